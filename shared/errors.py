@@ -1,0 +1,359 @@
+"""The closed list of errors that Longshore tells people about, and the one exception that carries them.
+
+A code is stable: clients and alert rules match on it. `side` says whose door to knock at: the registry that the image
+comes from, the one it goes to, or Longshore itself.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from http import HTTPStatus
+
+
+class Side(StrEnum):
+    """Where an error arose."""
+
+    SOURCE = "source"
+    TARGET = "target"
+    LONGSHORE = "longshore"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorKind:
+    """What is known of an error by its code alone.
+
+    `retryable`: another try may succeed without anybody changing anything. `parks`: wait for the other side's own
+    deadline, without spending one of the import's attempts.
+    """
+
+    code: str
+    side: Side
+    status: HTTPStatus
+    title: str
+    hint: str
+    retryable: bool = False
+    parks: bool = False
+
+
+def _longshore(code: str, status: HTTPStatus, title: str, hint: str, *, retryable: bool = False) -> ErrorKind:
+    return ErrorKind(code=code, side=Side.LONGSHORE, status=status, title=title, hint=hint, retryable=retryable)
+
+
+def _source(
+    code: str, status: HTTPStatus, title: str, hint: str, *, retryable: bool = False, parks: bool = False
+) -> ErrorKind:
+    return ErrorKind(
+        code=code, side=Side.SOURCE, status=status, title=title, hint=hint, retryable=retryable, parks=parks
+    )
+
+
+def _target(
+    code: str, status: HTTPStatus, title: str, hint: str, *, retryable: bool = False, parks: bool = False
+) -> ErrorKind:
+    return ErrorKind(
+        code=code, side=Side.TARGET, status=status, title=title, hint=hint, retryable=retryable, parks=parks
+    )
+
+
+_KINDS = (
+    # The request itself.
+    _longshore(
+        "validation_failed",
+        HTTPStatus.BAD_REQUEST,
+        "The request is not valid",
+        "Correct the fields named in `errors`.",
+    ),
+    _longshore(
+        "reference_malformed",
+        HTTPStatus.BAD_REQUEST,
+        "The image reference cannot be read",
+        "Write it as for docker pull: [registry/]repository[:tag][@digest].",
+    ),
+    _longshore(
+        "source_registry_conflict",
+        HTTPStatus.BAD_REQUEST,
+        "source and sourceRegistry name different registries",
+        "Leave sourceRegistry out when source already names its registry.",
+    ),
+    _longshore(
+        "body_malformed",
+        HTTPStatus.BAD_REQUEST,
+        "The request body is not a JSON object",
+        "Send one JSON object in UTF-8.",
+    ),
+    _longshore(
+        "body_too_large",
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        "The request body is too large",
+        "An import request fits in a few kilobytes.",
+    ),
+    _longshore(
+        "content_type_unsupported",
+        HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+        "The request's Content-Type is not supported",
+        "Send `Content-Type: application/json`.",
+    ),
+    _longshore(
+        "unauthenticated",
+        HTTPStatus.UNAUTHORIZED,
+        "Authentication is required",
+        "Send `Authorization: Bearer <API token>`; an administrator makes one with `longshore-api token create`.",
+    ),
+    _longshore(
+        "token_expired",
+        HTTPStatus.UNAUTHORIZED,
+        "The API token has expired",
+        "Ask an administrator for a new token.",
+    ),
+    _longshore(
+        "forbidden",
+        HTTPStatus.FORBIDDEN,
+        "The token's role does not allow this",
+        "Use a token whose role fits: user and admin import and list, worker reports progress.",
+    ),
+    _longshore("route_not_found", HTTPStatus.NOT_FOUND, "There is nothing at this address", "Check the path."),
+    _longshore(
+        "method_not_allowed",
+        HTTPStatus.METHOD_NOT_ALLOWED,
+        "This address does not support the method",
+        "The Allow header lists the methods that it does.",
+    ),
+    _longshore(
+        "image_not_found", HTTPStatus.NOT_FOUND, "There is no image with this id", "List the images to find its id."
+    ),
+    _longshore(
+        "import_not_found",
+        HTTPStatus.NOT_FOUND,
+        "There is no import with this name",
+        "The image may have been deleted; stop working on it.",
+    ),
+    _longshore(
+        "import_conflict",
+        HTTPStatus.CONFLICT,
+        "The target is being written from another source",
+        "Wait for the running import, or choose another target.",
+    ),
+    _longshore(
+        "import_superseded",
+        HTTPStatus.CONFLICT,
+        "The import no longer belongs to this attempt",
+        "Stop working on it: it has ended, or another worker has it.",
+    ),
+    _longshore(
+        "internal_error",
+        HTTPStatus.INTERNAL_SERVER_ERROR,
+        "Longshore failed",
+        "Tell your operator the request id; the logs have the cause.",
+        retryable=True,
+    ),
+    _longshore(
+        "database_unavailable",
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "Longshore's database does not answer",
+        "Try again in a moment.",
+        retryable=True,
+    ),
+    # An import's own fate.
+    _longshore(
+        "worker_lost",
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "The workers that ran the import ended without a word",
+        "Look at the workers' logs; memory and restarts are the usual causes.",
+        retryable=True,
+    ),
+    _longshore(
+        "credentials_unreadable",
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "The import's credentials cannot be decrypted",
+        "Start the import again; operators: every service needs the same SECRET_KEYS.",
+    ),
+    # The source.
+    _source(
+        "source_not_found",
+        HTTPStatus.NOT_FOUND,
+        "The source image does not exist",
+        "Check repository and tag; a private image also looks like this without credentials.",
+    ),
+    _source(
+        "source_denied",
+        HTTPStatus.FORBIDDEN,
+        "The source registry refuses access",
+        "The image does not exist or needs other credentials; send `credentials` with the import.",
+    ),
+    _source(
+        "source_unreachable",
+        HTTPStatus.BAD_GATEWAY,
+        "The source registry cannot be reached",
+        "Check the registry's address, and that Longshore's network reaches it.",
+        retryable=True,
+    ),
+    _source(
+        "source_host_refused",
+        HTTPStatus.FORBIDDEN,
+        "Longshore may not call this address",
+        "Private and loopback addresses are refused unless an operator lists them in ALLOWED_PRIVATE.",
+    ),
+    _source(
+        "source_tls_failed",
+        HTTPStatus.BAD_GATEWAY,
+        "The source registry's TLS certificate is not trusted",
+        "An operator can add its authority with CA_FILES, or list a plain-http host in PLAIN_HTTP_HOSTS.",
+    ),
+    _source(
+        "source_unavailable",
+        HTTPStatus.BAD_GATEWAY,
+        "The source registry failed to answer",
+        "It is tried again; if it stays so, ask who runs the registry.",
+        retryable=True,
+    ),
+    _source(
+        "source_stalled",
+        HTTPStatus.GATEWAY_TIMEOUT,
+        "The source registry stopped sending",
+        "It is tried again; check the network between Longshore and the registry.",
+        retryable=True,
+    ),
+    _source(
+        "source_rate_limited",
+        HTTPStatus.TOO_MANY_REQUESTS,
+        "The source registry's rate limit is reached",
+        "The import resumes by itself; credentials usually raise the limit.",
+        retryable=True,
+        parks=True,
+    ),
+    _source(
+        "source_protocol_error",
+        HTTPStatus.BAD_GATEWAY,
+        "The source does not answer as a registry does",
+        "Check that the address is a container registry's.",
+    ),
+    _source(
+        "manifest_unsupported",
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+        "The source's manifest cannot be imported",
+        "Push the image again with a current tool, as an OCI or Docker schema 2 image.",
+    ),
+    _source(
+        "manifest_digest_mismatch",
+        HTTPStatus.BAD_GATEWAY,
+        "The source's manifest does not match its digest",
+        "The registry or something before it alters content; do not trust this copy.",
+    ),
+    _source(
+        "platform_not_available",
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+        "The image does not exist for this platform",
+        "Choose from the platforms named in `detail`.",
+    ),
+    _source(
+        "blob_not_found",
+        HTTPStatus.BAD_GATEWAY,
+        "A layer is missing at the source",
+        "The image is incomplete there; push it again.",
+    ),
+    _source(
+        "blob_digest_mismatch",
+        HTTPStatus.BAD_GATEWAY,
+        "A layer's bytes do not match its digest",
+        "The source, or something between, alters content; nothing of it was published.",
+    ),
+    # The target.
+    _target(
+        "target_denied",
+        HTTPStatus.BAD_GATEWAY,
+        "The target registry refuses Longshore",
+        "Operators: check TARGET_USERNAME, TARGET_PASSWORD and the account's rights on the project.",
+    ),
+    _target(
+        "target_unreachable",
+        HTTPStatus.BAD_GATEWAY,
+        "The target registry cannot be reached",
+        "It is tried again; operators: check TARGET_URL and the network.",
+        retryable=True,
+    ),
+    _target(
+        "target_tls_failed",
+        HTTPStatus.BAD_GATEWAY,
+        "The target registry's TLS certificate is not trusted",
+        "Operators: add its authority with CA_FILES.",
+    ),
+    _target(
+        "target_unavailable",
+        HTTPStatus.BAD_GATEWAY,
+        "The target registry failed to answer",
+        "It is tried again; operators: look at the target's own logs.",
+        retryable=True,
+    ),
+    _target(
+        "target_stalled",
+        HTTPStatus.GATEWAY_TIMEOUT,
+        "The target registry stopped taking data",
+        "It is tried again; operators: look at the target's storage.",
+        retryable=True,
+    ),
+    _target(
+        "target_rate_limited",
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "The target registry's rate limit is reached",
+        "The import resumes by itself.",
+        retryable=True,
+        parks=True,
+    ),
+    _target(
+        "target_refused",
+        HTTPStatus.BAD_GATEWAY,
+        "The target registry does not take the image",
+        "`detail` has the registry's own reason: a quota, an immutable tag, or a policy.",
+    ),
+    _target(
+        "target_protocol_error",
+        HTTPStatus.BAD_GATEWAY,
+        "The target does not answer as a registry does",
+        "Operators: check that TARGET_URL is the registry's own address.",
+    ),
+    _target(
+        "target_blob_unknown",
+        HTTPStatus.BAD_GATEWAY,
+        "The target lost a layer that it had",
+        "It is tried again; garbage collection at the target is the usual cause.",
+        retryable=True,
+    ),
+    _target(
+        "target_digest_mismatch",
+        HTTPStatus.BAD_GATEWAY,
+        "The target serves another digest than the one it was given",
+        "It is tried again; if it stays so, something else writes this tag.",
+        retryable=True,
+    ),
+)
+
+ERROR_KINDS: Mapping[str, ErrorKind] = {kind.code: kind for kind in _KINDS}
+
+
+class LongshoreError(Exception):
+    """An error with a code from the list.
+
+    `detail` is one sentence for a person about this case; it must hold no secret and no driver text. `fields` names
+    the request's failing fields. `retry_after` is in seconds, where the other side gave one.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        detail: str,
+        *,
+        fields: Mapping[str, str] | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.kind = ERROR_KINDS[code]
+        self.detail = detail
+        self.fields = dict(fields or {})
+        self.retry_after = retry_after
+
+    @property
+    def code(self) -> str:
+        return self.kind.code
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.detail}"

@@ -1,0 +1,145 @@
+"""Manifests and indexes, kept byte for byte beside what they say.
+
+Sources: image-spec manifest.md and image-index.md; Docker's image manifest v2 schema 2. The digest covers the exact
+bytes, so a manifest is never written anew, except for a trimmed index, which is a new document by intent.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from shared.oci import media_types
+from shared.oci.descriptor import ATTESTS_DIGEST, Descriptor
+from shared.oci.digest import Digest
+from shared.oci.platform import Platform
+
+# What registries themselves accept, in bytes (distribution's and Harbor's limit for a manifest PUT).
+MAX_MANIFEST_SIZE = 4 * 1024 * 1024
+# Children of one index, and layers of one manifest: far above real images, low enough to bound the work.
+MAX_CHILDREN = 256
+MAX_LAYERS = 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """One manifest or index: its bytes, and what they point to.
+
+    An index has `manifests`; an image manifest has `config` and `layers`.
+    """
+
+    media_type: str
+    content: bytes
+    digest: Digest
+    config: Descriptor | None = None
+    layers: tuple[Descriptor, ...] = ()
+    manifests: tuple[Descriptor, ...] = ()
+
+    @classmethod
+    def parse(cls, content: bytes, content_type: str) -> "Manifest":
+        """Read a manifest; `content_type` is the registry's header, without parameters.
+
+        Raises ValueError, with a sentence that names the reason, for schema 1, for a type that is no manifest, for a
+        document that mixes both kinds (CVE-2021-41190), and where mediaType and Content-Type differ.
+        """
+        document = _load(content)
+        media_type = _agreed_media_type(document, content_type)
+        digest = Digest.of(content)
+        if media_type in media_types.INDEXES:
+            return cls(media_type=media_type, content=content, digest=digest, manifests=_children(document))
+        config = Descriptor.from_json(document.get("config"))
+        layers = _descriptors(document, "layers", MAX_LAYERS)
+        return cls(media_type=media_type, content=content, digest=digest, config=config, layers=layers)
+
+    @property
+    def is_index(self) -> bool:
+        return self.media_type in media_types.INDEXES
+
+    @property
+    def size(self) -> int:
+        """Bytes of the manifest itself."""
+        return len(self.content)
+
+    @property
+    def blobs(self) -> tuple[Descriptor, ...]:
+        """Config and layers that the registry holds, without foreign layers, each digest once."""
+        config = (self.config,) if self.config else ()
+        held = (blob for blob in (*config, *self.layers) if not blob.urls)
+        return tuple({blob.digest: blob for blob in held}.values())
+
+
+def trim_index(index: Manifest, keep: Sequence[Descriptor]) -> Manifest:
+    """Return a new index with only these children, in their old order, all other fields as they were."""
+    wanted = {child.digest for child in keep}
+    document = json.loads(index.content)
+    document["manifests"] = [child for child in document["manifests"] if Digest.parse(child["digest"]) in wanted]
+    content = json.dumps(document, indent=2, ensure_ascii=False).encode()
+    return Manifest.parse(content, index.media_type)
+
+
+def select_platforms(index: Manifest, platforms: Sequence[Platform]) -> tuple[Descriptor, ...]:
+    """Return the children for these platforms, with the attestations that describe them."""
+    chosen = {
+        child.digest
+        for child in index.manifests
+        if child.platform and any(wanted.covers(child.platform) for wanted in platforms)
+    }
+    kept = (
+        child
+        for child in index.manifests
+        if child.digest in chosen or child.annotations.get(ATTESTS_DIGEST) in {str(digest) for digest in chosen}
+    )
+    return tuple(kept)
+
+
+def missing_platforms(available: Sequence[Platform], wanted: Sequence[Platform]) -> tuple[Platform, ...]:
+    """Return the wanted platforms that none of the available ones satisfies."""
+    return tuple(want for want in wanted if not any(want.covers(have) for have in available))
+
+
+def platforms_of(index: Manifest) -> tuple[Platform, ...]:
+    """Return what the index offers to run on, without attestations, in its order."""
+    return tuple(child.platform for child in index.manifests if child.platform and child.platform.known)
+
+
+def _load(content: bytes) -> dict[str, Any]:
+    try:
+        document = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"the manifest is not JSON: {error}") from None
+    if not isinstance(document, dict):
+        raise ValueError("the manifest is not a JSON object")  # noqa: TRY004 - the caller handles one kind of error
+    return document
+
+
+def _agreed_media_type(document: dict[str, Any], content_type: str) -> str:
+    if content_type in media_types.SCHEMA1 or document.get("schemaVersion") == 1:
+        raise ValueError("the image is in Docker's schema 1 format, which current runtimes no longer pull")
+    stated = document.get("mediaType") or content_type
+    if stated != content_type:
+        raise ValueError(f"the manifest says {str(stated)[:100]!r}, its Content-Type {content_type[:100]!r}")
+    if content_type not in media_types.MANIFESTS:
+        raise ValueError(f"{content_type[:100]!r} is not a manifest that can be imported")
+    wrong = "layers" if content_type in media_types.INDEXES else "manifests"
+    if wrong in document or ("config" in document and content_type in media_types.INDEXES):
+        raise ValueError("the manifest mixes the fields of an image and of an index")
+    return content_type
+
+
+def _children(document: dict[str, Any]) -> tuple[Descriptor, ...]:
+    children = _descriptors(document, "manifests", MAX_CHILDREN)
+    for child in children:
+        if child.media_type not in media_types.MANIFESTS:
+            raise ValueError(f"the index points to {child.media_type[:100]!r}, which is no manifest")
+        if child.size > MAX_MANIFEST_SIZE:
+            raise ValueError(f"the index points to a manifest of {child.size} bytes, above {MAX_MANIFEST_SIZE}")
+    return children
+
+
+def _descriptors(document: dict[str, Any], key: str, limit: int) -> tuple[Descriptor, ...]:
+    values = document.get(key)
+    if not isinstance(values, list):
+        raise ValueError(f"the manifest has no list of {key}")  # noqa: TRY004 - the caller handles one kind of error
+    if len(values) > limit:
+        raise ValueError(f"the manifest has {len(values)} {key}, above the limit of {limit}")
+    return tuple(Descriptor.from_json(value) for value in values)

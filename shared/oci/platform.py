@@ -1,0 +1,39 @@
+"""Platforms as `os/architecture[/variant]` (image-spec image-index.md, `platform`)."""
+
+import re
+from dataclasses import dataclass
+
+_PART = re.compile(r"[a-z0-9][a-z0-9._-]{0,31}")
+# Other spellings that people use, after containerd's platform normalisation.
+_ARCHITECTURE_ALIASES = {"x86_64": "amd64", "x86-64": "amd64", "aarch64": "arm64"}
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Platform:
+    """What a manifest runs on."""
+
+    os: str
+    architecture: str
+    variant: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> "Platform":
+        """Read `linux/amd64` or `linux/arm/v7`; raises ValueError otherwise."""
+        parts = text.lower().split("/")
+        if len(parts) not in (2, 3) or not all(_PART.fullmatch(part) for part in parts):
+            raise ValueError(f"not a platform (os/architecture[/variant]): {text[:100]!r}")
+        architecture = _ARCHITECTURE_ALIASES.get(parts[1], parts[1])
+        return cls(parts[0], architecture, *parts[2:])
+
+    def covers(self, other: "Platform") -> bool:
+        """Tell whether a request for this platform takes `other`: without a variant, it takes each of them."""
+        same = (self.os, self.architecture) == (other.os, other.architecture)
+        return same and self.variant in ("", other.variant)
+
+    @property
+    def known(self) -> bool:
+        """False for `unknown/unknown`, the mark of attestation manifests."""
+        return self.os != "unknown" and self.architecture != "unknown"
+
+    def __str__(self) -> str:
+        return "/".join(part for part in (self.os, self.architecture, self.variant) if part)

@@ -1,0 +1,83 @@
+"""Progress of layers and of whole imports, as arithmetic on bytes; nothing here ever goes backwards."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+
+class LayerStatus(StrEnum):
+    """Where one blob of an image stands, in the contract's words."""
+
+    PENDING = "pending"
+    DOWNLOADING = "downloading"
+    COMPLETED = "completed"
+    FAILED = "failed"
+
+
+class Transfer(StrEnum):
+    """How a blob came to be in the target."""
+
+    COPIED = "copied"
+    """Streamed from the source."""
+    MOUNTED = "mounted"
+    """Linked from another repository of the target; nothing was moved."""
+    EXISTING = "existing"
+    """Found in the target's repository, or a foreign layer that no registry holds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerProgress:
+    """One blob: `offset` of `size` bytes have arrived in the target."""
+
+    size: int
+    offset: int = 0
+    status: LayerStatus = LayerStatus.PENDING
+    transfer: Transfer | None = None
+
+    @property
+    def percent(self) -> int:
+        """0 to 100; 100 only when the blob is committed, also where it is empty."""
+        if self.status is LayerStatus.COMPLETED:
+            return 100
+        return min(99, percent_of(self.offset, self.size))
+
+    def merged(self, newer: "LayerProgress") -> "LayerProgress":
+        """Return this with a newer report applied: completed stays, offsets stay at their high-water mark.
+
+        A copy that starts over therefore shows its old offset until it has passed it.
+        """
+        if self.status is LayerStatus.COMPLETED:
+            return self
+        if newer.status is LayerStatus.PENDING and self.status is not LayerStatus.PENDING:
+            newer = replace(newer, status=self.status)
+        offset = newer.size if newer.status is LayerStatus.COMPLETED else max(self.offset, newer.offset)
+        return replace(newer, offset=min(offset, newer.size))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TotalProgress:
+    """All blobs of an import together, in bytes."""
+
+    done: int
+    total: int
+
+    @classmethod
+    def of(cls, layers: Iterable[LayerProgress]) -> "TotalProgress":
+        """Add up the layers; mounted and existing ones count as done."""
+        known = tuple(layers)
+        return cls(done=sum(layer.offset for layer in known), total=sum(layer.size for layer in known))
+
+    @property
+    def percent(self) -> int:
+        """0 to 99: a hundred is said by the import's state alone, when the tag is confirmed."""
+        return min(99, percent_of(self.done, self.total))
+
+
+def percent_of(done: int, total: int) -> int:
+    """Return done/total in whole per cent, rounded down; 0 of 0 is 0."""
+    return done * 100 // total if total else 0
+
+
+def eta_seconds(remaining: int, rate: float) -> float | None:
+    """Return the seconds that `remaining` bytes take at `rate` bytes per second; None when nothing moves."""
+    return remaining / rate if rate > 0 else None
