@@ -1,0 +1,1 @@
+"""Everything that runs Longshore: containers, charts, and the local stack."""

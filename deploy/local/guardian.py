@@ -1,0 +1,288 @@
+"""A small process that owns a scratch folder and every process started in it.
+
+It ends them all and removes the folder when its control socket closes, which the kernel does
+for it however its parent went away: by returning, by an exception, or by SIGKILL.
+
+Run as a script with nothing but the standard library, so that it starts in milliseconds:
+`python -I -S guardian.py BASE`, the control socket being file descriptor 0. One JSON object a
+line each way; the first line it writes is {"folder": PATH}. Requests, by their "do":
+
+    spawn   {name, argv, env, cwd, user, log, stop_signal}  ->  {"pid": N}
+    status  {pid}                                           ->  {"status": null | exit status}
+    signal  {pid, signal}                                   ->  {"sent": true | false}
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import errno
+import fcntl
+import json
+import os
+import secrets
+import selectors
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+# Every process started in a scratch folder carries the folder's path in this variable, so that the
+# leftovers of a guardian that was itself killed can be told from anything else on the machine.
+MARK = "LONGSHORE_SCRATCH"
+LOCK_NAME = ".lock"
+
+# Seconds between asking the processes to stop and killing them. It bounds how long a stack takes to
+# go away; PostgreSQL's immediate shutdown, the slowest that matters, needs well under one.
+STOP_SECONDS = 5.0
+
+# Seconds between looks at processes that are on their way out.
+POLL_SECONDS = 0.02
+
+# Seconds to go on killing. A process in uninterruptible sleep cannot be waited for forever.
+KILL_SECONDS = 10.0
+
+PR_SET_PDEATHSIG = 1
+PR_SET_CHILD_SUBREAPER = 36
+LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+def become_subreaper() -> None:
+    """Adopt orphaned descendants, so that what a server left in the background is still ours."""
+    if LIBC.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl(PR_SET_CHILD_SUBREAPER)")
+
+
+def die_with_guardian() -> None:
+    """Ask the kernel to kill this process when the guardian dies; runs between fork and exec.
+
+    It has to come after the change of user, which clears it, and does: preexec_fn is last.
+    """
+    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
+class Guardian:
+    """The processes of one scratch folder, by process id."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.running: dict[int, int] = {}  # process id -> the signal that stops it
+        self.ended: dict[int, int] = {}  # process id -> exit status, negative for a signal
+        self.handles: list[subprocess.Popen[bytes]] = []
+
+    def answer(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Carry out one request; a failure is an answer too."""
+        try:
+            if request["do"] == "spawn":
+                return {"pid": self.spawn(request)}
+            if request["do"] == "status":
+                self.reap()
+                return {"status": self.ended.get(request["pid"])}
+            return {"sent": self.signal(request["pid"], request["signal"])}
+        except (OSError, LookupError, subprocess.SubprocessError) as error:
+            return {"error": f"{type(error).__name__}: {error}"}
+
+    def spawn(self, request: dict[str, Any]) -> int:
+        """Start a process in a session of its own, its output going to a file."""
+        user = request["user"]
+        with Path(request["log"]).open("ab") as log:
+            handle = subprocess.Popen(
+                request["argv"],
+                env=request["env"] | {MARK: str(self.folder)},
+                cwd=request["cwd"],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                user=user,
+                group=user,
+                # An empty list would leave root's own groups in place on Python 3.11.
+                extra_groups=None if user is None else [user],
+                preexec_fn=die_with_guardian,  # noqa: PLW1509 - there is one thread here.
+            )
+        # Kept for good: a collected Popen would wait for its process behind our back.
+        self.handles.append(handle)
+        self.running[handle.pid] = request["stop_signal"]
+        return handle.pid
+
+    def signal(self, pid: int, number: int) -> bool:
+        """Signal one of our processes; never another one that got its number since."""
+        self.reap()
+        if pid not in self.running:
+            return False
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
+            return True
+        return False
+
+    def reap(self) -> None:
+        """Collect every child that ended, adopted ones too."""
+        with contextlib.suppress(ChildProcessError):
+            while True:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+                if pid == 0:
+                    return
+                if self.running.pop(pid, None) is not None:
+                    self.ended[pid] = os.waitstatus_to_exitcode(status)
+
+    def end(self) -> None:
+        """Stop everything politely, then by force."""
+        for pid, number in list(self.running.items()):
+            self.signal(pid, number)
+            self.signal(pid, signal.SIGCONT)  # A stopped process would not notice.
+        limit = time.monotonic() + STOP_SECONDS
+        while self.running and time.monotonic() < limit:
+            time.sleep(POLL_SECONDS)
+            self.reap()
+        limit = time.monotonic() + KILL_SECONDS
+        while kill_all(descendants(os.getpid())) and time.monotonic() < limit:
+            time.sleep(POLL_SECONDS)
+            self.reap()
+
+
+def descendants(root: int) -> list[int]:
+    """Process ids below `root`, from /proc."""
+    children: dict[int, list[int]] = {}
+    for pid in process_ids():
+        with contextlib.suppress(OSError):
+            # The command's name is in parentheses and may hold any character; the rest does not.
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            children.setdefault(int(fields[1]), []).append(pid)
+    found = list(children.get(root, []))
+    for pid in found:  # The list grows while it is walked: breadth first.
+        found.extend(children.get(pid, []))
+    return found
+
+
+def process_ids() -> list[int]:
+    """Every process on the machine that we can see."""
+    return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+
+
+def kill_all(pids: list[int]) -> bool:
+    """Kill them; true when there was anything to kill."""
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, signal.SIGKILL)
+    return bool(pids)
+
+
+def marked(folder: Path) -> list[int]:
+    """Find the processes that were started in this folder, or stand in it.
+
+    PostgreSQL writes its title over its environment, but stands in its data folder.
+    """
+    mark = f"{MARK}={folder}".encode()
+    found = []
+    for pid in process_ids():
+        with contextlib.suppress(OSError):
+            here = Path(f"/proc/{pid}/cwd").readlink()
+            ours = here == folder or folder in here.parents
+            if ours or mark in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"):
+                found.append(pid)
+    return [pid for pid in found if pid != os.getpid()]
+
+
+def try_lock(path: Path) -> int | None:
+    """Lock a file and return its descriptor, or None when somebody holds it or it is gone."""
+    try:
+        descriptor = os.open(path, os.O_RDWR)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(descriptor)
+        if error.errno != errno.EWOULDBLOCK:
+            raise
+        return None
+    return descriptor
+
+
+def claim(base: Path) -> Path:
+    """Make a new folder, locked by this process for as long as it lives."""
+    with (base / LOCK_NAME).open("a") as gate:
+        # Between making and locking a folder a sweep would take it for a dead one.
+        fcntl.flock(gate, fcntl.LOCK_EX)
+        folder = base / secrets.token_hex(4)
+        folder.mkdir(mode=0o711)
+        # The umask must not keep the servers' own users from passing through.
+        folder.chmod(0o711)
+        (folder / LOCK_NAME).touch(mode=0o600)
+        if try_lock(folder / LOCK_NAME) is None:
+            raise RuntimeError(f"cannot lock the new folder {folder}")
+    return folder
+
+
+def sweep(base: Path) -> None:
+    """Remove what stacks left behind whose guardian is dead: processes first, then the folder."""
+    for folder, descriptor in dead(base):
+        limit = time.monotonic() + KILL_SECONDS
+        while kill_all(marked(folder)) and time.monotonic() < limit:
+            time.sleep(POLL_SECONDS)
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(descriptor)
+
+
+def dead(base: Path) -> list[tuple[Path, int]]:
+    """Folders that nobody holds, with the lock we now hold on each."""
+    with (base / LOCK_NAME).open("a") as gate:
+        fcntl.flock(gate, fcntl.LOCK_EX)
+        locks = [(path.parent, try_lock(path)) for path in base.glob(f"*/{LOCK_NAME}")]
+    return [(folder, lock) for folder, lock in locks if lock is not None]
+
+
+def serve(control: socket.socket, guardian: Guardian) -> None:
+    """Answer requests until the other end is gone or somebody asks us to stop."""
+    wake, wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+    signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
+    selector = selectors.DefaultSelector()
+    selector.register(control, selectors.EVENT_READ)
+    selector.register(wake, selectors.EVENT_READ)
+    pending = b""
+    while True:
+        ready = {key.fd for key, _ in selector.select()}
+        if wake in ready and signal.SIGTERM in os.read(wake, 4096):
+            return
+        guardian.reap()
+        if control.fileno() in ready:
+            received = control.recv(1 << 16)
+            if not received:
+                return
+            *lines, pending = (pending + received).split(b"\n")
+            for line in lines:
+                tell(control, guardian.answer(json.loads(line)))
+
+
+def tell(control: socket.socket, message: dict[str, Any]) -> None:
+    """Write one line."""
+    control.sendall(json.dumps(message).encode() + b"\n")
+
+
+def main() -> None:
+    """Claim a folder, serve, and leave nothing behind."""
+    base = Path(sys.argv[1])
+    # The terminal's interrupt is for the parent, which then decides what happens to us. Handlers
+    # that do nothing rather than SIG_IGN, which every process started here would inherit.
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGCHLD, signal.SIGTERM):
+        signal.signal(number, lambda *_: None)
+    become_subreaper()
+    sweep(base)
+    guardian = Guardian(claim(base))
+    control = socket.socket(fileno=os.dup(0))
+    try:
+        tell(control, {"folder": str(guardian.folder)})
+        serve(control, guardian)
+    except OSError:
+        pass  # The parent went away in the middle of a line: the same as having closed.
+    finally:
+        guardian.end()
+        shutil.rmtree(guardian.folder, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()
