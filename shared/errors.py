@@ -7,6 +7,7 @@ comes from, the one it goes to, or Longshore itself.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from http import HTTPStatus
 
 
@@ -35,25 +36,15 @@ class ErrorKind:
     parks: bool = False
 
 
-def _longshore(code: str, status: HTTPStatus, title: str, hint: str, *, retryable: bool = False) -> ErrorKind:
-    return ErrorKind(code=code, side=Side.LONGSHORE, status=status, title=title, hint=hint, retryable=retryable)
-
-
-def _source(
-    code: str, status: HTTPStatus, title: str, hint: str, *, retryable: bool = False, parks: bool = False
+def _kind(
+    side: Side, code: str, status: HTTPStatus, title: str, hint: str, *, retryable: bool = False, parks: bool = False
 ) -> ErrorKind:
-    return ErrorKind(
-        code=code, side=Side.SOURCE, status=status, title=title, hint=hint, retryable=retryable, parks=parks
-    )
+    return ErrorKind(side=side, code=code, status=status, title=title, hint=hint, retryable=retryable, parks=parks)
 
 
-def _target(
-    code: str, status: HTTPStatus, title: str, hint: str, *, retryable: bool = False, parks: bool = False
-) -> ErrorKind:
-    return ErrorKind(
-        code=code, side=Side.TARGET, status=status, title=title, hint=hint, retryable=retryable, parks=parks
-    )
-
+_longshore = partial(_kind, Side.LONGSHORE)
+_source = partial(_kind, Side.SOURCE)
+_target = partial(_kind, Side.TARGET)
 
 _KINDS = (
     # The request itself.

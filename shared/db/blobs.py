@@ -1,0 +1,45 @@
+"""The blob ledger: which repositories of a registry are known to hold a blob, as candidates for a mount.
+
+A hint and no more: the registry decides, and a row that proves wrong is dropped.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from shared.db.database import Connection
+
+
+async def repositories_with(
+    connection: Connection, registry: str, digests: Sequence[str], *, other_than: str
+) -> dict[str, str]:
+    """Return, for each of these digests that another repository holds, the most recently recorded repository."""
+    rows = await connection.fetch(
+        """
+        SELECT DISTINCT ON (digest) digest, repository FROM blobs
+        WHERE registry = $1 AND digest = ANY($2::text[]) AND repository <> $3
+        ORDER BY digest, recorded_at DESC
+        """,
+        registry,
+        list(digests),
+        other_than,
+    )
+    return {row["digest"]: row["repository"] for row in rows}
+
+
+async def record(connection: Connection, registry: str, repository: str, digests: Iterable[str]) -> None:
+    """Note that the repository holds these blobs, by a manifest that refers to them."""
+    await connection.execute(
+        """
+        INSERT INTO blobs (registry, digest, repository) SELECT $1, digest, $2 FROM unnest($3::text[]) AS digest
+        ON CONFLICT (registry, digest, repository) DO UPDATE SET recorded_at = now()
+        """,
+        registry,
+        repository,
+        sorted(digests),
+    )
+
+
+async def forget(connection: Connection, registry: str, repository: str, digest: str) -> None:
+    """Drop a row that the registry contradicted."""
+    await connection.execute(
+        "DELETE FROM blobs WHERE (registry, repository, digest) = ($1, $2, $3)", registry, repository, digest
+    )

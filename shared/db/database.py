@@ -1,0 +1,116 @@
+"""The connection pool, with every wait bounded, and asyncpg's failures turned into ours."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import TypeAlias
+
+import asyncpg
+from asyncpg.pool import PoolConnectionProxy
+
+from shared.errors import LongshoreError
+
+# Nothing else bounds the wait for a free connection (neither command_timeout nor fetch(timeout=)). Seconds.
+ACQUIRE_TIMEOUT = 2.0
+# A request answers within five seconds whatever the database does: two for a connection, three for a statement.
+STATEMENT_TIMEOUT = 3.0
+# Below the statement's own limit, so that a held lock is told apart from a slow query. Seconds.
+LOCK_TIMEOUT = 2.0
+# A transaction that its client forgot gives its locks back. Longer than any publish that a transaction waits for.
+IDLE_IN_TRANSACTION_TIMEOUT = 30.0
+CONNECT_TIMEOUT = 2.0
+# What a closing pool waits for its connections before it cuts them. Seconds.
+CLOSE_TIMEOUT = 5.0
+# Told to the client with a 503: how soon another try makes sense. Seconds.
+RETRY_AFTER = 2.0
+
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
+
+# Trouble with the server or the way to it, as against trouble with a query.
+_UNAVAILABLE = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.InterfaceError,
+)
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Raise `database_unavailable` where PostgreSQL cannot be reached or does not answer in time."""
+    try:
+        yield
+    except _UNAVAILABLE as error:
+        raise LongshoreError(
+            "database_unavailable", "The database did not answer in time.", retry_after=RETRY_AFTER
+        ) from error
+
+
+class Database:
+    """A pool of connections to PostgreSQL; nothing connects before the first use, so that services start without it."""
+
+    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
+        self._pool = pool
+
+    @classmethod
+    async def open(cls, url: str, *, application: str, size: int) -> "Database":
+        """Make a pool of at most `size` connections, named `application` in pg_stat_activity."""
+        pool = await asyncpg.create_pool(
+            url,
+            min_size=0,
+            max_size=size,
+            timeout=CONNECT_TIMEOUT,
+            command_timeout=STATEMENT_TIMEOUT,
+            server_settings={
+                "application_name": application,
+                "statement_timeout": _milliseconds(STATEMENT_TIMEOUT),
+                "lock_timeout": _milliseconds(LOCK_TIMEOUT),
+                "idle_in_transaction_session_timeout": _milliseconds(IDLE_IN_TRANSACTION_TIMEOUT),
+            },
+        )
+        return cls(pool)
+
+    async def close(self) -> None:
+        """Close the connections; cut what does not close in time."""
+        try:
+            async with asyncio.timeout(CLOSE_TIMEOUT):
+                await self._pool.close()
+        except TimeoutError:
+            self._pool.terminate()
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Connection]:
+        """Lend a connection, each statement its own transaction."""
+        with translated():
+            async with self._pool.acquire(timeout=ACQUIRE_TIMEOUT) as connection:
+                yield connection
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Connection]:
+        """Lend a connection inside one transaction (read committed), rolled back by any exception."""
+        async with self.connection() as connection, connection.transaction():
+            yield connection
+
+    async def check(self) -> None:
+        """Ask the server for one row; raises `database_unavailable`."""
+        async with self.connection() as connection:
+            await connection.fetchval("SELECT 1")
+
+
+@asynccontextmanager
+async def open_database(url: str, *, application: str, size: int) -> AsyncIterator[Database]:
+    """Keep a Database open for as long as the block runs."""
+    database = await Database.open(url, application=application, size=size)
+    try:
+        yield database
+    finally:
+        await database.close()
+
+
+def _milliseconds(seconds: float) -> str:
+    return str(int(seconds * 1000))

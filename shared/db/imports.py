@@ -1,0 +1,252 @@
+"""Imports: the queue's truth. Every change of state is one of the functions here; PostgreSQL checks each of them.
+
+Times are the database's own, so that no service's clock matters.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from shared.db.database import Connection
+from shared.imports import ImportState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Import:
+    """One import. `rate` is in bytes per second, `idle` in seconds since bytes last moved (None before that)."""
+
+    id: int
+    name: str
+    image_id: int
+    state: ImportState
+    source: str
+    source_digest: str | None
+    platforms: tuple[str, ...]
+    requested_by: str
+    attempt: int
+    failures: int
+    sequence: int
+    due_at: datetime
+    tagging: bool
+    bytes_done: int
+    bytes_total: int
+    rate: float
+    idle: float | None
+    error_code: str | None
+    error_detail: str | None
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimedImport:
+    """What a worker gets with a claim. `credentials` are still encrypted; `attempt` is the fence."""
+
+    name: str
+    attempt: int
+    source: str
+    source_digest: str | None
+    platforms: tuple[str, ...]
+    credentials: bytes | None
+    repository: str
+    tag: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Movement:
+    """How far an import has come. `rate` is in bytes per second; `moved` tells whether bytes arrived just now."""
+
+    bytes_done: int
+    bytes_total: int
+    rate: float
+    moved: bool
+
+
+_COLUMNS = """
+    id, name, image_id, state, source, source_digest, platforms, requested_by, attempt, failures, sequence, due_at,
+    tagging, bytes_done, bytes_total, rate, extract(epoch FROM now() - moved_at)::float8 AS idle,
+    error_code, error_detail, created_at, started_at, finished_at
+"""
+
+
+async def insert_import(
+    connection: Connection,
+    *,
+    name: str,
+    image_id: int,
+    source: str,
+    source_digest: str | None,
+    platforms: tuple[str, ...],
+    credentials: bytes | None,
+    user: str,
+) -> int:
+    """Add a queued import and return its id. The image's row must be locked, or be new."""
+    new_id: int = await connection.fetchval(
+        """
+        INSERT INTO imports (name, image_id, state, source, source_digest, platforms, credentials, requested_by)
+        VALUES ($1, $2, 'queued', $3, $4, $5, $6, $7)
+        RETURNING id
+        """,
+        name,
+        image_id,
+        source,
+        source_digest,
+        list(platforms),
+        credentials,
+        user,
+    )
+    return new_id
+
+
+async def latest_import(connection: Connection, image_id: int) -> Import | None:
+    """Return the newest import of an image."""
+    row = await connection.fetchrow(
+        f"SELECT {_COLUMNS} FROM imports WHERE image_id = $1 ORDER BY id DESC LIMIT 1",  # noqa: S608 - fixed text
+        image_id,
+    )
+    return _import(row) if row else None
+
+
+async def lock_import(connection: Connection, name: str) -> Import | None:
+    """Return the import with this name, locked until the transaction ends."""
+    row = await connection.fetchrow(
+        f"SELECT {_COLUMNS} FROM imports WHERE name = $1 FOR UPDATE",  # noqa: S608 - fixed text
+        name,
+    )
+    return _import(row) if row else None
+
+
+async def claim(connection: Connection, name: str, *, worker: str, lease: float) -> ClaimedImport | None:
+    """Take a due import for `lease` seconds; None where it is not to be had. The attempt goes up by one."""
+    row = await connection.fetchrow(
+        """
+        UPDATE imports
+        SET state = 'running', attempt = attempt + 1, sequence = 0, lease_owner = $2,
+            lease_until = now() + make_interval(secs => $3), started_at = coalesce(started_at, now()),
+            moved_at = now(), rate = 0, tagging = false, updated_at = now()
+        FROM images
+        WHERE imports.name = $1 AND images.id = imports.image_id
+          AND imports.state IN ('queued', 'waiting') AND imports.due_at <= now()
+        RETURNING imports.name, imports.attempt, imports.source, imports.source_digest, imports.platforms,
+                  imports.credentials, images.repository, images.tag
+        """,
+        name,
+        worker,
+        lease,
+    )
+    return ClaimedImport(**{**dict(row), "platforms": tuple(row["platforms"])}) if row else None
+
+
+async def record_progress(
+    connection: Connection, import_id: int, *, sequence: int, lease: float, movement: Movement, tagging: bool
+) -> None:
+    """Store a report of a running import and renew its lease for `lease` seconds."""
+    await connection.execute(
+        """
+        UPDATE imports
+        SET sequence = $2, lease_until = now() + make_interval(secs => $3), bytes_done = $4, bytes_total = $5,
+            rate = $6, moved_at = CASE WHEN $7 THEN now() ELSE moved_at END, tagging = tagging OR $8,
+            updated_at = now()
+        WHERE id = $1
+        """,
+        import_id,
+        sequence,
+        lease,
+        movement.bytes_done,
+        movement.bytes_total,
+        movement.rate,
+        movement.moved,
+        tagging,
+    )
+
+
+async def requeue(connection: Connection, import_id: int, *, failed: bool) -> None:
+    """Give a running import back, to be claimed at once; `failed` counts the attempt against the limit."""
+    await connection.execute(
+        """
+        UPDATE imports
+        SET state = 'queued', lease_owner = NULL, lease_until = NULL, due_at = now(), rate = 0,
+            failures = failures + $2, updated_at = now()
+        WHERE id = $1
+        """,
+        import_id,
+        int(failed),
+    )
+
+
+async def park(
+    connection: Connection, import_id: int, *, delay: float, code: str, detail: str, failed: bool
+) -> datetime:
+    """Let a running import wait for `delay` seconds and return its due time; the error stays visible meanwhile."""
+    due_at: datetime = await connection.fetchval(
+        """
+        UPDATE imports
+        SET state = 'waiting', lease_owner = NULL, lease_until = NULL, rate = 0,
+            due_at = now() + make_interval(secs => $2), error_code = $3, error_detail = $4,
+            failures = failures + $5, updated_at = now()
+        WHERE id = $1
+        RETURNING due_at
+        """,
+        import_id,
+        delay,
+        code,
+        detail,
+        int(failed),
+    )
+    return due_at
+
+
+async def finish(
+    connection: Connection, import_id: int, state: ImportState, *, code: str | None = None, detail: str | None = None
+) -> None:
+    """End an import; its credentials go with it."""
+    await connection.execute(
+        """
+        UPDATE imports
+        SET state = $2, error_code = $3, error_detail = $4, lease_owner = NULL, lease_until = NULL, rate = 0,
+            credentials = NULL, finished_at = now(), updated_at = now()
+        WHERE id = $1
+        """,
+        import_id,
+        state.value,
+        code,
+        detail,
+    )
+
+
+async def lock_expired(connection: Connection, limit: int) -> list[Import]:
+    """Return running imports whose lease has run out, locked, oldest first; those locked by others are left out."""
+    rows = await connection.fetch(
+        f"""
+        SELECT {_COLUMNS} FROM imports WHERE state = 'running' AND lease_until < now()
+        ORDER BY lease_until LIMIT $1 FOR UPDATE SKIP LOCKED
+        """,  # noqa: S608 - fixed text
+        limit,
+    )
+    return [_import(row) for row in rows]
+
+
+async def overlooked(connection: Connection, *, after: float, limit: int) -> list[int]:
+    """Return ids of imports that have been due for `after` seconds with no message on its way or sent since then."""
+    rows = await connection.fetch(
+        """
+        SELECT id FROM imports
+        WHERE state IN ('queued', 'waiting') AND due_at < now() - make_interval(secs => $1)
+          AND NOT EXISTS (
+              SELECT FROM outbox WHERE import_id = imports.id
+              AND (published_at IS NULL OR published_at > now() - make_interval(secs => $1))
+          )
+        ORDER BY due_at LIMIT $2
+        """,
+        after,
+        limit,
+    )
+    return [row["id"] for row in rows]
+
+
+def _import(row: Any) -> Import:
+    values = dict(row)
+    values["state"] = ImportState(values["state"])
+    values["platforms"] = tuple(values["platforms"])
+    return Import(**values)

@@ -1,0 +1,20 @@
+"""Runs the schema migrations. Kept apart from the stores: only this module reaches alembic and SQLAlchemy."""
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+
+
+def migrate(database_url: str, revision: str = "head") -> None:
+    """Bring the database to this revision; a second run changes nothing, parallel runs wait for each other."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.attributes["database_url"] = database_url
+    command.upgrade(config, revision)
+
+
+def head_revision() -> str:
+    """Return the revision that this code needs."""
+    versions = (Path(__file__).parent / "migrations" / "versions").glob("[0-9]*.py")
+    return max(path.name.partition("_")[0] for path in versions)

@@ -1,0 +1,71 @@
+"""The transactional outbox: what is to be published, written in the transaction that makes it true."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from shared.db.database import Connection
+
+# NOTIFY channel that the outbox's trigger speaks on.
+CHANNEL = "longshore_outbox"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutboxRow:
+    """One message to publish; `attempt` is the number of claims the import has had so far."""
+
+    id: int
+    import_name: str
+    attempt: int
+    reason: str
+    source: str
+    target: str
+    requested_by: str
+
+
+async def add(connection: Connection, import_id: int, reason: str, *, delay: float = 0) -> None:
+    """Have a worker woken for this import, `delay` seconds from now."""
+    await connection.execute(
+        "INSERT INTO outbox (import_id, reason, due_at) VALUES ($1, $2, now() + make_interval(secs => $3))",
+        import_id,
+        reason,
+        delay,
+    )
+
+
+async def lock_due(connection: Connection, limit: int) -> list[OutboxRow]:
+    """Return what is due, oldest first, locked; rows that another relay holds are left out."""
+    rows = await connection.fetch(
+        """
+        SELECT outbox.id, imports.name AS import_name, imports.attempt, outbox.reason, imports.source,
+               images.repository || ':' || images.tag AS target, imports.requested_by
+        FROM outbox JOIN imports ON imports.id = outbox.import_id JOIN images ON images.id = imports.image_id
+        WHERE outbox.published_at IS NULL AND outbox.due_at <= now()
+        ORDER BY outbox.due_at, outbox.id LIMIT $1
+        FOR UPDATE OF outbox SKIP LOCKED
+        """,
+        limit,
+    )
+    return [OutboxRow(**dict(row)) for row in rows]
+
+
+async def mark_published(connection: Connection, ids: Sequence[int]) -> None:
+    """Record that the broker has confirmed these."""
+    await connection.execute("UPDATE outbox SET published_at = now() WHERE id = ANY($1::bigint[])", list(ids))
+
+
+async def seconds_to_next(connection: Connection) -> float | None:
+    """Return how long until the next unpublished row is due (0 when one is), None when there is none."""
+    seconds: float | None = await connection.fetchval(
+        """
+        SELECT greatest(0, extract(epoch FROM min(due_at) - now()))::float8 FROM outbox WHERE published_at IS NULL
+        """
+    )
+    return seconds
+
+
+async def purge(connection: Connection, *, older_than: float) -> int:
+    """Delete rows published more than `older_than` seconds ago and return how many there were."""
+    status = await connection.execute(
+        "DELETE FROM outbox WHERE published_at < now() - make_interval(secs => $1)", older_than
+    )
+    return int(status.rpartition(" ")[2])

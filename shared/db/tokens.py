@@ -1,0 +1,111 @@
+"""API tokens: random secrets of which only a SHA-256 is kept.
+
+A fast hash is right here: the secret has 256 random bits, so that nothing can be guessed from it.
+"""
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from shared.db.database import Connection
+
+# Marks our secrets for scanners that look for leaked ones.
+PREFIX = "lsh_"
+SECRET_BYTES = 32
+# How coarsely "last used" is kept, so that a request does not cost a write. Seconds.
+LAST_USED_STEP = 60.0
+
+
+class Role(StrEnum):
+    """What a token's holder may do."""
+
+    USER = "user"
+    """Import, see all images, change own ones."""
+    ADMIN = "admin"
+    """As a user, with everybody's images."""
+    WORKER = "worker"
+    """Report progress, and nothing else."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiToken:
+    """A token as it may be shown: without its secret."""
+
+    id: int
+    user_name: str
+    role: Role
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    last_used_at: datetime | None
+    expired: bool
+
+
+_COLUMNS = """
+    id, user_name, role, created_at, expires_at, revoked_at, last_used_at,
+    coalesce(expires_at <= now(), false) AS expired
+"""
+
+
+async def create_token(connection: Connection, *, user: str, role: Role, lifetime: float | None) -> str:
+    """Make a token, valid for `lifetime` seconds (None: until revoked), and return it: it is never seen again."""
+    secret = PREFIX + secrets.token_urlsafe(SECRET_BYTES)
+    await connection.execute(
+        """
+        INSERT INTO api_tokens (user_name, role, secret_sha256, expires_at)
+        VALUES ($1, $2, $3, now() + make_interval(secs => $4))
+        """,
+        user,
+        role.value,
+        _hash(secret),
+        lifetime,
+    )
+    return secret
+
+
+async def find_token(connection: Connection, secret: str) -> ApiToken | None:
+    """Return the token with this secret, also when it has expired or is revoked."""
+    row = await connection.fetchrow(
+        f"SELECT {_COLUMNS} FROM api_tokens WHERE secret_sha256 = $1",  # noqa: S608 - fixed text
+        _hash(secret),
+    )
+    return _token(row) if row else None
+
+
+async def touch_token(connection: Connection, token_id: int) -> None:
+    """Note that the token was used, at most once a step."""
+    await connection.execute(
+        """
+        UPDATE api_tokens SET last_used_at = now()
+        WHERE id = $1 AND (last_used_at IS NULL OR last_used_at < now() - make_interval(secs => $2))
+        """,
+        token_id,
+        LAST_USED_STEP,
+    )
+
+
+async def list_tokens(connection: Connection) -> list[ApiToken]:
+    """Return all tokens, oldest first."""
+    rows = await connection.fetch(f"SELECT {_COLUMNS} FROM api_tokens ORDER BY id")  # noqa: S608 - fixed text
+    return [_token(row) for row in rows]
+
+
+async def revoke_token(connection: Connection, token_id: int) -> bool:
+    """End a token now; False where there is none with this id."""
+    status = await connection.execute(
+        "UPDATE api_tokens SET revoked_at = coalesce(revoked_at, now()) WHERE id = $1", token_id
+    )
+    return status == "UPDATE 1"
+
+
+def _hash(secret: str) -> bytes:
+    return hashlib.sha256(secret.encode()).digest()
+
+
+def _token(row: Any) -> ApiToken:
+    values = dict(row)
+    values["role"] = Role(values["role"])
+    return ApiToken(**values)

@@ -1,0 +1,207 @@
+"""What travels between the services: the queue's wake-up message, and the worker's progress report.
+
+Both carry a version. A reader refuses versions that it does not know and ignores fields that it does not know, so that
+services of neighbouring releases run side by side.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from marshmallow import EXCLUDE, Schema, ValidationError, fields, post_load, validate, validates_schema
+
+from shared.errors import ERROR_KINDS
+from shared.oci.digest import Digest
+from shared.progress import LayerProgress, LayerStatus, Transfer
+
+VERSION = 1
+# Above every image that a registry accepts (see shared.oci.manifest), so that a report stays small.
+MAX_LAYERS_REPORTED = 20_000
+MAX_DETAIL_LENGTH = 2_000
+MAX_INT64 = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WakeUp:
+    """Tells a worker to look at one import; all else in it is for people who read the queue."""
+
+    import_name: str
+    reason: str
+    attempt: int
+    source: str
+    target: str
+    requested_by: str
+
+
+class ReportedState(StrEnum):
+    """What a worker says of its import."""
+
+    RUNNING = "running"
+    TAGGING = "tagging"
+    """All blobs and child manifests are in the target; with a positive answer the tag is written next."""
+    READY = "ready"
+    FAILED = "failed"
+    HANDED_BACK = "handed_back"
+    """The worker stops; another may go on at once."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportedError:
+    """Why an attempt ended; whether it is tried again is the API's decision. `retry_after` is in seconds."""
+
+    code: str
+    detail: str
+    retry_after: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportedContent:
+    """What the target serves now. `size` is in bytes, of all distinct blobs and manifests."""
+
+    source_digest: str
+    digest: str
+    size: int
+    architecture: str
+    os: str
+    platforms: tuple[str, ...]
+    include_type: str
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProgressReport:
+    """One report on one attempt. `layers` holds those that changed since the last report that was answered."""
+
+    attempt: int
+    sequence: int
+    state: ReportedState
+    layers: Mapping[str, LayerProgress] = field(default_factory=dict)
+    error: ReportedError | None = None
+    content: ReportedContent | None = None
+
+
+def _digest(value: str) -> None:
+    try:
+        Digest.parse(value)
+    except ValueError as error:
+        raise ValidationError(str(error)) from None
+
+
+def _byte_count(**options: Any) -> fields.Integer:
+    return fields.Integer(strict=True, validate=validate.Range(0, MAX_INT64), **options)
+
+
+class _Versioned(Schema):
+    class Meta:
+        unknown = EXCLUDE
+
+    version = fields.Integer(strict=True, required=True, validate=validate.Equal(VERSION))
+
+
+class WakeUpSchema(_Versioned):
+    import_name = fields.String(data_key="import", required=True)
+    reason = fields.String(required=True)
+    attempt = fields.Integer(strict=True, required=True)
+    source = fields.String(required=True)
+    target = fields.String(required=True)
+    requested_by = fields.String(data_key="requestedBy", required=True)
+
+    @post_load
+    def _make(self, data: dict[str, Any], **_: Any) -> WakeUp:
+        del data["version"]
+        return WakeUp(**data)
+
+
+class _LayerSchema(Schema):
+    class Meta:
+        unknown = EXCLUDE
+
+    size = _byte_count(required=True)
+    offset = _byte_count(required=True)
+    status = fields.Enum(LayerStatus, by_value=True, required=True)
+    transfer = fields.Enum(Transfer, by_value=True, load_default=None, allow_none=True)
+
+    @validates_schema
+    def _offset_within_size(self, data: dict[str, Any], **_: Any) -> None:
+        if data["offset"] > data["size"]:
+            raise ValidationError("the offset lies beyond the size", "offset")
+
+    @post_load
+    def _make(self, data: dict[str, Any], **_: Any) -> LayerProgress:
+        return LayerProgress(**data)
+
+
+class _ErrorSchema(Schema):
+    class Meta:
+        unknown = EXCLUDE
+
+    code = fields.String(required=True, validate=validate.OneOf(ERROR_KINDS))
+    detail = fields.String(required=True, validate=validate.Length(max=MAX_DETAIL_LENGTH))
+    retry_after = fields.Float(
+        data_key="retryAfter", load_default=None, allow_none=True, validate=validate.Range(min=0)
+    )
+
+    @post_load
+    def _make(self, data: dict[str, Any], **_: Any) -> ReportedError:
+        return ReportedError(**data)
+
+
+class _ContentSchema(Schema):
+    class Meta:
+        unknown = EXCLUDE
+
+    source_digest = fields.String(data_key="sourceDigest", required=True, validate=_digest)
+    digest = fields.String(required=True, validate=_digest)
+    size = _byte_count(required=True)
+    architecture = fields.String(required=True)
+    os = fields.String(required=True)
+    platforms = fields.List(fields.String(), required=True)
+    include_type = fields.String(data_key="includeType", required=True, validate=validate.OneOf(("full", "partial")))
+    description = fields.String(load_default="", validate=validate.Length(max=MAX_DETAIL_LENGTH))
+
+    @post_load
+    def _make(self, data: dict[str, Any], **_: Any) -> ReportedContent:
+        return ReportedContent(**{**data, "platforms": tuple(data["platforms"])})
+
+
+class ProgressReportSchema(_Versioned):
+    """The body of `PUT /images:import/:name/progress`."""
+
+    attempt = fields.Integer(strict=True, required=True, validate=validate.Range(1, 2**31 - 1))
+    sequence = fields.Integer(strict=True, required=True, validate=validate.Range(1, MAX_INT64))
+    state = fields.Enum(ReportedState, by_value=True, required=True)
+    layers = fields.Dict(
+        fields.String(validate=_digest),
+        fields.Nested(_LayerSchema),
+        load_default=dict,
+        validate=validate.Length(max=MAX_LAYERS_REPORTED),
+    )
+    error = fields.Nested(_ErrorSchema, load_default=None, allow_none=True)
+    content = fields.Nested(_ContentSchema, load_default=None, allow_none=True)
+
+    @validates_schema
+    def _outcome_is_told(self, data: dict[str, Any], **_: Any) -> None:
+        if (data["state"] is ReportedState.FAILED) != (data["error"] is not None):
+            raise ValidationError("an error goes with the state failed, and only with it", "error")
+        if (data["state"] is ReportedState.READY) != (data["content"] is not None):
+            raise ValidationError("the content goes with the state ready, and only with it", "content")
+
+    @post_load
+    def _make(self, data: dict[str, Any], **_: Any) -> ProgressReport:
+        del data["version"]
+        return ProgressReport(**data)
+
+
+def dump_wake_up(message: WakeUp) -> dict[str, Any]:
+    """Return the message as the JSON object that goes into the queue."""
+    return {"version": VERSION, **_without_none(WakeUpSchema().dump(message))}
+
+
+def dump_report(report: ProgressReport) -> dict[str, Any]:
+    """Return the report as the JSON object of the PUT's body."""
+    return {"version": VERSION, **_without_none(ProgressReportSchema().dump(report))}
+
+
+def _without_none(data: Any) -> dict[str, Any]:
+    return {key: value for key, value in data.items() if value is not None}

@@ -1,0 +1,117 @@
+"""The settings that both services read from the environment, and the reader that reports all mistakes at once."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from environs import EnvError, EnvValidationError, FileAwareEnv
+from marshmallow import ValidationError, validate
+
+from shared.network.policy import NetworkPolicy
+from shared.oci.reference import normal_registry
+from shared.registry.client import Credential
+from shared.secret_box import SecretBox
+
+
+class SettingsError(Exception):
+    """The environment does not describe a service that can start; the text has a line for each mistake."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """The registry that images are imported into. `host` is `host[:port]`."""
+
+    host: str
+    credential: Credential | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SharedSettings:
+    """What the API and the workers have in common. The secrets stay out of the repr."""
+
+    database_url: str = field(repr=False)
+    amqp_url: str = field(repr=False)
+    secrets: SecretBox = field(repr=False)
+    target: Target
+    source_network: NetworkPolicy
+    target_network: NetworkPolicy
+    log_style: str
+    log_level: str
+
+
+@contextmanager
+def reading_environment() -> Iterator[FileAwareEnv]:
+    """Lend a reader of the environment, where `NAME_FILE` may name a file that holds the value of NAME.
+
+    What cannot be read is None inside the block; when it ends, every mistake is told in one SettingsError.
+    """
+    env = FileAwareEnv(eager=False, strip_whitespace=True)
+    env.add_parser("fernet_keys", _told(_secret_box))
+    env.add_parser("registry_url", _told(_registry_url))
+    env.add_parser("http_url", _told(_http_url))
+    try:
+        yield env
+        env.seal()
+    except EnvValidationError as error:
+        lines = (f"{name}: {' '.join(map(str, messages))}" for name, messages in error.error_messages.items())
+        raise SettingsError("\n".join(lines)) from None
+    except (EnvError, ValueError) as error:
+        raise SettingsError(str(error)) from None
+
+
+def read_shared(env: FileAwareEnv) -> SharedSettings:
+    """Read what both services need."""
+    plain, host = env.registry_url("TARGET_URL") or (False, "")
+    username, password = env.str("TARGET_USERNAME", ""), env.str("TARGET_PASSWORD", "")
+    ca_files, realms = env.dict("CA_FILES", {}), env.dict("TOKEN_REALMS", {})
+    return SharedSettings(
+        database_url=env.str("DATABASE_URL"),
+        amqp_url=env.str("AMQP_URL"),
+        secrets=env.fernet_keys("SECRET_KEYS"),
+        target=Target(host=host, credential=Credential(username, password) if username else None),
+        source_network=NetworkPolicy.of(
+            allowed_private=env.list("ALLOWED_PRIVATE", []),
+            plain_http=env.list("PLAIN_HTTP_HOSTS", []),
+            ca_files=ca_files,
+            token_realms=realms,
+        ),
+        # The operator named the target, so its address is not questioned.
+        target_network=NetworkPolicy.of(
+            plain_http=[host] if plain else [], ca_files=ca_files, token_realms=realms, trusted=True
+        ),
+        log_style=env.str("LOG_FORMAT", "json", validate=validate.OneOf(("json", "console"))),
+        log_level=env.str("LOG_LEVEL", "INFO", validate=validate.OneOf(("DEBUG", "INFO", "WARNING", "ERROR"))),
+    )
+
+
+def _told(parse: Callable[[str], Any]) -> Callable[[str], Any]:
+    """Turn a ValueError into the kind that is collected until the end."""
+
+    def parser(text: str) -> Any:
+        try:
+            return parse(text)
+        except ValueError as error:
+            raise ValidationError(str(error)) from None
+
+    return parser
+
+
+def _secret_box(text: str) -> SecretBox:
+    return SecretBox([key.strip() for key in text.split(",")])
+
+
+def _registry_url(text: str) -> tuple[bool, str]:
+    """Return whether the registry speaks plain http, and its host."""
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or parts.path.strip("/") or parts.query or parts.username:
+        raise ValueError("not of the form http(s)://host[:port]")
+    return parts.scheme == "http", normal_registry(parts.netloc)
+
+
+def _http_url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("not of the form http(s)://host[:port]")
+    return text.rstrip("/")
