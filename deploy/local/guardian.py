@@ -57,12 +57,13 @@ def become_subreaper() -> None:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_CHILD_SUBREAPER)")
 
 
-def die_with_guardian() -> None:
-    """Ask the kernel to kill this process when the guardian dies; runs between fork and exec.
+def die_with_guardian(number: int) -> None:
+    """Ask the kernel for this signal when the guardian dies; runs between fork and exec.
 
-    It has to come after the change of user, which clears it, and does: preexec_fn is last.
+    It has to come after the change of user, which clears it, and does: preexec_fn is last. Only
+    the process itself gets it, not what it starts: for those there is the sweep at the next start.
     """
-    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    LIBC.prctl(PR_SET_PDEATHSIG, number, 0, 0, 0)
 
 
 class Guardian:
@@ -102,7 +103,7 @@ class Guardian:
                 group=user,
                 # An empty list would leave root's own groups in place on Python 3.11.
                 extra_groups=None if user is None else [user],
-                preexec_fn=die_with_guardian,  # noqa: PLW1509 - there is one thread here.
+                preexec_fn=lambda: die_with_guardian(request["stop_signal"]),  # noqa: PLW1509 - there is one thread here.
             )
         # Kept for good: a collected Popen would wait for its process behind our back.
         self.handles.append(handle)

@@ -1,0 +1,63 @@
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON := .venv/bin/python
+# The image that `make demo` imports; empty: one that it builds from Debian's busybox.
+SOURCE ?=
+# How many workers `make up` starts.
+WORKERS ?= 1
+# How many tests run at once, and what else pytest is told, such as ARGS="-k tokens".
+JOBS ?= auto
+ARGS ?=
+
+.PHONY: help
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: ## Install what is missing: Debian packages, and .venv with locked Python packages
+	@deploy/local/setup.sh
+
+.PHONY: demo
+demo: setup ## Import a real image from nothing to verified; SOURCE=docker.io/library/alpine:3.20 for that one
+	@$(PYTHON) -m deploy.local.demo $(SOURCE)
+
+.PHONY: up
+up: setup ## Start everything and leave it running; WORKERS=n for more workers
+	@$(PYTHON) -m deploy.local.up --workers $(WORKERS)
+
+.PHONY: down
+down: ## Stop what `make up` started
+	@if [ -x $(PYTHON) ]; then $(PYTHON) -m deploy.local.down; fi
+
+.PHONY: test
+test: setup check ## Run the checks and every test
+	$(PYTHON) -m pytest -n $(JOBS) $(ARGS)
+
+.PHONY: check
+check: setup ## Check format, lint, types, shell scripts and the import rule
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	.venv/bin/mypy
+	.venv/bin/shellcheck deploy/local/setup.sh .ci/run
+	$(PYTHON) -m pytest -q tests/test_import_rule.py
+
+.PHONY: format
+format: setup ## Rewrite the code in the project's format
+	.venv/bin/ruff format .
+	.venv/bin/ruff check --fix .
+
+# Without addresses: a lock must not say where it was made. uv is not a part of the set-up.
+LOCK := uv pip compile pyproject.toml --quiet --generate-hashes --no-emit-index-url --no-emit-find-links \
+	--python-version 3.11 --custom-compile-command "make lock"
+
+.PHONY: lock
+lock: ## Lock the Python packages anew (needs uv); UPGRADE=--upgrade for newer versions
+	$(LOCK) $(UPGRADE) -o requirements.txt
+	$(LOCK) $(UPGRADE) --extra dev -c requirements.txt -o requirements-dev.txt
+
+.PHONY: clean
+clean: down ## Remove everything that was made here
+	rm -rf .venv .cache .run .mypy_cache .pytest_cache .ruff_cache .hypothesis dist build
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
