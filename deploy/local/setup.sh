@@ -91,7 +91,7 @@ make_environment() {
     # One that does not run any more, because its interpreter went away, cannot be repaired.
     .venv/bin/python -c 'import pip' 2>/dev/null || rm -rf .venv
     [ -d .venv ] || python3 -m venv .venv
-    local pip=(.venv/bin/python -m pip install --quiet --disable-pip-version-check)
+    local pip=(.venv/bin/python -m pip install --quiet --disable-pip-version-check --use-pep517)
     "${pip[@]}" --require-hashes -r "$requirements"
     "${pip[@]}" --no-deps --no-build-isolation --editable .
     fingerprint >"$stamp"

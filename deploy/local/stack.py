@@ -1,18 +1,163 @@
-"""The names of the local stack, in one place."""
+"""The whole of Longshore on one machine, and the names of its parts in one place."""
 
+from __future__ import annotations
+
+import base64
+import os
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, Self
+
+from deploy.local.image import DOCKER, OCI, Image
 from deploy.local.postgres import Postgres
 from deploy.local.rabbitmq import RabbitMQ
 from deploy.local.registry import BasicAuth, Registry, Tls, TokenAuth
+from deploy.local.remote import Remote
 from deploy.local.scratch import LocalStackError, Process, Scratch
+from deploy.local.server import Server
+from deploy.local.services import Api, Worker
+from deploy.local.synthetic import synthetic_image, synthetic_layer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
 __all__ = [
+    "DOCKER",
+    "OCI",
+    "Api",
     "BasicAuth",
+    "Image",
     "LocalStackError",
     "Postgres",
     "Process",
     "RabbitMQ",
     "Registry",
+    "Remote",
     "Scratch",
+    "Server",
+    "Stack",
     "Tls",
     "TokenAuth",
+    "Worker",
+    "synthetic_image",
+    "synthetic_layer",
 ]
+
+# A Fernet key is 32 bytes in URL-safe base64.
+KEY_BYTES = 32
+
+
+class Stack:
+    """PostgreSQL, RabbitMQ, a source registry with a password, a target without, API and workers.
+
+    Use it as a context manager on a Scratch. `settings` are added to both services' environment,
+    over what the stack sets itself; `sources` are further registries the services may call.
+    """
+
+    def __init__(
+        self,
+        scratch: Scratch,
+        *,
+        workers: int = 1,
+        fsync: bool = True,
+        settings: Mapping[str, str] | None = None,
+        sources: Iterable[Registry] = (),
+        broker: Mapping[str, str] | None = None,
+    ) -> None:
+        self.scratch = scratch
+        self.postgres = Postgres(scratch, fsync=fsync)
+        self.rabbitmq = RabbitMQ(scratch, settings=broker)
+        self.source = Registry(scratch, name="source", auth=BasicAuth())
+        self.target = Registry(scratch, name="target")
+        self.api = Api(scratch, self._settings(tuple(sources)) | dict(settings or {}))
+        self.workers: list[Worker] = []
+        self._wanted = workers
+
+    def _settings(self, sources: tuple[Registry, ...]) -> dict[str, str]:
+        registries = (self.source, self.target, *sources)
+        return {
+            "DATABASE_URL": self.postgres.url,
+            "AMQP_URL": self.rabbitmq.amqp,
+            "TARGET_URL": self.target.url,
+            "SECRET_KEYS": base64.urlsafe_b64encode(os.urandom(KEY_BYTES)).decode(),
+            "ALLOWED_PRIVATE": ",".join(registry.host for registry in registries),
+            "PLAIN_HTTP_HOSTS": ",".join(registry.host for registry in registries if registry.tls is None),
+        }
+
+    def start(self) -> Self:
+        """Start everything and return when all of it is ready."""
+        start_together(self.rabbitmq, self.postgres, self.source, self.target)
+        self.api.start()
+        self.admin_token = self.api.new_token("admin", "admin")
+        self.user_token = self.api.new_token("demo", "user")
+        self.worker_token = self.api.new_token("worker", "worker")
+        start_together(*(self._new_worker() for _ in range(self._wanted)))
+        return self
+
+    def add_worker(self, settings: Mapping[str, str] | None = None) -> Worker:
+        """Start one more worker."""
+        return self._new_worker(settings).start()
+
+    def _new_worker(self, settings: Mapping[str, str] | None = None) -> Worker:
+        shared = {key: value for key, value in self.api.settings.items() if not key.startswith("API_")}
+        worker = Worker(
+            self.scratch,
+            shared | dict(settings or {}),
+            api=self.api.url,
+            token=self.worker_token,
+            name=f"worker-{len(self.workers) + 1}",
+        )
+        self.workers.append(worker)
+        return worker
+
+    def stop(self) -> None:
+        """Stop the services in their orderly way and end the servers."""
+        for service in (*self.workers, self.api):
+            service.stop()
+        for server in (self.rabbitmq, self.postgres, self.source, self.target):
+            server.discard()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def describe(self) -> dict[str, Any]:
+        """Return what .run/stack.json says."""
+        return {
+            "api": self.api.url,
+            "admin_token": self.admin_token,
+            "user_token": self.user_token,
+            "worker_token": self.worker_token,
+            "source_registry": address(self.source),
+            "target_registry": address(self.target),
+            "rabbitmq": {
+                "amqp": self.rabbitmq.amqp,
+                "management": self.rabbitmq.management,
+                "username": self.rabbitmq.username,
+                "password": self.rabbitmq.password,
+            },
+            "database": self.postgres.url,
+            "pids": {
+                "api": self.api.pid,
+                "workers": [worker.pid for worker in self.workers],
+                "postgres": self.postgres.pid,
+                "rabbitmq": self.rabbitmq.pid,
+                "source_registry": self.source.pid,
+                "target_registry": self.target.pid,
+            },
+        }
+
+
+def address(registry: Registry) -> dict[str, str | None]:
+    """Return where a registry is and how to log in."""
+    return {"url": registry.url, "username": registry.username, "password": registry.password}
+
+
+def start_together(*servers: Server) -> None:
+    """Start servers side by side; the first failure is raised when all have come to an end."""
+    if not servers:
+        return
+    with ThreadPoolExecutor(len(servers)) as pool:
+        for start in [pool.submit(server.start) for server in servers]:
+            start.result()
