@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pwd
@@ -20,7 +21,7 @@ from deploy.local import guardian
 from deploy.local.ports import Ports
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 # Where scratch folders are made, when the user wants them elsewhere than in /var/tmp: /tmp is
 # memory on many machines, and registries hold gigabytes.
@@ -128,7 +129,7 @@ class Scratch:
 
     def ask(self, **request: Any) -> dict[str, Any]:
         """Send the guardian one request; LocalStackError when it refuses or is gone."""
-        with self._lock:
+        with self._lock, uninterrupted():
             try:
                 self._control.sendall(json.dumps(request).encode() + b"\n")
             except OSError as error:
@@ -197,6 +198,19 @@ class Scratch:
         folder.mkdir(mode=0o700)
         give(folder, user)
         return folder
+
+
+@contextlib.contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Hold back the signals that end a program by an exception.
+
+    Between a question and its answer such an exception would leave the answer to the next question.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGALRM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def give(path: Path, user: str | None) -> None:

@@ -1,0 +1,184 @@
+"""`make demo`: from nothing to an image that was imported, listed and verified.
+
+Run as `python -m deploy.local.demo [SOURCE]`; the exit status is 0 only if everything held.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.filesize import decimal
+from rich.markup import escape
+from rich.table import Table
+
+from deploy.local import checkout, seed
+from deploy.local.details import follow
+from deploy.local.progress import short, view_for
+from deploy.local.stack import LocalStackError, Remote, Scratch, Stack
+from deploy.local.verify import Place, verify
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# Seconds for the import itself: the demo's own image takes one or two, one from the internet what
+# the line allows.
+IMPORT_SECONDS = 1800.0
+
+HTTP_OK = 200
+STARTED = 1
+INTERRUPTED = 130
+
+
+class Demo:
+    """One run. Each step raises LocalStackError when something did not hold."""
+
+    def __init__(self, console: Console, stack: Stack, source: str | None) -> None:
+        self.console = console
+        self.stack = stack
+        self.own_image = source is None
+        self.source = source or f"{stack.source.host}/{seed.REPOSITORY}:{seed.TAG}"
+
+    def run(self) -> None:
+        """Go through all of it."""
+        with self.step("PostgreSQL, RabbitMQ, two registries, the API and one worker are running"):
+            self.stack.start()
+        if self.own_image:
+            with self.step("The source registry, which asks for a password, holds an image for two platforms"):
+                Remote.of(self.stack.source).push(seed.REPOSITORY, seed.TAG, seed.demo_image(checkout.CACHE))
+        image_id = self.post()
+        self.follow(image_id)
+        artifact, repository = self.list(image_id)
+        self.verify(artifact, repository)
+        with self.step("The services ended in good order, and the servers with them"):
+            self.stop()
+
+    @contextmanager
+    def step(self, done: str) -> Iterator[None]:
+        """Print what was reached, and how long it took."""
+        started = time.monotonic()
+        with self.console.status("working"):
+            yield
+        took = time.monotonic() - started
+        self.console.print(f"[green]✔[/] {done} [dim]{took:.1f} s[/]", highlight=False)
+
+    def post(self) -> int:
+        """Ask for the import and return the image's id."""
+        request: dict[str, Any] = {"source": self.source}
+        if self.own_image:
+            request["credentials"] = {"username": self.stack.source.username, "password": self.stack.source.password}
+        answer = self.ask("POST", "/api/v1/images:import", request)
+        if answer["state"] != STARTED:
+            raise LocalStackError(f"the import did not start: {answer}")
+        self.console.print(f"[green]✔[/] POST /api/v1/images:import [bold]{self.source}[/]: {answer['message']}")
+        return int(answer["imageId"])
+
+    def follow(self, image_id: int) -> None:
+        """Show the layers until the import has ended, and check that it ended well."""
+        with view_for(self.console) as view:
+            for details in follow(self.stack.api.url, self.stack.user_token, image_id, seconds=IMPORT_SECONDS):
+                view.show(details)
+        if details["status"] != "ready":
+            raise LocalStackError(f"the import failed: {details['error'] or details['message']}")
+        unfinished = [digest for digest, layer in details["layersDetail"].items() if layer["progress"] != 100]  # noqa: PLR2004
+        if unfinished or not details["layersDetail"]:
+            raise LocalStackError(f"the image is ready, but its layers are not at 100 %: {unfinished}")
+        moved = decimal(details["bytesTotal"])
+        self.console.print(f"[green]✔[/] Imported: {len(details['layersDetail'])} blobs, {moved}", highlight=False)
+
+    def list(self, image_id: int) -> tuple[dict[str, Any], str]:
+        """Show what the API lists, and return the imported artifact and its repository."""
+        listed = self.ask("GET", "/api/v1/images")
+        rows = [(group, artifact) for group in listed["images"] for artifact in group["artifacts"]]
+        self.console.print(image_table(rows))
+        for group, artifact in rows:
+            if artifact["id"] == image_id:
+                return artifact, group["repo"]
+        raise LocalStackError(f"the list does not hold image {image_id}")
+
+    def verify(self, artifact: dict[str, Any], repository: str) -> None:
+        """Read the image back from the target, without the product's code, and compare every byte."""
+        target = Place(remote=Remote.of(self.stack.target), repository=repository)
+        source = Place(remote=Remote.of(self.stack.source), repository=seed.REPOSITORY) if self.own_image else None
+        expected = [artifact["digest"]]
+        with self.step("The tag points to the digest that the API lists"):
+            expected.append(target.remote.manifest(repository, artifact["imageTag"]).digest)
+            if source is not None:
+                expected.append(source.remote.manifest(seed.REPOSITORY, seed.TAG).digest)
+            if len(set(expected)) != 1:
+                raise LocalStackError(f"listed, target's and source's digests differ: {expected}")
+        against = "compared with the source's" if source else "hashed"
+        with self.step(f"Every manifest and blob was read back from the target and {against}"):
+            found = verify(artifact["digest"], target, source)
+        counted = f"{found.manifests} manifests and {found.blobs} blobs, {decimal(found.size)}"
+        self.console.print(f"  {short(artifact['digest'])} is {counted}, all as they should be", highlight=False)
+
+    def stop(self) -> None:
+        """Stop everything; the services have to end by themselves, without an error."""
+        self.stack.stop()
+        for service in (*self.stack.workers, self.stack.api):
+            if service.process is None or service.process.status() != 0:
+                raise LocalStackError(f"{service.name} did not end as it should when asked to")
+
+    def ask(self, method: str, path: str, body: object = None) -> Any:
+        """Call the API as its user."""
+        status, answer = self.stack.api.request(method, path, self.stack.user_token, body)
+        if status != HTTP_OK:
+            raise LocalStackError(f"{method} {path}: {status} {answer}")
+        return answer
+
+
+def image_table(rows: list[tuple[dict[str, Any], dict[str, Any]]]) -> Table:
+    """Show images as the API's list gives them."""
+    table = Table(title="GET /api/v1/images", title_justify="left", title_style="")
+    for heading in ("id", "image in the target", "status", "type", "size", "digest", "by"):
+        table.add_column(heading, overflow="fold")
+    for group, artifact in rows:
+        table.add_row(
+            str(artifact["id"]),
+            f"{group['repo']}:{artifact['imageTag']}",
+            artifact["status"],
+            artifact["includeType"],
+            decimal(artifact["size"]),
+            short(artifact["digest"]),
+            artifact["userName"],
+        )
+    return table
+
+
+def main() -> int:
+    """Run the demo and return the exit status."""
+    source = sys.argv[1] if len(sys.argv) > 1 else None
+    console = Console()
+    started = time.monotonic()
+    try:
+        with Scratch() as scratch:
+            stack = Stack(scratch)
+            try:
+                Demo(console, stack, source).run()
+            except LocalStackError:
+                show_logs(console, stack)
+                raise
+    except LocalStackError as error:
+        console.print(f"[red]✘[/] {escape(str(error))}", highlight=False)
+        return 1
+    except KeyboardInterrupt:
+        console.print("interrupted; everything is stopped")
+        return INTERRUPTED
+    console.print(f"[bold green]It all held[/] in {time.monotonic() - started:.1f} s.", highlight=False)
+    return 0
+
+
+def show_logs(console: Console, stack: Stack) -> None:
+    """Print the ends of the services' logs, which go away with the stack."""
+    for service in (stack.api, *stack.workers):
+        if service.process is not None:
+            console.print(f"--- {service.process.log}", style="dim")
+            console.print(service.process.tail(), highlight=False, markup=False)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

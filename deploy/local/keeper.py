@@ -1,0 +1,58 @@
+"""The background process of `make up`: holds the stack until it is told to end.
+
+It lives as long as the stack should: whatever ends it, the scratch folder's guardian ends the rest.
+A service that dies meanwhile is left dead, because killing one is what people try here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import sys
+from typing import NoReturn
+
+from deploy.local import checkout, seed
+from deploy.local.scratch import LocalStackError
+from deploy.local.stack import Remote, Scratch, Stack
+
+
+def main() -> int:
+    """Start, write down what there is, and wait for SIGTERM."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--workers", type=int, required=True)
+    workers = parser.parse_args().workers
+    signal.signal(signal.SIGTERM, end)
+    with checkout.held(checkout.PATIENCE_SECONDS) as ours:
+        if not ours:
+            print("another stack of this checkout is running")
+            return 1
+        checkout.forget()
+        checkout.write_private(checkout.KEEPER_PID, f"{os.getpid()}\n")
+        try:
+            keep(workers)
+        except LocalStackError as error:
+            print(error)
+            return 1
+        finally:
+            checkout.forget()
+
+
+def keep(workers: int) -> NoReturn:
+    """Run the stack; ends by SystemExit, when the signal comes."""
+    with Scratch() as scratch, Stack(scratch, workers=workers) as stack:
+        Remote.of(stack.source).push(seed.REPOSITORY, seed.TAG, seed.demo_image(checkout.CACHE))
+        checkout.write_private(checkout.DESCRIPTION, json.dumps(stack.describe(), indent=2) + "\n")
+        while True:
+            signal.pause()
+
+
+def end(*_: object) -> NoReturn:
+    """Leave through all context managers."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    sys.exit(0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
