@@ -144,6 +144,20 @@ _KINDS = (
         "Try again in a moment.",
         retryable=True,
     ),
+    # Between a worker and the API.
+    _longshore(
+        "api_unavailable",
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "Longshore's API does not answer its worker",
+        "The worker keeps trying; look at the API's readiness.",
+        retryable=True,
+    ),
+    _longshore(
+        "api_refused",
+        HTTPStatus.BAD_GATEWAY,
+        "Longshore's API refuses its worker",
+        "Operators: WORKER_TOKEN must be a valid token with the role worker, and both services of one release.",
+    ),
     # An import's own fate.
     _longshore(
         "worker_lost",
@@ -249,6 +263,12 @@ _KINDS = (
         "The source, or something between, alters content; nothing of it was published.",
     ),
     # The target.
+    _target(
+        "target_not_found",
+        HTTPStatus.BAD_GATEWAY,
+        "The target registry does not have the image",
+        "Import it again; it was deleted there by something else.",
+    ),
     _target(
         "target_denied",
         HTTPStatus.BAD_GATEWAY,

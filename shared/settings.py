@@ -55,8 +55,7 @@ def reading_environment() -> Iterator[FileAwareEnv]:
         yield env
         env.seal()
     except EnvValidationError as error:
-        lines = (f"{name}: {' '.join(map(str, messages))}" for name, messages in error.error_messages.items())
-        raise SettingsError("\n".join(lines)) from None
+        raise SettingsError(_lines(error)) from None
     except (EnvError, ValueError) as error:
         raise SettingsError(str(error)) from None
 
@@ -65,7 +64,8 @@ def read_shared(env: FileAwareEnv) -> SharedSettings:
     """Read what both services need."""
     plain, host = env.registry_url("TARGET_URL") or (False, "")
     username, password = env.str("TARGET_USERNAME", ""), env.str("TARGET_PASSWORD", "")
-    ca_files, realms = env.dict("CA_FILES", {}), env.dict("TOKEN_REALMS", {})
+    ca_files: dict[str, str] = env.dict("CA_FILES", {})
+    realms: dict[str, str] = env.dict("TOKEN_REALMS", {})
     return SharedSettings(
         database_url=env.str("DATABASE_URL"),
         amqp_url=env.str("AMQP_URL"),
@@ -84,6 +84,12 @@ def read_shared(env: FileAwareEnv) -> SharedSettings:
         log_style=env.str("LOG_FORMAT", "json", validate=validate.OneOf(("json", "console"))),
         log_level=env.str("LOG_LEVEL", "INFO", validate=validate.OneOf(("DEBUG", "INFO", "WARNING", "ERROR"))),
     )
+
+
+def _lines(error: EnvValidationError) -> str:
+    messages = error.error_messages
+    told = messages if isinstance(messages, dict) else {"environment": messages}
+    return "\n".join(f"{name}: {' '.join(map(str, texts))}" for name, texts in told.items())
 
 
 def _told(parse: Callable[[str], Any]) -> Callable[[str], Any]:

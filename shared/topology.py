@@ -1,7 +1,7 @@
 """The exchanges and queues in RabbitMQ, declared by every service that uses them.
 
-Only arguments that mean the same from RabbitMQ 3.10 to 4.3; everything tunable is left to policies, because a queue that
-is declared again with other arguments is refused (406). deploy/rabbitmq/definitions.json says the same for operators.
+Only arguments that mean the same from RabbitMQ 3.10 to 4.3; everything tunable is left to policies, because a queue
+that is declared again with other arguments is refused (406). deploy/rabbitmq/definitions.json says the same.
 """
 
 from dataclasses import dataclass

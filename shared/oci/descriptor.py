@@ -31,7 +31,7 @@ class Descriptor:
     def from_json(cls, value: object) -> "Descriptor":
         """Read one descriptor object; raises ValueError when a required field is missing or malformed."""
         if not isinstance(value, dict):
-            raise ValueError("a descriptor is not an object")  # noqa: TRY004 - the caller handles one kind of error
+            raise ValueError("a descriptor is not an object")
         return cls(
             media_type=_media_type(value),
             digest=Digest.parse(str(value.get("digest"))),
@@ -61,7 +61,7 @@ def _platform(value: object) -> Platform | None:
         return None
     os, architecture = value.get("os"), value.get("architecture")
     if not isinstance(os, str) or not isinstance(architecture, str):
-        raise ValueError("a platform lacks os or architecture")  # noqa: TRY004 - the caller handles one kind of error
+        raise ValueError("a platform lacks os or architecture")
     return Platform(os, architecture, str(value.get("variant") or ""))
 
 

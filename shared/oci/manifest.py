@@ -5,7 +5,7 @@ bytes, so a manifest is never written anew, except for a trimmed index, which is
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,11 +68,18 @@ class Manifest:
         return tuple({blob.digest: blob for blob in held}.values())
 
 
-def trim_index(index: Manifest, keep: Sequence[Descriptor]) -> Manifest:
-    """Return a new index with only these children, in their old order, all other fields as they were."""
-    wanted = {child.digest for child in keep}
+def trim_index(index: Manifest, children: Mapping[Digest, Manifest]) -> Manifest:
+    """Return a new index with only these children, in their old order, all other fields as they were.
+
+    `children` is keyed by the digests in `index`; a child that was itself trimmed is listed as what it is now.
+    """
+    if all(child.digest in children and children[child.digest].digest == child.digest for child in index.manifests):
+        return index
     document = json.loads(index.content)
-    document["manifests"] = [child for child in document["manifests"] if Digest.parse(child["digest"]) in wanted]
+    kept = ((entry, children.get(Digest.parse(entry["digest"]))) for entry in document["manifests"])
+    document["manifests"] = [
+        {**entry, "digest": str(child.digest), "size": child.size} for entry, child in kept if child is not None
+    ]
     content = json.dumps(document, indent=2, ensure_ascii=False).encode()
     return Manifest.parse(content, index.media_type)
 
@@ -108,7 +115,7 @@ def _load(content: bytes) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise ValueError(f"the manifest is not JSON: {error}") from None
     if not isinstance(document, dict):
-        raise ValueError("the manifest is not a JSON object")  # noqa: TRY004 - the caller handles one kind of error
+        raise ValueError("the manifest is not a JSON object")
     return document
 
 
@@ -139,7 +146,7 @@ def _children(document: dict[str, Any]) -> tuple[Descriptor, ...]:
 def _descriptors(document: dict[str, Any], key: str, limit: int) -> tuple[Descriptor, ...]:
     values = document.get(key)
     if not isinstance(values, list):
-        raise ValueError(f"the manifest has no list of {key}")  # noqa: TRY004 - the caller handles one kind of error
+        raise ValueError(f"the manifest has no list of {key}")
     if len(values) > limit:
         raise ValueError(f"the manifest has {len(values)} {key}, above the limit of {limit}")
     return tuple(Descriptor.from_json(value) for value in values)

@@ -10,6 +10,7 @@ _DOCKER_HUB_ALIASES = frozenset({DOCKER_HUB, "index.docker.io", "registry-1.dock
 # Limits of the distribution grammar: a whole name and a tag, in characters.
 MAX_NAME_LENGTH = 255
 MAX_TAG_LENGTH = 128
+MAX_PORT = 65535
 # No reference that obeys the limits above is longer; refused before any pattern looks at it.
 MAX_REFERENCE_LENGTH = 1024
 
@@ -69,7 +70,7 @@ def normal_registry(host: str) -> str:
     if _REGISTRY.fullmatch(host) is None:
         raise ValueError(f"{host[:100]!r} is not a registry address (host or host:port)")
     port = host.rpartition(":")[2]
-    if port.isdigit() and ":" in host and not host.endswith("]") and not 0 < int(port) < 65536:
+    if port.isdigit() and ":" in host and not host.endswith("]") and not 0 < int(port) <= MAX_PORT:
         raise ValueError(f"{port} is not a port number")
     host = host.lower()
     return DOCKER_HUB if host in _DOCKER_HUB_ALIASES else host

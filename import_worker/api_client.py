@@ -1,0 +1,63 @@
+"""The worker's side of `PUT /api/v1/images:import/:name/progress`."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import quote
+
+import aiohttp
+import orjson
+
+from import_worker.reporter import SupersededError
+from shared.errors import LongshoreError
+from shared.messages import ProgressReport, dump_report
+
+# A report is small and the API answers within five seconds whatever its database does. Seconds.
+REPORT_TIMEOUT = 10.0
+# The import has ended, moved on, or is gone with its image.
+_STOP = frozenset({"import_superseded", "import_not_found"})
+
+
+class ApiClient:
+    """Delivers progress reports. Fits `reporter.ProgressApi`."""
+
+    def __init__(self, session: aiohttp.ClientSession, url: str) -> None:
+        self._session = session
+        self._url = url
+
+    async def put_progress(self, name: str, report: ProgressReport) -> None:
+        url = f"{self._url}/api/v1/images:import/{quote(name, safe='')}/progress"
+        try:
+            async with self._session.put(url, data=orjson.dumps(dump_report(report))) as response:
+                answer = await response.read()
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise LongshoreError("api_unavailable", f"The API cannot be reached ({type(error).__name__}).") from error
+        _judge(response.status, answer)
+
+
+def _judge(status: int, answer: bytes) -> None:
+    said = _json_object(answer)
+    if said.get("code") in _STOP or said.get("action") == "stop":
+        raise SupersededError
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.TOO_MANY_REQUESTS:
+        raise LongshoreError("api_unavailable", f"The API answered {status}.")
+    if status != HTTPStatus.OK:
+        raise LongshoreError("api_refused", f"The API answered {status} {said.get('code', '')}.")
+
+
+def _json_object(answer: bytes) -> dict[str, Any]:
+    try:
+        value = orjson.loads(answer)
+    except orjson.JSONDecodeError:
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+@asynccontextmanager
+async def open_api_client(url: str, token: str) -> AsyncIterator[ApiClient]:
+    """Keep a session with the API open, authenticated with a worker's token."""
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+    timeout = aiohttp.ClientTimeout(total=REPORT_TIMEOUT)
+    async with aiohttp.ClientSession(headers=headers, timeout=timeout, trust_env=False) as session:
+        yield ApiClient(session, url)

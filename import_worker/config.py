@@ -1,0 +1,46 @@
+"""The worker's settings. The only module here that reads the environment."""
+
+import os
+import socket
+from dataclasses import dataclass, field
+
+from environs import FileAwareEnv
+from marshmallow import validate
+
+from shared.settings import SharedSettings, read_shared, reading_environment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerSettings:
+    """What one worker process needs. `lease` and `stop_grace` are in seconds."""
+
+    shared: SharedSettings
+    api_url: str
+    api_token: str = field(repr=False)
+    slots: int
+    layers: int
+    lease: float
+    name: str
+    health_port: int | None
+    stop_grace: float
+
+
+def read_settings() -> WorkerSettings:
+    """Read the environment; raises SettingsError with a line for each mistake."""
+    with reading_environment() as env:
+        return _read(env)
+
+
+def _read(env: FileAwareEnv) -> WorkerSettings:
+    few = validate.Range(1, 64)
+    return WorkerSettings(
+        shared=read_shared(env),
+        api_url=env.http_url("API_URL"),
+        api_token=env.str("WORKER_TOKEN"),
+        slots=env.int("WORKER_SLOTS", 2, validate=few),
+        layers=env.int("WORKER_LAYERS", 4, validate=few),
+        lease=env.float("LEASE_SECONDS", 30.0, validate=validate.Range(3, 3600)),
+        name=env.str("WORKER_NAME", f"{socket.gethostname()}-{os.getpid()}"),
+        health_port=env.int("WORKER_HEALTH_PORT", None, validate=validate.Range(1, 65535)),
+        stop_grace=env.float("STOP_GRACE_SECONDS", 5.0, validate=validate.Range(0, 3600)),
+    )

@@ -1,0 +1,135 @@
+"""Carries out a plan: blobs before manifests, children before parents, the tag last, then a look at where it points."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Protocol
+
+from import_worker.concurrency import gather_all
+from import_worker.copy_blob import copy_blob
+from import_worker.endpoints import BlobLedger, Source, Target
+from import_worker.plan import ImportPlan
+from shared.errors import LongshoreError
+from shared.oci.descriptor import Descriptor
+from shared.oci.digest import Digest
+from shared.oci.manifest import Manifest
+from shared.progress import LayerProgress, LayerStatus, Transfer
+
+# Asked right before the tag is written; raises where this attempt may no longer write it.
+Fence = Callable[[], Awaitable[None]]
+
+
+class ProgressBoard(Protocol):
+    """Where the copy shows how far each blob is."""
+
+    def show(self, digest: Digest, layer: LayerProgress) -> None: ...
+
+
+class _Prefetched:
+    """A source whose small blobs were already read while planning."""
+
+    def __init__(self, source: Source, contents: Mapping[Digest, bytes]) -> None:
+        self._source = source
+        self._contents = contents
+        self.resolve = source.resolve
+        self.fetch_manifest = source.fetch_manifest
+
+    def open_blob(self, blob: Descriptor, offset: int = 0) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
+        content = self._contents.get(blob.digest)
+        return self._source.open_blob(blob, offset) if content is None else _read(content[offset:])
+
+
+@asynccontextmanager
+async def _read(content: bytes) -> AsyncIterator[AsyncIterator[bytes]]:
+    async def chunks() -> AsyncIterator[bytes]:
+        yield content
+
+    yield chunks()
+
+
+class ImageCopy:
+    """One plan on its way from a source into a target's repository."""
+
+    def __init__(
+        self,
+        plan: ImportPlan,
+        source: Source,
+        target: Target,
+        *,
+        ledger: BlobLedger,
+        board: ProgressBoard,
+        slots: int,
+    ) -> None:
+        """Take the plan's two ends; `slots` is how many blobs may be under way at once."""
+        self._plan = plan
+        self._source = _Prefetched(source, plan.contents)
+        self._target = target
+        self._ledger = ledger
+        self._board = board
+        self._slots = asyncio.Semaphore(slots)
+
+    async def run(self, tag: str, fence: Fence) -> None:
+        """Bring everything, then write the tag and confirm it.
+
+        Raises LongshoreError; `target_digest_mismatch` where the tag does not answer with the plan's digest.
+        """
+        self._show_plan()
+        await self._copy_blobs(self._plan.blobs)
+        for manifest in self._plan.manifests[:-1]:
+            await self._put_child(manifest)
+        await fence()
+        await self._put(tag, self._plan.root)
+        await self._confirm(tag)
+        await self._ledger.record(self._plan.blobs)
+
+    def _show_plan(self) -> None:
+        for blob in self._plan.blobs:
+            self._board.show(blob.digest, LayerProgress(size=blob.size))
+        for layer in self._plan.foreign:
+            self._show(layer, LayerStatus.COMPLETED, layer.size, Transfer.EXISTING)
+
+    async def _copy_blobs(self, blobs: Sequence[Descriptor]) -> None:
+        """Copy these, the largest first, so that none of them is left to run alone at the end."""
+        candidates = await self._ledger.candidates(blobs)
+        by_size = sorted(blobs, key=lambda blob: blob.size, reverse=True)
+        await gather_all([self._copy_blob(blob, candidates.get(blob.digest)) for blob in by_size])
+
+    async def _copy_blob(self, blob: Descriptor, candidate: str | None) -> None:
+        def advance(offset: int) -> None:
+            self._show(blob, LayerStatus.DOWNLOADING, offset)
+
+        async with self._slots:
+            try:
+                transfer = await copy_blob(blob, self._source, self._target, candidate=candidate, advance=advance)
+            except LongshoreError:
+                self._show(blob, LayerStatus.FAILED, 0)
+                raise
+        self._show(blob, LayerStatus.COMPLETED, blob.size, transfer)
+        if candidate and transfer is Transfer.COPIED:
+            await self._ledger.forget(blob, candidate)
+
+    async def _put_child(self, manifest: Manifest) -> None:
+        reference = str(manifest.digest)
+        if await self._target.find_manifest(reference) is None:
+            await self._put(reference, manifest)
+
+    async def _put(self, reference: str, manifest: Manifest) -> None:
+        """Put a manifest; a blob that the target lost since it was seen there is brought again, once."""
+        try:
+            await self._target.put_manifest(reference, manifest)
+        except LongshoreError as error:
+            if error.code != "target_blob_unknown":
+                raise
+            await self._copy_blobs(manifest.blobs)
+            await self._target.put_manifest(reference, manifest)
+
+    async def _confirm(self, tag: str) -> None:
+        found = await self._target.find_manifest(tag)
+        if found != self._plan.root.digest:
+            raise LongshoreError(
+                "target_digest_mismatch", f"The tag {tag} points to {found}, not to {self._plan.root.digest}."
+            )
+
+    def _show(self, blob: Descriptor, status: LayerStatus, offset: int, transfer: Transfer | None = None) -> None:
+        layer = LayerProgress(size=blob.size, offset=offset, status=status, transfer=transfer)
+        self._board.show(blob.digest, layer)

@@ -1,0 +1,76 @@
+"""The two ends of a copy, as the copy sees them: small enough for a dict to play either in a test.
+
+Methods carry the names of the distribution specification's steps. All raise LongshoreError with a code of their side.
+"""
+
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol
+
+from shared.oci.descriptor import Descriptor
+from shared.oci.digest import Digest
+from shared.oci.manifest import Manifest
+
+
+class Source(Protocol):
+    """Where an image comes from."""
+
+    async def resolve(self) -> Digest:
+        """Return the digest that the image's reference points to."""
+        ...
+
+    async def fetch_manifest(self, digest: Digest) -> Manifest:
+        """Return a manifest whose bytes have this digest."""
+        ...
+
+    def open_blob(self, blob: Descriptor, offset: int = 0) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
+        """Stream a blob's bytes from `offset` on: exactly the rest of `blob.size`, or an error."""
+        ...
+
+
+class Upload(Protocol):
+    """An upload session at the target."""
+
+    async def send(self, blob: Descriptor, chunks: AsyncIterable[bytes]) -> None:
+        """Send the whole blob and commit it under its digest; an exception from `chunks` leaves it uncommitted."""
+        ...
+
+    async def cancel(self) -> None:
+        """Tell the target to forget the session; failures do not matter."""
+        ...
+
+
+class Target(Protocol):
+    """The repository that an image goes to."""
+
+    async def has_blob(self, blob: Descriptor) -> bool: ...
+
+    async def mount_blob(self, blob: Descriptor, from_repository: str) -> Upload | None:
+        """Link the blob from another repository; None when that is done, else a session to upload it in."""
+        ...
+
+    async def start_upload(self) -> Upload: ...
+
+    async def find_manifest(self, reference: str) -> Digest | None:
+        """Return the digest that a tag or a digest has in the target; None when it does not exist."""
+        ...
+
+    async def put_manifest(self, reference: str, manifest: Manifest) -> None:
+        """Store the manifest under a tag or its digest; `target_blob_unknown` when it refers to a missing blob."""
+        ...
+
+
+class BlobLedger(Protocol):
+    """What is known of the target's other repositories. Hints only."""
+
+    async def candidates(self, blobs: Sequence[Descriptor]) -> Mapping[Digest, str]:
+        """Return, for those blobs that another repository is known to hold, that repository."""
+        ...
+
+    async def record(self, blobs: Iterable[Descriptor]) -> None:
+        """Note that the target repository holds these blobs now."""
+        ...
+
+    async def forget(self, blob: Descriptor, repository: str) -> None:
+        """Drop a candidate that could not be mounted."""
+        ...

@@ -1,0 +1,118 @@
+"""One claimed import from its first manifest to its outcome, reported on all the way."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+
+from import_worker.concurrency import cancel_all
+from import_worker.copy_image import Fence, ImageCopy
+from import_worker.endpoints import BlobLedger, Source, Target
+from import_worker.plan import ImportPlan, make_plan
+from import_worker.reporter import Reporter, SupersededError
+from shared.db.imports import ClaimedImport
+from shared.errors import LongshoreError
+from shared.messages import ReportedContent
+from shared.oci.digest import Digest
+from shared.oci.platform import Platform
+
+# What a stopping worker spends on giving an import back. Seconds; the lease runs out by itself otherwise.
+HAND_BACK_TIMEOUT = 5.0
+
+_log = structlog.stdlib.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ends:
+    """What an import copies between."""
+
+    source: Source
+    target: Target
+    ledger: BlobLedger
+
+
+async def run_import(
+    claimed: ClaimedImport, open_ends: Callable[[ClaimedImport], Ends], reporter: Reporter, *, layers: int
+) -> None:
+    """Carry the import out, `layers` blobs at a time, and report its outcome.
+
+    Cancelling this gives the import back for another worker. Nothing but that cancellation is raised.
+    """
+    structlog.contextvars.bind_contextvars(import_name=claimed.name, attempt=claimed.attempt)
+    _log.info("import started", source=claimed.source)
+    try:
+        content = await _while_reporting(claimed, open_ends, reporter, layers)
+        await reporter.ready(content)
+        _log.info("import ready", digest=content.digest, size=content.size)
+    except SupersededError:
+        _log.info("import taken away")
+    except asyncio.CancelledError:
+        await _hand_back(reporter)
+        raise
+    except LongshoreError as error:
+        await _report_failure(reporter, error)
+    except Exception:  # noqa: BLE001 - a defect ends this import with a code, not the worker
+        _log.exception("import failed unexpectedly")
+        await _report_failure(reporter, LongshoreError("internal_error", "The worker failed; its log has the cause."))
+
+
+async def _while_reporting(
+    claimed: ClaimedImport, open_ends: Callable[[ClaimedImport], Ends], reporter: Reporter, layers: int
+) -> ReportedContent:
+    """Copy the image with the reporter running beside it; whichever ends first ends the other."""
+    copying = asyncio.create_task(_copy(claimed, open_ends(claimed), reporter, layers))
+    reporting = asyncio.create_task(reporter.keep_reporting())
+    try:
+        await asyncio.wait({copying, reporting}, return_when=asyncio.FIRST_COMPLETED)
+        if reporting.done():
+            reporting.result()
+        return copying.result()
+    finally:
+        await cancel_all([copying, reporting])
+
+
+async def _copy(claimed: ClaimedImport, ends: Ends, reporter: Reporter, layers: int) -> ReportedContent:
+    pinned = Digest.parse(claimed.source_digest) if claimed.source_digest else None
+    wanted = [Platform.parse(platform) for platform in claimed.platforms]
+    plan = await make_plan(ends.source, pinned, wanted)
+    copy = ImageCopy(plan, ends.source, ends.target, ledger=ends.ledger, board=reporter, slots=layers)
+    fence: Fence = reporter.fence
+    await copy.run(claimed.tag, fence)
+    return _content(plan)
+
+
+def _content(plan: ImportPlan) -> ReportedContent:
+    shown = plan.shown_platform
+    return ReportedContent(
+        source_digest=str(plan.source_digest),
+        digest=str(plan.root.digest),
+        size=plan.size,
+        architecture=shown.architecture if shown else "",
+        os=shown.os if shown else "",
+        platforms=tuple(map(str, plan.platforms)),
+        include_type="partial" if plan.partial else "full",
+        description=plan.description,
+    )
+
+
+async def _report_failure(reporter: Reporter, error: LongshoreError) -> None:
+    _log.warning("attempt failed", error=str(error))
+    try:
+        await reporter.failed(error)
+    except SupersededError:
+        _log.info("import taken away")
+    except LongshoreError as refused:
+        _log.error("outcome not delivered; the lease will run out", error=str(refused))
+    except asyncio.CancelledError:
+        await _hand_back(reporter)
+        raise
+
+
+async def _hand_back(reporter: Reporter) -> None:
+    try:
+        async with asyncio.timeout(HAND_BACK_TIMEOUT):
+            await reporter.handed_back()
+        _log.info("import handed back")
+    except (LongshoreError, SupersededError, TimeoutError) as error:
+        _log.warning("import not handed back; the lease will run out", error=repr(error))

@@ -1,0 +1,51 @@
+"""One repository of the target registry, as the copy writes to it."""
+
+from collections.abc import AsyncIterable
+from contextlib import suppress
+
+from shared.errors import LongshoreError
+from shared.oci.descriptor import Descriptor
+from shared.oci.digest import Digest
+from shared.oci.manifest import Manifest
+from shared.registry.repository import Repository
+from shared.registry.uploads import UploadSession
+
+
+class RegistryTarget:
+    """Fits `endpoints.Target`."""
+
+    def __init__(self, repository: Repository) -> None:
+        self._repository = repository
+
+    async def has_blob(self, blob: Descriptor) -> bool:
+        return await self._repository.has_blob(blob)
+
+    async def mount_blob(self, blob: Descriptor, from_repository: str) -> "RegistryUpload | None":
+        session = await self._repository.mount_blob(blob, from_repository)
+        return RegistryUpload(self._repository, session) if session else None
+
+    async def start_upload(self) -> "RegistryUpload":
+        return RegistryUpload(self._repository, await self._repository.start_upload())
+
+    async def find_manifest(self, reference: str) -> Digest | None:
+        found = await self._repository.find_manifest(reference)
+        return found.digest if found else None
+
+    async def put_manifest(self, reference: str, manifest: Manifest) -> None:
+        await self._repository.put_manifest(reference, manifest)
+
+
+class RegistryUpload:
+    """Fits `endpoints.Upload`."""
+
+    def __init__(self, repository: Repository, session: UploadSession) -> None:
+        self._repository = repository
+        self._session = session
+
+    async def send(self, blob: Descriptor, chunks: AsyncIterable[bytes]) -> None:
+        await self._repository.upload_blob(self._session, blob, chunks)
+
+    async def cancel(self) -> None:
+        # The registry drops abandoned sessions by itself; asking is a courtesy.
+        with suppress(LongshoreError):
+            await self._repository.cancel_upload(self._session)

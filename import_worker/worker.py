@@ -1,0 +1,118 @@
+"""A worker's life: what it opens, what it runs, and how it stops without losing an import."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import orjson
+import structlog
+
+from import_worker.api_client import ApiClient, open_api_client
+from import_worker.concurrency import cancel_all
+from import_worker.config import WorkerSettings
+from import_worker.consumer import Consumer
+from import_worker.health import serve_health
+from import_worker.ledger import PostgresLedger
+from import_worker.reporter import Reporter
+from import_worker.run_import import Ends, run_import
+from import_worker.slots import Slots
+from import_worker.sources.registry import RegistrySource
+from import_worker.target import RegistryTarget
+from shared.db.database import Database, open_database
+from shared.db.imports import ClaimedImport, claim
+from shared.errors import Side
+from shared.messages import WakeUp
+from shared.oci.reference import Reference
+from shared.registry.client import Registries, open_registries
+from shared.registry.credential import Credential
+
+# Claims and the blob ledger are short statements; one connection each for a few imports at a time.
+DATABASE_CONNECTIONS = 4
+# Reports within one lease; two may be lost before it runs out.
+REPORTS_PER_LEASE = 3
+
+_log = structlog.stdlib.get_logger(__name__)
+
+
+class Worker:
+    """Runs imports in its slots, as the queue wakes it."""
+
+    def __init__(
+        self, settings: WorkerSettings, database: Database, api: ApiClient, sources: Registries, targets: Registries
+    ) -> None:
+        self._settings = settings
+        self._database = database
+        self._api = api
+        self._sources = sources
+        self._targets = targets
+        self.slots = Slots(settings.slots)
+        self.consumer = Consumer(settings.shared.amqp_url, self.slots, self.take)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until told to stop; then finish or hand back what is running."""
+        consuming = asyncio.create_task(self.consumer.run())
+        stopping = asyncio.create_task(stop.wait())
+        try:
+            await asyncio.wait({consuming, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if consuming.done():
+                consuming.result()  # It ends only by failing, and then the process has to.
+        finally:
+            await cancel_all([consuming, stopping])
+            await self._finish_or_hand_back()
+
+    async def take(self, wake_up: WakeUp) -> bool:
+        """Claim the import and start it; False where there is nothing to claim."""
+        async with self._database.connection() as connection:
+            claimed = await claim(
+                connection, wake_up.import_name, worker=self._settings.name, lease=self._settings.lease
+            )
+        if claimed is None:
+            return False
+        heartbeat = self._settings.lease / REPORTS_PER_LEASE
+        reporter = Reporter(self._api, claimed.name, claimed.attempt, heartbeat=heartbeat)
+        self.slots.start(
+            run_import(claimed, self._open_ends, reporter, layers=self._settings.layers), name=claimed.name
+        )
+        return True
+
+    def _open_ends(self, claimed: ClaimedImport) -> Ends:
+        target = self._settings.shared.target
+        repository = self._targets.registry(target.host, target.credential).repository(claimed.repository)
+        return Ends(
+            source=RegistrySource(self._sources, Reference.parse(claimed.source), self._credential(claimed)),
+            target=RegistryTarget(repository),
+            ledger=PostgresLedger(self._database, target.host, claimed.repository),
+        )
+
+    def _credential(self, claimed: ClaimedImport) -> Credential | None:
+        if claimed.credentials is None:
+            return None
+        given = orjson.loads(self._settings.shared.secrets.open(claimed.credentials))
+        return Credential(given["username"], given["password"])
+
+    async def _finish_or_hand_back(self) -> None:
+        running = self.slots.running
+        if running:
+            _log.info("stopping", imports=len(running), grace=self._settings.stop_grace)
+            await asyncio.wait(running, timeout=self._settings.stop_grace)
+            await cancel_all(running)
+        _log.info("stopped")
+
+
+@asynccontextmanager
+async def open_worker(settings: WorkerSettings) -> AsyncIterator[Worker]:
+    """Open all that a worker needs, and its health endpoint if it has a port."""
+    shared = settings.shared
+    async with AsyncExitStack() as stack:
+        database = await stack.enter_async_context(
+            open_database(
+                shared.database_url, application=f"longshore-worker {settings.name}", size=DATABASE_CONNECTIONS
+            )
+        )
+        api = await stack.enter_async_context(open_api_client(settings.api_url, settings.api_token))
+        sources = await stack.enter_async_context(open_registries(shared.source_network, Side.SOURCE))
+        targets = await stack.enter_async_context(open_registries(shared.target_network, Side.TARGET))
+        worker = Worker(settings, database, api, sources, targets)
+        if settings.health_port:
+            await stack.enter_async_context(serve_health(settings.health_port, database, worker.consumer))
+        yield worker

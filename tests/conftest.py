@@ -1,0 +1,91 @@
+"""Real servers for the tests: started once per test process, ended with it, also when it is killed."""
+
+import secrets
+import urllib.request
+from base64 import b64encode
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from deploy.local.stack import BasicAuth, Postgres, RabbitMQ, Registry, Scratch
+from shared.db.migrate import migrate
+
+TEMPLATE = "longshore_template"
+
+
+@pytest.fixture(scope="session")
+def scratch() -> Iterator[Scratch]:
+    with Scratch() as scratch:
+        yield scratch
+
+
+@pytest.fixture(scope="session")
+def postgres(scratch: Scratch) -> Iterator[Postgres]:
+    """PostgreSQL with a migrated database to clone."""
+    with Postgres(scratch, fsync=False) as postgres:
+        url = postgres.create_database(TEMPLATE)
+        # Alembic runs an event loop of its own, which needs a thread without one.
+        with ThreadPoolExecutor(1) as thread:
+            thread.submit(migrate, url).result()
+        yield postgres
+
+
+@pytest.fixture
+def database_url(postgres: Postgres) -> Iterator[str]:
+    """A fresh database with the schema."""
+    name = f"test_{secrets.token_hex(6)}"
+    yield postgres.create_database(name, template=TEMPLATE)
+    postgres.drop_database(name)
+
+
+@pytest.fixture(scope="session")
+def rabbitmq(scratch: Scratch) -> Iterator[RabbitMQ]:
+    with RabbitMQ(scratch) as rabbitmq:
+        yield rabbitmq
+
+
+@pytest.fixture
+def amqp_url(rabbitmq: RabbitMQ) -> Iterator[str]:
+    """A virtual host of its own, so that no test takes another's messages."""
+    name = f"test-{secrets.token_hex(6)}"
+    manage(rabbitmq, "PUT", f"vhosts/{name}")
+    yield f"amqp://{rabbitmq.username}:{rabbitmq.password}@127.0.0.1:{rabbitmq.port}/{name}"
+    manage(rabbitmq, "DELETE", f"vhosts/{name}")
+
+
+@pytest.fixture(scope="session")
+def source_registry(scratch: Scratch) -> Iterator[Registry]:
+    """A private registry: it asks for a name and a password."""
+    with Registry(scratch, name="source", auth=BasicAuth()) as registry:
+        yield registry
+
+
+@pytest.fixture(scope="session")
+def public_registry(scratch: Scratch) -> Iterator[Registry]:
+    """A registry that everybody may read."""
+    with Registry(scratch, name="public") as registry:
+        yield registry
+
+
+@pytest.fixture(scope="session")
+def target_registry(scratch: Scratch) -> Iterator[Registry]:
+    with Registry(scratch, name="target") as registry:
+        yield registry
+
+
+@pytest.fixture
+def repository() -> str:
+    """A repository name that no other test uses."""
+    return f"test/{secrets.token_hex(6)}"
+
+
+def manage(rabbitmq: RabbitMQ, method: str, path: str) -> bytes:
+    """Call RabbitMQ's management API."""
+    login = b64encode(f"{rabbitmq.username}:{rabbitmq.password}".encode()).decode()
+    request = urllib.request.Request(
+        f"{rabbitmq.management}/api/{path}", method=method, headers={"Authorization": f"Basic {login}"}
+    )
+    with urllib.request.urlopen(request, timeout=30) as response:
+        content: bytes = response.read()
+    return content

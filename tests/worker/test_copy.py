@@ -1,0 +1,195 @@
+"""The copy's rules, played on dictionaries: what is written, in which order, and what never is."""
+
+import pytest
+
+from deploy.local.image import Image
+from deploy.local.synthetic import synthetic_image
+from import_worker.copy_blob import DOWNLOAD_TRIES
+from import_worker.copy_image import ImageCopy
+from import_worker.plan import ImportPlan, make_plan
+from shared.errors import LongshoreError
+from shared.oci.digest import Digest
+from shared.oci.platform import Platform
+from shared.progress import LayerStatus, Transfer
+from tests.worker.ends import Board, DictLedger, DictSource, DictTarget
+
+ARM = Platform("linux", "arm64")
+
+
+@pytest.fixture
+def image() -> Image:
+    return synthetic_image("copy", [5_000, 12_345, 0], shared=1)
+
+
+@pytest.fixture(autouse=True)
+def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody is on the other side whom a pause would help."""
+    monkeypatch.setattr("import_worker.copy_blob.FIRST_DELAY", 0.001)
+
+
+async def allowed() -> None:
+    """A fence that lets everything pass."""
+
+
+async def copy(
+    source: DictSource, target: DictTarget, *, ledger: DictLedger | None = None, platforms: tuple[Platform, ...] = ()
+) -> tuple[ImportPlan, Board]:
+    plan, board = await make_plan(source, None, platforms), Board()
+    copying = ImageCopy(plan, source, target, ledger=ledger or DictLedger(), board=board, slots=2)
+    await copying.run("latest", allowed)
+    return plan, board
+
+
+async def test_everything_arrives_byte_for_byte(image: Image) -> None:
+    """Blobs and manifests in the target are the source's, and the tag points to the source's digest."""
+    source, target = DictSource(image), DictTarget()
+    await copy(source, target)
+    assert target.manifests["latest"].content == image.root.body
+    assert {digest: source.content(digest) for digest in target.blobs} == target.blobs
+    assert target.blobs.keys() == {blob.digest for blob in image.blobs}
+    assert {child.digest for child in image.children} <= target.manifests.keys()
+
+
+async def test_the_tag_is_the_last_write(image: Image) -> None:
+    """Blobs before manifests, children before parents, the tag after everything."""
+    target = DictTarget()
+    await copy(DictSource(image), target)
+    kinds = ["blob" if write in target.blobs else "manifest" for write in target.writes]
+    assert kinds == sorted(kinds)
+    assert target.writes[-1] == "latest"
+    assert target.writes.count("latest") == 1
+
+
+async def test_a_refused_fence_leaves_the_tag_alone(image: Image) -> None:
+    """A worker that lost its import must not write the one thing that others could see."""
+    source, target = DictSource(image), DictTarget()
+    plan = await make_plan(source, None, ())
+
+    async def refused() -> None:
+        raise LongshoreError("import_superseded", "taken by another")
+
+    with pytest.raises(LongshoreError, match="import_superseded"):
+        await ImageCopy(plan, source, target, ledger=DictLedger(), board=Board(), slots=2).run("latest", refused)
+    assert "latest" not in target.manifests
+
+
+async def test_what_exists_is_not_moved_again(image: Image) -> None:
+    """A second copy only looks: no blob is opened but the config, which planning reads."""
+    target = DictTarget()
+    await copy(DictSource(image), target)
+    again = DictSource(image)
+    _, board = await copy(again, target)
+    assert len(again.opened) == 1
+    assert {layer.transfer for _, layer in board.shown if layer.status is LayerStatus.COMPLETED} == {Transfer.EXISTING}
+
+
+async def test_a_known_blob_is_mounted_and_a_wrong_hint_is_forgotten(image: Image) -> None:
+    """The ledger's candidates are tried first; one that does not hold the blob costs an upload, not the import."""
+    source = DictSource(image)
+    right, wrong = (layer for layer in image.blobs if layer.size in {5_000, 12_345} and layer is not image.blobs[0])
+    target = DictTarget(elsewhere={"other": {right.digest: source.content(right.digest)}})
+    ledger = DictLedger({Digest.parse(right.digest): "other", Digest.parse(wrong.digest): "other"})
+    _, board = await copy(source, target, ledger=ledger)
+    assert board.last(right.digest).transfer is Transfer.MOUNTED
+    assert board.last(wrong.digest).transfer is Transfer.COPIED
+    assert ledger.forgotten == [Digest.parse(wrong.digest)]
+    assert {str(digest) for digest in ledger.recorded} == {blob.digest for blob in image.blobs}
+
+
+async def test_bytes_that_do_not_match_never_become_a_blob(image: Image) -> None:
+    """One flipped bit: the upload is given up before its last chunk, and the error names the blob."""
+    blob = next(blob for blob in image.blobs if blob.size == 12_345)
+    content = bytearray(DictSource(image).content(blob.digest))
+    content[7_000] ^= 1
+    target = DictTarget()
+    with pytest.raises(LongshoreError, match=f"blob_digest_mismatch.*{blob.digest}"):
+        await copy(DictSource(image, damage={blob.digest: bytes(content)}), target)
+    assert blob.digest not in target.blobs
+    assert target.manifests == {}
+    assert target.cancelled >= 1
+
+
+async def test_a_broken_download_goes_on_where_it_ended(image: Image) -> None:
+    """The upload does not notice: the same session gets the rest of the bytes."""
+    blob = next(blob for blob in image.blobs if blob.size == 12_345)
+    source, target = DictSource(image, break_at={blob.digest: [4_321, 8_000]}), DictTarget()
+    await copy(source, target)
+    assert [offset for digest, offset in source.opened if digest == blob.digest] == [0, 4_321, 8_000]
+    assert target.writes.count(blob.digest) == 1
+    assert target.cancelled == 0
+
+
+async def test_a_download_that_breaks_at_its_very_end_is_complete(image: Image) -> None:
+    """Asking for bytes from the blob's size on would be a malformed range."""
+    blob = next(blob for blob in image.blobs if blob.size == 12_345)
+    source, target = DictSource(image, break_at={blob.digest: [12_345]}), DictTarget()
+    await copy(source, target)
+    assert [offset for digest, offset in source.opened if digest == blob.digest] == [0]
+
+
+async def test_a_source_that_always_breaks_ends_the_copy(image: Image) -> None:
+    """Tries are bounded: the import as a whole waits and tries again."""
+    blob = next(blob for blob in image.blobs if blob.size == 12_345)
+    source = DictSource(image, break_at={blob.digest: [10] * 100})
+    with pytest.raises(LongshoreError, match="source_unavailable"):
+        await copy(source, DictTarget())
+    assert len([digest for digest, _ in source.opened if digest == blob.digest]) >= DOWNLOAD_TRIES
+
+
+async def test_a_blob_that_the_target_lost_is_brought_again(image: Image) -> None:
+    """MANIFEST_BLOB_UNKNOWN after a garbage collection re-uploads that blob instead of failing the import."""
+    blob = next(blob for blob in image.blobs if blob.size == 12_345)
+    target = DictTarget(lose_before_manifest={blob.digest})
+    await copy(DictSource(image), target)
+    assert target.writes.count(blob.digest) == 2
+    assert "latest" in target.manifests
+
+
+async def test_progress_never_shrinks_and_ends_complete(image: Image) -> None:
+    """Each blob's merged progress only grows, and is a hundred when the copy returns."""
+    _, board = await copy(DictSource(image), DictTarget())
+    for blob in image.blobs:
+        merged = None
+        for digest, layer in board.shown:
+            if digest == blob.digest:
+                newer = merged.merged(layer) if merged else layer
+                assert merged is None or newer.percent >= merged.percent
+                merged = newer
+        assert merged is not None
+        assert merged.percent == 100
+
+
+async def test_a_platform_subset_is_a_valid_trimmed_index(image: Image) -> None:
+    """Only the wanted child and its blobs come; the new index lists just that."""
+    source, target = DictSource(image), DictTarget()
+    plan, _ = await copy(source, target, platforms=(ARM,))
+    assert plan.partial
+    assert plan.platforms == (ARM,)
+    root = target.manifests["latest"]
+    assert [child.platform for child in root.manifests] == [ARM]
+    assert plan.source_digest != root.digest
+    wanted = {blob.digest for blob in target.manifests[str(root.manifests[0].digest)].blobs}
+    assert {Digest.parse(digest) for digest in target.blobs} == wanted
+
+
+async def test_all_platforms_by_name_is_the_whole_index(image: Image) -> None:
+    """Nothing was left out, so the index stays byte for byte and is not called partial."""
+    plan, _ = await copy(DictSource(image), DictTarget(), platforms=(ARM, Platform("linux", "amd64")))
+    assert not plan.partial
+    assert str(plan.root.digest) == image.digest
+
+
+async def test_a_missing_platform_is_named_with_what_there_is(image: Image) -> None:
+    """The error helps to choose."""
+    with pytest.raises(LongshoreError, match=r"linux/s390x.*linux/amd64, linux/arm64"):
+        await make_plan(DictSource(image), None, [Platform("linux", "s390x")])
+
+
+async def test_a_single_manifest_is_checked_against_its_config() -> None:
+    """Without an index the platform stands in the config."""
+    source = DictSource(synthetic_image("single", [100], platforms=("linux/arm64",), index=False))
+    plan = await make_plan(source, None, [ARM])
+    assert plan.platforms == (ARM,)
+    assert not plan.partial
+    with pytest.raises(LongshoreError, match="platform_not_available"):
+        await make_plan(source, None, [Platform("linux", "amd64")])
