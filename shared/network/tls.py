@@ -1,0 +1,38 @@
+"""TLS settings: certificates are always verified, with the operator's own authorities where a host has some."""
+
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from shared.network.policy import NetworkPolicy
+
+
+@dataclass(frozen=True, slots=True)
+class TlsSettings:
+    """One context for all hosts, and one for each file of authorities."""
+
+    policy: NetworkPolicy
+    common: ssl.SSLContext
+    by_file: Mapping[str, ssl.SSLContext]
+
+    @classmethod
+    def load(cls, policy: NetworkPolicy) -> "TlsSettings":
+        """Read the authorities from disk (blocking); raises ValueError with a sentence naming a bad file."""
+        by_file = {path: _context(path) for path in set(policy.ca_files.values())}
+        return cls(policy, _context(None), by_file)
+
+    def context(self, host: str, port: int) -> ssl.SSLContext:
+        """Return the context for a connection to this host."""
+        path = self.policy.ca_file(host, port)
+        return self.by_file[path] if path else self.common
+
+
+def _context(path: str | None) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if path:
+        try:
+            context.load_verify_locations(cafile=path)
+        except (OSError, ssl.SSLError):
+            raise ValueError(f"{path!r} holds no certificate authorities in PEM form") from None
+    return context
