@@ -1,0 +1,47 @@
+"""Reads WWW-Authenticate (RFC 9110, section 11.6.1): several challenges, quoted strings, in one header or more."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+# Characters of all challenges of an answer that are looked at; a real one has a few hundred.
+MAX_CHALLENGE_LENGTH = 8 * 1024
+# Either a new scheme, or one parameter of the scheme before it; a token68 (`Negotiate abc==`) is passed over.
+_PART = re.compile(
+    r"""\s*,*\s*(?:
+        (?P<name>[!#$%&'*+.^_`|~0-9A-Za-z-]+)\s*=\s*(?:"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<plain>[^\s",=]+))(?=\s*(?:,|$))
+      | (?P<scheme>[!#$%&'*+.^_`|~0-9A-Za-z-]+)(?=[\s,]|$)
+      | (?P<other>[^\s,]+)
+    )""",
+    re.VERBOSE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Challenge:
+    """One scheme, in lower case, with its parameters, their names in lower case."""
+
+    scheme: str
+    parameters: Mapping[str, str]
+
+    def get(self, name: str) -> str:
+        """Return a parameter, or an empty text."""
+        return self.parameters.get(name, "")
+
+
+def parse_challenges(headers: Iterable[str]) -> tuple[Challenge, ...]:
+    """Return the challenges in their order; what cannot be read is left out."""
+    text = ", ".join(headers)[:MAX_CHALLENGE_LENGTH]
+    found: list[tuple[str, dict[str, str]]] = []
+    for part in _PART.finditer(text):
+        if part["scheme"]:
+            found.append((part["scheme"].lower(), {}))
+        elif part["name"] and found:
+            found[-1][1].setdefault(part["name"].lower(), _value(part))
+    return tuple(Challenge(scheme, parameters) for scheme, parameters in found)
+
+
+def _value(part: re.Match[str]) -> str:
+    if part["quoted"] is None:
+        return part["plain"] or ""
+    return re.sub(r"\\(.)", r"\1", part["quoted"])

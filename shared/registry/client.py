@@ -1,0 +1,78 @@
+"""The way in: registries by name, over one guarded session and one token cache."""
+
+from collections import OrderedDict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from yarl import URL
+
+from shared.errors import Side
+from shared.network.policy import NetworkPolicy
+from shared.network.session import Outgoing, open_outgoing
+from shared.oci.reference import DOCKER_HUB
+from shared.registry.auth import Account
+from shared.registry.credential import Credential
+from shared.registry.repository import Repository
+from shared.registry.tokens import TokenCache
+from shared.registry.transport import Transport
+
+__all__ = ["Credential", "Registries", "Registry", "open_registries"]
+
+# Docker Hub's registry has another host name than its references.
+DOCKER_HUB_HOST = "registry-1.docker.io"
+# Accounts at registries whose way of asking is remembered; the longest unused is forgotten first.
+MAX_REMEMBERED = 512
+
+
+@asynccontextmanager
+async def open_registries(policy: NetworkPolicy, side: Side) -> AsyncIterator["Registries"]:
+    """Open the client for one side: its failures are that side's error codes. Closes every connection at the end."""
+    async with open_outgoing(policy) as outgoing:
+        registries = Registries(outgoing, side)
+        try:
+            yield registries
+        finally:
+            await registries.close()
+
+
+class Registries:
+    """Registries of one side. Nothing is shared between two accounts but the connections."""
+
+    def __init__(self, outgoing: Outgoing, side: Side) -> None:
+        self._outgoing = outgoing
+        self._side = side
+        self._tokens = TokenCache()
+        self._known: OrderedDict[tuple[str, Credential | None], Registry] = OrderedDict()
+
+    def registry(self, host: str, credential: Credential | None = None) -> "Registry":
+        """Return a registry by its name in references (`docker.io`, `quay.io`, `localhost:5000`)."""
+        key = (host, credential)
+        if key not in self._known:
+            account = Account(side=self._side, registry=host, base=self._base(host), credential=credential)
+            self._known[key] = Registry(Transport(self._outgoing, account, self._tokens))
+        self._known.move_to_end(key)
+        while len(self._known) > MAX_REMEMBERED:
+            self._known.popitem(last=False)
+        return self._known[key]
+
+    async def close(self) -> None:
+        await self._tokens.close()
+
+    def _base(self, host: str) -> URL:
+        scheme = self._outgoing.policy.scheme(host)
+        return URL(f"{scheme}://{DOCKER_HUB_HOST if host == DOCKER_HUB else host}", encoded=True)
+
+
+class Registry:
+    """One registry, under one account."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    async def ping(self) -> None:
+        """Greet the registry (spec, end-1); raises where it is away, is no registry, or does not know the account."""
+        await self._transport.ask(self._transport.ping())
+
+    def repository(self, name: str) -> Repository:
+        """Return one repository; raises ValueError for a name outside the grammar."""
+        return Repository(self._transport, name)

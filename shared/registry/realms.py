@@ -1,0 +1,51 @@
+"""Where a registry's token service may be, and whether it may see the password.
+
+The realm of a challenge is the registry's choice, so a hostile registry could have the password sent anywhere.
+Credentials go to a realm on the registry's own host name (any port: GitLab's registry listens beside its token
+service), or to the one that is pinned for that registry; to any other the request goes without them.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from yarl import URL
+
+from shared.network.hosts import HostPort
+from shared.network.policy import NetworkPolicy
+
+# Registries, as references name them, whose token service has another host name than they have themselves.
+PINNED: Final[Mapping[str, str]] = {
+    "docker.io": "auth.docker.io",
+    "registry.gitlab.com": "gitlab.com",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Realm:
+    """A token service's address, and whether credentials belong there."""
+
+    url: URL
+    trusted: bool
+
+
+def read_realm(text: str, registry: str, base: URL, policy: NetworkPolicy) -> Realm:
+    """Judge the realm of a challenge from `registry`, which is spoken to at `base`.
+
+    Raises ValueError, with a clause that says why, where it may not be asked at all.
+    """
+    try:
+        url = URL(text, encoded=True)
+        host, port = url.raw_host, url.port
+    except ValueError:
+        host, port = None, None
+    if host is None or port is None or url.scheme not in ("http", "https") or url.raw_user is not None:
+        raise ValueError("its token service has no usable address")
+    if url.scheme == "http" and not policy.allows_plain(host, port):
+        raise ValueError(f"its token service is at http://{host}:{port}, which is not listed for plain http")
+    return Realm(url.with_fragment(None), host == base.raw_host or _pinned(registry, host, port, policy))
+
+
+def _pinned(registry: str, host: str, port: int, policy: NetworkPolicy) -> bool:
+    name = policy.token_realms.get(registry) or PINNED.get(registry)
+    return name is not None and HostPort.parse(name).covers(host, port)

@@ -1,0 +1,106 @@
+"""One request on the wire, redirects included; no credentials but those handed in, no retries."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import aiohttp
+from yarl import URL
+
+from shared.network.guard import calling
+from shared.network.session import Outgoing
+from shared.registry.failures import Failure
+from shared.registry.locations import origin, redirect_target
+from shared.registry.network_errors import CAUGHT, translated
+from shared.registry.request import Reply, Request, authority
+
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
+# Redirects of one request; registries use one, to their storage.
+MAX_REDIRECTS = 5
+# Bytes of an error answer or of a redirect's body.
+MAX_COMPLAINT_SIZE = 64 * 1024
+_REDIRECTED_METHODS = frozenset({"GET", "HEAD"})
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """Sends requests through the guarded session."""
+
+    outgoing: Outgoing
+
+    @asynccontextmanager
+    async def open(self, request: Request, authorization: str | None = None) -> AsyncIterator[aiohttp.ClientResponse]:
+        """Send the request and follow redirects; the answer's status may be any other.
+
+        Credentials go to the request's own server, and never again once a redirect has left it.
+        """
+        url = request.url
+        for _ in range(MAX_REDIRECTS + 1):
+            if origin(url) != origin(request.url):
+                authorization = None
+            async with self._exchange(request, url, authorization) as response:
+                if response.status not in REDIRECTS or request.method not in _REDIRECTED_METHODS:
+                    yield response
+                    return
+                await read_complaint_reply(request, response)
+                url = redirect_target(request, url, response.headers.get("Location"), self.outgoing.policy)
+        raise request.failed(Failure.PROTOCOL, f"redirects more than {MAX_REDIRECTS} times")
+
+    @asynccontextmanager
+    async def _exchange(
+        self, request: Request, url: URL, authorization: str | None
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        response = await self._send(request, url, authorization)
+        try:
+            yield response
+        finally:
+            # A connection with half an answer, or half a body, in it must not serve another request.
+            if response.content.at_eof() and request.body_sent:
+                response.release()
+            else:
+                response.close()
+
+    async def _send(self, request: Request, url: URL, authorization: str | None) -> aiohttp.ClientResponse:
+        headers = {**request.headers, "Authorization": authorization} if authorization else request.headers
+        with calling(url.raw_host or "") as call:
+            try:
+                return await self.outgoing.http.request(
+                    request.method,
+                    url,
+                    headers=headers,
+                    data=request.body,
+                    allow_redirects=False,
+                    timeout=request.timeout,
+                    ssl=self.outgoing.tls.context(url.raw_host or "", url.port or 0),
+                )
+            except CAUGHT as error:
+                raise translated(request, authority(url), error, call) from None
+
+
+async def read_reply(request: Request, response: aiohttp.ClientResponse) -> Reply:
+    """Read an answer whose body fits in memory; a success beyond the request's limit is an error."""
+    content = await _read_bounded(request, response, request.limit)
+    if content is None:
+        raise request.failed(Failure.PROTOCOL, f"sent more than {request.limit} bytes", host=authority(response.url))
+    return Reply(response.status, response.headers, content)
+
+
+async def read_complaint_reply(request: Request, response: aiohttp.ClientResponse) -> Reply:
+    """Read an answer whose body is only words; one beyond the limit is left out."""
+    content = await _read_bounded(request, response, MAX_COMPLAINT_SIZE)
+    return Reply(response.status, response.headers, content or b"")
+
+
+async def _read_bounded(request: Request, response: aiohttp.ClientResponse, limit: int) -> bytes | None:
+    """Return the body, or None where it is longer than the limit."""
+    parts: list[bytes] = []
+    size = 0
+    try:
+        async for part in response.content.iter_any():
+            size += len(part)
+            if size > limit:
+                return None
+            parts.append(part)
+    except CAUGHT as error:
+        raise translated(request, authority(response.url), error) from None
+    return b"".join(parts)
