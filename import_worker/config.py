@@ -36,7 +36,7 @@ def _read(env: FileAwareEnv) -> WorkerSettings:
     return WorkerSettings(
         shared=read_shared(env),
         api_url=env.http_url("API_URL"),
-        api_token=env.str("WORKER_TOKEN"),
+        api_token=env.str("WORKER_TOKEN", validate=validate.Length(min=1, error="It is empty.")),
         slots=env.int("WORKER_SLOTS", 2, validate=few),
         layers=env.int("WORKER_LAYERS", 4, validate=few),
         lease=env.float("LEASE_SECONDS", 30.0, validate=validate.Range(3, 3600)),

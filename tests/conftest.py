@@ -1,5 +1,6 @@
 """Real servers for the tests: started once per test process, ended with it, also when it is killed."""
 
+import json
 import secrets
 import urllib.request
 from base64 import b64encode
@@ -80,11 +81,14 @@ def repository() -> str:
     return f"test/{secrets.token_hex(6)}"
 
 
-def manage(rabbitmq: RabbitMQ, method: str, path: str) -> bytes:
+def manage(rabbitmq: RabbitMQ, method: str, path: str, body: object = None) -> bytes:
     """Call RabbitMQ's management API."""
     login = b64encode(f"{rabbitmq.username}:{rabbitmq.password}".encode()).decode()
     request = urllib.request.Request(
-        f"{rabbitmq.management}/api/{path}", method=method, headers={"Authorization": f"Basic {login}"}
+        f"{rabbitmq.management}/api/{path}",
+        method=method,
+        data=None if body is None else json.dumps(body).encode(),
+        headers={"Authorization": f"Basic {login}", "Content-Type": "application/json"},
     )
     with urllib.request.urlopen(request, timeout=30) as response:
         content: bytes = response.read()

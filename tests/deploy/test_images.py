@@ -1,0 +1,76 @@
+"""What the container images are built from: the wheel is complete, and the files agree with each other."""
+
+import subprocess
+import sys
+import tomllib
+import zipfile
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parent.parent.parent
+COMPOSE = ROOT / "deploy" / "compose.yaml"
+EXAMPLE = ROOT / "deploy" / ".env.example"
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
+    """The wheel, built as the Dockerfile builds it."""
+    folder = tmp_path_factory.mktemp("wheel")
+    subprocess.run([sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", folder], cwd=ROOT, check=True)
+    return zipfile.ZipFile(next(folder.glob("*.whl")))
+
+
+def test_the_wheel_holds_the_services_and_nothing_else(wheel: zipfile.ZipFile) -> None:
+    """Migrations are data of the API; tests and local tools are not the product."""
+    names = wheel.namelist()
+    assert "shared/db/migrations/versions/0001_first_schema.py" in names
+    assert "shared/db/migrations/script.py.mako" in names
+    tops = {name.partition("/")[0] for name in names if ".dist-info" not in name}
+    assert tops == {"shared", "api_service", "import_worker"}
+
+
+def test_the_wheel_brings_the_commands(wheel: zipfile.ZipFile) -> None:
+    """The images' entry points exist."""
+    entry_points = next(name for name in wheel.namelist() if name.endswith("entry_points.txt"))
+    text = wheel.read(entry_points).decode()
+    dockerfile = (ROOT / "deploy" / "Dockerfile").read_text()
+    for command in ("longshore-api", "longshore-worker"):
+        assert f"{command} = " in text
+        assert f'ENTRYPOINT ["{command}"]' in dockerfile
+
+
+def test_the_locks_hold_every_requirement_by_hash() -> None:
+    """Each direct requirement is pinned, each pin has a hash, and no lock says where packages came from."""
+    project: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    wanted = {name.partition(">=")[0].partition("==")[0] for name in project["project"]["dependencies"]}
+    for lock in ("requirements.txt", "requirements-dev.txt", "requirements-build.txt"):
+        lines = (ROOT / lock).read_text().splitlines()
+        pins = [line for line in lines if "==" in line]
+        hashed = [line for line, following in pairwise(lines) if "==" in line and "--hash=" in following]
+        assert pins == hashed
+        assert not [line for line in lines if "://" in line or line.startswith("--")]
+        if lock != "requirements-build.txt":
+            assert wanted <= {pin.partition("==")[0] for pin in pins}
+
+
+def test_compose_names_only_variables_that_the_example_explains() -> None:
+    """Whoever copies .env.example has every variable that compose.yaml reads."""
+    text = COMPOSE.read_text()
+    read = {part.split(":")[0].split("}")[0] for part in text.split("${")[1:]}
+    explained = {line.lstrip("# ").partition("=")[0] for line in EXAMPLE.read_text().splitlines() if "=" in line}
+    assert read <= explained
+
+
+def test_compose_checks_the_health_of_every_lasting_service() -> None:
+    """Nothing starts before what it needs answers."""
+    services = yaml.safe_load(COMPOSE.read_text())["services"]
+    dockerfile = (ROOT / "deploy" / "Dockerfile").read_text()
+    assert dockerfile.count("HEALTHCHECK") == 2
+    for name, service in services.items():
+        assert "healthcheck" in service or service["build"]["target"] in {"api", "worker"}, name
+    assert services["api"]["depends_on"]["migrate"] == {"condition": "service_completed_successfully"}
+    assert services["worker"]["depends_on"]["api"] == {"condition": "service_healthy"}
