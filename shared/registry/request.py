@@ -55,10 +55,9 @@ class Request:
         """False where the body is a stream, which cannot be sent a second time."""
         return not isinstance(self.body, SizedBody)
 
-    @property
-    def body_sent(self) -> bool:
-        """Tell, after an answer, whether the whole body went out before it."""
-        return not isinstance(self.body, SizedBody) or self.body.complete
+    def leaves_connection_clean(self, status: int) -> bool:
+        """Tell whether the whole body went out before an answer of this status, which may come early."""
+        return not isinstance(self.body, SizedBody) or (status in self.accepts and self.body.complete)
 
     @property
     def host(self) -> str:

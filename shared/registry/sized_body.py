@@ -1,6 +1,7 @@
 """A request body of exactly the announced size, whose own failure is not lost in the HTTP client's."""
 
-from collections.abc import AsyncIterable, AsyncIterator
+import asyncio
+from collections.abc import AsyncIterable
 
 
 class BodySizeError(Exception):
@@ -8,34 +9,69 @@ class BodySizeError(Exception):
 
 
 class SizedBody:
-    """Hands chunks to the HTTP client once.
+    """Hands chunks to the HTTP client, once.
 
     The client would cut a body that is too long, wait for ever on one that is too short, and hide an exception of the
-    source behind its own: `error` keeps it.
+    chunks behind its own: `error` keeps it. The last chunk is handed over only when the chunks have ended well, so
+    that whatever they raise at their end still keeps the registry from having the whole blob.
     """
 
     def __init__(self, chunks: AsyncIterable[bytes], size: int) -> None:
         self.size = size
         self.sent = 0
         self.error: Exception | None = None
-        self._chunks = chunks
+        self._chunks = aiter(chunks)
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._ended = False
+
+    def __aiter__(self) -> "SizedBody":
+        return self
+
+    async def __anext__(self) -> bytes:
+        if self._ended:
+            raise StopAsyncIteration
+        self._idle.clear()
+        try:
+            chunk = await self._next()
+        except Exception as error:
+            self.error = error
+            raise
+        finally:
+            self._idle.set()
+        if chunk is None:
+            raise StopAsyncIteration
+        return chunk
 
     @property
     def complete(self) -> bool:
         return self.sent == self.size
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        try:
-            async for chunk in self._chunks:
-                self._count(len(chunk))
-                yield chunk
-            if not self.complete:
-                raise BodySizeError(f"the blob ended after {self.sent} of {self.size} bytes")  # noqa: TRY301
-        except Exception as error:
-            self.error = error
-            raise
+    async def stop(self) -> None:
+        """Wait until nobody is in the midst of the chunks, which may then be closed.
 
-    def _count(self, more: int) -> None:
-        self.sent += more
-        if self.sent > self.size:
-            raise BodySizeError(f"the blob has more than its {self.size} bytes")
+        The HTTP client reads them in a task of its own, which it has cancelled but not awaited when a request ends
+        before its body does.
+        """
+        self._ended = True
+        await self._idle.wait()
+
+    async def _next(self) -> bytes | None:
+        chunk = await self._more()
+        length = self.sent + len(chunk or b"")
+        if length >= self.size or chunk is None:
+            self._ended = True
+            extra = await self._more() if chunk else None
+            if extra or length > self.size:
+                raise BodySizeError(f"it has more than its {self.size} bytes")
+            if length < self.size:
+                raise BodySizeError(f"it ended after {length} of {self.size} bytes")
+        self.sent = length
+        return chunk
+
+    async def _more(self) -> bytes | None:
+        """Return the next chunk that has bytes; None at the end."""
+        async for chunk in self._chunks:
+            if chunk:
+                return chunk
+        return None

@@ -55,7 +55,7 @@ class Wire:
             yield response
         finally:
             # A connection with half an answer, or half a body, in it must not serve another request.
-            if response.content.at_eof() and request.body_sent:
+            if response.content.at_eof() and request.leaves_connection_clean(response.status):
                 response.release()
             else:
                 response.close()
