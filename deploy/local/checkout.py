@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 CACHE = ROOT / ".cache"
-FOLDER = ROOT / ".run"
+# LONGSHORE_RUN_FOLDER makes room for a second stack beside the one people use.
+FOLDER = Path(os.environ.get("LONGSHORE_RUN_FOLDER", ROOT / ".run"))
 DESCRIPTION = FOLDER / "stack.json"
 KEEPER_PID = FOLDER / "keeper.pid"
 KEEPER_LOG = FOLDER / "keeper.log"

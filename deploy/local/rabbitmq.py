@@ -111,6 +111,7 @@ class RabbitMQ(Server):
             "vm_memory_high_watermark.relative": str(MEMORY_SHARE),
             "disk_free_limit.absolute": DISK_FREE,
             "log.console": "true",
+            "log.console.use_colors": "off",
             "log.file": "false",
         } | self.settings
 

@@ -108,17 +108,21 @@ class Scratch:
         self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
-        ours, theirs = socket.socketpair()
+        base = base_folder()
+        self._control, theirs = socket.socketpair()
         with theirs:
             self._guardian = subprocess.Popen(
-                [sys.executable, "-I", "-S", guardian.__file__, str(base_folder())],
+                [sys.executable, "-I", "-S", guardian.__file__, str(base)],
                 stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
                 start_new_session=True,
             )
-        self._control = ours
-        self._answers = ours.makefile("rb")
-        self.folder = Path(self._answer()["folder"])
+        self._answers = self._control.makefile("rb")
+        try:
+            self.folder = Path(self._answer()["folder"])
+        except LocalStackError:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -126,6 +130,11 @@ class Scratch:
         self._control.close()
         self._guardian.wait(GUARDIAN_SECONDS)
         self.ports.close()
+
+    @property
+    def guardian_pid(self) -> int:
+        """The process that clears up after us."""
+        return self._guardian.pid
 
     def ask(self, **request: Any) -> dict[str, Any]:
         """Send the guardian one request; LocalStackError when it refuses or is gone."""

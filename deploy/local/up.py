@@ -94,7 +94,7 @@ def explain(console: Console, stack: dict[str, Any]) -> None:
         f"target registry  {stack['target_registry']['url']}",
         f"RabbitMQ         {broker['management']}  (user {broker['username']}, password {broker['password']})",
         f"PostgreSQL       {stack['database']}",
-        f"all of it        {checkout.DESCRIPTION.relative_to(checkout.ROOT)}",
+        f"all of it        {checkout.DESCRIPTION}",
         "",
         "Import the demo image, watch it, list what there is:",
         f"  curl {token} -H 'Content-Type: application/json' {stack['api']}/api/v1/images:import \\",
