@@ -1,0 +1,107 @@
+"""The whole product, as processes: the API, workers as a test wants them, and all that they need."""
+
+import os
+import secrets
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from deploy.local.image import Image
+from deploy.local.stack import Remote, Scratch, Stack, Worker
+from deploy.local.verify import Place, Verified, verify
+
+# Short, so that a killed worker's import is taken over while a test waits.
+LEASE_SECONDS = "3"
+# Everything here takes a few seconds; this is for a machine that is busy with something else.
+PATIENCE = 90.0
+POLL_SECONDS = 0.1
+
+
+@dataclass(frozen=True)
+class Product:
+    """What a person can do with a running Longshore."""
+
+    stack: Stack
+
+    def push(self, image: Image, repository: str | None = None, tag: str = "latest") -> str:
+        """Put an image into the source registry and return its repository."""
+        name = repository or f"test/{secrets.token_hex(6)}"
+        Remote.of(self.stack.source).push(name, tag, image)
+        return name
+
+    def post(self, body: object, token: str | None = None) -> tuple[int, Any]:
+        return self.stack.api.request("POST", "/api/v1/images:import", token or self.stack.user_token, body)
+
+    def request_for(self, repository: str, tag: str = "latest", **more: object) -> dict[str, object]:
+        source = self.stack.source
+        credentials = {"username": source.username, "password": source.password}
+        return {"source": f"{source.host}/{repository}:{tag}", "credentials": credentials, **more}
+
+    def start(self, repository: str, tag: str = "latest", **more: object) -> int:
+        """Start an import and return the image's id."""
+        status, answer = self.post(self.request_for(repository, tag, **more))
+        assert (status, answer["state"]) == (200, 1), answer
+        image_id: int = answer["imageId"]
+        return image_id
+
+    def get(self, path: str) -> Any:
+        status, answer = self.stack.api.request("GET", f"/api/v1{path}", self.stack.user_token)
+        assert status == 200, answer
+        return answer
+
+    def details(self, image_id: int) -> Any:
+        return self.get(f"/images/{image_id}/importing-details")
+
+    def wait(self, image_id: int, *, keep: list[Any] | None = None) -> Any:
+        """Poll the details until the import has ended and return them; `keep` gets all that were seen."""
+        seen = [] if keep is None else keep
+        limit = time.monotonic() + PATIENCE
+        while True:
+            seen.append(self.details(image_id))
+            if seen[-1]["status"] != "importing":
+                return seen[-1]
+            assert time.monotonic() < limit, seen[-1]
+            time.sleep(POLL_SECONDS)
+
+    def ready(self, image_id: int) -> Any:
+        """Wait for the import's good end and return the image."""
+        details = self.wait(image_id)
+        assert details["status"] == "ready", details
+        return self.get(f"/images/{image_id}")
+
+    def verify(self, image: Any, repository: str) -> Verified:
+        """Read the image back from the target and compare it with the source, blob for blob."""
+        target = Place(remote=Remote.of(self.stack.target), repository=image["repo"])
+        source = Place(remote=Remote.of(self.stack.source), repository=repository)
+        assert Remote.of(self.stack.target).manifest(image["repo"], image["imageTag"]).digest == image["digest"]
+        return verify(image["digest"], target, source)
+
+    def sql(self, query: str) -> str:
+        return self.stack.postgres.execute(query, database="longshore")
+
+    @contextmanager
+    def workers(self, count: int = 1, **settings: str) -> Iterator[list[Worker]]:
+        """Run workers while the block does."""
+        with ThreadPoolExecutor(count) as pool:
+            started = list(pool.map(lambda _: self.stack.add_worker(settings), range(count)))
+        try:
+            yield started
+        finally:
+            for worker in started:
+                worker.stop()
+
+
+@pytest.fixture(scope="session")
+def product(scratch: Scratch) -> Iterator[Product]:
+    settings = {
+        "LEASE_SECONDS": LEASE_SECONDS,
+        "RETRY_BASE_SECONDS": "1",
+        "LOG_LEVEL": os.environ.get("LOG_LEVEL", "INFO"),
+    }
+    with Stack(scratch, workers=0, fsync=False, settings=settings) as stack:
+        yield Product(stack)
