@@ -78,7 +78,7 @@ def synthetic_bytes(seed: str, size: int) -> Iterator[bytes]:
         return
     entry = tarfile.TarInfo("layer/" + hashlib.sha256(seed.encode()).hexdigest())
     entry.size = (size - TAR_FRAME) // TAR_BLOCK * TAR_BLOCK
-    yield entry.tobuf(tarfile.USTAR_FORMAT)
+    yield entry.tobuf(tarfile.GNU_FORMAT)  # The POSIX one ends at 8 GiB.
     yield from noise(seed, entry.size)
     # Readers of tar ignore zeros after the end.
     yield bytes(size - TAR_BLOCK - entry.size)
