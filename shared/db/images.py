@@ -77,16 +77,24 @@ class ImageContent:
     os: str
     platforms: tuple[str, ...]
     include_type: str
+    description: str = ""
 
 
 async def insert_image(
-    connection: Connection, *, registry_host: str, repository: str, tag: str, source: str, user: str
+    connection: Connection,
+    *,
+    registry_host: str,
+    repository: str,
+    tag: str,
+    source: str,
+    user: str,
+    description: str = "",
 ) -> int | None:
     """Add an image that is being imported and return its id; None where this target exists already."""
     new_id: int | None = await connection.fetchval(
         """
-        INSERT INTO images (registry_host, repository, tag, status, source, created_by)
-        VALUES ($1, $2, $3, 'importing', $4, $5)
+        INSERT INTO images (registry_host, repository, tag, status, source, created_by, description)
+        VALUES ($1, $2, $3, 'importing', $4, $5, $6)
         ON CONFLICT ON CONSTRAINT images_target_key DO NOTHING
         RETURNING id
         """,
@@ -95,6 +103,7 @@ async def insert_image(
         tag,
         source,
         user,
+        description,
     )
     return new_id
 
@@ -131,12 +140,13 @@ async def mark_importing(connection: Connection, image_id: int, *, source: str, 
 
 
 async def mark_ready(connection: Connection, image_id: int, content: ImageContent) -> None:
-    """Record what the target serves now."""
+    """Record what the target serves now; its own description holds where nobody gave the image one."""
     await connection.execute(
         """
         UPDATE images
         SET status = 'ready', source_digest = $2, digest = $3, size = $4, architecture = $5, os = $6,
-            platforms = $7, include_type = $8, updated_at = now()
+            platforms = $7, include_type = $8, updated_at = now(),
+            description = CASE WHEN description = '' THEN $9 ELSE description END
         WHERE id = $1
         """,
         image_id,
@@ -147,6 +157,7 @@ async def mark_ready(connection: Connection, image_id: int, content: ImageConten
         content.os,
         list(content.platforms),
         content.include_type,
+        content.description,
     )
 
 

@@ -10,10 +10,16 @@ from typing import Any
 from shared.db.database import Connection
 from shared.imports import ImportState
 
+# NOTIFY channel on which the imports' trigger tells an image's id.
+CHANNEL = "longshore_imports"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Import:
-    """One import. `rate` is in bytes per second, `idle` in seconds since bytes last moved (None before that)."""
+    """One import. `rate` is in bytes per second, `progress` in per cent.
+
+    `idle` are the seconds since bytes last moved (None before that), `age` those since anything about it changed.
+    """
 
     id: int
     name: str
@@ -30,8 +36,10 @@ class Import:
     tagging: bool
     bytes_done: int
     bytes_total: int
+    progress: int
     rate: float
     idle: float | None
+    age: float
     error_code: str | None
     error_detail: str | None
     created_at: datetime
@@ -55,18 +63,22 @@ class ClaimedImport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Movement:
-    """How far an import has come. `rate` is in bytes per second; `moved` tells whether bytes arrived just now."""
+    """How far an import has come. `rate` is in bytes per second, `progress` in per cent.
+
+    `moved` tells whether bytes arrived just now.
+    """
 
     bytes_done: int
     bytes_total: int
+    progress: int
     rate: float
     moved: bool
 
 
 _COLUMNS = """
     id, name, image_id, state, source, source_digest, platforms, requested_by, attempt, failures, sequence, due_at,
-    tagging, bytes_done, bytes_total, rate, extract(epoch FROM now() - moved_at)::float8 AS idle,
-    error_code, error_detail, created_at, started_at, finished_at
+    tagging, bytes_done, bytes_total, progress, rate, extract(epoch FROM now() - moved_at)::float8 AS idle,
+    extract(epoch FROM now() - updated_at)::float8 AS age, error_code, error_detail, created_at, started_at, finished_at
 """
 
 
@@ -108,6 +120,15 @@ async def latest_import(connection: Connection, image_id: int) -> Import | None:
     return _import(row) if row else None
 
 
+async def latest_ready_import(connection: Connection, image_id: int) -> Import | None:
+    """Return the newest import that made the image ready."""
+    row = await connection.fetchrow(
+        f"SELECT {_COLUMNS} FROM imports WHERE image_id = $1 AND state = 'ready' ORDER BY id DESC LIMIT 1",  # noqa: S608 - fixed text
+        image_id,
+    )
+    return _import(row) if row else None
+
+
 async def lock_import(connection: Connection, name: str) -> Import | None:
     """Return the import with this name, locked until the transaction ends."""
     row = await connection.fetchrow(
@@ -124,7 +145,7 @@ async def claim(connection: Connection, name: str, *, worker: str, lease: float)
         UPDATE imports
         SET state = 'running', attempt = attempt + 1, sequence = 0, lease_owner = $2,
             lease_until = now() + make_interval(secs => $3), started_at = coalesce(started_at, now()),
-            moved_at = now(), rate = 0, tagging = false, updated_at = now()
+            moved_at = now(), rate = 0, updated_at = now()
         FROM images
         WHERE imports.name = $1 AND images.id = imports.image_id
           AND imports.state IN ('queued', 'waiting') AND imports.due_at <= now()
@@ -146,8 +167,8 @@ async def record_progress(
         """
         UPDATE imports
         SET sequence = $2, lease_until = now() + make_interval(secs => $3), bytes_done = $4, bytes_total = $5,
-            rate = $6, moved_at = CASE WHEN $7 THEN now() ELSE moved_at END, tagging = tagging OR $8,
-            updated_at = now()
+            progress = greatest(progress, $6), rate = $7, moved_at = CASE WHEN $8 THEN now() ELSE moved_at END,
+            tagging = tagging OR $9, updated_at = now()
         WHERE id = $1
         """,
         import_id,
@@ -155,6 +176,7 @@ async def record_progress(
         lease,
         movement.bytes_done,
         movement.bytes_total,
+        movement.progress,
         movement.rate,
         movement.moved,
         tagging,
@@ -228,15 +250,20 @@ async def lock_expired(connection: Connection, limit: int) -> list[Import]:
 
 
 async def overlooked(connection: Connection, *, after: float, limit: int) -> list[int]:
-    """Return ids of imports that have been due for `after` seconds with no message on its way or sent since then."""
+    """Return ids of imports that have been due for `after` seconds with no message on its way or sent since then.
+
+    The span doubles with every message of an import, up to sixteen times: most of those that wait long have their
+    message in a long queue, and must not make it longer still.
+    """
     rows = await connection.fetch(
         """
-        SELECT id FROM imports
-        WHERE state IN ('queued', 'waiting') AND due_at < now() - make_interval(secs => $1)
-          AND NOT EXISTS (
-              SELECT FROM outbox WHERE import_id = imports.id
-              AND (published_at IS NULL OR published_at > now() - make_interval(secs => $1))
-          )
+        SELECT imports.id
+        FROM imports CROSS JOIN LATERAL (
+            SELECT count(*) AS messages, count(*) > count(published_at) AS under_way, max(published_at) AS last
+            FROM outbox WHERE import_id = imports.id
+        ) AS told
+        WHERE state IN ('queued', 'waiting') AND due_at < now() - make_interval(secs => $1) AND NOT under_way
+          AND (last IS NULL OR last < now() - make_interval(secs => $1 * least(16, 2 ^ (messages - 1))))
         ORDER BY due_at LIMIT $2
         """,
         after,

@@ -9,7 +9,7 @@ import asyncpg
 
 from shared.db.database import CONNECT_TIMEOUT, STATEMENT_TIMEOUT, translated
 
-# How often the connection is asked for a sign of life: a network that fails silently is noticed by nothing else. Seconds.
+# How often the connection is asked for a sign of life; nothing else notices a network that fails silently. Seconds.
 CHECK_INTERVAL = 10.0
 
 

@@ -12,9 +12,3 @@ def migrate(database_url: str, revision: str = "head") -> None:
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     config.attributes["database_url"] = database_url
     command.upgrade(config, revision)
-
-
-def head_revision() -> str:
-    """Return the revision that this code needs."""
-    versions = (Path(__file__).parent / "migrations" / "versions").glob("[0-9]*.py")
-    return max(path.name.partition("_")[0] for path in versions)

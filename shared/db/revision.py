@@ -1,6 +1,15 @@
-"""Which schema the database has."""
+"""Which schema the database has, and which one this code needs; apart from the migrations, which reach alembic."""
+
+from pathlib import Path
 
 from shared.db.database import Connection
+
+_VERSIONS = Path(__file__).parent / "migrations" / "versions"
+
+
+def needed_revision() -> str:
+    """Return the newest migration's name."""
+    return max(path.name.partition("_")[0] for path in _VERSIONS.glob("[0-9]*.py"))
 
 
 async def current_revision(connection: Connection) -> str | None:

@@ -32,7 +32,7 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiToken:
-    """A token as it may be shown: without its secret."""
+    """A token as it may be shown: without its secret. `touch_due`: its last use was noted a while ago, or never."""
 
     id: int
     user_name: str
@@ -42,11 +42,13 @@ class ApiToken:
     revoked_at: datetime | None
     last_used_at: datetime | None
     expired: bool
+    touch_due: bool
 
 
-_COLUMNS = """
+_COLUMNS = f"""
     id, user_name, role, created_at, expires_at, revoked_at, last_used_at,
-    coalesce(expires_at <= now(), false) AS expired
+    coalesce(expires_at <= now(), false) AS expired,
+    coalesce(last_used_at < now() - make_interval(secs => {LAST_USED_STEP}), true) AS touch_due
 """
 
 

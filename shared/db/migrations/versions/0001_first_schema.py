@@ -51,6 +51,7 @@ CREATE TABLE imports (
     tagging       boolean NOT NULL DEFAULT false, -- the target's tag may have been written
     bytes_done    bigint NOT NULL DEFAULT 0,
     bytes_total   bigint NOT NULL DEFAULT 0,
+    progress      smallint NOT NULL DEFAULT 0 CHECK (progress BETWEEN 0 AND 100),  -- per cent; only ever rises
     rate          double precision NOT NULL DEFAULT 0,  -- bytes per second, smoothed
     moved_at      timestamptz,              -- when bytes last moved
     error_code    text,

@@ -1,0 +1,150 @@
+"""The application: what it is made of, in the order in which it starts."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import TypeAlias
+
+from aiohttp import hdrs, web
+
+from api_service.config import Settings
+from api_service.details_feed import DetailsFeed
+from api_service.import_image import ImageImporter
+from api_service.keys import (
+    DATABASE,
+    FEED,
+    IMPORTER,
+    NOTIFICATIONS,
+    READINESS,
+    RELAY,
+    REPORTING,
+    REQUEST_ID,
+    SETTINGS,
+    SOURCES,
+    TARGET,
+)
+from api_service.middlewares.access_log import access_log_middleware
+from api_service.middlewares.auth import auth_middleware
+from api_service.middlewares.errors import errors_middleware
+from api_service.middlewares.request_id import HEADER, request_id_middleware
+from api_service.notifications import Notifications
+from api_service.outbox import Relay
+from api_service.parsing import MAX_REPORT_BODY
+from api_service.part_checks import part_checks
+from api_service.readiness import Readiness
+from api_service.reaper import Reaper
+from api_service.report_progress import ProgressReporting
+from api_service.resolve_source import SourceResolver
+from api_service.routes import add_routes
+from api_service.supervise import running
+from api_service.target_name import TargetNaming
+from shared.db import imports, outbox
+from shared.db.database import open_database
+from shared.errors import Side
+from shared.registry.client import open_registries
+
+# Connections to PostgreSQL of one instance, beside the listening one. The relay and the reaper hold one each at times.
+POOL_SIZE = 20
+
+Part: TypeAlias = Callable[[web.Application], AsyncIterator[None]]
+
+
+async def database_part(app: web.Application) -> AsyncIterator[None]:
+    """PostgreSQL."""
+    url = app[SETTINGS].shared.database_url
+    async with open_database(url, application="longshore-api", size=POOL_SIZE) as database:
+        app[DATABASE] = database
+        yield
+
+
+async def notifications_part(app: web.Application) -> AsyncIterator[None]:
+    """PostgreSQL's hints."""
+    url = app[SETTINGS].shared.database_url
+    app[NOTIFICATIONS] = notifications = Notifications(url, (outbox.CHANNEL, imports.CHANNEL))
+    async with running("notifications", notifications.run):
+        yield
+
+
+async def registries_part(app: web.Application) -> AsyncIterator[None]:
+    """The clients for sources and for the target, which obey different rules."""
+    settings = app[SETTINGS].shared
+    async with (
+        open_registries(settings.source_network, Side.SOURCE) as sources,
+        open_registries(settings.target_network, Side.TARGET) as targets,
+    ):
+        app[SOURCES] = sources
+        app[TARGET] = targets.registry(settings.target.host, settings.target.credential)
+        yield
+
+
+async def use_cases_part(app: web.Application) -> AsyncIterator[None]:
+    """What the handlers call."""
+    settings = app[SETTINGS]
+    app[IMPORTER] = ImageImporter(
+        database=app[DATABASE],
+        resolver=SourceResolver(app[SOURCES]),
+        naming=TargetNaming(
+            host=settings.target_name, project=settings.default_project, drop_host_for=settings.drop_host_for
+        ),
+        registry_host=settings.target_name,
+        secrets=settings.shared.secrets,
+    )
+    app[REPORTING] = ProgressReporting(database=app[DATABASE], retries=settings.retries, lease=settings.lease)
+    app[FEED] = DetailsFeed(app[DATABASE], app[NOTIFICATIONS])
+    yield
+
+
+async def relay_part(app: web.Application) -> AsyncIterator[None]:
+    """The way to RabbitMQ."""
+    app[RELAY] = relay = Relay(app[SETTINGS].shared.amqp_url, app[DATABASE], app[NOTIFICATIONS])
+    async with running("relay", relay.run):
+        yield
+
+
+async def reaper_part(app: web.Application) -> AsyncIterator[None]:
+    """The one who looks for what was lost."""
+    reaper = Reaper(app[DATABASE], app[SETTINGS].retries)
+    async with running("reaper", reaper.run):
+        yield
+
+
+async def readiness_part(app: web.Application) -> AsyncIterator[None]:
+    """The answers of /readyz."""
+    app[READINESS] = Readiness(part_checks(app[DATABASE], app[RELAY], app[TARGET]))
+    yield
+
+
+PARTS: Sequence[Part] = (
+    database_part,
+    notifications_part,
+    registries_part,
+    use_cases_part,
+    relay_part,
+    reaper_part,
+    readiness_part,
+)
+
+
+def create_app(settings: Settings, parts: Sequence[Part] = PARTS) -> web.Application:
+    """Make the application; `parts` start in their order and end in the reverse one."""
+    app = web.Application(
+        middlewares=(request_id_middleware, access_log_middleware, errors_middleware, auth_middleware),
+        client_max_size=MAX_REPORT_BODY,
+    )
+    app[SETTINGS] = settings
+    app.cleanup_ctx.extend(parts)
+    app.on_response_prepare.append(_finish_headers)
+    app.on_shutdown.append(_end_streams)
+    add_routes(app)
+    return app
+
+
+async def _finish_headers(request: web.Request, response: web.StreamResponse) -> None:
+    """Name the request, keep answers out of caches, and keep our libraries' versions to ourselves."""
+    response.headers[HEADER] = request[REQUEST_ID]
+    response.headers[hdrs.CACHE_CONTROL] = "no-store"
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers.popall(hdrs.SERVER, None)
+
+
+async def _end_streams(app: web.Application) -> None:
+    """Let event streams end before the server waits for its requests to."""
+    app[FEED].close()

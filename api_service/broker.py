@@ -1,0 +1,92 @@
+"""The connection that wake-up messages are published on. Everything that the API knows of aio-pika stands here."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+
+import aio_pika
+import orjson
+from aio_pika.abc import AbstractChannel, AbstractExchange
+from aio_pika.exceptions import CONNECTION_EXCEPTIONS
+
+from shared.messages import WakeUp, dump_wake_up
+from shared.topology import BROKER_TIMEOUT, HEARTBEAT, IMPORTS_QUEUE, declare
+
+CONNECTION_NAME = "longshore-api outbox"
+MESSAGE_TYPE = "import"
+
+
+class BrokerUnavailableError(Exception):
+    """RabbitMQ cannot be reached, does not answer in time, or does not take the message."""
+
+
+class Broker:
+    """One connection with one channel; after any failure it is to be closed and made anew.
+
+    aio-pika's robust connections are left alone: one whose restoring fails stays dead while it looks alive.
+    """
+
+    def __init__(self, channel: AbstractChannel, exchange: AbstractExchange) -> None:
+        self._channel = channel
+        self._exchange = exchange
+
+    async def publish(self, message: WakeUp) -> None:
+        """Return when RabbitMQ has confirmed the message; after an error it may have it all the same."""
+        async with _bounded():
+            await self._exchange.publish(_packed(message), IMPORTS_QUEUE, mandatory=True)
+
+    async def check(self) -> None:
+        """Ask for the queue, as a sign of life."""
+        async with _bounded():
+            await self._channel.get_queue(IMPORTS_QUEUE)
+
+
+@asynccontextmanager
+async def open_broker(url: str) -> AsyncIterator[Broker]:
+    """Connect, declare the topology, and close in the end; raises BrokerUnavailableError."""
+    async with _bounded():
+        connection = await aio_pika.connect(url, heartbeat=HEARTBEAT, name=CONNECTION_NAME, timeout=BROKER_TIMEOUT)
+    try:
+        async with _bounded():
+            channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
+            topology = await declare(channel)
+        yield Broker(channel, topology.exchange)
+    finally:
+        with suppress(BrokerUnavailableError):
+            async with _bounded():
+                await connection.close()
+
+
+def _packed(message: WakeUp) -> aio_pika.Message:
+    """Make a message that reads well in RabbitMQ's console; it holds no secrets."""
+    return aio_pika.Message(
+        orjson.dumps(dump_wake_up(message), option=orjson.OPT_INDENT_2),
+        message_id=message.import_name,
+        type=MESSAGE_TYPE,
+        headers={"attempt": message.attempt, "reason": message.reason},
+        content_type="application/json",
+        content_encoding="utf-8",
+        delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
+    )
+
+
+@asynccontextmanager
+async def _bounded() -> AsyncIterator[None]:
+    """Give an exchange with RabbitMQ a time limit of ours: the library's own does not cover every wait."""
+    with _translated():
+        async with asyncio.timeout(BROKER_TIMEOUT):
+            yield
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except CONNECTION_EXCEPTIONS as error:
+        raise BrokerUnavailableError(f"{type(error).__name__}: {error}".rstrip(": ")) from error
+    except asyncio.CancelledError as error:
+        # A lost connection cancels those who wait for its answers; that is no wish to stop us.
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        raise BrokerUnavailableError("the connection was lost") from error

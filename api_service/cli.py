@@ -1,0 +1,60 @@
+"""`longshore-api`: serve, migrate, and the API tokens."""
+
+from typing import Any
+
+import click
+import structlog
+import uvloop
+from aiohttp import web
+
+from api_service.app import create_app
+from api_service.command_errors import told_in_one_line
+from api_service.config import read_database_url, read_settings
+from api_service.token_commands import token
+from shared.logs import set_up_logs
+
+# What running requests get to end after a stop; all but event streams, which end at once, take less. Seconds.
+SHUTDOWN_TIMEOUT = 10.0
+# An idle connection is kept for a proxy in front to use again. Seconds.
+KEEPALIVE_TIMEOUT = 75.0
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """Longshore's API service. Settings come from the environment; see the README for their names."""
+
+
+@main.command()
+@told_in_one_line
+def serve() -> None:
+    """Serve the API until SIGTERM or SIGINT."""
+    settings = read_settings()
+    set_up_logs(level=settings.shared.log_level, style=settings.shared.log_style)
+    structlog.get_logger("api_service").info("serving", host=settings.host, port=settings.port)
+    web.run_app(
+        create_app(settings),
+        host=settings.host,
+        port=settings.port,
+        loop=uvloop.new_event_loop(),
+        print=_silent,
+        access_log=None,
+        shutdown_timeout=SHUTDOWN_TIMEOUT,
+        keepalive_timeout=KEEPALIVE_TIMEOUT,
+    )
+
+
+@main.command()
+@told_in_one_line
+def migrate() -> None:
+    """Bring the database's schema to this version; safe to repeat, and to start several times at once."""
+    from shared.db.migrate import migrate as run_migrations  # noqa: PLC0415 - keeps alembic out of the service
+
+    run_migrations(read_database_url())
+    click.echo("The database is up to date.", err=True)
+
+
+def _silent(*_: Any) -> None:
+    """Take the place of run_app's greeting, which is no structured log."""
+
+
+main.add_command(token)

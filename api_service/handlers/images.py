@@ -1,0 +1,82 @@
+"""Images: the list, one of them, and how its import stands."""
+
+import re
+from http import HTTPStatus
+
+import orjson
+from aiohttp import hdrs, web
+from aiohttp_sse import EventSourceResponse, sse_response
+
+from api_service.answers import json_answer
+from api_service.get_image import get_image
+from api_service.importing_details import ImportingDetails, read_details
+from api_service.keys import DATABASE, FEED
+from api_service.list_images import list_images
+from api_service.list_schema import ImageQuery, ImageQuerySchema
+from api_service.parsing import read_query
+from shared.errors import LongshoreError
+from shared.messages import MAX_INT64
+
+EVENT = "details"
+EVENT_STREAM = "text/event-stream"
+# What an event stream's reader waits before it comes back: after a break, and when there was no place. Milliseconds.
+RETRY = 2_000
+RETRY_WHEN_FULL = 10_000
+# Comments that keep proxies from closing a quiet stream, which they do after 30 seconds or more. Seconds.
+PING_INTERVAL = 10.0
+# A reader that takes nothing for this long has gone. Seconds.
+SEND_TIMEOUT = 30.0
+
+_ID = re.compile(r"[0-9]{1,19}")
+
+
+async def list_handler(request: web.Request) -> web.Response:
+    """GET /images."""
+    query: ImageQuery = await read_query(request, ImageQuerySchema())
+    return json_answer(await list_images(request.app[DATABASE], query))
+
+
+async def get_handler(request: web.Request) -> web.Response:
+    """GET /images/:id."""
+    return json_answer(await get_image(request.app[DATABASE], _image_id(request)))
+
+
+async def details_handler(request: web.Request) -> web.StreamResponse:
+    """GET /images/:id/importing-details, once or as an event stream."""
+    image_id = _image_id(request)
+    if request.method == hdrs.METH_GET and EVENT_STREAM in request.headers.get(hdrs.ACCEPT, ""):
+        return await _stream(request, image_id)
+    details = await read_details(request.app[DATABASE], image_id)
+    return json_answer(details.body)
+
+
+def _image_id(request: web.Request) -> int:
+    """Return the id in the path; what no id can look like is answered as one that no image has."""
+    text = request.match_info["id"]
+    if _ID.fullmatch(text) is None or int(text) > MAX_INT64:
+        raise LongshoreError("image_not_found", "An image's id is a number; the list of images has it.")
+    return int(text)
+
+
+async def _stream(request: web.Request, image_id: int) -> web.StreamResponse:
+    feed = request.app[FEED]
+    with feed.place() as free:
+        news = feed.follow(image_id)
+        # Before the stream begins, so that an unknown image is answered as everywhere.
+        first = await anext(news)
+        if first.final and request.headers.get("Last-Event-ID") == first.version:
+            # A browser's way to come back after the end; this status tells it that there is no more.
+            return web.Response(status=HTTPStatus.NO_CONTENT)
+        async with sse_response(request, ping_interval=PING_INTERVAL, send_timeout=SEND_TIMEOUT) as response:
+            await _send(response, first, retry=RETRY if free else RETRY_WHEN_FULL)
+            if free:
+                async for details in news:
+                    await _send(response, details)
+    return response
+
+
+async def _send(response: EventSourceResponse, details: ImportingDetails, *, retry: int | None = None) -> None:
+    if not response.is_connected():
+        raise ConnectionResetError("the reader of the event stream has gone")
+    data = orjson.dumps(details.body).decode()
+    await response.send(data, id=details.version, event=EVENT, retry=retry)

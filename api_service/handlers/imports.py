@@ -1,0 +1,29 @@
+"""Imports: start one, and take in what its worker reports."""
+
+from aiohttp import web
+
+from api_service.answers import json_answer
+from api_service.import_name import is_import_name
+from api_service.import_request import ImportRequest
+from api_service.keys import IDENTITY, IMPORTER, REPORTING
+from api_service.parsing import MAX_REPORT_BODY, read_body
+from api_service.schemas import ImportSchema
+from shared.errors import LongshoreError
+from shared.messages import ProgressReport, ProgressReportSchema
+
+
+async def import_handler(request: web.Request) -> web.Response:
+    """POST /images:import."""
+    wanted: ImportRequest = await read_body(request, ImportSchema())
+    answer = await request.app[IMPORTER].start(wanted, request[IDENTITY])
+    return json_answer(answer.to_json())
+
+
+async def progress_handler(request: web.Request) -> web.Response:
+    """PUT /images:import/:name/progress."""
+    name = request.match_info["name"]
+    if not is_import_name(name):
+        raise LongshoreError("import_not_found", "No import can have this name.")
+    report: ProgressReport = await read_body(request, ProgressReportSchema(), limit=MAX_REPORT_BODY)
+    action = await request.app[REPORTING].take(name, report)
+    return json_answer({"action": action.value})

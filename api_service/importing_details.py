@@ -1,0 +1,117 @@
+"""GET /images/:id/importing-details: how an image's newest import stands, in the contract's words."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from api_service.times import rfc3339
+from shared.db import imports
+from shared.db.database import Database
+from shared.db.imports import Import
+from shared.db.layers import get_layers
+from shared.errors import ERROR_KINDS, LongshoreError
+from shared.imports import FINAL_STATES, ImportState, outer_status
+from shared.progress import LayerProgress, LayerStatus, eta_seconds
+
+# A running import on which nothing has moved for this long is called stalled: many reports' worth. Seconds.
+STALLED_AFTER = 15.0
+
+_MESSAGES = {
+    ImportState.QUEUED: "Waiting for a worker.",
+    ImportState.READY: "The image is ready.",
+    ImportState.CANCELLED: "The import was cancelled.",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportingDetails:
+    """One look at an import. `version` changes with every report and state; after a `final` one nothing follows."""
+
+    version: str
+    final: bool
+    body: Mapping[str, Any]
+
+
+async def read_details(database: Database, image_id: int) -> ImportingDetails:
+    """Look at an image's newest import; raises `image_not_found`."""
+    async with database.connection() as connection:
+        latest = await imports.latest_import(connection, image_id)
+        if latest is None:
+            raise LongshoreError("image_not_found", f"There is no image {image_id}.")
+        layers = await get_layers(connection, latest.id)
+    return ImportingDetails(
+        version=f"{latest.name}/{latest.attempt}.{latest.sequence}.{latest.state.value}",
+        final=latest.state in FINAL_STATES,
+        body=describe_import(latest, layers),
+    )
+
+
+def describe_import(latest: Import, layers: Mapping[str, LayerProgress]) -> dict[str, Any]:
+    """Return the details' body. Bytes are whole, `rate` is in bytes per second, `eta` in seconds."""
+    running = latest.state is ImportState.RUNNING
+    stalled = running and (latest.idle or 0) > STALLED_AFTER
+    eta = eta_seconds(latest.bytes_total - latest.bytes_done, latest.rate) if running and not stalled else None
+    return {
+        "name": latest.name,
+        "status": outer_status(latest.state).value,
+        "state": latest.state.value,
+        "progress": latest.progress,
+        "bytesDone": latest.bytes_done,
+        "bytesTotal": latest.bytes_total,
+        "rate": 0 if stalled else round(latest.rate),
+        "eta": None if eta is None else round(eta),
+        "attempt": latest.attempt,
+        "stalled": stalled,
+        "message": _message(latest, stalled=stalled),
+        "error": _error(latest),
+        "resumesAt": rfc3339(latest.due_at) if latest.state is ImportState.WAITING else None,
+        "layersDetail": {digest: _layer(layer, latest.state) for digest, layer in layers.items()},
+    }
+
+
+def _message(latest: Import, *, stalled: bool) -> str:
+    if latest.state is ImportState.RUNNING:
+        return _running_message(latest, stalled=stalled)
+    if latest.error_code is None or latest.state not in (ImportState.WAITING, ImportState.FAILED):
+        return _MESSAGES.get(latest.state, latest.state.value.capitalize())
+    reason = f"{ERROR_KINDS[latest.error_code].title}: {latest.error_detail}"
+    if latest.state is ImportState.FAILED:
+        return reason
+    return f"Tried again at {rfc3339(latest.due_at)}. {reason}"
+
+
+def _running_message(latest: Import, *, stalled: bool) -> str:
+    if stalled:
+        return "Nothing has moved for a while; the worker is still there."
+    if latest.tagging:
+        return "Everything is copied; the tag is being written."
+    if latest.bytes_total == 0:
+        return "Reading what the image consists of."
+    return "Copying."
+
+
+def _error(latest: Import) -> dict[str, Any] | None:
+    """Return why an import waits or has failed; one that runs again has left its old error behind."""
+    if latest.error_code is None or latest.state not in (ImportState.WAITING, ImportState.FAILED):
+        return None
+    kind = ERROR_KINDS[latest.error_code]
+    return {
+        "code": kind.code,
+        "side": kind.side.value,
+        "retryable": kind.retryable,
+        "hint": kind.hint,
+        "title": kind.title,
+        "detail": latest.error_detail,
+    }
+
+
+def _layer(layer: LayerProgress, state: ImportState) -> dict[str, Any]:
+    ended = state in (ImportState.FAILED, ImportState.CANCELLED)
+    status = LayerStatus.FAILED if ended and layer.status is LayerStatus.DOWNLOADING else layer.status
+    return {
+        "status": status.value,
+        "progress": layer.percent,
+        "size": layer.size,
+        "offset": layer.offset,
+        "transfer": layer.transfer.value if layer.transfer else None,
+    }

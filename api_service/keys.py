@@ -1,0 +1,32 @@
+"""What the application and its requests carry: every key in one place."""
+
+from collections.abc import Mapping
+
+from aiohttp import web
+
+from api_service.config import Settings
+from api_service.details_feed import DetailsFeed
+from api_service.identity import Identity
+from api_service.import_image import ImageImporter
+from api_service.notifications import Notifications
+from api_service.outbox import Relay
+from api_service.readiness import Readiness
+from api_service.report_progress import ProgressReporting
+from api_service.route import Handler, Route
+from shared.db.database import Database
+from shared.registry.client import Registries, Registry
+
+SETTINGS = web.AppKey("SETTINGS", Settings)
+ROUTES: web.AppKey[Mapping[Handler, Route]] = web.AppKey("ROUTES", Mapping)
+DATABASE = web.AppKey("DATABASE", Database)
+NOTIFICATIONS = web.AppKey("NOTIFICATIONS", Notifications)
+SOURCES = web.AppKey("SOURCES", Registries)
+TARGET = web.AppKey("TARGET", Registry)
+IMPORTER = web.AppKey("IMPORTER", ImageImporter)
+REPORTING = web.AppKey("REPORTING", ProgressReporting)
+FEED = web.AppKey("FEED", DetailsFeed)
+RELAY = web.AppKey("RELAY", Relay)
+READINESS = web.AppKey("READINESS", Readiness)
+
+REQUEST_ID = web.RequestKey("REQUEST_ID", str)
+IDENTITY = web.RequestKey("IDENTITY", Identity)

@@ -1,0 +1,40 @@
+"""GET /images: one page of images, in the contract's two forms."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from api_service.image_json import artifact_json
+from api_service.list_schema import ImageQuery
+from api_service.times import unix_seconds
+from shared.db import images
+from shared.db.database import Database
+from shared.db.images import Image
+
+
+async def list_images(database: Database, query: ImageQuery) -> dict[str, Any]:
+    """Return the page; `totalCount` counts the images that match, in both forms."""
+    async with database.connection() as connection:
+        total = await images.count_images(connection, query.matching)
+        page = await images.list_images(connection, query.matching, query.page)
+    return {"totalCount": total, "images": [_flat(image) for image in page] if query.flat else _grouped(page)}
+
+
+def _flat(image: Image) -> dict[str, Any]:
+    return {
+        "id": image.id,
+        "tag": f"{image.repository.rpartition('/')[2]}:{image.tag}",
+        "description": image.description,
+        "created_at": unix_seconds(image.created_at),
+        "created_by": image.created_by,
+    }
+
+
+def _grouped(page: Iterable[Image]) -> list[dict[str, Any]]:
+    """Group by repository, in order of first appearance."""
+    groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for image in page:
+        groups.setdefault((image.registry_host, image.repository), []).append(artifact_json(image))
+    return [
+        {"registryHost": host, "repo": repository, "artifacts": artifacts}
+        for (host, repository), artifacts in groups.items()
+    ]

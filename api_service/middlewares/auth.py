@@ -1,0 +1,62 @@
+"""Who may: every route names the roles that it is open to, and what names none is closed."""
+
+import re
+
+import structlog
+from aiohttp import hdrs, web
+
+from api_service.identity import Identity
+from api_service.keys import DATABASE, IDENTITY, ROUTES
+from api_service.route import Handler
+from shared.db.database import Database
+from shared.db.tokens import ApiToken, Role, find_token, touch_token
+from shared.errors import LongshoreError
+
+# RFC 6750, b64token; a longer text is no token of ours.
+_BEARER = re.compile(r"[Bb][Ee][Aa][Rr][Ee][Rr] +([A-Za-z0-9._~+/=-]{1,512}) *")
+
+
+@web.middleware
+async def auth_middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Let through what is public or carries a good token with a fitting role."""
+    if request.match_info.http_exception is not None:
+        return await handler(request)
+    route = request.app[ROUTES].get(request.match_info.handler)
+    if route is None:
+        raise LongshoreError("forbidden", "This route is open to nobody.")
+    if route.roles is not None:
+        request[IDENTITY] = identity = await _identify(request)
+        _check_role(identity, route.roles)
+        with structlog.contextvars.bound_contextvars(user=identity.user):
+            return await handler(request)
+    return await handler(request)
+
+
+async def _identify(request: web.Request) -> Identity:
+    header = request.headers.get(hdrs.AUTHORIZATION)
+    if header is None:
+        raise LongshoreError("unauthenticated", "The request has no Authorization header.")
+    match = _BEARER.fullmatch(header)
+    if match is None:
+        raise LongshoreError("unauthenticated", "The Authorization header is not of the form `Bearer <API token>`.")
+    token = await _find(request.app[DATABASE], match[1])
+    if token.expired:
+        raise LongshoreError("token_expired", "The API token has expired.")
+    return Identity(user=token.user_name, role=token.role)
+
+
+async def _find(database: Database, secret: str) -> ApiToken:
+    """Return the token; a revoked one is answered as one that never was."""
+    async with database.connection() as connection:
+        token = await find_token(connection, secret)
+        if token is None or token.revoked_at:
+            raise LongshoreError("unauthenticated", "The API token is not known.")
+        if token.touch_due and not token.expired:
+            await touch_token(connection, token.id)
+    return token
+
+
+def _check_role(identity: Identity, roles: frozenset[Role]) -> None:
+    if identity.role not in roles:
+        fitting = " or ".join(sorted(role.value for role in roles))
+        raise LongshoreError("forbidden", f"This needs the role {fitting}; the token's role is {identity.role.value}.")

@@ -1,0 +1,57 @@
+"""Turns every failure into the one kind of error body."""
+
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from aiohttp import hdrs, web
+
+from api_service.keys import REQUEST_ID, ROUTES
+from api_service.problems import internal_error, of_http_error, problem, problem_response
+from api_service.route import Handler
+from shared.errors import LongshoreError
+
+_logger = structlog.get_logger(__name__)
+
+
+@web.middleware
+async def errors_middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Answer with a problem where the handler raises; unexpected failures are logged and told nothing about."""
+    try:
+        return await handler(request)
+    except LongshoreError as error:
+        _log(error)
+        return _answer(request, error)
+    except web.HTTPException as error:
+        return _answer_http(request, error)
+    except ConnectionError:
+        # The client has gone while its body was read or its answer written.
+        raise
+    except Exception:
+        _logger.exception("request.failed")
+        return _answer(request, internal_error())
+
+
+def _answer(request: web.Request, error: LongshoreError) -> web.Response:
+    body: dict[str, Any] = problem(error, request[REQUEST_ID])
+    route = request.app[ROUTES].get(request.match_info.handler)
+    if route and route.problem_fields:
+        body |= route.problem_fields(error.detail)
+    return problem_response(error, body)
+
+
+def _answer_http(request: web.Request, error: web.HTTPException) -> web.StreamResponse:
+    allowed = error.headers.get(hdrs.ALLOW)
+    if request.method == hdrs.METH_OPTIONS and allowed:
+        return web.Response(status=HTTPStatus.NO_CONTENT, headers={hdrs.ALLOW: allowed})
+    answer = _answer(request, of_http_error(error))
+    if allowed:
+        answer.headers[hdrs.ALLOW] = allowed
+    return answer
+
+
+def _log(error: LongshoreError) -> None:
+    """Log the cause of our own trouble; a caller's mistakes are the caller's business."""
+    if error.kind.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        cause = error.__cause__
+        _logger.warning("request.refused", code=error.code, detail=error.detail, cause=repr(cause) if cause else None)

@@ -1,0 +1,24 @@
+"""Gives every request an id, which its answer, its errors and its logs carry."""
+
+import re
+import uuid
+
+import structlog
+from aiohttp import web
+
+from api_service.keys import REQUEST_ID
+from api_service.route import Handler
+
+HEADER = "X-Request-ID"
+# What a caller's own id may look like: nothing that could break a log or a header.
+_SANE = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+
+
+@web.middleware
+async def request_id_middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Take the caller's id over where it is sane, else make one."""
+    given = request.headers.get(HEADER, "")
+    request_id = given if _SANE.fullmatch(given) else uuid.uuid4().hex
+    request[REQUEST_ID] = request_id
+    with structlog.contextvars.bound_contextvars(request_id=request_id):
+        return await handler(request)

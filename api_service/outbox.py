@@ -1,0 +1,116 @@
+"""The relay: takes what is due from the outbox to RabbitMQ. Every API instance runs one; they share the rows."""
+
+import asyncio
+
+from api_service.broker import Broker, BrokerUnavailableError, open_broker
+from api_service.condition import Condition
+from api_service.notifications import Notifications
+from shared.db import outbox
+from shared.db.database import Database
+from shared.db.outbox import OutboxRow
+from shared.errors import LongshoreError
+from shared.messages import WakeUp
+
+# Rows of one transaction: their locks are held while RabbitMQ confirms, which takes it a moment for all of them.
+BATCH = 100
+# Without a hint, the table is looked at this often. Seconds.
+POLL_INTERVAL = 1.0
+# How often an idle connection is tried, so that /readyz knows of a silent RabbitMQ. Seconds.
+CHECK_INTERVAL = 10.0
+# Between two tries to connect. Seconds; doubled from the first to the last.
+FIRST_RECONNECT_DELAY = 0.5
+LAST_RECONNECT_DELAY = 10.0
+
+
+class Relay:
+    """Publishes with confirms; a row is marked only then, so that a crash repeats a message and never loses one."""
+
+    def __init__(self, amqp_url: str, database: Database, notifications: Notifications) -> None:
+        self._url = amqp_url
+        self._database = database
+        self._notifications = notifications
+        self._broker_condition = Condition("rabbitmq")
+        self._database_condition = Condition("outbox")
+        self._checked_at = 0.0
+
+    @property
+    def trouble(self) -> str | None:
+        """Why messages do not reach RabbitMQ, None while they do."""
+        return self._broker_condition.trouble
+
+    async def run(self) -> None:
+        """Publish for ever, on a new connection whenever one fails."""
+        delay = FIRST_RECONNECT_DELAY
+        while True:
+            try:
+                async with open_broker(self._url) as broker:
+                    self._broker_condition.up()
+                    delay = FIRST_RECONNECT_DELAY
+                    await self._relay(broker)
+            except BrokerUnavailableError as error:
+                self._broker_condition.down(error)
+            await asyncio.sleep(delay)
+            delay = min(2 * delay, LAST_RECONNECT_DELAY)
+
+    async def _relay(self, broker: Broker) -> None:
+        with self._notifications.watch(outbox.CHANNEL) as hint:
+            while True:
+                hint.clear()
+                wait = await self._publish_due(broker)
+                await self._check_now_and_then(broker)
+                if wait:
+                    await _wait(hint, wait)
+
+    async def _publish_due(self, broker: Broker) -> float:
+        """Publish what is due and return how long there is nothing more to do, in seconds."""
+        try:
+            wait = await publish_due(self._database, broker)
+        except LongshoreError as error:
+            self._database_condition.down(error)
+            return POLL_INTERVAL
+        self._database_condition.up()
+        return wait
+
+    async def _check_now_and_then(self, broker: Broker) -> None:
+        now = asyncio.get_running_loop().time()
+        if now - self._checked_at >= CHECK_INTERVAL:
+            await broker.check()
+            self._checked_at = now
+
+
+async def publish_due(database: Database, broker: Broker) -> float:
+    """Publish one batch; returns the seconds until there may be more, 0 where there is at once.
+
+    Raises BrokerUnavailableError after the confirmed ones are marked.
+    """
+    async with database.transaction() as connection:
+        rows = await outbox.lock_due(connection, BATCH)
+        outcomes = await asyncio.gather(*(broker.publish(_message(row)) for row in rows), return_exceptions=True)
+        confirmed = [row.id for row, outcome in zip(rows, outcomes, strict=True) if outcome is None]
+        await outbox.mark_published(connection, confirmed)
+        seconds = await outbox.seconds_to_next(connection)
+    for outcome in outcomes:
+        if isinstance(outcome, BaseException):
+            raise outcome
+    if len(rows) == BATCH:
+        return 0
+    return POLL_INTERVAL if seconds is None else min(POLL_INTERVAL, seconds)
+
+
+def _message(row: OutboxRow) -> WakeUp:
+    return WakeUp(
+        import_name=row.import_name,
+        reason=row.reason,
+        attempt=row.attempt,
+        source=row.source,
+        target=row.target,
+        requested_by=row.requested_by,
+    )
+
+
+async def _wait(hint: asyncio.Event, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await hint.wait()
+    except TimeoutError:
+        return

@@ -1,0 +1,107 @@
+"""Requests to checked values: webargs and marshmallow behind two typed functions, every failure one of ours."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any, NoReturn
+
+from aiohttp import web
+from marshmallow import Schema, ValidationError
+from webargs.aiohttpparser import AIOHTTPParser, is_json_request
+
+from api_service.strict_json import load_object
+from shared.errors import LongshoreError
+
+# An import request is a few hundred bytes; references and descriptions have limits of their own. Bytes.
+MAX_BODY = 64 * 1024
+# A report on the largest image that registries take, all of its layers at once. Bytes.
+MAX_REPORT_BODY = 8 * 1024 * 1024
+# A client that sends more slowly holds a connection for nothing. Seconds for the whole body.
+BODY_TIMEOUT = 30.0
+# Problems of one body that are told; after so many, the reader has the idea.
+MAX_FIELDS_TOLD = 50
+
+
+async def read_body(request: web.Request, schema: Schema, *, limit: int = MAX_BODY) -> Any:
+    """Return what the schema makes of the JSON body.
+
+    Raises `content_type_unsupported`, `body_too_large`, `body_malformed`, `validation_failed`.
+    """
+    return await _Parser(limit).parse(schema, request, location="json")
+
+
+async def read_query(request: web.Request, schema: Schema) -> Any:
+    """Return what the schema makes of the query; raises `validation_failed`."""
+    return await _Parser(0).parse(schema, request, location="query")
+
+
+class _Parser(AIOHTTPParser):
+    # What a schema does not know is refused in the query too, where webargs would leave it out.
+    DEFAULT_UNKNOWN_BY_LOCATION: dict[str, str | None] = {"json": None, "query": None}  # noqa: RUF012 - as in webargs
+
+    def __init__(self, limit: int) -> None:
+        super().__init__()
+        self._limit = limit
+
+    async def load_json(self, req: web.Request, schema: Schema) -> dict[str, Any]:  # noqa: ARG002 - webargs' signature
+        if not is_json_request(req):
+            raise LongshoreError("content_type_unsupported", f"The body is announced as {req.content_type[:100]!r}.")
+        content = await _read(req, self._limit)
+        try:
+            return load_object(content)
+        except ValueError as error:
+            raise LongshoreError("body_malformed", str(error)) from None
+
+    def load_querystring(self, req: web.Request, schema: Schema) -> Mapping[str, str]:  # type: ignore[override]  # noqa: ARG002
+        repeated = {name: "given more than once" for name in req.query if len(req.query.getall(name)) > 1}
+        if repeated:
+            raise _invalid(repeated)
+        return dict(req.query)
+
+    def handle_error(self, error: ValidationError, *_: Any, **__: Any) -> NoReturn:
+        # webargs puts everything below the name of the place: {"json": ...}.
+        messages = error.messages_dict
+        raise _invalid(dict(pair for below in messages.values() for pair in _flat(below)))
+
+
+def _invalid(fields: Mapping[str, str]) -> LongshoreError:
+    named = [name for name in fields if name]
+    told = dict(list(fields.items())[:MAX_FIELDS_TOLD])
+    detail = f"Not valid: {', '.join(named[:MAX_FIELDS_TOLD])}." if named else " ".join(told.values())
+    return LongshoreError("validation_failed", detail, fields=told)
+
+
+def _flat(messages: object, path: str = "") -> list[tuple[str, str]]:
+    """Turn marshmallow's nested messages into `credentials.password` and a sentence."""
+    if isinstance(messages, dict):
+        pairs = (_flat(value, _joined(path, str(key))) for key, value in messages.items())
+        return [pair for group in pairs for pair in group]
+    if isinstance(messages, list):
+        return [(path, " ".join(map(str, messages)))]
+    return [(path, str(messages))]
+
+
+def _joined(path: str, key: str) -> str:
+    if key == "_schema":
+        return path
+    return f"{path}.{key}" if path else key
+
+
+async def _read(request: web.Request, limit: int) -> bytes:
+    if (request.content_length or 0) > limit:
+        raise _too_large(limit)
+    body = bytearray()
+    try:
+        async with asyncio.timeout(BODY_TIMEOUT):
+            async for part in request.content.iter_any():
+                body += part
+                if len(body) > limit:
+                    raise _too_large(limit)
+    except TimeoutError:
+        raise LongshoreError("body_malformed", f"It did not arrive within {BODY_TIMEOUT:.0f} seconds.") from None
+    except web.RequestPayloadError:
+        raise LongshoreError("body_malformed", "Its transfer or content encoding is broken.") from None
+    return bytes(body)
+
+
+def _too_large(limit: int) -> LongshoreError:
+    return LongshoreError("body_too_large", f"It has more than {limit} bytes.")

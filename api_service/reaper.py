@@ -1,0 +1,71 @@
+"""Finds what nobody else would: imports of lost workers, wake-ups that went astray, old outbox rows."""
+
+import asyncio
+
+import structlog
+
+from api_service.condition import Condition
+from api_service.retry_policy import RetryPolicy
+from shared.db import images, imports, outbox
+from shared.db.database import Connection, Database
+from shared.db.imports import Import
+from shared.db.leader import try_lead
+from shared.errors import LongshoreError
+from shared.imports import ImportState
+
+# How often it looks. With the lease, this bounds how long a lost worker's import stands still. Seconds.
+INTERVAL = 3.0
+# An import that has been due this long with no message under way is told to the workers again. Seconds; a message
+# that waits in the queue for a free worker is repeated too, which costs a look at its row.
+OVERLOOKED_AFTER = 60.0
+# Published rows are kept for people who look into what happened. Seconds.
+OUTBOX_KEPT = 24 * 3_600.0
+# Rows handled in one transaction; what is left is found in the next round.
+BATCH = 100
+# Any fixed number: of all API instances, one reaps at a time.
+LEADER_LOCK = 7_265_102
+
+_logger = structlog.get_logger(__name__)
+
+
+class Reaper:
+    """The loop; each round is one transaction, so that a crash leaves nothing half done."""
+
+    def __init__(self, database: Database, retries: RetryPolicy) -> None:
+        self._database = database
+        self._retries = retries
+        self._condition = Condition("reaper")
+
+    async def run(self) -> None:
+        """Look for ever."""
+        while True:
+            try:
+                await reap(self._database, self._retries)
+                self._condition.up()
+            except LongshoreError as error:
+                self._condition.down(error)
+            await asyncio.sleep(INTERVAL)
+
+
+async def reap(database: Database, retries: RetryPolicy, *, overlooked_after: float = OVERLOOKED_AFTER) -> None:
+    """Do one round, unless another instance is at it; raises `database_unavailable`."""
+    async with database.transaction() as connection:
+        if not await try_lead(connection, LEADER_LOCK):
+            return
+        for lost in await imports.lock_expired(connection, BATCH):
+            await _take_back(connection, lost, retries)
+        for import_id in await imports.overlooked(connection, after=overlooked_after, limit=BATCH):
+            await outbox.add(connection, import_id, "republished")
+        await outbox.purge(connection, older_than=OUTBOX_KEPT)
+
+
+async def _take_back(connection: Connection, lost: Import, retries: RetryPolicy) -> None:
+    """Give an import whose worker went silent to another one, or end it when that happened too often."""
+    if retries.exhausted(lost.failures):
+        detail = f"{lost.failures + 1} attempts ended, the last because its worker stopped reporting."
+        await imports.finish(connection, lost.id, ImportState.FAILED, code="worker_lost", detail=detail)
+        await images.mark_failed(connection, lost.image_id, tag_untouched=not lost.tagging)
+    else:
+        await imports.requeue(connection, lost.id, failed=True)
+        await outbox.add(connection, lost.id, "lease_lost")
+    _logger.warning("import.lease_lost", name=lost.name, attempt=lost.attempt, failures=lost.failures + 1)

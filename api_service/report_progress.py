@@ -1,0 +1,126 @@
+"""The use case behind PUT /images:import/:name/progress: take a worker's report in, and tell it to go on or to stop."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import structlog
+
+from api_service.merge_layers import merge_layers
+from api_service.retry_policy import GiveUp, RetryPolicy, TryAgain
+from shared.db import images, imports, outbox
+from shared.db.database import Connection, Database
+from shared.db.images import ImageContent
+from shared.db.imports import Import
+from shared.db.layers import get_layers, put_layers
+from shared.errors import ERROR_KINDS, LongshoreError
+from shared.imports import ImportState
+from shared.messages import ProgressReport, ReportedContent, ReportedError, ReportedState
+
+_logger = structlog.get_logger(__name__)
+
+
+class Action(StrEnum):
+    """What the worker is told to do."""
+
+    CONTINUE = "continue"
+    STOP = "stop"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProgressReporting:
+    """Takes reports. `lease` is what each of them gives the worker, in seconds."""
+
+    database: Database
+    retries: RetryPolicy
+    lease: float
+
+    async def take(self, name: str, report: ProgressReport) -> Action:
+        """Store the report in one transaction.
+
+        Raises `import_not_found`, and `import_superseded` where the import is not this attempt's any more. A report
+        that was taken before, or is older than one that was, changes nothing.
+        """
+        async with self.database.transaction() as connection:
+            found = await imports.lock_import(connection, name)
+            if found is None:
+                raise LongshoreError("import_not_found", f"There is no import {name}.")
+            if _is_repeated(found, report):
+                return Action.CONTINUE if found.state is ImportState.RUNNING else Action.STOP
+            _check_fence(found, report)
+            await self._store(connection, found, report)
+            return await self._follow(connection, found, report)
+
+    async def _store(self, connection: Connection, found: Import, report: ProgressReport) -> None:
+        known = await get_layers(connection, found.id)
+        merged = merge_layers(known, report, rate=found.rate, age=found.age)
+        if merged.changed:
+            await put_layers(connection, found.id, merged.changed, known=len(known))
+        await imports.record_progress(
+            connection,
+            found.id,
+            sequence=report.sequence,
+            lease=self.lease,
+            movement=merged.movement,
+            tagging=report.state in (ReportedState.TAGGING, ReportedState.READY),
+        )
+
+    async def _follow(self, connection: Connection, found: Import, report: ProgressReport) -> Action:
+        """Do what the reported state asks for."""
+        if report.content:
+            await _finish_ready(connection, found, report.content)
+        elif report.error:
+            await self._judge_failure(connection, found, report.error)
+        elif report.state is ReportedState.HANDED_BACK:
+            await imports.requeue(connection, found.id, failed=False)
+            await outbox.add(connection, found.id, "handed_back")
+        else:
+            return Action.CONTINUE
+        _logger.info("import.attempt_ended", name=found.name, attempt=found.attempt, state=report.state.value)
+        return Action.STOP
+
+    async def _judge_failure(self, connection: Connection, found: Import, error: ReportedError) -> None:
+        kind = ERROR_KINDS[error.code]
+        match self.retries.decide(kind, failures=found.failures, retry_after=error.retry_after):
+            case TryAgain(delay=delay, counted=counted):
+                await imports.park(
+                    connection, found.id, delay=delay, code=error.code, detail=error.detail, failed=counted
+                )
+                await outbox.add(connection, found.id, "retry", delay=delay)
+            case GiveUp():
+                await _finish_failed(connection, found, error)
+
+
+def _is_repeated(found: Import, report: ProgressReport) -> bool:
+    return report.attempt == found.attempt and report.sequence <= found.sequence
+
+
+def _check_fence(found: Import, report: ProgressReport) -> None:
+    if found.state is not ImportState.RUNNING:
+        raise LongshoreError("import_superseded", f"The import {found.name} is {found.state.value}, not running.")
+    if report.attempt != found.attempt:
+        raise LongshoreError(
+            "import_superseded", f"The import {found.name} is at attempt {found.attempt}, not {report.attempt}."
+        )
+
+
+async def _finish_ready(connection: Connection, found: Import, content: ReportedContent) -> None:
+    await imports.finish(connection, found.id, ImportState.READY)
+    await images.mark_ready(
+        connection,
+        found.image_id,
+        ImageContent(
+            source_digest=content.source_digest,
+            digest=content.digest,
+            size=content.size,
+            architecture=content.architecture,
+            os=content.os,
+            platforms=content.platforms,
+            include_type=content.include_type,
+            description=content.description,
+        ),
+    )
+
+
+async def _finish_failed(connection: Connection, found: Import, error: ReportedError) -> None:
+    await imports.finish(connection, found.id, ImportState.FAILED, code=error.code, detail=error.detail)
+    await images.mark_failed(connection, found.image_id, tag_untouched=not found.tagging)

@@ -1,0 +1,27 @@
+"""One entry of the service's table of routes."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from aiohttp import web
+
+from shared.db.tokens import Role
+
+Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+# Open to everybody, without a token. Said by name, so that forgetting the roles cannot open a route.
+PUBLIC: frozenset[Role] | None = None
+USERS = frozenset({Role.USER, Role.ADMIN})
+WORKERS = frozenset({Role.WORKER})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """A method and a path, who may use them, and what is added to the body of every error there."""
+
+    method: str
+    path: str
+    handler: Handler
+    roles: frozenset[Role] | None
+    problem_fields: Callable[[str], Mapping[str, Any]] | None = None

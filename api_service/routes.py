@@ -1,0 +1,48 @@
+"""The table of routes: all there are, and who may use them."""
+
+from collections.abc import Sequence
+
+from aiohttp import hdrs, web
+
+from api_service.handlers import health, images, imports
+from api_service.import_request import refusal_fields
+from api_service.keys import ROUTES
+from api_service.route import PUBLIC, USERS, WORKERS, Route
+
+BASE = "/api/v1"
+
+ALL_ROUTES: Sequence[Route] = (
+    Route(method="GET", path="/healthz", handler=health.alive_handler, roles=PUBLIC),
+    Route(method="GET", path="/readyz", handler=health.ready_handler, roles=PUBLIC),
+    Route(method="GET", path=f"{BASE}/images", handler=images.list_handler, roles=USERS),
+    Route(method="GET", path=f"{BASE}/images/{{id}}", handler=images.get_handler, roles=USERS),
+    Route(
+        method="GET",
+        path=f"{BASE}/images/{{id}}/importing-details",
+        handler=images.details_handler,
+        roles=USERS,
+    ),
+    Route(
+        method="POST",
+        path=f"{BASE}/images:import",
+        handler=imports.import_handler,
+        roles=USERS,
+        problem_fields=refusal_fields,
+    ),
+    Route(
+        method="PUT",
+        path=f"{BASE}/images:import/{{name}}/progress",
+        handler=imports.progress_handler,
+        roles=WORKERS,
+    ),
+)
+
+
+def add_routes(app: web.Application, routes: Sequence[Route] = ALL_ROUTES) -> None:
+    """Register the routes, with HEAD beside every GET."""
+    app[ROUTES] = {route.handler: route for route in routes}
+    for route in routes:
+        resource = app.router.add_resource(route.path)
+        resource.add_route(route.method, route.handler)
+        if route.method == hdrs.METH_GET:
+            resource.add_route(hdrs.METH_HEAD, route.handler)

@@ -1,0 +1,44 @@
+"""Which image a request means."""
+
+from shared.errors import LongshoreError
+from shared.oci.reference import Reference, normal_registry
+
+# A source on a Docker Engine instead of in a registry.
+DOCKER_DAEMON = "docker-daemon:"
+
+
+def read_source(source: str, source_registry: str | None) -> Reference:
+    """Read `source` as Docker would; `source_registry` stands in front where it names no registry.
+
+    Raises `reference_malformed`, `source_registry_conflict`, and `validation_failed` for a malformed source_registry.
+    """
+    if source.startswith(DOCKER_DAEMON):
+        raise LongshoreError(
+            "reference_malformed", "Sources on a Docker Engine (docker-daemon:) are not supported by this version."
+        )
+    registry = _read_registry(source_registry) if source_registry else None
+    reference = _read_reference(source, registry)
+    if registry and reference.registry != registry:
+        raise LongshoreError(
+            "source_registry_conflict",
+            f"source names the registry {reference.registry}, sourceRegistry says {registry}.",
+        )
+    return reference
+
+
+def _read_registry(text: str) -> str:
+    try:
+        return normal_registry(text)
+    except ValueError as error:
+        raise LongshoreError(
+            "validation_failed", "sourceRegistry is not a registry's address.", fields={"sourceRegistry": f"{error}."}
+        ) from None
+
+
+def _read_reference(source: str, registry: str | None) -> Reference:
+    if "://" in source:
+        raise LongshoreError("reference_malformed", "A reference has no scheme: leave out what stands before '://'.")
+    try:
+        return Reference.parse(source, registry=registry)
+    except ValueError as error:
+        raise LongshoreError("reference_malformed", f"source cannot be read: {error}.") from None
