@@ -49,13 +49,14 @@ format: setup ## Rewrite the code in the project's format
 	.venv/bin/ruff check --fix .
 
 # Without addresses: a lock must not say where it was made. uv is not a part of the set-up.
-LOCK := uv pip compile pyproject.toml --quiet --generate-hashes --no-emit-index-url --no-emit-find-links \
-	--python-version 3.11 --custom-compile-command "make lock"
+LOCK := uv pip compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links --python-version 3.11 \
+	--custom-compile-command "make lock"
 
 .PHONY: lock
 lock: ## Lock the Python packages anew (needs uv); UPGRADE=--upgrade for newer versions
-	$(LOCK) $(UPGRADE) -o requirements.txt
-	$(LOCK) $(UPGRADE) --extra dev -c requirements.txt -o requirements-dev.txt
+	$(LOCK) $(UPGRADE) pyproject.toml -o requirements.txt
+	$(LOCK) $(UPGRADE) pyproject.toml --extra dev -c requirements.txt -o requirements-dev.txt
+	$(LOCK) $(UPGRADE) --group build -o requirements-build.txt
 
 .PHONY: clean
 clean: down ## Remove everything that was made here

@@ -48,12 +48,16 @@ forbid_services() {
 # Without this they would start at the next boot, on the usual ports.
 disable_services() {
     command -v systemctl >/dev/null || return 0
-    local package
+    local package unit units
     for package in "$@"; do
         case $package in
-        python3-venv) ;;
-        *) as_root systemctl --quiet disable "$package.service" 2>/dev/null || true ;;
+        postgresql | docker-registry) units=("$package.service") ;;
+        rabbitmq-server) units=(rabbitmq-server.service epmd.service epmd.socket) ;;
+        *) units=() ;;
         esac
+        for unit in "${units[@]}"; do
+            as_root systemctl --quiet disable "$unit" 2>/dev/null || say "systemctl could not disable $unit"
+        done
     done
 }
 

@@ -97,8 +97,7 @@ def test_the_demo_image_runs(demo: Image, tmp_path: Path) -> None:
     """Unpacked, its shell runs a script on this machine's own architecture."""
     here = {"x86_64": "amd64", "aarch64": "arm64"}[platform.machine()]
     for layer in layers_of(demo, here):
-        with tarfile.open(fileobj=io.BytesIO(layer)) as archive:
-            archive.extractall(tmp_path, filter="tar")
+        subprocess.run(["tar", "-x", "-C", str(tmp_path)], input=layer, check=True)
     command = [str(tmp_path / "bin/sh"), "-c", f"cat {tmp_path}/etc/motd | wc -l"]
     assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip() == "1"
 
