@@ -1,19 +1,21 @@
-"""What an operator at a terminal sees of a failure: one clear line, never a traceback."""
+"""What an operator at a terminal sees of a failure: one clear message, never a traceback."""
 
 import functools
-import sys
 from collections.abc import Callable
-from typing import NoReturn, ParamSpec
+from typing import ParamSpec
 
 import click
 
 from shared.errors import LongshoreError
 from shared.settings import SettingsError
 
-FAILED = 1
-MISUSED = 2
-
 P = ParamSpec("P")
+
+
+class _MisusedError(click.ClickException):
+    """The command cannot even begin; click itself uses this status for wrong arguments."""
+
+    exit_code = 2
 
 
 def told_in_one_line(command: Callable[P, None]) -> Callable[P, None]:
@@ -24,16 +26,11 @@ def told_in_one_line(command: Callable[P, None]) -> Callable[P, None]:
         try:
             command(*args, **kwargs)
         except SettingsError as error:
-            _end(f"The environment is not complete:\n{error}", MISUSED)
+            raise _MisusedError(f"the environment is not complete:\n{error}") from None
         except LongshoreError as error:
             cause = f" ({error.__cause__})" if error.__cause__ else ""
-            _end(f"{error.detail}{cause}", FAILED)
+            raise click.ClickException(f"{error.detail}{cause}") from None
         except OSError as error:
-            _end(str(error), FAILED)
+            raise click.ClickException(str(error)) from None
 
     return wrapped
-
-
-def _end(message: str, status: int) -> NoReturn:
-    click.echo(f"longshore-api: {message}", err=True)
-    sys.exit(status)
