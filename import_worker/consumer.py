@@ -22,8 +22,10 @@ from shared.errors import LongshoreError
 from shared.messages import WakeUp, WakeUpSchema
 from shared.topology import BROKER_TIMEOUT, HEARTBEAT, IMPORTS_QUEUE, declare
 
-# How often a quiet connection has to prove that the queue still has us as a consumer. Seconds.
-CHECK_INTERVAL = 10.0
+# A channel that brought nothing for so long is replaced: RabbitMQ 3.10 can list a consumer that gets nothing (seen
+# after a queue was deleted and declared again at once), and no question about the queue tells. Seconds; the bound on
+# how long a worker can be deaf.
+QUIET_SECONDS = 20.0
 # Before a new connection after a failed one; doubled with each further failure. Seconds.
 FIRST_RECONNECT_DELAY = 0.5
 MAX_RECONNECT_DELAY = 15.0
@@ -47,7 +49,12 @@ class Consumer:
         self._amqp_url = amqp_url
         self._slots = slots
         self._take = take
-        self.connected = False
+        self._channel: AbstractChannel | None = None
+
+    @property
+    def connected(self) -> bool:
+        """Whether there is an open channel, with a consumer unless every slot is taken."""
+        return self._channel is not None and not self._channel.is_closed
 
     async def run(self) -> None:
         """Consume until cancelled; a lost connection is replaced by a new one, for as long as it takes."""
@@ -56,27 +63,31 @@ class Consumer:
             try:
                 await self._consume()
             except (AMQPError, OSError, TimeoutError, ConsumerBrokenError) as error:
-                if self.connected:
+                if self._channel is not None:
                     delay = FIRST_RECONNECT_DELAY
-                    _log.warning("connection to RabbitMQ lost", error=repr(error))
-                self.connected = False
+                _log.warning("no connection to RabbitMQ", error=repr(error), next_try=delay)
+                self._channel = None
             await asyncio.sleep(delay)
             delay = min(delay * 2, MAX_RECONNECT_DELAY)
 
     async def _consume(self) -> None:
-        """Consume on one connection; raises when it breaks."""
+        """Consume on one connection, on one channel after the other; raises when it breaks."""
         async with asyncio.timeout(BROKER_TIMEOUT):
             connection = await aio_pika.connect(
                 self._amqp_url, heartbeat=HEARTBEAT, client_properties={"connection_name": "longshore-worker"}
             )
         async with connection:
-            channel = await connection.channel(publisher_confirms=False)
-            # One unacknowledged delivery at a time: none is ever waiting behind the one that is being claimed.
-            await channel.set_qos(prefetch_count=1, timeout=BROKER_TIMEOUT)
-            queue = (await declare(channel)).imports
-            self.connected = True
             _log.info("consuming", queue=IMPORTS_QUEUE)
-            await _Subscription(channel, queue, self._slots, self._take).serve()
+            while True:
+                async with asyncio.timeout(BROKER_TIMEOUT):
+                    channel = await connection.channel(publisher_confirms=False)
+                # One unacknowledged delivery at a time: none is ever waiting behind the one that is being claimed.
+                await channel.set_qos(prefetch_count=1, timeout=BROKER_TIMEOUT)
+                subscription = _Subscription(channel, (await declare(channel)).imports, self._slots, self._take)
+                self._channel = channel
+                await subscription.serve_until_quiet()
+                async with asyncio.timeout(BROKER_TIMEOUT):
+                    await channel.close()
 
 
 class _Subscription:
@@ -92,36 +103,20 @@ class _Subscription:
         self._inbox: asyncio.Queue[AbstractIncomingMessage | None] = asyncio.Queue()
         channel.close_callbacks.add(lambda *_: self._inbox.put_nowait(None))
 
-    async def serve(self) -> None:
+    async def serve_until_quiet(self) -> None:
+        """Handle deliveries until none has come for a while; raises when the channel closes."""
         while True:
-            await self._wait_for_slot()
+            await self._slots.wait_free()
             if self._tag is None:
                 self._tag = await self._queue.consume(self._inbox.put, timeout=BROKER_TIMEOUT)
-            message = await self._next_message()
-            if message is not None:
-                await self._handle(message)
-
-    async def _wait_for_slot(self) -> None:
-        while not await self._slots.wait_free(CHECK_INTERVAL):
-            await self._prove_alive()
-
-    async def _next_message(self) -> AbstractIncomingMessage | None:
-        """Return the next delivery, or None after a quiet while in which the broker proved to be there."""
-        try:
-            async with asyncio.timeout(CHECK_INTERVAL):
-                message = await self._inbox.get()
-        except TimeoutError:
-            await self._prove_alive()
-            return None
-        if message is None:
-            raise ConsumerBrokenError("the channel was closed")
-        return message
-
-    async def _prove_alive(self) -> None:
-        """Ask the broker for the queue; raises where it does not answer, or no longer knows us as a consumer."""
-        queue = await self._channel.declare_queue(IMPORTS_QUEUE, passive=True, timeout=BROKER_TIMEOUT)
-        if self._tag is not None and not queue.declaration_result.consumer_count:
-            raise ConsumerBrokenError("the queue has lost its consumer")
+            try:
+                async with asyncio.timeout(QUIET_SECONDS):
+                    message = await self._inbox.get()
+            except TimeoutError:
+                return
+            if message is None:
+                raise ConsumerBrokenError("the channel was closed")
+            await self._handle(message)
 
     async def _handle(self, message: AbstractIncomingMessage) -> None:
         wake_up = _read(message)

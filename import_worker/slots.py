@@ -27,16 +27,11 @@ class Slots:
         self._tasks.add(task)
         task.add_done_callback(self._ended)
 
-    async def wait_free(self, timeout: float) -> bool:  # noqa: ASYNC109 - running out is an answer, not an error
-        """Wait for a free slot, up to `timeout` seconds; tell whether there is one."""
-        if self.full:
+    async def wait_free(self) -> None:
+        """Wait until a slot is free."""
+        while self.full:
             self._changed.clear()
-            try:
-                async with asyncio.timeout(timeout):
-                    await self._changed.wait()
-            except TimeoutError:
-                return False
-        return not self.full
+            await self._changed.wait()
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
