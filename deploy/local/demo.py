@@ -10,6 +10,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.filesize import decimal
 from rich.markup import escape
@@ -32,6 +33,10 @@ HTTP_OK = 200
 STARTED = 1
 INTERRUPTED = 130
 
+# Columns of a log that no terminal limits.
+LOG_WIDTH = 120
+IMAGE_COLUMN = "image in the target"
+
 
 class Demo:
     """One run. Each step raises LocalStackError when something did not hold."""
@@ -44,26 +49,29 @@ class Demo:
 
     def run(self) -> None:
         """Go through all of it."""
-        with self.step("PostgreSQL, RabbitMQ, two registries, the API and one worker are running"):
+        with self.step("PostgreSQL, RabbitMQ, two registries, the API and a worker run"):
             self.stack.start()
         if self.own_image:
-            with self.step("The source registry, which asks for a password, holds an image for two platforms"):
+            with self.step("The private source registry holds an image for two platforms"):
                 Remote.of(self.stack.source).push(seed.REPOSITORY, seed.TAG, seed.demo_image(checkout.CACHE))
         image_id = self.post()
         self.follow(image_id)
         artifact, repository = self.list(image_id)
         self.verify(artifact, repository)
-        with self.step("The services ended in good order, and the servers with them"):
+        with self.step("The services ended in good order, the servers with them"):
             self.stop()
 
     @contextmanager
     def step(self, done: str) -> Iterator[None]:
         """Print what was reached, and how long it took."""
         started = time.monotonic()
-        with self.console.status("working"):
+        with self.console.status(f"[dim]{done} …"):
             yield
-        took = time.monotonic() - started
-        self.console.print(f"[green]✔[/] {done} [dim]{took:.1f} s[/]", highlight=False)
+        self.say(done, f"{time.monotonic() - started:.1f} s")
+
+    def say(self, done: str, remark: str = "") -> None:
+        """Print what holds now."""
+        self.console.print(f"[green]✔[/] {escape(done)} [dim]{remark}[/]")
 
     def post(self) -> int:
         """Ask for the import and return the image's id."""
@@ -73,7 +81,7 @@ class Demo:
         answer = self.ask("POST", "/api/v1/images:import", request)
         if answer["state"] != STARTED:
             raise LocalStackError(f"the import did not start: {answer}")
-        self.console.print(f"[green]✔[/] POST /api/v1/images:import [bold]{self.source}[/]: {answer['message']}")
+        self.say(f"POST /api/v1/images:import {self.source}: {answer['message'].lower()}")
         return int(answer["imageId"])
 
     def follow(self, image_id: int) -> None:
@@ -86,14 +94,15 @@ class Demo:
         unfinished = [digest for digest, layer in details["layersDetail"].items() if layer["progress"] != 100]  # noqa: PLR2004
         if unfinished or not details["layersDetail"]:
             raise LocalStackError(f"the image is ready, but its layers are not at 100 %: {unfinished}")
-        moved = decimal(details["bytesTotal"])
-        self.console.print(f"[green]✔[/] Imported: {len(details['layersDetail'])} blobs, {moved}", highlight=False)
+        self.say(f"Imported: {len(details['layersDetail'])} blobs, {decimal(details['bytesTotal'])}")
 
     def list(self, image_id: int) -> tuple[dict[str, Any], str]:
         """Show what the API lists, and return the imported artifact and its repository."""
         listed = self.ask("GET", "/api/v1/images")
         rows = [(group, artifact) for group in listed["images"] for artifact in group["artifacts"]]
+        self.console.print()
         self.console.print(image_table(rows))
+        self.console.print()
         for group, artifact in rows:
             if artifact["id"] == image_id:
                 return artifact, group["repo"]
@@ -104,17 +113,17 @@ class Demo:
         target = Place(remote=Remote.of(self.stack.target), repository=repository)
         source = Place(remote=Remote.of(self.stack.source), repository=seed.REPOSITORY) if self.own_image else None
         expected = [artifact["digest"]]
-        with self.step("The tag points to the digest that the API lists"):
+        with self.step("GET /v2/…/manifests: the target's tag points to the digest that the API lists"):
             expected.append(target.remote.manifest(repository, artifact["imageTag"]).digest)
             if source is not None:
                 expected.append(source.remote.manifest(seed.REPOSITORY, seed.TAG).digest)
             if len(set(expected)) != 1:
                 raise LocalStackError(f"listed, target's and source's digests differ: {expected}")
-        against = "compared with the source's" if source else "hashed"
-        with self.step(f"Every manifest and blob was read back from the target and {against}"):
-            found = verify(artifact["digest"], target, source)
-        counted = f"{found.manifests} manifests and {found.blobs} blobs, {decimal(found.size)}"
-        self.console.print(f"  {short(artifact['digest'])} is {counted}, all as they should be", highlight=False)
+        against = "each equal to the source's" if source else "each hashed to its digest"
+        started = time.monotonic()
+        found = verify(artifact["digest"], target, source)
+        counted = f"{found.manifests} manifests, {found.blobs} blobs, {decimal(found.size)}"
+        self.say(f"Read back from the target: {counted}, {against}", f"{time.monotonic() - started:.1f} s")
 
     def stop(self) -> None:
         """Stop everything; the services have to end by themselves, without an error."""
@@ -133,26 +142,22 @@ class Demo:
 
 def image_table(rows: list[tuple[dict[str, Any], dict[str, Any]]]) -> Table:
     """Show images as the API's list gives them."""
-    table = Table(title="GET /api/v1/images", title_justify="left", title_style="")
-    for heading in ("id", "image in the target", "status", "type", "size", "digest", "by"):
-        table.add_column(heading, overflow="fold")
+    table = Table(
+        title="GET /api/v1/images", title_justify="left", title_style="", box=SIMPLE, show_edge=False, pad_edge=False
+    )
+    for heading in ("id", IMAGE_COLUMN, "status", "size", "digest"):
+        table.add_column(heading, overflow="fold", no_wrap=heading != IMAGE_COLUMN)
     for group, artifact in rows:
-        table.add_row(
-            str(artifact["id"]),
-            f"{group['repo']}:{artifact['imageTag']}",
-            artifact["status"],
-            artifact["includeType"],
-            decimal(artifact["size"]),
-            short(artifact["digest"]),
-            artifact["userName"],
-        )
+        image = f"{group['repo']}:{artifact['imageTag']}"
+        cells = (artifact["status"], decimal(artifact["size"]), short(artifact["digest"]))
+        table.add_row(str(artifact["id"]), image, *cells)
     return table
 
 
 def main() -> int:
     """Run the demo and return the exit status."""
     source = sys.argv[1] if len(sys.argv) > 1 else None
-    console = Console()
+    console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else LOG_WIDTH)
     started = time.monotonic()
     try:
         with Scratch() as scratch:
@@ -163,12 +168,12 @@ def main() -> int:
                 show_logs(console, stack)
                 raise
     except LocalStackError as error:
-        console.print(f"[red]✘[/] {escape(str(error))}", highlight=False)
+        console.print(f"[red]✘[/] {escape(str(error))}")
         return 1
     except KeyboardInterrupt:
         console.print("interrupted; everything is stopped")
         return INTERRUPTED
-    console.print(f"[bold green]It all held[/] in {time.monotonic() - started:.1f} s.", highlight=False)
+    console.print(f"[bold green]It all held[/] in {time.monotonic() - started:.1f} s.")
     return 0
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from rich.filesize import decimal
-from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TransferSpeedColumn
+from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -42,7 +42,6 @@ class Bars:
             BarColumn(),
             TextColumn("{task.percentage:>3.0f}%"),
             DownloadColumn(),
-            TransferSpeedColumn(),
             TextColumn("[green]{task.fields[outcome]}"),
             console=console,
         )
@@ -97,6 +96,5 @@ def outcome(layer: dict[str, Any]) -> str:
 
 
 def short(digest: str) -> str:
-    """Shorten a digest for people."""
-    algorithm, _, value = digest.partition(":")
-    return f"{algorithm}:{value[:SHORT]}"
+    """Shorten a digest for people, as registries' own tools do."""
+    return digest.partition(":")[2][:SHORT]

@@ -31,7 +31,7 @@ from deploy.local.image import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-REPOSITORY = "library/harbour-tools"
+REPOSITORY = "demo/busybox"
 TAG = "1.0"
 PACKAGE = "busybox-static"
 
@@ -62,7 +62,7 @@ FILES = {
 CONFIG = {
     "Env": ["PATH=/bin"],
     "Cmd": ["/bin/sh", "-c", "cat /etc/motd"],
-    "Labels": {"org.opencontainers.image.title": "harbour-tools"},
+    "Labels": {"org.opencontainers.image.title": "busybox"},
 }
 
 

@@ -67,12 +67,16 @@ class Server(abc.ABC):
         """Start it and return when it is ready."""
         if self.alive:
             raise LocalStackError(f"{self.name} runs already")
-        if not self._prepared:
-            self.prepare()
-            self._prepared = True
+        self.prepare_once()
         self.process = self.launch()
         self.wait_ready()
         return self
+
+    def prepare_once(self) -> None:
+        """Prepare, unless that is done: for whoever wants it done before the start."""
+        if not self._prepared:
+            self.prepare()
+            self._prepared = True
 
     def wait_ready(self) -> None:
         """Return when the server answers; LocalStackError when it ended or takes too long."""

@@ -85,13 +85,22 @@ class Stack:
 
     def start(self) -> Self:
         """Start everything and return when all of it is ready."""
-        start_together(self.rabbitmq, self.postgres, self.source, self.target)
+        # RabbitMQ takes longer than all the rest together.
+        with ThreadPoolExecutor(1) as pool:
+            broker = pool.submit(self.rabbitmq.start)
+            start_together(self.postgres, self.source, self.target)
+            self.api.prepare_once()
+            self._make_tokens()
+            broker.result()
         self.api.start()
-        self.admin_token = self.api.new_token("admin", "admin")
-        self.user_token = self.api.new_token("demo", "user")
-        self.worker_token = self.api.new_token("worker", "worker")
         start_together(*(self._new_worker() for _ in range(self._wanted)))
         return self
+
+    def _make_tokens(self) -> None:
+        wanted = {"admin": "admin", "demo": "user", "worker": "worker"}
+        with ThreadPoolExecutor(len(wanted)) as pool:
+            tokens = pool.map(self.api.new_token, wanted.keys(), wanted.values())
+            self.admin_token, self.user_token, self.worker_token = tokens
 
     def add_worker(self, settings: Mapping[str, str] | None = None) -> Worker:
         """Start one more worker."""
