@@ -10,8 +10,8 @@ from shared.oci.reference import Reference, normal_registry
 from shared.settings import SharedSettings, read_shared, reading_environment
 
 MAX_PORT = 65_535
-# A worker reports about once a second; below this, one slow report would lose the lease. Seconds.
-MIN_LEASE = 5
+# A worker reports about once a second; below this, one late report would lose the lease. Seconds.
+MIN_LEASE = 3
 # Longer, and the images of a lost worker would stand still for all to see. Seconds.
 MAX_LEASE = 3_600
 MAX_FAILURES = 100

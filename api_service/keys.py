@@ -30,3 +30,4 @@ READINESS = web.AppKey("READINESS", Readiness)
 
 REQUEST_ID = web.RequestKey("REQUEST_ID", str)
 IDENTITY = web.RequestKey("IDENTITY", Identity)
+PROBLEM_CODE = web.RequestKey("PROBLEM_CODE", str)

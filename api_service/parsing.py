@@ -17,8 +17,9 @@ MAX_BODY = 64 * 1024
 MAX_REPORT_BODY = 8 * 1024 * 1024
 # A client that sends more slowly holds a connection for nothing. Seconds for the whole body.
 BODY_TIMEOUT = 30.0
-# Problems of one body that are told; after so many, the reader has the idea.
+# Problems of one body that are told, in all and in the detail's sentence; after so many, the reader has the idea.
 MAX_FIELDS_TOLD = 50
+MAX_SENTENCES = 5
 
 
 async def read_body(request: web.Request, schema: Schema, *, limit: int = MAX_BODY) -> Any:
@@ -52,7 +53,7 @@ class _Parser(AIOHTTPParser):
             raise LongshoreError("body_malformed", str(error)) from None
 
     def load_querystring(self, req: web.Request, schema: Schema) -> Mapping[str, str]:  # type: ignore[override]  # noqa: ARG002
-        repeated = {name: "given more than once" for name in req.query if len(req.query.getall(name)) > 1}
+        repeated = {name: "Given more than once." for name in req.query if len(req.query.getall(name)) > 1}
         if repeated:
             raise _invalid(repeated)
         return dict(req.query)
@@ -64,10 +65,9 @@ class _Parser(AIOHTTPParser):
 
 
 def _invalid(fields: Mapping[str, str]) -> LongshoreError:
-    named = [name for name in fields if name]
-    told = dict(list(fields.items())[:MAX_FIELDS_TOLD])
-    detail = f"Not valid: {', '.join(named[:MAX_FIELDS_TOLD])}." if named else " ".join(told.values())
-    return LongshoreError("validation_failed", detail, fields=told)
+    told = list(fields.items())[:MAX_FIELDS_TOLD]
+    sentences = (f"{field}: {message}" if field else message for field, message in told[:MAX_SENTENCES])
+    return LongshoreError("validation_failed", " ".join(sentences), fields=dict(told))
 
 
 def _flat(messages: object, path: str = "") -> list[tuple[str, str]]:
@@ -97,11 +97,11 @@ async def _read(request: web.Request, limit: int) -> bytes:
                 if len(body) > limit:
                     raise _too_large(limit)
     except TimeoutError:
-        raise LongshoreError("body_malformed", f"It did not arrive within {BODY_TIMEOUT:.0f} seconds.") from None
+        raise LongshoreError("body_malformed", f"The body did not arrive within {BODY_TIMEOUT:.0f} seconds.") from None
     except web.RequestPayloadError:
-        raise LongshoreError("body_malformed", "Its transfer or content encoding is broken.") from None
+        raise LongshoreError("body_malformed", "The body's transfer or content encoding is broken.") from None
     return bytes(body)
 
 
 def _too_large(limit: int) -> LongshoreError:
-    return LongshoreError("body_too_large", f"It has more than {limit} bytes.")
+    return LongshoreError("body_too_large", f"The body has more than {limit} bytes.")

@@ -14,7 +14,7 @@ from shared.errors import LongshoreError
 from shared.imports import ImportState
 
 # How often it looks. With the lease, this bounds how long a lost worker's import stands still. Seconds.
-INTERVAL = 3.0
+INTERVAL = 2.0
 # An import that has been due this long with no message under way is told to the workers again. Seconds; a message
 # that waits in the queue for a free worker is repeated too, which costs a look at its row.
 OVERLOOKED_AFTER = 60.0

@@ -24,40 +24,40 @@ def load_object(content: bytes) -> dict[str, Any]:
             object_pairs_hook=_object,
         )
     except UnicodeDecodeError:
-        raise ValueError("It is not UTF-8.") from None
+        raise ValueError("The body is not UTF-8.") from None
     except json.JSONDecodeError as error:
-        raise ValueError(f"It is not JSON: {error.msg} in line {error.lineno}, column {error.colno}.") from None
+        raise ValueError(f"The body is not JSON: {error.msg} in line {error.lineno}, column {error.colno}.") from None
     except RecursionError:
-        raise ValueError("It is nested too deeply.") from None
+        raise ValueError("The body is nested too deeply.") from None
     if not isinstance(document, dict):
-        raise ValueError("It is JSON, but not an object.")  # noqa: TRY004 - a fault of the text, as all the others
+        raise ValueError("The body is JSON, but not an object.")  # noqa: TRY004 - a fault of the text, as all the others
     if _ESCAPE in content and not all(map(_storable, _texts(document))):
-        raise ValueError("It has a text with a NUL character or half a surrogate pair.")
+        raise ValueError("The body has a text with a NUL character or half a surrogate pair.")
     return document
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     document = dict(pairs)
     if len(document) < len(pairs):
-        raise ValueError("It names a key twice in one object.")
+        raise ValueError("The body names a key twice in one object.")
     return document
 
 
 def _integer(digits: str) -> int:
     if len(digits) > _MAX_INT_LENGTH or abs(int(digits)) > MAX_INT64:
-        raise ValueError("It has an integer beyond 64 bits.")
+        raise ValueError("The body has an integer beyond 64 bits.")
     return int(digits)
 
 
 def _float(digits: str) -> float:
     number = float(digits)
     if not math.isfinite(number):
-        raise ValueError("It has a number too large to be one.")
+        raise ValueError("The body has a number too large to be one.")
     return number
 
 
 def _constant(name: str) -> NoReturn:
-    raise ValueError(f"It has {name}, which is not JSON.")
+    raise ValueError(f"The body has {name}, which is not JSON.")
 
 
 def _texts(value: object) -> Iterator[str]:

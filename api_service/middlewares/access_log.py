@@ -5,7 +5,7 @@ import time
 import structlog
 from aiohttp import web
 
-from api_service.keys import IDENTITY
+from api_service.keys import IDENTITY, PROBLEM_CODE
 from api_service.route import Handler
 
 # Asked every few seconds by machines; logged only where the answer is bad news.
@@ -40,5 +40,6 @@ def _log(request: web.Request, status: int, seconds: float) -> None:
         status=status,
         ms=round(seconds * 1000, 1),
         user=identity.user if identity else None,
+        code=request.get(PROBLEM_CODE),
         remote=request.remote,
     )

@@ -6,10 +6,11 @@ from typing import Any
 import structlog
 from aiohttp import hdrs, web
 
-from api_service.keys import REQUEST_ID, ROUTES
+from api_service.condition import describe
+from api_service.keys import PROBLEM_CODE, REQUEST_ID, ROUTES
 from api_service.problems import internal_error, of_http_error, problem, problem_response
 from api_service.route import Handler
-from shared.errors import LongshoreError
+from shared.errors import LongshoreError, Side
 
 _logger = structlog.get_logger(__name__)
 
@@ -33,6 +34,7 @@ async def errors_middleware(request: web.Request, handler: Handler) -> web.Strea
 
 
 def _answer(request: web.Request, error: LongshoreError) -> web.Response:
+    request[PROBLEM_CODE] = error.code
     body: dict[str, Any] = problem(error, request[REQUEST_ID])
     route = request.app[ROUTES].get(request.match_info.handler)
     if route and route.problem_fields:
@@ -51,7 +53,6 @@ def _answer_http(request: web.Request, error: web.HTTPException) -> web.StreamRe
 
 
 def _log(error: LongshoreError) -> None:
-    """Log the cause of our own trouble; a caller's mistakes are the caller's business."""
-    if error.kind.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        cause = error.__cause__
-        _logger.warning("request.refused", code=error.code, detail=error.detail, cause=repr(cause) if cause else None)
+    """Log the cause of our own trouble; a caller's mistake or a source's is told by the code in the access log."""
+    if error.kind.side is Side.LONGSHORE and error.kind.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        _logger.warning("request.refused", reason=describe(error))
