@@ -317,6 +317,43 @@ _KINDS = (
         "`detail` has the registry's own reason: a quota, an immutable tag, or a policy.",
     ),
     _target(
+        "target_project_missing",
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+        "The target has no such project",
+        "Choose another project in `target`, or ask who runs the target to create this one.",
+    ),
+    _target(
+        "target_quota_exceeded",
+        HTTPStatus.CONFLICT,
+        "The target's project has no room for the image",
+        "Delete what is no longer needed and let the target collect its garbage, or ask for a larger quota.",
+    ),
+    _target(
+        "target_immutable_tag",
+        HTTPStatus.CONFLICT,
+        "The tag is immutable in the target",
+        "A rule of the target's project protects it; use another tag, or ask the project's administrator.",
+    ),
+    _target(
+        "target_artifact_referenced",
+        HTTPStatus.CONFLICT,
+        "A multi-platform image in the target is made of this one",
+        "Delete the image that it is a part of first.",
+    ),
+    _target(
+        "target_delete_refused",
+        HTTPStatus.CONFLICT,
+        "The target does not let the image be deleted",
+        "`detail` has the target's own reason.",
+    ),
+    _target(
+        "target_read_only",
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "The target takes no changes at the moment",
+        "It is in read-only mode, for maintenance as a rule; try again later.",
+        retryable=True,
+    ),
+    _target(
         "target_protocol_error",
         HTTPStatus.BAD_GATEWAY,
         "The target does not answer as a registry does",
