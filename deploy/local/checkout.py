@@ -63,7 +63,7 @@ def keeper_pid() -> int | None:
 
 def forget() -> None:
     """Remove what a keeper wrote down."""
-    for path in (DESCRIPTION, KEEPER_PID):
+    for path in (DESCRIPTION, KEEPER_PID, KEEPER_LOG):
         path.unlink(missing_ok=True)
 
 

@@ -28,7 +28,6 @@ def main() -> int:
         if not ours:
             print("another stack of this checkout is running")
             return 1
-        checkout.forget()
         checkout.write_private(checkout.KEEPER_PID, f"{os.getpid()}\n")
         try:
             keep(workers)
@@ -36,7 +35,7 @@ def main() -> int:
             print(error)
             return 1
         finally:
-            checkout.forget()
+            checkout.DESCRIPTION.unlink(missing_ok=True)
 
 
 def keep(workers: int) -> NoReturn:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import abc
+import contextlib
+import os
 import secrets
 import signal
 import socket
@@ -94,10 +96,17 @@ class Server(abc.ABC):
         if self.process is None:
             return
         self.process.send(self.stop_signal)
+        self.thaw()
         try:
             self.process.wait(self.stop_seconds)
         except LocalStackError:
             self.process.kill()
+
+    def thaw(self) -> None:
+        """Let it go on, if somebody has frozen it with SIGSTOP."""
+        if self.alive:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGCONT)
 
     def kill(self) -> None:
         """End it at once, as a crash would."""

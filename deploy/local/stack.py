@@ -18,7 +18,7 @@ from deploy.local.services import Api, Worker
 from deploy.local.synthetic import synthetic_image, synthetic_layer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
 __all__ = [
     "DOCKER",
@@ -120,10 +120,12 @@ class Stack:
 
     def stop(self) -> None:
         """Stop the services in their orderly way and end the servers."""
-        for service in (*self.workers, self.api):
-            service.stop()
-        for server in (self.rabbitmq, self.postgres, self.source, self.target):
-            server.discard()
+        servers = (self.rabbitmq, self.postgres, self.source, self.target)
+        for server in servers:
+            server.thaw()  # Or the services would wait for what somebody has frozen.
+        together([worker.stop for worker in self.workers])
+        self.api.stop()
+        together([server.discard for server in servers])
 
     def __enter__(self) -> Self:
         return self.start()
@@ -164,9 +166,14 @@ def address(registry: Registry) -> dict[str, str | None]:
 
 
 def start_together(*servers: Server) -> None:
-    """Start servers side by side; the first failure is raised when all have come to an end."""
-    if not servers:
+    """Start servers side by side."""
+    together([server.start for server in servers])
+
+
+def together(steps: Sequence[Callable[[], object]]) -> None:
+    """Take steps side by side; the first failure is raised when all have come to an end."""
+    if not steps:
         return
-    with ThreadPoolExecutor(len(servers)) as pool:
-        for start in [pool.submit(server.start) for server in servers]:
-            start.result()
+    with ThreadPoolExecutor(len(steps)) as pool:
+        for step in [pool.submit(step) for step in steps]:
+            step.result()
