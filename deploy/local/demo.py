@@ -38,6 +38,10 @@ LOG_WIDTH = 120
 IMAGE_COLUMN = "image in the target"
 
 
+class RefusedError(LocalStackError):
+    """The API answered with a problem, which says by itself what to do."""
+
+
 class Demo:
     """One run. Each step raises LocalStackError when something did not hold."""
 
@@ -136,7 +140,8 @@ class Demo:
         """Call the API as its user."""
         status, answer = self.stack.api.request(method, path, self.stack.user_token, body)
         if status != HTTP_OK:
-            raise LocalStackError(f"{method} {path}: {status} {answer}")
+            told = " ".join(answer[part] for part in ("detail", "hint") if answer.get(part))
+            raise RefusedError(f"{method} {path}: {status} {answer['code']}\n  {told}")
         return answer
 
 
@@ -164,6 +169,8 @@ def main() -> int:
             stack = Stack(scratch)
             try:
                 Demo(console, stack, source).run()
+            except RefusedError:
+                raise
             except LocalStackError:
                 show_logs(console, stack)
                 raise

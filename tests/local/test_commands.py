@@ -108,7 +108,7 @@ def test_the_demo_says_what_went_wrong(tmp_path: Path) -> None:
     """Its exit status can be relied on: a source that nobody serves is no success."""
     done = run("demo", "127.0.0.1:9/no/such:1.0", folder=tmp_path)
     assert done.returncode == 1, done.stdout + done.stderr
-    assert "POST /api/v1/images:import: 4" in done.stdout
+    assert "POST /api/v1/images:import: 403 " in done.stdout
     assert "It all held" not in done.stdout
 
 
