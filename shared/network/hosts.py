@@ -25,11 +25,11 @@ class HostPort:
             return cls(lowered)
         host, colon, port = lowered.rpartition(":")
         if not colon or port.endswith("]"):
-            host, port = lowered, ""
+            host, colon = lowered, ""
         host = _bare(host)
         if not (_is_ip(host) or _NAME.fullmatch(host)):
             raise ValueError(f"{text[:100]!r} is not a host or host:port")
-        return cls(host, _port(port, text) if colon and port else None)
+        return cls(host, _port(port, text) if colon else None)
 
     def covers(self, host: str, port: int) -> bool:
         """Tell whether an entry of a list means this host; without a port it means every port."""
