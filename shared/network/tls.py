@@ -3,6 +3,7 @@
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 
 from shared.network.policy import NetworkPolicy
 
@@ -18,8 +19,8 @@ class TlsSettings:
     @classmethod
     def load(cls, policy: NetworkPolicy) -> "TlsSettings":
         """Read the authorities from disk (blocking); raises ValueError with a sentence naming a bad file."""
-        by_file = {path: _context(path) for path in set(policy.ca_files.values())}
-        return cls(policy, _context(None), by_file)
+        by_file = {path: _with_authorities(path) for path in set(policy.ca_files.values())}
+        return cls(policy, _system_context(), by_file)
 
     def context(self, host: str, port: int) -> ssl.SSLContext:
         """Return the context for a connection to this host."""
@@ -27,12 +28,22 @@ class TlsSettings:
         return self.by_file[path] if path else self.common
 
 
-def _context(path: str | None) -> ssl.SSLContext:
+@cache
+def _system_context() -> ssl.SSLContext:
+    """Return the context with the system's authorities; reading those takes 50 ms, so it is done once."""
+    return _context()
+
+
+def _with_authorities(path: str) -> ssl.SSLContext:
+    context = _context()
+    try:
+        context.load_verify_locations(cafile=path)
+    except (OSError, ssl.SSLError):
+        raise ValueError(f"{path!r} holds no certificate authorities in PEM form") from None
+    return context
+
+
+def _context() -> ssl.SSLContext:
     context = ssl.create_default_context()
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if path:
-        try:
-            context.load_verify_locations(cafile=path)
-        except (OSError, ssl.SSLError):
-            raise ValueError(f"{path!r} holds no certificate authorities in PEM form") from None
     return context
