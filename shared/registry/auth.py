@@ -45,6 +45,7 @@ class Authenticator:
         self._tokens = tokens
         self._policy = policy
         self._ask = ask
+        # What the registry asked for last, without the scope, which was that one request's.
         self._challenge: Challenge | None = None
         self.learnt = False
         """True once the registry has answered, so that the absence of a challenge means something."""
@@ -64,7 +65,7 @@ class Authenticator:
         chosen = self._choose(parse_challenges(challenges))
         if chosen is None:
             return None
-        self._challenge = chosen
+        self._challenge = chosen.without("scope")
         answer = self._basic() if chosen.scheme == "basic" else await self._bearer(chosen, scopes, sent)
         return answer if answer != sent else None
 

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 # Characters of all challenges of an answer that are looked at; a real one has a few hundred.
 MAX_CHALLENGE_LENGTH = 8 * 1024
-# Either a new scheme, or one parameter of the scheme before it; a token68 (`Negotiate abc==`) is passed over.
+# Either one parameter, or a new scheme, or what is passed over (a token68, as in `Negotiate abc==`). What separates
+# them is left to the search for the next part: a pattern for it would be tried anew at each of its characters.
 _PART = re.compile(
-    r"""\s*,*\s*(?:
-        (?P<name>[!#$%&'*+.^_`|~0-9A-Za-z-]+)\s*=\s*(?:"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<plain>[^\s",=]+))(?=\s*(?:,|$))
+    r"""(?P<name>[!#$%&'*+.^_`|~0-9A-Za-z-]+)\s*=\s*(?:"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<plain>[^\s",=]+))(?=\s*(?:,|$))
       | (?P<scheme>[!#$%&'*+.^_`|~0-9A-Za-z-]+)(?=[\s,]|$)
       | (?P<other>[^\s,]+)
-    )""",
+    """,
     re.VERBOSE,
 )
 
@@ -27,6 +27,10 @@ class Challenge:
     def get(self, name: str) -> str:
         """Return a parameter, or an empty text."""
         return self.parameters.get(name, "")
+
+    def without(self, name: str) -> "Challenge":
+        """Return the same challenge with one parameter left out."""
+        return Challenge(self.scheme, {key: value for key, value in self.parameters.items() if key != name})
 
 
 def parse_challenges(headers: Iterable[str]) -> tuple[Challenge, ...]:
