@@ -68,11 +68,13 @@ def _meaning(error: BaseException) -> tuple[Failure, str, str]:
     if isinstance(error, OSError):
         failure, why = _BY_ERRNO.get(error.errno or 0, (Failure.UNREACHABLE, "the connection failed"))
         return failure, "cannot be reached", why
+    if isinstance(error, aiohttp.ClientConnectionError):
+        return Failure.UNREACHABLE, "lost the connection", ""
     return Failure.PROTOCOL, "does not answer as a registry does", "what it sent is not HTTP"
 
 
 def _tls_words(error: BaseException) -> str:
     cause = getattr(error, "certificate_error", None) or getattr(error, "os_error", None) or error
     if isinstance(cause, ssl.SSLCertVerificationError):
-        return _BY_VERIFY_CODE.get(cause.verify_code, "the certificate is not valid")
+        return _BY_VERIFY_CODE.get(getattr(cause, "verify_code", 0), "the certificate is not valid")
     return "the TLS handshake failed"
