@@ -23,6 +23,18 @@ T = TypeVar("T")
 
 async def retried(ask: Callable[[], Awaitable[T]]) -> T:
     """Return what `ask` returns, asked again a few times where a transient error makes that worth while."""
+    try:
+        return await ask()
+    except LongshoreError as error:
+        if wait_before_retry(error) is False:
+            raise
+        failed = error
+    return await _again(ask, failed)
+
+
+async def _again(ask: Callable[[], Awaitable[T]], failed: LongshoreError) -> T:
+    """Go on after a first failure. What stamina costs for each call is spent only here, not on every request."""
+    first = [failed]
     # The block has no arguments, so that nothing secret can reach stamina's log of a retry.
     async for attempt in stamina.retry_context(
         on=wait_before_retry,
@@ -33,6 +45,8 @@ async def retried(ask: Callable[[], Awaitable[T]]) -> T:
         wait_jitter=JITTER,
     ):
         with attempt:
+            if first:
+                raise first.pop()
             return await ask()
     raise AssertionError("stamina either returns or raises")
 
