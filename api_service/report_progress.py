@@ -62,6 +62,7 @@ class ProgressReporting:
             lease=self.lease,
             movement=merged.movement,
             tagging=report.state in (ReportedState.TAGGING, ReportedState.READY),
+            source_digest=report.source_digest,
         )
 
     async def _follow(self, connection: Connection, found: Import, report: ProgressReport) -> Action:

@@ -88,12 +88,11 @@ def shown_platform(platforms: Sequence[Platform]) -> Platform | None:
     return next(iter((*fitting, *platforms)), None)
 
 
-async def make_plan(source: Source, pinned: Digest | None, wanted: Sequence[Platform]) -> ImportPlan:
-    """Read what the image consists of, cut to the wanted platforms (none: all of them).
+async def make_plan(source: Source, digest: Digest, wanted: Sequence[Platform]) -> ImportPlan:
+    """Read what the image with this digest consists of, cut to the wanted platforms (none: all of them).
 
     Raises `platform_not_available`, `manifest_unsupported`, and whatever the source raises.
     """
-    digest = pinned or await source.resolve()
     root = await source.fetch_manifest(digest)
     if root.is_index:
         return await _plan_index(source, root, wanted)

@@ -51,8 +51,13 @@ class Reporter:
         self._attempt = attempt
         self._heartbeat = heartbeat
         self._sequence = 0
+        self._source_digest: str | None = None
         self._changed: dict[Digest, LayerProgress] = {}
         self._one_at_a_time = asyncio.Lock()
+
+    def pin(self, digest: Digest) -> None:
+        """Take note of what is being copied, so that a later attempt copies the same."""
+        self._source_digest = str(digest)
 
     def show(self, digest: Digest, layer: LayerProgress) -> None:
         """Take note of how far a blob is; the next report tells it."""
@@ -112,6 +117,7 @@ class Reporter:
                 sequence=self._sequence,
                 state=state,
                 layers={str(digest): layer for digest, layer in changed.items()},
+                source_digest=self._source_digest,
                 error=error,
                 content=content,
             )

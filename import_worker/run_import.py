@@ -73,9 +73,10 @@ async def _while_reporting(
 
 
 async def _copy(claimed: ClaimedImport, ends: Ends, reporter: Reporter, layers: int) -> ReportedContent:
-    pinned = Digest.parse(claimed.source_digest) if claimed.source_digest else None
+    digest = Digest.parse(claimed.source_digest) if claimed.source_digest else await ends.source.resolve()
+    reporter.pin(digest)
     wanted = [Platform.parse(platform) for platform in claimed.platforms]
-    plan = await make_plan(ends.source, pinned, wanted)
+    plan = await make_plan(ends.source, digest, wanted)
     copy = ImageCopy(plan, ends.source, ends.target, ledger=ends.ledger, board=reporter, slots=layers)
     fence: Fence = reporter.fence
     await copy.run(claimed.tag, fence)

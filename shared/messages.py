@@ -71,12 +71,16 @@ class ReportedContent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProgressReport:
-    """One report on one attempt. `layers` holds those that changed since the last report that was answered."""
+    """One report on one attempt. `layers` holds those that changed since the last report that was answered.
+
+    `source_digest` is what the attempt copies; later attempts stay with it.
+    """
 
     attempt: int
     sequence: int
     state: ReportedState
     layers: Mapping[str, LayerProgress] = field(default_factory=dict)
+    source_digest: str | None = None
     error: ReportedError | None = None
     content: ReportedContent | None = None
 
@@ -177,6 +181,7 @@ class ProgressReportSchema(_Versioned):
         load_default=dict,
         validate=validate.Length(max=MAX_LAYERS_REPORTED),
     )
+    source_digest = fields.String(data_key="sourceDigest", load_default=None, allow_none=True, validate=_digest)
     error = fields.Nested(_ErrorSchema, load_default=None, allow_none=True)
     content = fields.Nested(_ContentSchema, load_default=None, allow_none=True)
 

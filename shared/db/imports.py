@@ -160,15 +160,25 @@ async def claim(connection: Connection, name: str, *, worker: str, lease: float)
 
 
 async def record_progress(
-    connection: Connection, import_id: int, *, sequence: int, lease: float, movement: Movement, tagging: bool
+    connection: Connection,
+    import_id: int,
+    *,
+    sequence: int,
+    lease: float,
+    movement: Movement,
+    tagging: bool,
+    source_digest: str | None,
 ) -> None:
-    """Store a report of a running import and renew its lease for `lease` seconds."""
+    """Store a report of a running import and renew its lease for `lease` seconds.
+
+    The first digest that is known stays: later attempts bring the same content, wherever the source's tag has moved.
+    """
     await connection.execute(
         """
         UPDATE imports
         SET sequence = $2, lease_until = now() + make_interval(secs => $3), bytes_done = $4, bytes_total = $5,
             progress = greatest(progress, $6), rate = $7, moved_at = CASE WHEN $8 THEN now() ELSE moved_at END,
-            tagging = tagging OR $9, updated_at = now()
+            tagging = tagging OR $9, source_digest = coalesce(source_digest, $10), updated_at = now()
         WHERE id = $1
         """,
         import_id,
@@ -180,6 +190,7 @@ async def record_progress(
         movement.rate,
         movement.moved,
         tagging,
+        source_digest,
     )
 
 

@@ -34,7 +34,7 @@ async def allowed() -> None:
 async def copy(
     source: DictSource, target: DictTarget, *, ledger: DictLedger | None = None, platforms: tuple[Platform, ...] = ()
 ) -> tuple[ImportPlan, Board]:
-    plan, board = await make_plan(source, None, platforms), Board()
+    plan, board = await make_plan(source, await source.resolve(), platforms), Board()
     copying = ImageCopy(plan, source, target, ledger=ledger or DictLedger(), board=board, slots=2)
     await copying.run("latest", allowed)
     return plan, board
@@ -63,7 +63,7 @@ async def test_the_tag_is_the_last_write(image: Image) -> None:
 async def test_a_refused_fence_leaves_the_tag_alone(image: Image) -> None:
     """A worker that lost its import must not write the one thing that others could see."""
     source, target = DictSource(image), DictTarget()
-    plan = await make_plan(source, None, ())
+    plan = await make_plan(source, await source.resolve(), ())
 
     async def refused() -> None:
         raise LongshoreError("import_superseded", "taken by another")
@@ -182,14 +182,14 @@ async def test_all_platforms_by_name_is_the_whole_index(image: Image) -> None:
 async def test_a_missing_platform_is_named_with_what_there_is(image: Image) -> None:
     """The error helps to choose."""
     with pytest.raises(LongshoreError, match=r"linux/s390x.*linux/amd64, linux/arm64"):
-        await make_plan(DictSource(image), None, [Platform("linux", "s390x")])
+        await make_plan(DictSource(image), Digest.parse(image.digest), [Platform("linux", "s390x")])
 
 
 async def test_a_single_manifest_is_checked_against_its_config() -> None:
     """Without an index the platform stands in the config."""
     source = DictSource(synthetic_image("single", [100], platforms=("linux/arm64",), index=False))
-    plan = await make_plan(source, None, [ARM])
+    plan = await make_plan(source, await source.resolve(), [ARM])
     assert plan.platforms == (ARM,)
     assert not plan.partial
     with pytest.raises(LongshoreError, match="platform_not_available"):
-        await make_plan(source, None, [Platform("linux", "amd64")])
+        await make_plan(source, await source.resolve(), [Platform("linux", "amd64")])
