@@ -1,5 +1,6 @@
 """Turns an answer that is no success into the error that it means."""
 
+import re
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -36,7 +37,6 @@ _BY_CODE: dict[str, Failure] = {
 }
 # Where one code means another thing for what was asked.
 _BY_SUBJECT_AND_CODE: dict[tuple[Subject, str], Failure] = {
-    # Harbor: the project does not exist.
     (Subject.UPLOAD, "NAME_UNKNOWN"): Failure.REFUSED,
     (Subject.PUSHED_MANIFEST, "NAME_UNKNOWN"): Failure.REFUSED,
     # An index whose child manifest is not there.
@@ -63,8 +63,14 @@ _BY_STATUS: dict[int, Failure] = {
     HTTPStatus.UNPROCESSABLE_ENTITY: Failure.REFUSED,
     HTTPStatus.TOO_MANY_REQUESTS: Failure.RATE_LIMITED,
 }
-# Harbor says 403 DENIED for a full quota and for an immutable tag, as it does for missing rights.
-_REFUSAL_WORDS = ("quota", "upper limit", "immutable")
+# Harbor says 403 DENIED for a full quota and for an immutable tag, as it does for missing rights, and has the same
+# codes for a missing project as for a missing repository: only its words tell them apart.
+_BY_WORDS: tuple[tuple[re.Pattern[str], Failure], ...] = (
+    (re.compile(r"configured upper limit|quota.{0,40}exceed|exceed.{0,40}quota"), Failure.QUOTA_EXCEEDED),
+    (re.compile(r"(?:as|is) immutable|immutable tag"), Failure.TAG_IMMUTABLE),
+    (re.compile(r"project \S+ not found"), Failure.PROJECT_MISSING),
+)
+_IN_DOUBT = frozenset({Failure.DENIED, Failure.REFUSED, Failure.NOT_FOUND})
 
 
 def refused(request: Request, reply: Reply, secrets: tuple[str, ...] = (), note: str = "") -> LongshoreError:
@@ -86,10 +92,10 @@ def classify(subject: Subject, status: int, complaint: Complaint) -> Failure:
         return Failure.PROTOCOL if status == HTTPStatus.NOT_IMPLEMENTED else Failure.UNAVAILABLE
     failure = next((found for code in complaint.codes if (found := _by_code(subject, code))), None)
     failure = failure or _BY_SUBJECT_AND_STATUS.get((subject, status)) or _BY_STATUS.get(status, Failure.PROTOCOL)
+    if failure not in _IN_DOUBT:
+        return failure
     words = complaint.words.lower()
-    if failure is Failure.DENIED and any(word in words for word in _REFUSAL_WORDS):
-        return Failure.REFUSED
-    return failure
+    return next((meaning for pattern, meaning in _BY_WORDS if pattern.search(words)), failure)
 
 
 def retry_after(headers: CIMultiDictProxy[str]) -> float | None:

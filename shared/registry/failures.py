@@ -27,7 +27,11 @@ class Failure(Enum):
     PROTOCOL = auto()
     """An answer that the distribution spec does not have."""
     REFUSED = auto()
-    """Understood and turned down: quota, immutable tag, invalid by policy."""
+    """Understood and turned down: invalid, or against a policy."""
+    QUOTA_EXCEEDED = auto()
+    TAG_IMMUTABLE = auto()
+    PROJECT_MISSING = auto()
+    """What Harbor has above repositories; it makes none on a push."""
     UNSUPPORTED = auto()
     """A manifest that cannot be imported."""
     MANIFEST_MISMATCH = auto()
@@ -49,6 +53,9 @@ _CODES: dict[Side, dict[Failure, str]] = {
         Failure.HOST_REFUSED: "source_host_refused",
         Failure.PROTOCOL: "source_protocol_error",
         Failure.REFUSED: "source_protocol_error",
+        Failure.QUOTA_EXCEEDED: "source_denied",
+        Failure.TAG_IMMUTABLE: "source_denied",
+        Failure.PROJECT_MISSING: "source_not_found",
         Failure.UNSUPPORTED: "manifest_unsupported",
         Failure.MANIFEST_MISMATCH: "manifest_digest_mismatch",
         Failure.CONTENT_MISMATCH: "blob_digest_mismatch",
@@ -66,6 +73,9 @@ _CODES: dict[Side, dict[Failure, str]] = {
         Failure.HOST_REFUSED: "target_protocol_error",
         Failure.PROTOCOL: "target_protocol_error",
         Failure.REFUSED: "target_refused",
+        Failure.QUOTA_EXCEEDED: "target_quota_exceeded",
+        Failure.TAG_IMMUTABLE: "target_immutable_tag",
+        Failure.PROJECT_MISSING: "target_project_missing",
         Failure.UNSUPPORTED: "target_protocol_error",
         Failure.MANIFEST_MISMATCH: "target_digest_mismatch",
         Failure.CONTENT_MISMATCH: "target_digest_mismatch",

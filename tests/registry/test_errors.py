@@ -66,14 +66,18 @@ async def test_reading_a_manifest_fails_with_the_code_of_its_side(  # noqa: PLR0
 @pytest.mark.parametrize(
     ("answer", "code"),
     [
-        (error(403, "DENIED", "adding 5 MiB will exceed the configured upper limit of 10 MiB"), "target_refused"),
+        (
+            error(403, "DENIED", "adding 5 MiB will exceed the configured upper limit of 10 MiB"),
+            "target_quota_exceeded",
+        ),
+        (error(403, "DENIED", "no access to repository team/quota"), "target_denied"),
         (error(403, "DENIED", "requested access to the resource is denied"), "target_denied"),
-        (error(412, "PRECONDITION", "configured as immutable"), "target_refused"),
+        (error(412, "PRECONDITION", "configured as immutable"), "target_immutable_tag"),
         (error(409, "CONFLICT", "tag exists"), "target_refused"),
-        (error(400, "TAG_INVALID", "tag is immutable"), "target_refused"),
+        (error(400, "TAG_INVALID", "tag is immutable"), "target_immutable_tag"),
         (error(400, "MANIFEST_INVALID", "no such schema"), "target_refused"),
         (error(413, "", ""), "target_refused"),
-        (error(404, "NAME_UNKNOWN", "project imports not found"), "target_refused"),
+        (error(404, "NAME_UNKNOWN", "project imports not found"), "target_project_missing"),
         (error(404, "", ""), "target_refused"),
         (error(400, "MANIFEST_BLOB_UNKNOWN", "blob unknown to registry"), "target_blob_unknown"),
         (error(404, "MANIFEST_UNKNOWN", "child not found"), "target_blob_unknown"),
@@ -93,8 +97,8 @@ async def test_a_refused_push_says_whether_rights_or_rules_are_in_its_way(
 @pytest.mark.parametrize(
     ("answer", "code"),
     [
-        (error(404, "NAME_UNKNOWN", "project imports not found"), "target_refused"),
-        (error(403, "DENIED", "quota exceeded"), "target_refused"),
+        (error(404, "NAME_UNKNOWN", "project imports not found"), "target_project_missing"),
+        (error(403, "DENIED", "quota exceeded"), "target_quota_exceeded"),
         (error(404, "BLOB_UPLOAD_UNKNOWN"), "target_unavailable"),
         (error(404, "BLOB_UPLOAD_INVALID"), "target_unavailable"),
         (error(400, "DIGEST_INVALID"), "target_unavailable"),
