@@ -26,17 +26,22 @@ async def get_layers(connection: Connection, import_id: int) -> dict[str, LayerP
 async def put_layers(
     connection: Connection, import_id: int, layers: Mapping[str, LayerProgress], *, known: int
 ) -> None:
-    """Write these blobs; new ones are numbered from `known` on."""
-    await connection.executemany(
+    """Write these blobs, at least one; new ones are numbered from `known` on."""
+    columns = zip(
+        *(
+            (digest, known + number, layer.size, layer.offset, layer.status.value, layer.transfer)
+            for number, (digest, layer) in enumerate(layers.items())
+        ),
+        strict=True,
+    )
+    await connection.execute(
         """
         INSERT INTO import_layers (import_id, digest, position, size, byte_offset, status, transfer)
-        VALUES ($1, $2, $3, $4, $5, $6, $7)
+        SELECT $1, * FROM unnest($2::text[], $3::int[], $4::bigint[], $5::bigint[], $6::text[], $7::text[])
         ON CONFLICT (import_id, digest) DO UPDATE
         SET size = EXCLUDED.size, byte_offset = EXCLUDED.byte_offset, status = EXCLUDED.status,
             transfer = EXCLUDED.transfer
         """,
-        [
-            (import_id, digest, known + number, layer.size, layer.offset, layer.status.value, layer.transfer)
-            for number, (digest, layer) in enumerate(layers.items())
-        ],
+        import_id,
+        *columns,
     )
