@@ -1,7 +1,7 @@
 """The images that Longshore manages: one row for each `repository:tag` in the target."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, Literal
 
@@ -80,6 +80,10 @@ class ImageContent:
     description: str = ""
 
 
+# By name, so that a column that a newer schema adds does not reach code that knows nothing of it.
+_COLUMNS = ", ".join(field.name for field in fields(Image))
+
+
 async def insert_image(
     connection: Connection,
     *,
@@ -111,7 +115,8 @@ async def insert_image(
 async def lock_image(connection: Connection, *, registry_host: str, repository: str, tag: str) -> Image | None:
     """Return the image at this target, locked until the transaction ends."""
     row = await connection.fetchrow(
-        "SELECT * FROM images WHERE (registry_host, repository, tag) = ($1, $2, $3) FOR UPDATE",
+        f"SELECT {_COLUMNS} FROM images "  # noqa: S608 - fixed text
+        "WHERE (registry_host, repository, tag) = ($1, $2, $3) FOR UPDATE",
         registry_host,
         repository,
         tag,
@@ -121,7 +126,7 @@ async def lock_image(connection: Connection, *, registry_host: str, repository: 
 
 async def get_image(connection: Connection, image_id: int) -> Image | None:
     """Return the image with this id."""
-    row = await connection.fetchrow("SELECT * FROM images WHERE id = $1", image_id)
+    row = await connection.fetchrow(f"SELECT {_COLUMNS} FROM images WHERE id = $1", image_id)  # noqa: S608 - fixed text
     return _image(row) if row else None
 
 
@@ -187,7 +192,7 @@ async def list_images(connection: Connection, matching: ImageFilter, page: Image
     direction = {"asc": "ASC", "desc": "DESC"}[page.order]
     column = SORT_COLUMNS[page.order_by]
     rows = await connection.fetch(
-        f"SELECT * FROM images WHERE {where} ORDER BY {column} {direction}, id {direction} "  # noqa: S608 - both from tables
+        f"SELECT {_COLUMNS} FROM images WHERE {where} ORDER BY {column} {direction}, id {direction} "  # noqa: S608 - both from tables
         f"LIMIT ${len(values) + 1} OFFSET ${len(values) + 2}",
         *values,
         page.size,

@@ -34,9 +34,7 @@ class Listener:
 
 
 @asynccontextmanager
-async def listening(
-    url: str, channels: Sequence[str], tell: Callable[[str, str], None]
-) -> AsyncIterator[Listener]:
+async def listening(url: str, channels: Sequence[str], tell: Callable[[str, str], None]) -> AsyncIterator[Listener]:
     """Keep a connection open that calls `tell(channel, payload)` for every notification.
 
     Raises `database_unavailable` when there is none to be had.

@@ -1,0 +1,45 @@
+"""Stored source registries; images on their way out."""
+
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+branch_labels = None
+depends_on = None
+
+REGISTRIES = """
+CREATE TABLE source_registries (
+    id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    name       text NOT NULL UNIQUE,
+    host       text NOT NULL UNIQUE,        -- host[:port] as in a reference
+    username   text,
+    password   bytea,                       -- encrypted; never read back out
+    is_default boolean NOT NULL DEFAULT false,
+    created_by text NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    updated_at timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT source_registries_whole_credential CHECK ((username IS NULL) = (password IS NULL))
+)
+"""
+
+ONE_DEFAULT = "CREATE UNIQUE INDEX source_registries_one_default ON source_registries (is_default) WHERE is_default"
+
+# A deletion is begun here, carried out at the target, and ended by deleting the row; one whose lease has run out was
+# interrupted, and is finished by the reaper.
+DELETION = """
+ALTER TABLE images
+    ADD COLUMN deletion_lease_until timestamptz,
+    ADD COLUMN deletion_requested_by text
+"""
+
+DELETIONS = "CREATE INDEX images_deletions ON images (deletion_lease_until) WHERE deletion_lease_until IS NOT NULL"
+
+
+def upgrade() -> None:
+    for statement in (REGISTRIES, ONE_DEFAULT, DELETION, DELETIONS):
+        op.execute(statement)
+
+
+def downgrade() -> None:
+    op.execute("ALTER TABLE images DROP COLUMN deletion_lease_until, DROP COLUMN deletion_requested_by")
+    op.execute("DROP TABLE source_registries")
