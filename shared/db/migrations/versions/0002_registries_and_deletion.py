@@ -11,7 +11,7 @@ REGISTRIES = """
 CREATE TABLE source_registries (
     id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     name       text NOT NULL UNIQUE,
-    host       text NOT NULL UNIQUE,        -- host[:port] as in a reference
+    host       text NOT NULL UNIQUE,        -- as it stands in a reference, with its port
     username   text,
     password   bytea,                       -- encrypted; never read back out
     is_default boolean NOT NULL DEFAULT false,
