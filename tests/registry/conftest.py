@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack
 
 import pytest
 import stamina
+from hypothesis import settings
 
 from deploy.local.stack import Registry as RegistryServer
 from deploy.local.stack import Scratch, Tls, TokenAuth
@@ -15,6 +16,10 @@ from shared.registry.retry import ATTEMPTS
 from tests.registry.certificates import Authority
 from tests.registry.hostile import HostileRegistry
 from tests.registry.issuer import ISSUER, SERVICE, Issuer
+
+# On a busy machine an example may take long without being wrong.
+settings.register_profile("no deadline", deadline=None)
+settings.load_profile("no deadline")
 
 
 @pytest.fixture(autouse=True)
