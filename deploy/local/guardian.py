@@ -165,11 +165,13 @@ def process_ids() -> list[int]:
 
 
 def kill_all(pids: list[int]) -> bool:
-    """Kill them; true when there was anything to kill."""
+    """Kill them; true while any of them is there, as a zombie at least."""
+    found = False
     for pid in pids:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.kill(pid, signal.SIGKILL)
-    return bool(pids)
+            found = True
+    return found
 
 
 def marked(folder: Path) -> list[int]:

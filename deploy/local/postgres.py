@@ -6,10 +6,12 @@ import re
 import shutil
 import signal
 import subprocess
+import time
 from pathlib import Path
 
+from deploy.local.guardian import descendants, kill_all
 from deploy.local.scratch import LocalStackError, Process, Scratch, unprivileged, write
-from deploy.local.server import LOOPBACK, PROBE_SECONDS, Server, new_password
+from deploy.local.server import LOOPBACK, POLL_SECONDS, PROBE_SECONDS, Server, new_password
 
 BINARIES = Path("/usr/lib/postgresql")
 SYSTEM_USER = "postgres"
@@ -109,6 +111,14 @@ class Postgres(Server):
             # The whole folder goes away: an immediate shutdown frees shared memory all the same.
             stop_signal=signal.SIGQUIT,
         )
+
+    def kill(self) -> None:
+        """Kill the postmaster and its backends: a busy one would outlive it and hold the shared memory."""
+        backends = descendants(self.pid)
+        super().kill()
+        limit = time.monotonic() + self.stop_seconds
+        while kill_all(backends) and time.monotonic() < limit:
+            time.sleep(POLL_SECONDS)
 
     def discard(self) -> None:
         """Shut down at once, which still gives shared memory back."""

@@ -11,6 +11,7 @@ import pytest
 from deploy.local.postgres import binaries
 from deploy.local.stack import LocalStackError, Postgres, RabbitMQ, Scratch
 from tests.conftest import manage
+from tests.local.test_scratch import eventually
 
 
 def test_postgres_keeps_its_data_across_stop_and_crash(scratch: Scratch) -> None:
@@ -25,6 +26,19 @@ def test_postgres_keeps_its_data_across_stop_and_crash(scratch: Scratch) -> None
         postgres.start()
         assert postgres.url_of("ships") == url
         assert postgres.execute("SELECT name FROM ship", database="ships") == "Vasa"
+
+
+def test_postgres_starts_again_after_a_crash_in_the_middle_of_work(scratch: Scratch) -> None:
+    """A backend that computes does not notice its postmaster's death, and would keep the next one from starting."""
+    with Postgres(scratch, name="busy", fsync=False) as postgres:
+        command = [str(binaries() / "psql"), postgres.url, "-c", "DO $$ BEGIN LOOP END LOOP; END $$"]
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as query:
+            busy = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'DO %' AND state = 'active'"
+            assert eventually(lambda: postgres.execute(busy) == "1")
+            postgres.kill()
+            postgres.start()
+            assert query.wait(10) != 0
+        assert postgres.execute("SELECT 1") == "1"
 
 
 def test_postgres_wants_its_password(postgres: Postgres) -> None:
