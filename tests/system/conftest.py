@@ -3,7 +3,7 @@
 import os
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -57,13 +57,19 @@ class Product:
     def details(self, image_id: int) -> Any:
         return self.get(f"/images/{image_id}/importing-details")
 
-    def wait(self, image_id: int, *, keep: list[Any] | None = None) -> Any:
-        """Poll the details until the import has ended and return them; `keep` gets all that were seen."""
+    def wait(
+        self,
+        image_id: int,
+        *,
+        states: Collection[str] = ("ready", "failed", "cancelled"),
+        keep: list[Any] | None = None,
+    ) -> Any:
+        """Poll the details until the import is in one of these states and return them; `keep` gets all of them."""
         seen = [] if keep is None else keep
         limit = time.monotonic() + PATIENCE
         while True:
             seen.append(self.details(image_id))
-            if seen[-1]["status"] != "importing":
+            if seen[-1]["state"] in states:
                 return seen[-1]
             assert time.monotonic() < limit, seen[-1]
             time.sleep(POLL_SECONDS)

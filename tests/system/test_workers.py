@@ -78,16 +78,3 @@ def test_a_layers_size_does_not_matter_to_a_workers_memory(product: Product) -> 
     peak = next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM"))
     print(f"peak memory of the worker: {peak / MIB:.0f} MiB")  # noqa: T201 - shown with pytest -s
     assert peak < MAX_WORKER_MEMORY
-
-
-def test_an_import_waits_for_a_worker_and_for_the_broker(product: Product) -> None:
-    """Accepted while RabbitMQ is down: published when it is back, and brought to its end."""
-    repository = product.push(synthetic_image("patient", [20_000]))
-    product.stack.rabbitmq.stop()
-    try:
-        image_id = product.start(repository)
-        assert product.details(image_id)["state"] == "queued"
-    finally:
-        product.stack.rabbitmq.start()
-    with product.workers():
-        product.verify(product.ready(image_id), repository)
