@@ -9,6 +9,7 @@ from import_worker.endpoints import Source, Target, Upload
 from import_worker.flow import Advance, Flow, unless_stalled
 from shared.errors import LongshoreError
 from shared.oci.descriptor import Descriptor
+from shared.planning.mismatch import blob_digest_mismatch
 from shared.progress import Transfer
 
 # Tries of one blob within one attempt of its import; after that the import as a whole waits and tries again.
@@ -21,11 +22,6 @@ FIRST_DELAY = 0.5
 MAX_DELAY = 10.0
 # Hashing smaller chunks in another thread costs more than it saves. Bytes.
 THREADED_HASH_SIZE = 128 * 1024
-
-
-def blob_digest_mismatch(blob: Descriptor) -> LongshoreError:
-    """Return the error that names a blob whose bytes are not what its digest says."""
-    return LongshoreError("blob_digest_mismatch", f"The source's bytes for {blob.digest} have another digest.")
 
 
 async def copy_blob(

@@ -5,14 +5,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Protocol
 
-from import_worker.concurrency import gather_all
 from import_worker.copy_blob import copy_blob
 from import_worker.endpoints import BlobLedger, Source, Target
-from import_worker.plan import ImportPlan
+from shared.concurrency import gather_all
 from shared.errors import LongshoreError
 from shared.oci.descriptor import Descriptor
 from shared.oci.digest import Digest
 from shared.oci.manifest import Manifest
+from shared.planning.plan import ImportPlan
 from shared.progress import LayerProgress, LayerStatus, Transfer
 
 # Asked right before the tag is written; raises where this attempt may no longer write it.

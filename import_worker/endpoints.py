@@ -3,28 +3,20 @@
 Methods carry the names of the distribution specification's steps. All raise LongshoreError with a code of their side.
 """
 
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from shared.oci.descriptor import Descriptor
 from shared.oci.digest import Digest
 from shared.oci.manifest import Manifest
+from shared.planning.source import ReadableImage
 
 
-class Source(Protocol):
+class Source(ReadableImage, Protocol):
     """Where an image comes from."""
 
     async def resolve(self) -> Digest:
         """Return the digest that the image's reference points to."""
-        ...
-
-    async def fetch_manifest(self, digest: Digest) -> Manifest:
-        """Return a manifest whose bytes have this digest."""
-        ...
-
-    def open_blob(self, blob: Descriptor, offset: int = 0) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
-        """Stream a blob's bytes from `offset` on: exactly the rest of `blob.size`, or an error."""
         ...
 
 

@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
 from time import monotonic
 from typing import Any
 
-from import_worker.concurrency import cancel_all
+from shared.concurrency import cancel_all
 from shared.errors import LongshoreError, Side
 
 # Nothing moved for so long: the side that is being waited for has stalled. Seconds. Above the pauses that storage

@@ -6,16 +6,17 @@ from dataclasses import dataclass
 
 import structlog
 
-from import_worker.concurrency import cancel_all
 from import_worker.copy_image import Fence, ImageCopy
 from import_worker.endpoints import BlobLedger, Source, Target
-from import_worker.plan import ImportPlan, make_plan
 from import_worker.reporter import Reporter, SupersededError
+from shared.concurrency import cancel_all
 from shared.db.imports import ClaimedImport
 from shared.errors import LongshoreError
 from shared.messages import ReportedContent
 from shared.oci.digest import Digest
 from shared.oci.platform import Platform
+from shared.planning.make_plan import make_plan
+from shared.planning.plan import ImportPlan
 
 # What a stopping worker spends on giving an import back. Seconds; the lease runs out by itself otherwise.
 HAND_BACK_TIMEOUT = 5.0
@@ -92,7 +93,7 @@ def _content(plan: ImportPlan) -> ReportedContent:
         architecture=shown.architecture if shown else "",
         os=shown.os if shown else "",
         platforms=tuple(map(str, plan.platforms)),
-        include_type="partial" if plan.partial else "full",
+        include_type=plan.include_type,
         description=plan.description,
     )
 

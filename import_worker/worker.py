@@ -8,7 +8,6 @@ import orjson
 import structlog
 
 from import_worker.api_client import ApiClient, open_api_client
-from import_worker.concurrency import cancel_all
 from import_worker.config import WorkerSettings
 from import_worker.consumer import Consumer
 from import_worker.health import serve_health
@@ -16,8 +15,8 @@ from import_worker.ledger import PostgresLedger
 from import_worker.reporter import Reporter
 from import_worker.run_import import Ends, run_import
 from import_worker.slots import Slots
-from import_worker.sources.registry import RegistrySource
 from import_worker.target import RegistryTarget
+from shared.concurrency import cancel_all
 from shared.db.database import Database, open_database
 from shared.db.imports import ClaimedImport, claim
 from shared.errors import Side
@@ -25,6 +24,7 @@ from shared.messages import WakeUp
 from shared.oci.reference import Reference
 from shared.registry.client import Registries, open_registries
 from shared.registry.credential import Credential
+from shared.registry.source import RegistrySource
 
 # Claims and the blob ledger are short statements; one connection each for a few imports at a time.
 DATABASE_CONNECTIONS = 4

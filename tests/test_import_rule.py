@@ -19,7 +19,7 @@ FORBIDDEN = {
 # These reach nothing but the standard library.
 PURE = ("shared.oci", "shared.imports", "shared.progress", "shared.errors")
 # The copy's core: protocols and arithmetic. What it must not reach are the libraries that do I/O.
-CORE = ("import_worker.copy_image", "import_worker.copy_blob", "import_worker.plan", "import_worker.flow")
+CORE = ("shared.planning", "import_worker.copy_image", "import_worker.copy_blob", "import_worker.flow")
 IO_LIBRARIES = {"aiohttp", "aio_pika", "aiormq", "asyncpg", "aiodocker", "socket", "ssl", "sqlalchemy"}
 # Each library has one home; a few have two ends.
 HOMES = {

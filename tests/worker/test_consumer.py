@@ -13,9 +13,9 @@ import orjson
 import pytest
 
 from deploy.local.stack import RabbitMQ
-from import_worker.concurrency import cancel_all
 from import_worker.consumer import Consumer
 from import_worker.slots import Slots
+from shared.concurrency import cancel_all
 from shared.errors import LongshoreError
 from shared.messages import WakeUp, dump_wake_up
 from shared.topology import DEAD_LETTER_QUEUE, IMPORTS_QUEUE, declare

@@ -6,10 +6,11 @@ from deploy.local.image import Image
 from deploy.local.synthetic import synthetic_image
 from import_worker.copy_blob import DOWNLOAD_TRIES
 from import_worker.copy_image import ImageCopy
-from import_worker.plan import ImportPlan, make_plan
 from shared.errors import LongshoreError
 from shared.oci.digest import Digest
 from shared.oci.platform import Platform
+from shared.planning.make_plan import make_plan
+from shared.planning.plan import ImportPlan
 from shared.progress import LayerStatus, Transfer
 from tests.worker.ends import Board, DictLedger, DictSource, DictTarget
 

@@ -13,7 +13,7 @@ from shared.registry.repository import Repository
 
 
 class RegistrySource:
-    """One reference in one registry. Fits `endpoints.Source`."""
+    """One reference in one registry. Fits `planning.source.ReadableImage`, and what a copy needs beyond that."""
 
     def __init__(self, registries: Registries, reference: Reference, credential: Credential | None) -> None:
         self._reference = reference
@@ -22,12 +22,23 @@ class RegistrySource:
         )
 
     async def resolve(self) -> Digest:
-        if self._reference.digest:
-            return self._reference.digest
-        return (await self._repository.head_manifest(self._reference.tag or "latest")).digest
+        """Return the digest that the reference points to; its own, if it has one, without asking."""
+        return self._reference.digest or await self.look_up()
+
+    async def look_up(self) -> Digest:
+        """Ask for that digest in any case; HEAD, because Docker Hub meters GETs."""
+        return (await self._repository.head_manifest(self._wanted)).digest
+
+    async def fetch_root(self) -> Manifest:
+        """Return the manifest that the reference points to."""
+        return await self._repository.get_manifest(self._wanted)
 
     async def fetch_manifest(self, digest: Digest) -> Manifest:
         return await self._repository.get_manifest(str(digest))
 
     def open_blob(self, blob: Descriptor, offset: int = 0) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
         return self._repository.open_blob(blob, offset)
+
+    @property
+    def _wanted(self) -> str:
+        return str(self._reference.digest or self._reference.tag or "latest")

@@ -1,0 +1,9 @@
+"""Bytes that are not what their digest says."""
+
+from shared.errors import LongshoreError
+from shared.oci.descriptor import Descriptor
+
+
+def blob_digest_mismatch(blob: Descriptor) -> LongshoreError:
+    """Return the error that names the blob."""
+    return LongshoreError("blob_digest_mismatch", f"The source's bytes for {blob.digest} have another digest.")
