@@ -33,7 +33,7 @@ down: ## Stop what `make up` started
 
 .PHONY: test
 test: setup check ## Run the checks and every test
-	$(PYTHON) -m pytest -n $(JOBS) --maxprocesses 4 --dist worksteal $(ARGS)
+	$(PYTHON) -m pytest -n $(JOBS) --maxprocesses 4 $(ARGS)
 
 .PHONY: check
 check: setup ## Check format, lint, types, shell scripts and the import rule

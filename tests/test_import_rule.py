@@ -23,17 +23,17 @@ CORE = ("shared.planning", "import_worker.copy_image", "import_worker.copy_blob"
 IO_LIBRARIES = {"aiohttp", "aio_pika", "aiormq", "asyncpg", "aiodocker", "socket", "ssl", "sqlalchemy"}
 # Each library has one home; a few have two ends.
 HOMES = {
-    "asyncpg": ("shared.db", "api_service.notifications"),
+    "asyncpg": ("shared.db",),
     "alembic": ("shared.db",),
     "sqlalchemy": ("shared.db",),
-    "aio_pika": ("shared.topology", "api_service.outbox", "import_worker.consumer"),
+    "aio_pika": ("shared.topology", "api_service.broker", "import_worker.consumer"),
     "cryptography": ("shared.secret_box",),
     "environs": ("shared.settings", "api_service.config", "import_worker.config"),
     "stamina": ("shared.registry",),
     "webargs": ("api_service",),
     "uvloop": ("api_service.cli", "import_worker.cli"),
-    "click": ("api_service.cli", "import_worker.cli"),
-    "rich": (),
+    "click": ("api_service.cli", "api_service.command_errors", "api_service.token_commands", "import_worker.cli"),
+    "rich": ("api_service.token_commands",),
 }
 # Migrations are alembic's; running them is not part of serving.
 SERVICES = ("api_service.app", "import_worker.worker")

@@ -95,8 +95,9 @@ class Server(abc.ABC):
         """Stop it in its orderly way, and by force when that takes too long."""
         if self.process is None:
             return
-        self.process.send(self.stop_signal)
+        # First: what RabbitMQ tells its process id by is gone soon after the signal.
         self.thaw()
+        self.process.send(self.stop_signal)
         try:
             self.process.wait(self.stop_seconds)
         except LocalStackError:

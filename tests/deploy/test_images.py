@@ -57,6 +57,18 @@ def test_the_locks_hold_every_requirement_by_hash() -> None:
             assert wanted <= {pin.partition("==")[0] for pin in pins}
 
 
+def test_the_dockerfile_passes_its_linter() -> None:
+    """hadolint knows the mistakes that a build does not show."""
+    subprocess.run([Path(sys.executable).parent / "hadolint", ROOT / "deploy" / "Dockerfile"], check=True)
+
+
+def test_the_compose_file_passes_its_linter() -> None:
+    """No key twice, no indentation that means something else."""
+    rules = "{extends: relaxed, rules: {line-length: {max: 120}, key-duplicates: enable}}"
+    command = [Path(sys.executable).parent / "yamllint", "--strict", "-d", rules, str(COMPOSE)]
+    subprocess.run([str(part) for part in command], check=True)
+
+
 def test_compose_names_only_variables_that_the_example_explains() -> None:
     """Whoever copies .env.example has every variable that compose.yaml reads."""
     text = COMPOSE.read_text()
