@@ -28,7 +28,7 @@ HOMES = {
     "sqlalchemy": ("shared.db",),
     "aio_pika": ("shared.topology", "api_service.broker", "import_worker.consumer"),
     "cryptography": ("shared.secret_box",),
-    "environs": ("shared.settings", "api_service.config", "import_worker.config"),
+    "environs": ("shared.settings", "api_service.config", "api_service.oidc_settings", "import_worker.config"),
     "stamina": ("shared.registry",),
     "webargs": ("api_service",),
     "uvloop": ("api_service.cli", "import_worker.cli"),

@@ -58,7 +58,7 @@ def test_the_locks_hold_every_requirement_by_hash() -> None:
 
 
 def test_the_dockerfile_passes_its_linter() -> None:
-    """hadolint knows the mistakes that a build does not show."""
+    """Hadolint knows the mistakes that a build does not show."""
     subprocess.run([Path(sys.executable).parent / "hadolint", ROOT / "deploy" / "Dockerfile"], check=True)
 
 
