@@ -55,10 +55,6 @@ class Request:
         """False where the body is a stream, which cannot be sent a second time."""
         return not isinstance(self.body, SizedBody)
 
-    def leaves_connection_clean(self, status: int) -> bool:
-        """Tell whether the whole body went out before an answer of this status, which may come early."""
-        return not isinstance(self.body, SizedBody) or (status in self.accepts and self.body.complete)
-
     @property
     def host(self) -> str:
         return authority(self.url)

@@ -54,11 +54,8 @@ class Wire:
         try:
             yield response
         finally:
-            # A connection with half an answer, or half a body, in it must not serve another request.
-            if response.content.at_eof() and request.leaves_connection_clean(response.status):
-                response.release()
-            else:
-                response.close()
+            # The client closes a connection with half an answer or half a body in it, and keeps any other.
+            response.release()
 
     async def _send(self, request: Request, url: URL, authorization: str | None) -> aiohttp.ClientResponse:
         headers = {**request.headers, "Authorization": authorization} if authorization else request.headers
