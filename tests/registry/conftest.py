@@ -1,10 +1,12 @@
 """Registries for the client's tests: scripted ones, one with a token service, one with TLS."""
 
-from collections.abc import AsyncIterator, Iterator
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack
 
 import pytest
 import stamina
+import uvloop
 from hypothesis import settings
 
 from deploy.local.stack import Registry as RegistryServer
@@ -20,6 +22,11 @@ from tests.registry.issuer import ISSUER, SERVICE, Issuer
 # On a busy machine an example may take long without being wrong.
 settings.register_profile("no deadline", deadline=None)
 settings.load_profile("no deadline")
+
+
+def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Run on the event loop that the services run on: connections, TLS and errors are its own work."""
+    return {"uvloop": uvloop.new_event_loop}
 
 
 @pytest.fixture(autouse=True)

@@ -1,6 +1,7 @@
 """Blobs read: as they arrive, from any offset, never a byte too many."""
 
 import asyncio
+from contextlib import AsyncExitStack
 
 import pytest
 
@@ -63,6 +64,17 @@ async def test_a_registry_that_ignores_the_range_is_read_past_it(opened: Opener,
     hostile.on("GET", PATH, WHOLE)
     registries = await opened.loopback(hostile.host)
     assert await read(registries.registry(hostile.host).repository("team/app"), BLOB, 123_456) == CONTENT[123_456:]
+
+
+async def test_what_is_read_past_may_come_in_many_pieces(opened: Opener, hostile: HostileRegistry) -> None:
+    """However the network cuts it."""
+    parts = [CONTENT[start : start + 50_000] for start in range(0, BLOB.size, 50_000)]
+    body = b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in parts) + b"0\r\n\r\n"
+    hostile.on("GET", PATH, Answer(headers=CHUNKED, length=None, body=body))
+    registries = await opened.loopback(hostile.host)
+    there = registries.registry(hostile.host).repository("team/app")
+    for offset in (49_999, 50_000, 123_456):
+        assert await read(there, BLOB, offset) == CONTENT[offset:]
 
 
 @pytest.mark.parametrize(
@@ -237,6 +249,18 @@ async def test_opening_is_tried_again_but_never_after_the_first_byte(opened: Ope
         await read(there, BLOB)
     assert len(hostile.asked) == 2
     assert await read(there, BLOB) == CONTENT
+
+
+async def test_a_small_request_does_not_wait_behind_layers(opened: Opener, hostile: HostileRegistry) -> None:
+    """Connections are not so few that forty downloads would hold up a question."""
+    hostile.on("GET", PATH, Answer(body=CONTENT[:1000], length=BLOB.size, hang=True))
+    hostile.on("HEAD", PATH, WHOLE)
+    registries = await opened.loopback(hostile.host)
+    there = registries.registry(hostile.host).repository("team/app")
+    async with AsyncExitStack() as stack:
+        for _ in range(40):
+            await stack.enter_async_context(there.open_blob(BLOB))
+        assert await asyncio.wait_for(there.has_blob(BLOB), 10)
 
 
 async def test_many_blobs_at_once_stay_apart(opened: Opener, target_registry: RegistryServer, repository: str) -> None:

@@ -113,7 +113,7 @@ async def test_the_number_of_redirects_is_bounded(opened: Opener, hostile: Hosti
 async def test_as_many_redirects_as_allowed_are_followed(opened: Opener, hostile: HostileRegistry) -> None:
     """The bound itself is allowed, and the registry's words on the way are not in it."""
     for hop in range(MAX_REDIRECTS):
-        hostile.on("GET", f"/{hop}" if hop else PATH, to(f"/{hop + 1}", body=b"moved"))
+        hostile.on("GET", f"/{hop}" if hop else PATH, to(f"/{hop + 1}", body=noise(50_000)))
     hostile.on("GET", f"/{MAX_REDIRECTS}", Answer(body=CONTENT))
     registries = await opened.loopback(hostile.host)
     assert await read(registries.registry(hostile.host).repository("team/app"), BLOB) == CONTENT

@@ -1,13 +1,17 @@
 """The HTTP session: no memory, no environment, and a name of its own."""
 
 import asyncio
+import time
 from pathlib import Path
 
 import pytest
+import uvloop
 
 from shared.errors import LongshoreError, Side
 from shared.network.policy import NetworkPolicy
-from shared.registry.client import Credential, open_registries
+from shared.registry.client import MAX_REMEMBERED, Credential, open_registries
+from shared.registry.scopes import Scopes
+from shared.registry.tokens import MAX_TOKENS, Token, TokenCache, TokenKey
 from tests.registry.conftest import Opener
 from tests.registry.hostile import Answer, HostileRegistry
 
@@ -47,6 +51,11 @@ async def test_cookies_are_not_kept(opened: Opener, hostile: HostileRegistry) ->
     assert not [asked for asked in hostile.asked if "cookie" in asked.headers]
 
 
+async def test_the_tests_run_on_the_services_event_loop() -> None:
+    """Otherwise they would say nothing of its sockets."""
+    assert isinstance(asyncio.get_running_loop(), uvloop.Loop)
+
+
 async def test_requests_say_who_asks(opened: Opener, hostile: HostileRegistry) -> None:
     """An operator of a registry should find us in his logs."""
     hostile.on("GET", PING, Answer())
@@ -64,6 +73,7 @@ async def test_closing_ends_what_is_still_asked(hostile: HostileRegistry) -> Non
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(registries.registry(hostile.host).ping(), 0.3)
     assert len(hostile.requests("GET", "/token")) == 1
+    assert not [task for task in asyncio.all_tasks() if "TokenCache" in repr(task)]
 
 
 async def test_a_registry_asked_for_twice_is_the_same(opened: Opener, hostile: HostileRegistry) -> None:
@@ -73,6 +83,36 @@ async def test_a_registry_asked_for_twice_is_the_same(opened: Opener, hostile: H
     assert registries.registry(hostile.host) is registries.registry(hostile.host)
     assert registries.registry(hostile.host, credential) is registries.registry(hostile.host, credential)
     assert registries.registry(hostile.host) is not registries.registry(hostile.host, credential)
+
+
+async def test_what_is_remembered_is_bounded(opened: Opener) -> None:
+    """Users may name any number of registries; a service lives for months."""
+    registries = await opened.loopback()
+    first, kept = registries.registry("first.example"), registries.registry("kept.example")
+    for number in range(MAX_REMEMBERED):
+        registries.registry(f"r{number}.example")
+        assert registries.registry("kept.example") is kept
+    assert registries.registry("first.example") is not first
+
+
+async def test_tokens_are_bounded() -> None:
+    """As registries; the longest unused goes first."""
+    cache, fetched = TokenCache(), []
+
+    async def get(number: int) -> None:
+        async def fetch() -> Token:
+            fetched.append(number)
+            return Token("t", time.monotonic() + 300)
+
+        await cache.get(TokenKey(f"r{number}.example", None, Scopes()), fetch)
+
+    for number in range(MAX_TOKENS + 1):
+        await get(number)
+        await get(1 if number else 0)
+    fetched.clear()
+    await get(1)
+    await get(0)
+    assert fetched == [0]
 
 
 async def test_docker_hub_is_spoken_to_at_its_own_host(opened: Opener) -> None:

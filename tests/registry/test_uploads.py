@@ -26,6 +26,17 @@ async def target(opened: Opener, server: RegistryServer | HostileRegistry, name:
     return registries.registry(server.host).repository(name)
 
 
+async def stopped(reached: asyncio.Event | None = None) -> AsyncGenerator[bytes, None]:
+    """Begin a blob, then wait for ever; and take a moment to end, as a download that closes its connection."""
+    try:
+        yield CONTENT[:1000]
+        if reached:
+            reached.set()
+        await asyncio.Event().wait()
+    finally:
+        await asyncio.sleep(0.05)
+
+
 async def test_an_uploaded_blob_is_there(opened: Opener, target_registry: RegistryServer, repository: str) -> None:
     """Spec end-4a and end-6."""
     there = await target(opened, target_registry, repository)
@@ -154,16 +165,11 @@ async def test_an_early_refusal_ends_an_upload_whose_source_has_stopped(
     opened: Opener, hostile: HostileRegistry
 ) -> None:
     """The answer counts at once; and afterwards nobody is in the chunks, which may be closed."""
-
-    async def endless() -> AsyncGenerator[bytes, None]:
-        yield CONTENT[:1000]
-        await asyncio.Event().wait()
-
     hostile.on("POST", UPLOADS, STARTED)
     hostile.on("PUT", SESSION, Answer(status=413, early=True))
     there = await target(opened, hostile)
     session = await there.start_upload()
-    async with aclosing(endless()) as chunks:
+    async with aclosing(stopped()) as chunks:
         with pytest.raises(LongshoreError) as caught:
             await asyncio.wait_for(there.upload_blob(session, BLOB, chunks), 10)
     assert caught.value.code == "target_refused"
@@ -172,17 +178,11 @@ async def test_an_early_refusal_ends_an_upload_whose_source_has_stopped(
 async def test_a_cancelled_upload_leaves_its_chunks_to_the_caller(opened: Opener, hostile: HostileRegistry) -> None:
     """Cancelling an import closes the download at once, from outside."""
     reading = asyncio.Event()
-
-    async def endless() -> AsyncGenerator[bytes, None]:
-        yield CONTENT[:1000]
-        reading.set()
-        await asyncio.Event().wait()
-
     hostile.on("POST", UPLOADS, STARTED)
     hostile.on("PUT", SESSION, Answer(status=201))
     there = await target(opened, hostile)
     session = await there.start_upload()
-    async with aclosing(endless()) as chunks:
+    async with aclosing(stopped(reading)) as chunks:
         upload = asyncio.create_task(there.upload_blob(session, BLOB, chunks))
         await reading.wait()
         upload.cancel()
@@ -192,16 +192,11 @@ async def test_a_cancelled_upload_leaves_its_chunks_to_the_caller(opened: Opener
 
 async def test_success_before_the_blob_was_sent_is_not_believed(opened: Opener, hostile: HostileRegistry) -> None:
     """Nobody can have checked a digest of bytes that are still here."""
-
-    async def endless() -> AsyncGenerator[bytes, None]:
-        yield CONTENT[:1000]
-        await asyncio.Event().wait()
-
     hostile.on("POST", UPLOADS, STARTED)
     hostile.on("PUT", SESSION, Answer(status=201, early=True))
     there = await target(opened, hostile)
     session = await there.start_upload()
-    async with aclosing(endless()) as chunks:
+    async with aclosing(stopped()) as chunks:
         with pytest.raises(LongshoreError) as caught:
             await asyncio.wait_for(there.upload_blob(session, BLOB, chunks), 10)
     assert caught.value.code == "target_protocol_error"
