@@ -13,6 +13,7 @@ from shared.network.policy import NetworkPolicy
 from shared.oci.reference import normal_registry
 from shared.registry.client import Credential
 from shared.secret_box import SecretBox
+from shared.target.kind import TargetKind
 
 
 class SettingsError(Exception):
@@ -25,6 +26,7 @@ class Target:
 
     host: str
     credential: Credential | None
+    kind: TargetKind = TargetKind.REGISTRY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +72,7 @@ def read_shared(env: FileAwareEnv) -> SharedSettings:
         database_url=env.str("DATABASE_URL"),
         amqp_url=env.str("AMQP_URL"),
         secrets=env.fernet_keys("SECRET_KEYS"),
-        target=Target(host=host, credential=Credential(username, password) if username else None),
+        target=Target(host=host, credential=Credential(username, password) if username else None, kind=_kind(env)),
         source_network=NetworkPolicy.of(
             allowed_private=env.list("ALLOWED_PRIVATE", []),
             plain_http=env.list("PLAIN_HTTP_HOSTS", []),
@@ -84,6 +86,12 @@ def read_shared(env: FileAwareEnv) -> SharedSettings:
         log_style=env.str("LOG_FORMAT", "json", validate=validate.OneOf(("json", "console"))),
         log_level=env.str("LOG_LEVEL", "INFO", validate=validate.OneOf(("DEBUG", "INFO", "WARNING", "ERROR"))),
     )
+
+
+def _kind(env: FileAwareEnv) -> TargetKind:
+    kinds = [kind.value for kind in TargetKind]
+    # None where it is wrong, which is told in the end.
+    return TargetKind(env.str("TARGET_KIND", "registry", validate=validate.OneOf(kinds)) or TargetKind.REGISTRY)
 
 
 def _lines(error: EnvValidationError) -> str:

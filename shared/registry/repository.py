@@ -4,6 +4,8 @@ from collections.abc import AsyncIterable, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from http import HTTPStatus
 
+from yarl import URL
+
 from shared.errors import LongshoreError
 from shared.oci.descriptor import Descriptor
 from shared.oci.digest import Digest
@@ -15,6 +17,7 @@ from shared.registry.manifests import check_pushed, check_reference, read_descri
 from shared.registry.request import OK, Reply, Request
 from shared.registry.sized_body import BodySizeError, SizedBody
 from shared.registry.steps import OK_OR_MISSING, Steps, check_name
+from shared.registry.tag_list import MAX_PAGES, next_page, read_tags
 from shared.registry.transport import Transport
 from shared.registry.uploads import UploadSession
 
@@ -59,6 +62,19 @@ class Repository:
     async def delete_manifest(self, digest: Digest) -> None:
         """Delete a manifest with all its tags; one that is gone already is no error (end-9)."""
         await self._transport.ask(self._steps.delete_manifest(digest))
+
+    async def list_tags(self) -> tuple[str, ...]:
+        """Return all tags; none where the repository does not exist (end-8)."""
+        tags: list[str] = []
+        page: URL | None = None
+        for _ in range(MAX_PAGES):
+            request = self._steps.list_tags(page)
+            reply = await self._transport.ask(request)
+            tags += read_tags(request, reply)
+            page = next_page(request, reply)
+            if page is None:
+                return tuple(dict.fromkeys(tags))
+        raise request.failed(Failure.PROTOCOL, f"listed more than {MAX_PAGES} pages")
 
     async def has_blob(self, blob: Descriptor) -> bool:
         """Tell whether the repository holds the blob; one of another size does not count (end-2)."""

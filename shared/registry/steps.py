@@ -24,6 +24,7 @@ from shared.registry.manifests import check_reference
 from shared.registry.request import OK, Request, Subject
 from shared.registry.scopes import DELETE, PULL, PULL_PUSH, Scopes
 from shared.registry.sized_body import SizedBody
+from shared.registry.tag_list import MAX_PAGE_BYTES, PAGE_SIZE
 from shared.registry.uploads import UploadSession
 
 OK_OR_MISSING = frozenset({200, 404})
@@ -85,6 +86,18 @@ class Steps:
             url=self._url(f"manifests/{digest}"),
             scopes=self._scopes | Scopes.repository(self.name, DELETE),
             accepts=DELETED,
+        )
+
+    def list_tags(self, page: URL | None = None) -> Request:
+        return Request(
+            side=self.account.side,
+            subject=Subject.MANIFEST,
+            step=f"listing the tags of {self.name}",
+            method="GET",
+            url=page or self._url(f"tags/list?n={PAGE_SIZE}"),
+            scopes=self._scopes,
+            accepts=OK_OR_MISSING,
+            limit=MAX_PAGE_BYTES,
         )
 
     def head_blob(self, blob: Descriptor) -> Request:

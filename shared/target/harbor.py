@@ -1,0 +1,73 @@
+"""Harbor as the target: content through the distribution spec, everything else through Harbor's own API."""
+
+from shared.errors import LongshoreError
+from shared.harbor import client
+from shared.harbor.addresses import split_repository
+from shared.harbor.client import Harbor
+from shared.oci.digest import Digest
+from shared.registry.client import Registry
+from shared.target.kind import TargetKind
+from shared.target.removal import Removal
+from shared.target.room import Room
+from shared.target.statistics import TargetStatistics
+
+_REMOVALS = {
+    client.Removal.TAG: Removal.TAG,
+    client.Removal.ARTIFACT: Removal.MANIFEST,
+    client.Removal.NOTHING: Removal.NOTHING,
+}
+
+
+class HarborTarget:
+    """Fits `TargetManagement`."""
+
+    kind = TargetKind.HARBOR
+
+    def __init__(self, harbor: Harbor, registry: Registry) -> None:
+        self._harbor = harbor
+        self._registry = registry
+
+    async def check(self) -> None:
+        """Ask both: behind one address they are two services, and either may be down."""
+        await self._registry.ping()
+        await self._harbor.statistics()
+
+    async def prepare_repository(self, repository: str) -> None:
+        await self._harbor.ensure_project(_project(repository))
+
+    async def room(self, repository: str) -> Room | None:
+        project = _project(repository)
+        try:
+            quota = await self._harbor.projects.quota(project)
+        except LongshoreError as error:
+            if error.code != "target_project_missing":
+                raise
+            return None
+        return Room(project=project, limit=quota.hard, used=quota.used) if quota and quota.hard is not None else None
+
+    async def statistics(self) -> TargetStatistics | None:
+        found = await self._harbor.statistics()
+        images = await self._harbor.count_artifacts()
+        return TargetStatistics(projects=found.projects, images=images, size=found.storage, complete=found.complete)
+
+    async def find_tag(self, repository: str, tag: str) -> Digest | None:
+        artifact = await self._harbor.artifacts(*_split(repository)).find(tag)
+        return artifact.digest if artifact else None
+
+    async def remove_tag(self, repository: str, tag: str, digest: Digest, *, siblings: bool) -> Removal:
+        project, name = _split(repository)
+        if siblings:
+            untagged = await self._harbor.artifacts(project, name).delete_tag(digest, tag)
+            return Removal.TAG if untagged else Removal.NOTHING
+        return _REMOVALS[await self._harbor.delete_tag_or_artifact(project, name, digest, tag)]
+
+
+def _project(repository: str) -> str:
+    return _split(repository)[0]
+
+
+def _split(repository: str) -> tuple[str, str]:
+    try:
+        return split_repository(repository)
+    except ValueError as error:
+        raise LongshoreError("target_project_missing", f"In Harbor, {error}.") from None

@@ -1,0 +1,57 @@
+"""What Longshore asks of a target beside moving content: the one interface to Harbor and to plain registries.
+
+Every failure is a LongshoreError of the target's side.
+"""
+
+from typing import Protocol
+
+from shared.oci.digest import Digest
+from shared.target.kind import TargetKind
+from shared.target.removal import Removal
+from shared.target.room import Room
+from shared.target.statistics import TargetStatistics
+
+
+class TargetManagement(Protocol):
+    """One target under one account. `repository` begins with its project everywhere."""
+
+    @property
+    def kind(self) -> TargetKind: ...
+
+    async def check(self) -> None:
+        """Ask for a sign of life with the account; raises where the target is away or does not know the account."""
+        ...
+
+    async def prepare_repository(self, repository: str) -> None:
+        """Make sure that the repository can be pushed to: Harbor creates no project on a push.
+
+        A missing project is made, private. Raises `target_project_missing` where the account may not make one.
+        A plain registry needs nothing.
+        """
+        ...
+
+    async def room(self, repository: str) -> Room | None:
+        """Return what the repository's project may still take.
+
+        None where there is no limit, where it is not known, and where the project does not exist yet. A plain
+        registry has no limits to ask for.
+        """
+        ...
+
+    async def find_tag(self, repository: str, tag: str) -> Digest | None:
+        """Return what a tag points to now; None where there is no such tag."""
+        ...
+
+    async def remove_tag(self, repository: str, tag: str, digest: Digest, *, siblings: bool) -> Removal:
+        """Take the tag off this digest, and the manifest too when nothing else needs it.
+
+        `siblings` tells that another image that Longshore manages in this repository has the digest. No other tag is
+        ever lost, whoever made it, and the tag itself stays where it points to something else by now. Safe to repeat
+        after a crash at any moment. Raises `target_immutable_tag`, `target_artifact_referenced` or
+        `target_delete_refused` where the target does not allow it.
+        """
+        ...
+
+    async def statistics(self) -> TargetStatistics | None:
+        """Return the target's own figures; None where this kind of target has none to tell."""
+        ...

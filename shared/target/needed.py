@@ -1,0 +1,71 @@
+"""Whether a tag of a repository needs a manifest: by pointing to it, or to an index that has it as a part."""
+
+import asyncio
+from collections.abc import Sequence
+
+from shared.concurrency import gather_all
+from shared.errors import LongshoreError
+from shared.oci import media_types
+from shared.oci.descriptor import Descriptor
+from shared.oci.digest import Digest
+from shared.registry.repository import Repository
+
+# Tags that are looked at for one deletion: a few seconds' worth of small requests. Where there are more, the manifest
+# counts as needed, which costs its storage and nothing else.
+MAX_TAGS = 1000
+# Requests at a time, few enough not to be in the way of imports.
+REQUESTS_AT_ONCE = 8
+# As deep as an import follows indexes.
+MAX_DEPTH = 3
+# What a manifest that cannot be read is answered with; what it needs is not known.
+UNREADABLE = "target_protocol_error"
+
+
+async def is_needed(repository: Repository, digest: Digest, *, other_than: str) -> bool:
+    """Tell whether any tag but this one leads to the digest; in doubt it does."""
+    tags = await repository.list_tags()
+    if len(tags) > MAX_TAGS:
+        return True
+    search = _Search(repository, digest)
+    return any(await gather_all([search.from_tag(tag) for tag in tags if tag != other_than]))
+
+
+class _Search:
+    """Follows tags and indexes; every index is read once."""
+
+    def __init__(self, repository: Repository, digest: Digest) -> None:
+        self._repository = repository
+        self._digest = digest
+        self._slots = asyncio.Semaphore(REQUESTS_AT_ONCE)
+        self._seen: set[Digest] = set()
+
+    async def from_tag(self, tag: str) -> bool:
+        try:
+            async with self._slots:
+                found = await self._repository.find_manifest(tag)
+            return found is not None and await self._from_manifest(found, depth=1)
+        except LongshoreError as error:
+            if error.code == UNREADABLE:
+                return True
+            raise
+
+    async def _from_manifest(self, manifest: Descriptor, *, depth: int) -> bool:
+        if manifest.digest == self._digest:
+            return True
+        if manifest.media_type not in media_types.INDEXES or manifest.digest in self._seen or depth > MAX_DEPTH:
+            return False
+        self._seen.add(manifest.digest)
+        for child in await self._children(manifest.digest):
+            if await self._from_manifest(child, depth=depth + 1):
+                return True
+        return False
+
+    async def _children(self, digest: Digest) -> Sequence[Descriptor]:
+        """Return an index's children; none where it is gone, for instance a platform that was deleted by itself."""
+        try:
+            async with self._slots:
+                return (await self._repository.get_manifest(str(digest))).manifests
+        except LongshoreError as error:
+            if error.code == "target_not_found":
+                return ()
+            raise

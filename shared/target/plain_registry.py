@@ -1,0 +1,77 @@
+"""A plain registry as the target: all that the distribution spec can do, and nothing else."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from shared.errors import LongshoreError
+from shared.oci.digest import Digest
+from shared.registry.client import Registry
+from shared.registry.repository import Repository
+from shared.target.kind import TargetKind
+from shared.target.needed import is_needed
+from shared.target.removal import Removal
+from shared.target.room import Room
+from shared.target.statistics import TargetStatistics
+from shared.target.untag_marker import untag_marker
+
+
+class PlainRegistry:
+    """Fits `TargetManagement`. Children of a deleted index stay until the registry collects its garbage."""
+
+    kind = TargetKind.REGISTRY
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+
+    async def check(self) -> None:
+        await self._registry.ping()
+
+    async def prepare_repository(self, repository: str) -> None:
+        """Nothing: a push makes the repository."""
+
+    async def room(self, repository: str) -> Room | None:  # noqa: ARG002 - the spec knows no limits
+        return None
+
+    async def statistics(self) -> TargetStatistics | None:
+        return None
+
+    async def find_tag(self, repository: str, tag: str) -> Digest | None:
+        found = await self._registry.repository(repository).find_manifest(tag)
+        return found.digest if found else None
+
+    async def remove_tag(self, repository: str, tag: str, digest: Digest, *, siblings: bool) -> Removal:
+        there = self._registry.repository(repository)
+        with _explained():
+            found = await self._found(there, tag)
+            if siblings or await is_needed(there, digest, other_than=tag):
+                return await self._untag(there, tag) if found == digest else Removal.NOTHING
+            gone = await there.find_manifest(str(digest)) is None
+            await there.delete_manifest(digest)
+        return Removal.NOTHING if gone else Removal.MANIFEST
+
+    async def _found(self, repository: Repository, tag: str) -> Digest | None:
+        """Return what the tag points to, after ending a removal that was interrupted."""
+        found = await self.find_tag(repository.name, tag)
+        marker = untag_marker(repository.name, tag)
+        if found != marker.digest:
+            return found
+        await repository.delete_manifest(marker.digest)
+        return None
+
+    async def _untag(self, repository: Repository, tag: str) -> Removal:
+        """Take the tag off a manifest that stays."""
+        marker = untag_marker(repository.name, tag)
+        await repository.put_manifest(tag, marker)
+        await repository.delete_manifest(marker.digest)
+        return Removal.TAG
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Say what a refusal means here: registries have deletion switched off unless somebody asks for it."""
+    try:
+        yield
+    except LongshoreError as error:
+        if error.code != "target_refused":
+            raise
+        raise LongshoreError("target_delete_refused", error.detail) from error
