@@ -1,0 +1,107 @@
+"""Requests to Harbor's API: authorised, bounded, retried at this one level, with every failure translated."""
+
+import json
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import urlencode
+
+from yarl import URL
+
+from shared.errors import LongshoreError, Side
+from shared.harbor.addresses import API
+from shared.harbor.answers import refused, said_by_harbor
+from shared.network.session import Outgoing
+from shared.registry.credential import Credential
+from shared.registry.failures import Failure
+from shared.registry.request import OK, Reply, Request, Subject
+from shared.registry.retry import retried
+from shared.registry.wire import Wire, read_complaint_reply, read_reply
+
+# Bytes of one answer. A page of 100 artifacts with all that Harbor knows of them has a few hundred kilobytes.
+MAX_ANSWER_SIZE = 4 * 1024 * 1024
+OK_OR_MISSING = OK | {HTTPStatus.NOT_FOUND}
+NO_HEADERS: Mapping[str, str] = {}
+# "When the X-Is-Resource-Name is false and the parameter can be converted to an integer, the parameter will be as an
+# id" (Harbor's API description): a project may be named 2024.
+BY_NAME: Mapping[str, str] = {"X-Is-Resource-Name": "true"}
+
+
+class HarborApi:
+    """One Harbor under one account; `credential` is a user's or a robot account's (`robot$name`).
+
+    Every request here may be sent twice: reads, deletes of what may be gone, and a creation that may have happened.
+    """
+
+    def __init__(self, outgoing: Outgoing, host: str, credential: Credential | None) -> None:
+        self._wire = Wire(outgoing)
+        self._base = URL(f"{outgoing.policy.scheme(host)}://{host}{API}", encoded=True)
+        self._authorization = credential.basic() if credential else None
+        self._secrets = _secrets(credential)
+
+    def get(
+        self,
+        path: str,
+        step: str,
+        *,
+        query: Mapping[str, object] | None = None,
+        headers: Mapping[str, str] | None = None,
+        accepts: frozenset[int] = OK,
+    ) -> Request:
+        """Return the request for a path whose segments are encoded; `step` completes "answered 404 while …"."""
+        address = f"{path}?{urlencode(query)}" if query else path
+        return self._request("GET", address, step, accepts, headers=headers or NO_HEADERS)
+
+    def post(self, path: str, step: str, document: Mapping[str, Any], accepts: frozenset[int]) -> Request:
+        headers = {"Content-Type": "application/json"}
+        return self._request("POST", path, step, accepts, headers=headers, body=json.dumps(document).encode())
+
+    def delete(self, path: str, step: str) -> Request:
+        """Return the request that deletes something, which may be gone already."""
+        return self._request("DELETE", path, step, OK_OR_MISSING)
+
+    async def ask(self, request: Request, *, anonymous: bool = False) -> Reply:
+        """Send a request and read the answer as a whole; sent again where that may help."""
+        return await retried(lambda: self._ask(request, None if anonymous else self._authorization))
+
+    def refused(self, request: Request, reply: Reply) -> LongshoreError:
+        """Make the error for an answer that is no success, after all."""
+        return refused(request, reply, self._secrets)
+
+    async def _ask(self, request: Request, authorization: str | None) -> Reply:
+        async with self._wire.open(request, authorization) as response:
+            if response.status < HTTPStatus.BAD_REQUEST and response.status in request.accepts:
+                return await read_reply(request, response)
+            reply = await read_complaint_reply(request, response)
+        if reply.status not in request.accepts:
+            raise self.refused(request, reply)
+        if not said_by_harbor(reply):
+            raise request.failed(Failure.PROTOCOL, f"answered {reply.status}, but not as Harbor does,")
+        return reply
+
+    def _request(
+        self,
+        method: str,
+        path: str,
+        step: str,
+        accepts: frozenset[int],
+        *,
+        headers: Mapping[str, str] = NO_HEADERS,
+        body: bytes | None = None,
+    ) -> Request:
+        return Request(
+            side=Side.TARGET,
+            subject=Subject.REGISTRY,
+            step=step,
+            method=method,
+            url=URL(f"{self._base}{path}", encoded=True),
+            headers={"Accept": "application/json", **headers},
+            body=body,
+            accepts=accepts,
+            limit=MAX_ANSWER_SIZE,
+        )
+
+
+def _secrets(credential: Credential | None) -> tuple[str, ...]:
+    """Return what must not appear in a message, though a server might repeat it."""
+    return (credential.password, credential.basic().partition(" ")[2]) if credential else ()

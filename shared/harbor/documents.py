@@ -1,0 +1,77 @@
+"""Reads Harbor's JSON: what is asked for must be there and of its type, everything else is passed over."""
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, TypeVar
+
+from shared.registry.failures import Failure
+from shared.registry.request import Reply, Request
+from shared.registry.wording import clean
+
+T = TypeVar("T")
+
+Document = Mapping[str, Any]
+
+
+def read_one(request: Request, reply: Reply, parse: Callable[[Document], T]) -> T:
+    """Read an answer that is one object."""
+    return _parsed(request, lambda: parse(_object(json.loads(reply.content))))
+
+
+def read_list(request: Request, reply: Reply, parse: Callable[[Document], T]) -> list[T]:
+    """Read an answer that is a list of objects; Go writes an empty one as null."""
+    return _parsed(request, lambda: [parse(_object(item)) for item in _list(json.loads(reply.content))])
+
+
+def text(document: Document, name: str) -> str:
+    value = document.get(name)
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"{name} is not a text")
+    return value
+
+
+def optional_text(document: Document, name: str) -> str | None:
+    value = document.get(name)
+    return value if isinstance(value, str) and value else None
+
+
+def count(document: Document, name: str) -> int:
+    """Read a number of things or bytes; one that Harbor leaves out is 0, as Go leaves zeros out."""
+    value = document.get(name, 0)
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise ValueError(f"{name} is not a number of things")
+    return value
+
+
+def moment(document: Document, name: str) -> datetime | None:
+    """Read a time; None where there is none, which Go writes as the year 1."""
+    value = optional_text(document, name)
+    found = datetime.fromisoformat(value) if value else None
+    return found if found and found.year > 1 else None
+
+
+def objects(document: Document, name: str) -> list[Document]:
+    """Read a list of objects; one that is missing or null is empty."""
+    return [_object(item) for item in _list(document.get(name))]
+
+
+def _parsed(request: Request, read: Callable[[], T]) -> T:
+    try:
+        return read()
+    except (ValueError, RecursionError) as error:
+        raise request.failed(Failure.PROTOCOL, "does not answer as Harbor does", clean(str(error))) from None
+
+
+def _object(value: object) -> Document:
+    if not isinstance(value, dict):
+        raise ValueError("it is not an object")  # noqa: TRY004 - whatever is wrong with a document is a ValueError
+    return value
+
+
+def _list(value: object) -> list[object]:
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        raise ValueError("it is not a list")  # noqa: TRY004 - as above
+    return value
