@@ -43,3 +43,23 @@ async def forget(connection: Connection, registry: str, repository: str, digest:
     await connection.execute(
         "DELETE FROM blobs WHERE (registry, repository, digest) = ($1, $2, $3)", registry, repository, digest
     )
+
+
+async def forget_image(connection: Connection, registry: str, image_id: int) -> None:
+    """Drop what is known of an image's blobs in its repository, but for those of other ready images there."""
+    await connection.execute(
+        """
+        DELETE FROM blobs USING images AS gone
+        WHERE gone.id = $2 AND (blobs.registry, blobs.repository) = ($1, gone.repository)
+          AND blobs.digest IN (
+            SELECT digest FROM import_layers JOIN imports ON imports.id = import_id WHERE image_id = $2
+          )
+          AND blobs.digest NOT IN (
+            SELECT digest FROM import_layers JOIN imports ON imports.id = import_id JOIN images ON images.id = image_id
+            WHERE (images.registry_host, images.repository) = (gone.registry_host, gone.repository)
+              AND images.id <> $2 AND images.status = 'ready'
+          )
+        """,
+        registry,
+        image_id,
+    )

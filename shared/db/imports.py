@@ -19,6 +19,8 @@ class Import:
     """One import. `rate` is in bytes per second, `progress` in per cent.
 
     `idle` are the seconds since bytes last moved (None before that), `age` those since anything about it changed.
+    `tagging`: the target's tag may have been written, by whichever attempt. `fenced`: the attempt that runs has leave
+    to write it.
     """
 
     id: int
@@ -34,6 +36,7 @@ class Import:
     sequence: int
     due_at: datetime
     tagging: bool
+    fenced: bool = False
     bytes_done: int
     bytes_total: int
     progress: int
@@ -77,8 +80,9 @@ class Movement:
 
 _COLUMNS = """
     id, name, image_id, state, source, source_digest, platforms, requested_by, attempt, failures, sequence, due_at,
-    tagging, bytes_done, bytes_total, progress, rate, extract(epoch FROM now() - moved_at)::float8 AS idle,
-    extract(epoch FROM now() - updated_at)::float8 AS age, error_code, error_detail, created_at, started_at, finished_at
+    tagging, state = 'running' AND fenced_attempt = attempt AS fenced, bytes_done, bytes_total, progress, rate,
+    extract(epoch FROM now() - moved_at)::float8 AS idle, extract(epoch FROM now() - updated_at)::float8 AS age,
+    error_code, error_detail, created_at, started_at, finished_at
 """
 
 
@@ -138,6 +142,33 @@ async def lock_import(connection: Connection, name: str) -> Import | None:
     return _import(row) if row else None
 
 
+async def lock_open(connection: Connection, image_id: int) -> Import | None:
+    """Return the import of this image that is under way, locked until the transaction ends.
+
+    Whoever locks an image and its import locks the import first.
+    """
+    row = await connection.fetchrow(
+        f"""
+        SELECT {_COLUMNS} FROM imports WHERE image_id = $1 AND state IN ('queued', 'running', 'waiting') FOR UPDATE
+        """,  # noqa: S608 - fixed text
+        image_id,
+    )
+    return _import(row) if row else None
+
+
+async def may_have_tagged(connection: Connection, image_id: int) -> bool:
+    """Tell whether an import since the image was last ready may have moved the target's tag."""
+    tagged: bool = await connection.fetchval(
+        """
+        SELECT coalesce(bool_or(tagging), false) FROM imports
+        WHERE image_id = $1
+          AND id > (SELECT coalesce(max(id), 0) FROM imports WHERE image_id = $1 AND state = 'ready')
+        """,
+        image_id,
+    )
+    return tagged
+
+
 async def claim(connection: Connection, name: str, *, worker: str, lease: float) -> ClaimedImport | None:
     """Take a due import for `lease` seconds; None where it is not to be had. The attempt goes up by one."""
     row = await connection.fetchrow(
@@ -178,7 +209,8 @@ async def record_progress(
         UPDATE imports
         SET sequence = $2, lease_until = now() + make_interval(secs => $3), bytes_done = $4, bytes_total = $5,
             progress = greatest(progress, $6), rate = $7, moved_at = CASE WHEN $8 THEN now() ELSE moved_at END,
-            tagging = tagging OR $9, source_digest = coalesce(source_digest, $10), updated_at = now()
+            tagging = tagging OR $9, fenced_attempt = CASE WHEN $9 THEN attempt ELSE fenced_attempt END,
+            source_digest = coalesce(source_digest, $10), updated_at = now()
         WHERE id = $1
         """,
         import_id,

@@ -1,4 +1,4 @@
-"""Stored source registries; images on their way out."""
+"""Stored source registries; images on their way out, and who must not write a tag meanwhile."""
 
 from alembic import op
 
@@ -32,14 +32,18 @@ ALTER TABLE images
     ADD COLUMN deletion_requested_by text
 """
 
+# The last attempt that was given leave to write the tag: while it runs, it may be writing.
+FENCE = "ALTER TABLE imports ADD COLUMN fenced_attempt integer NOT NULL DEFAULT 0"
+
 DELETIONS = "CREATE INDEX images_deletions ON images (deletion_lease_until) WHERE deletion_lease_until IS NOT NULL"
 
 
 def upgrade() -> None:
-    for statement in (REGISTRIES, ONE_DEFAULT, DELETION, DELETIONS):
+    for statement in (REGISTRIES, ONE_DEFAULT, DELETION, FENCE, DELETIONS):
         op.execute(statement)
 
 
 def downgrade() -> None:
+    op.execute("ALTER TABLE imports DROP COLUMN fenced_attempt")
     op.execute("ALTER TABLE images DROP COLUMN deletion_lease_until, DROP COLUMN deletion_requested_by")
     op.execute("DROP TABLE source_registries")

@@ -1,0 +1,165 @@
+"""Deletions of images: begun with a lease, carried out at the target, ended by deleting the row.
+
+While an image of a repository is marked here, no import may write a tag in that repository, and no deletion begins
+there while one may be writing: `lock_repository` makes looking and marking one step. Whoever locks an image and an
+import locks the import first, and the repository last.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from shared.db.database import Connection
+
+# The first half of the advisory locks' keys; the second is made of the repository's name.
+REPOSITORY_LOCK = 72_651
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeletableImage:
+    """An image as its deletion needs it.
+
+    `digest` is None until the image was ready once. `marked`: a deletion has begun; `leased`: and somebody is at it.
+    """
+
+    id: int
+    registry_host: str
+    repository: str
+    tag: str
+    digest: str | None
+    created_by: str
+    marked: bool
+    leased: bool
+
+
+async def lock_image(connection: Connection, image_id: int) -> DeletableImage | None:
+    """Return the image, locked until the transaction ends."""
+    row = await connection.fetchrow(
+        """
+        SELECT id, registry_host, repository, tag, digest, created_by, deletion_lease_until IS NOT NULL AS marked,
+               coalesce(deletion_lease_until > now(), false) AS leased
+        FROM images WHERE id = $1 FOR UPDATE
+        """,
+        image_id,
+    )
+    return DeletableImage(**dict(row)) if row else None
+
+
+async def lock_repository(connection: Connection, image_id: int) -> None:
+    """Wait until nobody else decides who may write in the image's repository; holds until the transaction ends."""
+    await connection.execute(
+        "SELECT pg_advisory_xact_lock($1, hashtext(registry_host || '/' || repository)) FROM images WHERE id = $2",
+        REPOSITORY_LOCK,
+        image_id,
+    )
+
+
+async def is_marked(connection: Connection, image_id: int) -> bool:
+    """Tell whether the image's deletion has begun."""
+    marked: bool | None = await connection.fetchval(
+        "SELECT deletion_lease_until IS NOT NULL FROM images WHERE id = $1", image_id
+    )
+    return bool(marked)
+
+
+async def under_way(connection: Connection, image_id: int) -> bool:
+    """Tell whether a deletion has begun in the image's repository, of this image or of another one."""
+    found: bool = await connection.fetchval(
+        """
+        SELECT EXISTS (
+            SELECT FROM images AS own JOIN images AS other USING (registry_host, repository)
+            WHERE own.id = $1 AND other.deletion_lease_until IS NOT NULL
+        )
+        """,
+        image_id,
+    )
+    return found
+
+
+async def tag_being_written(connection: Connection, image_id: int) -> bool:
+    """Tell whether an import may be writing a tag in the image's repository at this moment."""
+    found: bool = await connection.fetchval(
+        """
+        SELECT EXISTS (
+            SELECT FROM images AS own JOIN images AS other USING (registry_host, repository)
+            JOIN imports ON imports.image_id = other.id
+            WHERE own.id = $1 AND imports.state = 'running' AND imports.fenced_attempt = imports.attempt
+        )
+        """,
+        image_id,
+    )
+    return found
+
+
+async def has_sibling(connection: Connection, image_id: int) -> bool:
+    """Tell whether another image of the repository, which is not itself being deleted, has the same digest."""
+    found: bool = await connection.fetchval(
+        """
+        SELECT EXISTS (
+            SELECT FROM images AS own JOIN images AS other USING (registry_host, repository, digest)
+            WHERE own.id = $1 AND other.id <> $1 AND other.deletion_lease_until IS NULL
+        )
+        """,
+        image_id,
+    )
+    return found
+
+
+async def begin(connection: Connection, image_id: int, *, user: str | None, lease: float) -> datetime:
+    """Mark the image for `lease` seconds and return until when: the proof that the deletion is the holder's.
+
+    None as the user goes on with a deletion that somebody else has asked for.
+    """
+    until: datetime = await connection.fetchval(
+        """
+        UPDATE images
+        SET deletion_lease_until = now() + make_interval(secs => $3),
+            deletion_requested_by = coalesce($2, deletion_requested_by)
+        WHERE id = $1 RETURNING deletion_lease_until
+        """,
+        image_id,
+        user,
+        lease,
+    )
+    return until
+
+
+async def abandon(connection: Connection, image_id: int, until: datetime, *, ready: bool) -> None:
+    """Take the mark off again; `ready` tells that the target was just seen to serve the image as it should."""
+    await connection.execute(
+        """
+        UPDATE images
+        SET deletion_lease_until = NULL, deletion_requested_by = NULL,
+            status = CASE WHEN $3 THEN 'ready' ELSE status END
+        WHERE id = $1 AND deletion_lease_until = $2
+        """,
+        image_id,
+        until,
+        ready,
+    )
+
+
+async def suspend(connection: Connection, image_id: int, until: datetime, *, delay: float) -> None:
+    """Leave a deletion that was begun at the target to be gone on with after `delay` seconds; the image is broken."""
+    await connection.execute(
+        """
+        UPDATE images
+        SET status = 'failed', deletion_lease_until = now() + make_interval(secs => $3), updated_at = now()
+        WHERE id = $1 AND deletion_lease_until = $2
+        """,
+        image_id,
+        until,
+        delay,
+    )
+
+
+async def finish(connection: Connection, image_id: int, until: datetime) -> None:
+    """Delete the image with its imports, unless somebody else has taken the deletion over."""
+    await connection.execute("DELETE FROM images WHERE id = $1 AND deletion_lease_until = $2", image_id, until)
+
+
+async def interrupted(connection: Connection, limit: int) -> list[int]:
+    """Return the ids of images whose deletion was begun and has nobody at it, the longest left first."""
+    rows = await connection.fetch(
+        "SELECT id FROM images WHERE deletion_lease_until < now() ORDER BY deletion_lease_until LIMIT $1", limit
+    )
+    return [row["id"] for row in rows]
