@@ -7,13 +7,18 @@ from aiohttp import hdrs, web
 
 from api_service.config import Settings
 from api_service.details_feed import DetailsFeed
+from api_service.find_source import SourceFinder
 from api_service.import_image import ImageImporter
+from api_service.issuer_keys import IssuerKeys
+from api_service.jwt_verifier import JwtVerifier
 from api_service.keys import (
     DATABASE,
     FEED,
     IMPORTER,
+    JWT,
     NOTIFICATIONS,
     READINESS,
+    REGISTRIES,
     RELAY,
     REPORTING,
     REQUEST_ID,
@@ -34,11 +39,13 @@ from api_service.reaper import Reaper
 from api_service.report_progress import ProgressReporting
 from api_service.resolve_source import SourceResolver
 from api_service.routes import add_routes
+from api_service.stored_registries import StoredRegistries
 from api_service.supervise import running
 from api_service.target_name import TargetNaming
 from shared.db import imports, outbox
 from shared.db.database import open_database
 from shared.errors import Side
+from shared.network.session import open_outgoing
 from shared.registry.client import open_registries
 
 # Connections to PostgreSQL of one instance, beside the listening one. The relay and the reaper hold one each at times.
@@ -75,18 +82,36 @@ async def registries_part(app: web.Application) -> AsyncIterator[None]:
         yield
 
 
+async def oidc_part(app: web.Application) -> AsyncIterator[None]:
+    """The issuer of JWTs, where one is configured."""
+    settings = app[SETTINGS].oidc
+    if settings is None:
+        yield
+        return
+    async with open_outgoing(settings.network) as outgoing:
+        keys = IssuerKeys(outgoing, settings)
+        app[JWT] = JwtVerifier(settings, keys)
+        async with running("oidc", keys.run):
+            yield
+
+
 async def use_cases_part(app: web.Application) -> AsyncIterator[None]:
     """What the handlers call."""
     settings = app[SETTINGS]
+    secrets, policy = settings.shared.secrets, settings.shared.source_network
+    finder = SourceFinder(database=app[DATABASE], secrets=secrets, policy=policy)
+    naming = TargetNaming(
+        host=settings.target_name, project=settings.default_project, drop_host_for=settings.drop_host_for
+    )
     app[IMPORTER] = ImageImporter(
         database=app[DATABASE],
+        finder=finder,
         resolver=SourceResolver(app[SOURCES]),
-        naming=TargetNaming(
-            host=settings.target_name, project=settings.default_project, drop_host_for=settings.drop_host_for
-        ),
+        naming=naming,
         registry_host=settings.target_name,
-        secrets=settings.shared.secrets,
+        secrets=secrets,
     )
+    app[REGISTRIES] = StoredRegistries(database=app[DATABASE], secrets=secrets, policy=policy)
     app[REPORTING] = ProgressReporting(database=app[DATABASE], retries=settings.retries, lease=settings.lease)
     app[FEED] = DetailsFeed(app[DATABASE], app[NOTIFICATIONS])
     yield
@@ -116,6 +141,7 @@ PARTS: Sequence[Part] = (
     database_part,
     notifications_part,
     registries_part,
+    oidc_part,
     use_cases_part,
     relay_part,
     reaper_part,

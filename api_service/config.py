@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from environs import FileAwareEnv
 from marshmallow import ValidationError, validate
 
+from api_service.oidc_settings import OidcSettings, read_oidc
 from api_service.retry_policy import RetryPolicy
 from shared.oci.reference import Reference, normal_registry
 from shared.settings import SharedSettings, read_shared, reading_environment
@@ -23,7 +24,7 @@ class Settings:
     """What `longshore-api serve` needs.
 
     `target_name` is the target's public host, shown as `registryHost`. `drop_host_for` are the registries whose host
-    is left out of an image's name in the target. `lease` is in seconds.
+    is left out of an image's name in the target. `lease` is in seconds. `oidc` None: API tokens alone are taken.
     """
 
     shared: SharedSettings
@@ -34,6 +35,7 @@ class Settings:
     drop_host_for: frozenset[str]
     lease: float
     retries: RetryPolicy
+    oidc: OidcSettings | None = None
 
 
 def read_settings() -> Settings:
@@ -49,6 +51,7 @@ def read_settings() -> Settings:
             drop_host_for=_read_dropped(env),
             lease=env.float("LEASE_SECONDS", 30, validate=validate.Range(MIN_LEASE, MAX_LEASE)),
             retries=_read_retries(env),
+            oidc=read_oidc(env, shared.source_network),
         )
 
 

@@ -8,11 +8,13 @@ from api_service.config import Settings
 from api_service.details_feed import DetailsFeed
 from api_service.identity import Identity
 from api_service.import_image import ImageImporter
+from api_service.jwt_verifier import JwtVerifier
 from api_service.notifications import Notifications
 from api_service.outbox import Relay
 from api_service.readiness import Readiness
 from api_service.report_progress import ProgressReporting
 from api_service.route import Handler, Route
+from api_service.stored_registries import StoredRegistries
 from shared.db.database import Database
 from shared.registry.client import Registries, Registry
 
@@ -23,7 +25,9 @@ NOTIFICATIONS = web.AppKey("NOTIFICATIONS", Notifications)
 SOURCES = web.AppKey("SOURCES", Registries)
 TARGET = web.AppKey("TARGET", Registry)
 IMPORTER = web.AppKey("IMPORTER", ImageImporter)
+REGISTRIES = web.AppKey("REGISTRIES", StoredRegistries)
 REPORTING = web.AppKey("REPORTING", ProgressReporting)
+JWT = web.AppKey("JWT", JwtVerifier)
 FEED = web.AppKey("FEED", DetailsFeed)
 RELAY = web.AppKey("RELAY", Relay)
 READINESS = web.AppKey("READINESS", Readiness)

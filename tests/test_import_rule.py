@@ -25,10 +25,12 @@ IO_LIBRARIES = {"aiohttp", "aio_pika", "aiormq", "asyncpg", "aiodocker", "socket
 HOMES = {
     "asyncpg": ("shared.db",),
     "alembic": ("shared.db",),
+    "apispec": ("api_service.openapi",),
     "sqlalchemy": ("shared.db",),
     "aio_pika": ("shared.topology", "api_service.broker", "import_worker.consumer"),
     "cryptography": ("shared.secret_box",),
     "environs": ("shared.settings", "api_service.config", "api_service.oidc_settings", "import_worker.config"),
+    "joserfc": ("api_service.issuer_keys", "api_service.jwt_verifier"),
     "stamina": ("shared.registry",),
     "webargs": ("api_service",),
     "uvloop": ("api_service.cli", "import_worker.cli"),

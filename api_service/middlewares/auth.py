@@ -6,14 +6,16 @@ import structlog
 from aiohttp import hdrs, web
 
 from api_service.identity import Identity
-from api_service.keys import DATABASE, IDENTITY, ROUTES
+from api_service.jwt_verifier import looks_like_jwt
+from api_service.keys import DATABASE, IDENTITY, JWT, ROUTES
 from api_service.route import Handler
 from shared.db.database import Database
 from shared.db.tokens import ApiToken, Role, find_token, touch_token
 from shared.errors import LongshoreError
 
-# RFC 6750, b64token; a longer text is no token of ours.
-_BEARER = re.compile(r"[Bb][Ee][Aa][Rr][Ee][Rr] +([A-Za-z0-9._~+/=-]{1,512}) *")
+# RFC 6750, b64token. An API token has 47 characters, a JWT with many groups in it thousands; the server itself takes
+# header lines of 8 KiB.
+_BEARER = re.compile(r"[Bb][Ee][Aa][Rr][Ee][Rr] +([A-Za-z0-9._~+/=-]{1,8192}) *")
 
 
 @web.middleware
@@ -38,7 +40,10 @@ async def _identify(request: web.Request) -> Identity:
         raise LongshoreError("unauthenticated", "The request has no Authorization header.")
     match = _BEARER.fullmatch(header)
     if match is None:
-        raise LongshoreError("unauthenticated", "The Authorization header is not of the form `Bearer <API token>`.")
+        raise LongshoreError("unauthenticated", "The Authorization header is not of the form `Bearer <token>`.")
+    verifier = request.app.get(JWT)
+    if verifier and looks_like_jwt(match[1]):
+        return await verifier.identify(match[1])
     token = await _find(request.app[DATABASE], match[1])
     if token.expired:
         raise LongshoreError("token_expired", "The API token has expired.")

@@ -15,6 +15,7 @@ from api_service.app import (
     create_app,
     database_part,
     notifications_part,
+    oidc_part,
     registries_part,
     use_cases_part,
 )
@@ -29,11 +30,12 @@ from shared.network.policy import NetworkPolicy
 from shared.secret_box import SecretBox
 from shared.settings import SharedSettings, Target
 from tests.api.api import LEASE, Api
+from tests.api.oidc_issuer import Issuer
 from tests.conftest import TEMPLATE
 from tests.registry.hostile import HostileRegistry
 
 # What answers requests, without RabbitMQ and without what happens by itself.
-REQUESTS_ONLY: Sequence[Part] = (database_part, notifications_part, registries_part, use_cases_part)
+REQUESTS_ONLY: Sequence[Part] = (database_part, notifications_part, registries_part, oidc_part, use_cases_part)
 # As an operator allows it: any registry on this machine. Nothing listens at port 1.
 ALLOWED = ("127.0.0.1",)
 
@@ -72,7 +74,7 @@ def shared_database(postgres: Postgres) -> Iterator[str]:
 @pytest.fixture
 def database_url(postgres: Postgres, shared_database: str) -> str:
     """One database for these many small tests, emptied before each: ten times as fast as a new one."""
-    tables = "images, imports, import_layers, outbox, api_tokens, blobs"
+    tables = "images, imports, import_layers, outbox, api_tokens, blobs, source_registries"
     postgres.execute(f"TRUNCATE {tables} RESTART IDENTITY", database=shared_database.rpartition("/")[2])
     return shared_database
 
@@ -151,6 +153,20 @@ def open_api(database: Database) -> OpenApi:
 async def api(open_api: OpenApi, settings: Settings) -> AsyncIterator[Api]:
     """An API that answers requests; messages stay in the outbox."""
     async with open_api(settings) as api:
+        yield api
+
+
+@pytest.fixture
+async def issuer() -> AsyncIterator[Issuer]:
+    """An OIDC issuer, with one key."""
+    async with Issuer().running() as issuer:
+        yield issuer
+
+
+@pytest.fixture
+async def jwt_api(open_api: OpenApi, settings: Settings, issuer: Issuer) -> AsyncIterator[Api]:
+    """An API that takes the issuer's tokens, too."""
+    async with open_api(replace(settings, oidc=issuer.settings())) as api:
         yield api
 
 
