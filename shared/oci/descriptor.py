@@ -38,7 +38,7 @@ class Descriptor:
             size=_size(value),
             platform=_platform(value.get("platform")),
             annotations=_annotations(value.get("annotations")),
-            urls=tuple(str(url) for url in value.get("urls") or ()),
+            urls=_urls(value.get("urls")),
         )
 
 
@@ -59,10 +59,13 @@ def _size(value: dict[str, Any]) -> int:
 def _platform(value: object) -> Platform | None:
     if not isinstance(value, dict):
         return None
-    os, architecture = value.get("os"), value.get("architecture")
-    if not isinstance(os, str) or not isinstance(architecture, str):
-        raise ValueError("a platform lacks os or architecture")
-    return Platform(os, architecture, str(value.get("variant") or ""))
+    return Platform.of(value.get("os"), value.get("architecture"), value.get("variant"))
+
+
+def _urls(value: object) -> tuple[str, ...]:
+    if value is not None and not isinstance(value, list):
+        raise ValueError("a descriptor's urls are not a list")
+    return tuple(str(url) for url in value or ())
 
 
 def _annotations(value: object) -> dict[str, str]:

@@ -80,7 +80,7 @@ def trim_index(index: Manifest, children: Mapping[Digest, Manifest]) -> Manifest
     document["manifests"] = [
         {**entry, "digest": str(child.digest), "size": child.size} for entry, child in kept if child is not None
     ]
-    content = json.dumps(document, indent=2, ensure_ascii=False).encode()
+    content = json.dumps(document, indent=2).encode()
     return Manifest.parse(content, index.media_type)
 
 

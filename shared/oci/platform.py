@@ -4,6 +4,8 @@ import re
 from dataclasses import dataclass
 
 _PART = re.compile(r"[a-z0-9][a-z0-9._-]{0,31}")
+# What a document may state: any case, as found in the wild, but short and without surprises for a page or a database.
+_STATED = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 # Other spellings that people use, after containerd's platform normalisation.
 _ARCHITECTURE_ALIASES = {"x86_64": "amd64", "x86-64": "amd64", "aarch64": "arm64"}
 
@@ -15,6 +17,14 @@ class Platform:
     os: str
     architecture: str
     variant: str = ""
+
+    @classmethod
+    def of(cls, os: object, architecture: object, variant: object = None) -> "Platform":
+        """Make one of what a document says; raises ValueError where os or architecture is missing or no name."""
+        parts = [os, architecture, *([variant] if variant else [])]
+        if not all(isinstance(part, str) and _STATED.fullmatch(part) for part in parts):
+            raise ValueError("a platform's os, architecture or variant is missing or no name")
+        return cls(*map(str, parts))
 
     @classmethod
     def parse(cls, text: str) -> "Platform":

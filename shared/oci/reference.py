@@ -18,6 +18,8 @@ _HOST_LABEL = r"(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])"
 _REGISTRY = re.compile(rf"(?:{_HOST_LABEL}(?:\.{_HOST_LABEL})*|\[[0-9a-fA-F:]+\])(?::[0-9]{{1,5}})?")
 _COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 _REPOSITORY = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*")
+# Docker reads these as the id of a local image, so it refuses them as names.
+_IMAGE_ID = re.compile(r"[0-9a-f]{64}")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 
 
@@ -40,6 +42,8 @@ class Reference:
             raise ValueError(f"the reference is longer than {MAX_REFERENCE_LENGTH} characters")
         rest, digest = _take_digest(text)
         host, path = split_registry(rest)
+        if _IMAGE_ID.fullmatch(text):
+            raise ValueError(f"{text} is an image id, which no registry knows; name a repository")
         path, tag = _take_tag(path)
         host = normal_registry(host or registry or DOCKER_HUB)
         if host == DOCKER_HUB and "/" not in path:

@@ -22,4 +22,7 @@ def describe(manifests: Sequence[Manifest], config: ImageConfig) -> str:
 def _text(labels: object) -> str:
     """Return the description among these labels, cut to what the API takes."""
     text = labels.get(DESCRIPTION) if isinstance(labels, dict) else None
-    return text.replace("\0", "")[:MAX_DESCRIPTION_LENGTH] if isinstance(text, str) else ""
+    if not isinstance(text, str):
+        return ""
+    # Half characters and zero bytes can be written in JSON, and stored nowhere.
+    return text.replace("\0", "").encode(errors="ignore").decode()[:MAX_DESCRIPTION_LENGTH]

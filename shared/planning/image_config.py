@@ -26,10 +26,10 @@ class ImageConfig:
     @property
     def platforms(self) -> tuple[Platform, ...]:
         """The one platform that the config names, if it does."""
-        os, architecture, variant = (self.document.get(key) for key in ("os", "architecture", "variant"))
-        if not isinstance(os, str) or not isinstance(architecture, str):
+        try:
+            return (Platform.of(*(self.document.get(key) for key in ("os", "architecture", "variant"))),)
+        except ValueError:
             return ()
-        return (Platform(os, architecture, variant if isinstance(variant, str) else ""),)
 
     @property
     def labels(self) -> object:

@@ -138,3 +138,15 @@ def test_a_tag_outside_the_grammar_is_refused(tag: str) -> None:
     """Wherever it comes from."""
     with pytest.raises(ValueError, match="is not a tag"):
         check_tag(tag)
+
+
+@pytest.mark.parametrize("text", ["a" * 64, "0123456789abcdef" * 4])
+def test_an_image_id_is_no_name(text: str) -> None:
+    """Docker reads 64 hexadecimal digits as the id of a local image, and refuses them as a name."""
+    with pytest.raises(ValueError, match="image id"):
+        Reference.parse(text)
+
+
+def test_an_image_id_within_a_repository_is_a_name() -> None:
+    """Only the bare digits are ambiguous."""
+    assert Reference.parse(f"quay.io/team/{'a' * 64}").repository == f"team/{'a' * 64}"

@@ -103,11 +103,11 @@ class Product:
 
 
 @pytest.fixture(scope="session")
-def product(scratch: Scratch) -> Iterator[Product]:
+def product() -> Iterator[Product]:
     settings = {
         "LEASE_SECONDS": LEASE_SECONDS,
         "RETRY_BASE_SECONDS": "1",
         "LOG_LEVEL": os.environ.get("LOG_LEVEL", "INFO"),
     }
-    with Stack(scratch, workers=0, fsync=False, settings=settings) as stack:
+    with Scratch() as scratch, Stack(scratch, workers=0, fsync=False, settings=settings) as stack:
         yield Product(stack)
