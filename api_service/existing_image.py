@@ -3,10 +3,13 @@
 from dataclasses import dataclass
 
 from api_service.identity import Identity
+from api_service.import_request import ImportRequest
 from shared.db.images import Image
 from shared.db.imports import Import
 from shared.errors import LongshoreError
 from shared.imports import OPEN_STATES, ImageStatus
+from shared.oci.digest import Digest
+from shared.oci.reference import Reference
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,6 +20,16 @@ class Wanted:
     digest: str | None
     platforms: tuple[str, ...]
     force: bool
+
+    @classmethod
+    def of(cls, request: ImportRequest, source: Reference, digest: Digest | None) -> "Wanted":
+        """Take from a request what decides, with its source and what that points to."""
+        return cls(
+            source=str(source),
+            digest=str(digest) if digest else None,
+            platforms=tuple(sorted({str(platform) for platform in request.platforms})),
+            force=request.force,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,11 +4,11 @@ import json
 from dataclasses import dataclass
 
 from api_service.existing_image import Exists, Start, Wanted, judge
+from api_service.find_source import SourceFinder
 from api_service.identity import Identity
 from api_service.import_name import new_import_name
 from api_service.import_request import AnswerState, ImportAnswer, ImportRequest
 from api_service.resolve_source import SourceResolver
-from api_service.source_reference import read_source
 from api_service.target_name import TargetName, TargetNaming
 from shared.db import images, imports, outbox
 from shared.db.database import Connection, Database
@@ -30,6 +30,7 @@ class _Plan:
     request: ImportRequest
     wanted: Wanted
     target: TargetName
+    credential: Credential | None
     by: Identity
 
 
@@ -38,6 +39,7 @@ class ImageImporter:
     """Starts imports. `registry_host` is the target's public name."""
 
     database: Database
+    finder: SourceFinder
     resolver: SourceResolver
     naming: TargetNaming
     registry_host: str
@@ -45,16 +47,12 @@ class ImageImporter:
 
     async def start(self, request: ImportRequest, by: Identity) -> ImportAnswer:
         """Start the import, join the one that is under way, or say that the image is there already."""
-        source = read_source(request.source, request.source_registry)
-        target = self.naming.name(source, request.target)
-        digest = await self.resolver.resolve(source, request.credentials, request.platforms)
-        wanted = Wanted(
-            source=str(source),
-            digest=str(digest) if digest else None,
-            platforms=tuple(sorted({str(platform) for platform in request.platforms})),
-            force=request.force,
-        )
-        return await self._record(_Plan(request=request, wanted=wanted, target=target, by=by))
+        source = await self.finder.find(request)
+        target = self.naming.name(source.reference, request.target)
+        digest = await self.resolver.resolve(source.reference, source.credential, request.platforms)
+        wanted = Wanted.of(request, source.reference, digest)
+        plan = _Plan(request=request, wanted=wanted, target=target, credential=source.credential, by=by)
+        return await self._record(plan)
 
     async def _record(self, plan: _Plan) -> ImportAnswer:
         for _ in range(TRIES):
@@ -105,13 +103,13 @@ class ImageImporter:
             source=plan.wanted.source,
             source_digest=plan.wanted.digest,
             platforms=plan.wanted.platforms,
-            credentials=self._sealed(plan.request.credentials),
+            credentials=self._sealed(plan.credential),
             user=plan.by.user,
         )
         await outbox.add(connection, import_id, "requested")
         return ImportAnswer(state=AnswerState.STARTED, message=STARTED, image_id=image_id, name=name)
 
-    def _sealed(self, credentials: Credential | None) -> bytes | None:
-        if credentials is None:
+    def _sealed(self, credential: Credential | None) -> bytes | None:
+        if credential is None:
             return None
-        return self.secrets.seal(json.dumps({"username": credentials.username, "password": credentials.password}))
+        return self.secrets.seal(json.dumps({"username": credential.username, "password": credential.password}))

@@ -10,15 +10,19 @@ from shared.registry.credential import Credential
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportRequest:
-    """The request, checked for form; None and the empty tuple mean "not given"."""
+    """The request, checked for form; None and the empty tuple mean "not given".
+
+    `credentials` are an account or a stored registry's name. `dry_run`: say what would happen, and do nothing.
+    """
 
     source: str
     source_registry: str | None = None
     target: str | None = None
     platforms: tuple[Platform, ...] = ()
-    credentials: Credential | None = None
+    credentials: Credential | str | None = None
     description: str | None = None
     force: bool = False
+    dry_run: bool = False
 
 
 class AnswerState(IntEnum):

@@ -13,6 +13,7 @@ Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
 # Open to everybody, without a token. Said by name, so that forgetting the roles cannot open a route.
 PUBLIC: frozenset[Role] | None = None
 USERS = frozenset({Role.USER, Role.ADMIN})
+ADMINS = frozenset({Role.ADMIN})
 WORKERS = frozenset({Role.WORKER})
 
 

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 from aiohttp import hdrs, web
 
-from api_service.handlers import health, images, imports
+from api_service.handlers import health, images, imports, registries
 from api_service.import_request import refusal_fields
 from api_service.keys import ROUTES
-from api_service.route import PUBLIC, USERS, WORKERS, Route
+from api_service.route import ADMINS, PUBLIC, USERS, WORKERS, Route
 
 BASE = "/api/v1"
 
@@ -35,6 +35,11 @@ ALL_ROUTES: Sequence[Route] = (
         handler=imports.progress_handler,
         roles=WORKERS,
     ),
+    Route(method="GET", path=f"{BASE}/image-registries", handler=registries.list_handler, roles=USERS),
+    Route(method="POST", path=f"{BASE}/image-registries", handler=registries.create_handler, roles=ADMINS),
+    Route(method="GET", path=f"{BASE}/image-registries/{{id}}", handler=registries.get_handler, roles=ADMINS),
+    Route(method="PATCH", path=f"{BASE}/image-registries/{{id}}", handler=registries.change_handler, roles=ADMINS),
+    Route(method="DELETE", path=f"{BASE}/image-registries/{{id}}", handler=registries.delete_handler, roles=ADMINS),
 )
 
 

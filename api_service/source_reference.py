@@ -1,29 +1,35 @@
 """Which image a request means."""
 
 from shared.errors import LongshoreError
-from shared.oci.reference import Reference, normal_registry
+from shared.oci.reference import Reference, normal_registry, split_registry
 
 # A source on a Docker Engine instead of in a registry.
 DOCKER_DAEMON = "docker-daemon:"
 
 
-def read_source(source: str, source_registry: str | None) -> Reference:
+def read_source(source: str, source_registry: str | None, *, default: str | None = None) -> Reference:
     """Read `source` as Docker would; `source_registry` stands in front where it names no registry.
 
-    Raises `reference_malformed`, `source_registry_conflict`, and `validation_failed` for a malformed source_registry.
+    `default` is the registry that is meant where both name none; without it, that is Docker Hub. Raises
+    `reference_malformed`, `source_registry_conflict`, and `validation_failed` for a malformed source_registry.
     """
     if source.startswith(DOCKER_DAEMON):
         raise LongshoreError(
             "reference_malformed", "Sources on a Docker Engine (docker-daemon:) are not supported by this version."
         )
     registry = _read_registry(source_registry) if source_registry else None
-    reference = _read_reference(source, registry)
+    reference = _read_reference(source, registry or default)
     if registry and reference.registry != registry:
         raise LongshoreError(
             "source_registry_conflict",
             f"source names the registry {reference.registry}, sourceRegistry says {registry}.",
         )
     return reference
+
+
+def names_registry(source: str, source_registry: str | None) -> bool:
+    """Tell whether the request says which registry it means."""
+    return bool(source_registry) or split_registry(source)[0] is not None
 
 
 def _read_registry(text: str) -> str:

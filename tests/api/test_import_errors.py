@@ -53,7 +53,7 @@ class Wrong:
         Wrong({"source": "a\tb"}, "source"),
         Wrong({"source": "a" * 1025}, "source"),
         Wrong({"source": "app", "tag": "1"}, "tag"),
-        Wrong({"source": "app", "dryRun": True}, "dryRun"),
+        Wrong({"source": "app", "dryRun": "true"}, "dryRun"),
         Wrong({"source": "app", "sourceRegistry": 1}, "sourceRegistry"),
         Wrong({"source": "app", "sourceRegistry": "https://quay.io"}, "sourceRegistry"),
         Wrong({"source": "app", "target": "no-project"}, "target"),

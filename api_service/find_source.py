@@ -1,0 +1,85 @@
+"""Where a request's image comes from, and the account that it is read with: stored registries have a say in both."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from api_service.import_request import ImportRequest
+from api_service.registry_address import comparable_host
+from api_service.source_reference import names_registry, read_source
+from shared.db import registries
+from shared.db.database import Database
+from shared.db.registries import StoredRegistry
+from shared.errors import LongshoreError
+from shared.network.policy import NetworkPolicy
+from shared.oci.reference import Reference
+from shared.registry.credential import Credential
+from shared.secret_box import SecretBox
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundSource:
+    """An image in a registry; without a credential, it is read as anybody may."""
+
+    reference: Reference
+    credential: Credential | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceFinder:
+    """Reads requests with the stored registries at hand. `policy` are the rules under which sources are called."""
+
+    database: Database
+    secrets: SecretBox
+    policy: NetworkPolicy
+
+    async def find(self, request: ImportRequest) -> FoundSource:
+        """Return the source. Where the request names no registry, the default one is meant.
+
+        An account in the request goes before a stored one. A stored one is used for its own host only: by itself
+        where the request has none, or by its name. Raises what `read_source` raises, `credentials_unreadable`, and
+        `validation_failed` for a name that is not stored, or that belongs to another host.
+        """
+        reference = read_source(request.source, request.source_registry)
+        named = names_registry(request.source, request.source_registry)
+        stored = await self._stored(reference, request, default=not named)
+        default = next((registry.host for registry in stored if registry.is_default), None)
+        if default and not named:
+            reference = read_source(request.source, None, default=default)
+        return FoundSource(reference=reference, credential=self._credential(request, reference, stored))
+
+    async def _stored(self, reference: Reference, request: ImportRequest, *, default: bool) -> Sequence[StoredRegistry]:
+        name = request.credentials if isinstance(request.credentials, str) else None
+        hosts = [comparable_host(reference.registry, self.policy)]
+        async with self.database.connection() as connection:
+            return await registries.find_registries(connection, hosts=hosts, name=name, default=default)
+
+    def _credential(
+        self, request: ImportRequest, reference: Reference, stored: Sequence[StoredRegistry]
+    ) -> Credential | None:
+        if isinstance(request.credentials, Credential):
+            return request.credentials
+        host = comparable_host(reference.registry, self.policy)
+        if request.credentials is None:
+            return self._opened(next((registry for registry in stored if registry.host == host), None))
+        named = next((registry for registry in stored if registry.name == request.credentials), None)
+        _check(request.credentials, named, host)
+        return self._opened(named)
+
+    def _opened(self, registry: StoredRegistry | None) -> Credential | None:
+        if registry is None or registry.username is None or registry.password is None:
+            return None
+        return Credential(registry.username, self.secrets.open(registry.password))
+
+
+def _check(name: str, registry: StoredRegistry | None, host: str) -> None:
+    """Raise unless the named registry has an account for this host."""
+    if registry is None:
+        raise _refused(f"No registry is stored as {name}.")
+    if registry.host != host:
+        raise _refused(f"{name} is stored for {registry.host}; its account is not for {host}.")
+    if registry.password is None:
+        raise _refused(f"{name} is stored without an account.")
+
+
+def _refused(reason: str) -> LongshoreError:
+    return LongshoreError("validation_failed", f"credentials: {reason}", fields={"credentials": reason})

@@ -1,0 +1,117 @@
+"""Source registries that an administrator has stored, with the account that their images are read with."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
+from datetime import datetime
+
+from shared.db.database import Connection
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredRegistry:
+    """A registry by its `host[:port]` in references. `username` and `password` (encrypted) are both or neither."""
+
+    id: int
+    name: str
+    host: str
+    username: str | None
+    password: bytes | None = field(repr=False)
+    is_default: bool
+    created_by: str
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegistryValues:
+    """What an administrator decides about a registry."""
+
+    name: str
+    host: str
+    username: str | None
+    password: bytes | None = field(repr=False)
+    is_default: bool
+
+
+# By name, so that a column that a newer schema adds does not reach code that knows nothing of it.
+_COLUMNS = ", ".join(field.name for field in fields(StoredRegistry))
+
+
+async def lock_registries(connection: Connection) -> None:
+    """Let one transaction at a time change registries; reading goes on.
+
+    There are few of them, changed by hand: one lock makes their number, their names and the one default exact.
+    """
+    await connection.execute("LOCK TABLE source_registries IN SHARE ROW EXCLUSIVE MODE")
+
+
+async def count_registries(connection: Connection) -> int:
+    """Return how many there are."""
+    count: int = await connection.fetchval("SELECT count(*) FROM source_registries")
+    return count
+
+
+async def list_registries(connection: Connection) -> list[StoredRegistry]:
+    """Return all of them, by name."""
+    return await _fetch(connection, "ORDER BY name")
+
+
+async def get_registry(connection: Connection, registry_id: int) -> StoredRegistry | None:
+    """Return the one with this id."""
+    found = await _fetch(connection, "WHERE id = $1", registry_id)
+    return found[0] if found else None
+
+
+async def find_registries(
+    connection: Connection, *, hosts: Sequence[str], name: str | None, default: bool
+) -> list[StoredRegistry]:
+    """Return those with one of these hosts or this name, and the default one where that is wanted."""
+    return await _fetch(
+        connection, "WHERE host = ANY($1::text[]) OR name = $2 OR (is_default AND $3)", list(hosts), name, default
+    )
+
+
+async def insert_registry(connection: Connection, values: RegistryValues, *, user: str) -> StoredRegistry:
+    """Add one; name and host must be free, and the lock held."""
+    row = await connection.fetchrow(
+        f"""
+        INSERT INTO source_registries (name, host, username, password, is_default, created_by)
+        VALUES ($1, $2, $3, $4, $5, $6) RETURNING {_COLUMNS}
+        """,  # noqa: S608 - fixed text
+        *_in_order(values),
+        user,
+    )
+    return StoredRegistry(**dict(row or {}))
+
+
+async def update_registry(connection: Connection, registry_id: int, values: RegistryValues) -> StoredRegistry:
+    """Replace what was decided about one that exists; name and host must be free, and the lock held."""
+    row = await connection.fetchrow(
+        f"""
+        UPDATE source_registries
+        SET name = $1, host = $2, username = $3, password = $4, is_default = $5, updated_at = now()
+        WHERE id = $6 RETURNING {_COLUMNS}
+        """,  # noqa: S608 - fixed text
+        *_in_order(values),
+        registry_id,
+    )
+    return StoredRegistry(**dict(row or {}))
+
+
+async def clear_default(connection: Connection) -> None:
+    """Leave no registry the default one."""
+    await connection.execute("UPDATE source_registries SET is_default = false, updated_at = now() WHERE is_default")
+
+
+async def delete_registry(connection: Connection, registry_id: int) -> bool:
+    """Delete one with its account; False where there is none with this id."""
+    return await connection.execute("DELETE FROM source_registries WHERE id = $1", registry_id) == "DELETE 1"
+
+
+async def _fetch(connection: Connection, rest: str, *values: object) -> list[StoredRegistry]:
+    rows = await connection.fetch(f"SELECT {_COLUMNS} FROM source_registries {rest}", *values)  # noqa: S608 - fixed text
+    return [StoredRegistry(**dict(row)) for row in rows]
+
+
+def _in_order(values: RegistryValues) -> tuple[object, ...]:
+    return (values.name, values.host, values.username, values.password, values.is_default)
