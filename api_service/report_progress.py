@@ -7,7 +7,7 @@ import structlog
 
 from api_service.merge_layers import merge_layers
 from api_service.retry_policy import GiveUp, RetryPolicy, TryAgain
-from shared.db import images, imports, outbox
+from shared.db import deletions, images, imports, outbox
 from shared.db.database import Connection, Database
 from shared.db.images import ImageContent
 from shared.db.imports import Import
@@ -15,6 +15,9 @@ from shared.db.layers import get_layers, put_layers
 from shared.errors import ERROR_KINDS, LongshoreError
 from shared.imports import ImportState
 from shared.messages import ProgressReport, ReportedContent, ReportedError, ReportedState
+
+# How soon a worker may ask again for leave to write a tag. Seconds.
+TAG_RETRY_AFTER = 2.0
 
 _logger = structlog.get_logger(__name__)
 
@@ -47,6 +50,8 @@ class ProgressReporting:
             if _is_repeated(found, report):
                 return Action.CONTINUE if found.state is ImportState.RUNNING else Action.STOP
             _check_fence(found, report)
+            if report.state is ReportedState.TAGGING:
+                await _check_no_deletion(connection, found)
             await self._store(connection, found, report)
             return await self._follow(connection, found, report)
 
@@ -63,6 +68,7 @@ class ProgressReporting:
             movement=merged.movement,
             tagging=report.state in (ReportedState.TAGGING, ReportedState.READY),
             source_digest=report.source_digest,
+            tag_digest=report.tag_digest,
         )
 
     async def _follow(self, connection: Connection, found: Import, report: ProgressReport) -> Action:
@@ -101,6 +107,18 @@ def _check_fence(found: Import, report: ProgressReport) -> None:
     if report.attempt != found.attempt:
         raise LongshoreError(
             "import_superseded", f"The import {found.name} is at attempt {found.attempt}, not {report.attempt}."
+        )
+
+
+async def _check_no_deletion(connection: Connection, found: Import) -> None:
+    """Hold a tag back while an image of its repository is being deleted, perhaps with the manifest it is to point to.
+
+    The worker asks again; from the positive answer on, no deletion begins there until this attempt has ended.
+    """
+    await deletions.lock_repository(connection, found.image_id)
+    if await deletions.under_way(connection, found.image_id):
+        raise LongshoreError(
+            "repository_busy", "An image of this repository is being deleted.", retry_after=TAG_RETRY_AFTER
         )
 
 

@@ -1,6 +1,7 @@
 """The blob ledger in PostgreSQL, for one target repository."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 
 import structlog
 
@@ -30,6 +31,19 @@ class PostgresLedger:
             _log.warning("blob ledger not read", error=str(error))
             return {}
         return {Digest.parse(digest): repository for digest, repository in found.items()}
+
+    async def held_by_project(self, blobs: Sequence[Descriptor]) -> AbstractSet[Digest]:
+        """Return those that some repository of the target repository's project is known to hold."""
+        project = self._repository.partition("/")[0]
+        try:
+            async with self._database.connection() as connection:
+                found = await ledger.held_by_project(
+                    connection, self._registry, project, [str(blob.digest) for blob in blobs]
+                )
+        except LongshoreError as error:
+            _log.warning("blob ledger not read", error=str(error))
+            return frozenset()
+        return {Digest.parse(digest) for digest in found}
 
     async def record(self, blobs: Iterable[Descriptor]) -> None:
         digests = [str(blob.digest) for blob in blobs]

@@ -77,9 +77,12 @@ class Reporter:
                 _log.warning("progress not delivered", error=str(error))
                 await asyncio.sleep(RETRY_INTERVAL)
 
-    async def fence(self) -> None:
-        """Ask whether the tag may be written; raises SupersededError where it may not."""
-        await self._send_until_taken(lambda: self._send(ReportedState.TAGGING))
+    async def fence(self, digest: Digest) -> None:
+        """Ask whether the tag may be pointed to this digest; raises SupersededError where it may not.
+
+        While an image is being deleted in the repository, the API lets us wait.
+        """
+        await self._send_until_taken(lambda: self._send(ReportedState.TAGGING, tag_digest=digest))
 
     async def ready(self, content: ReportedContent) -> None:
         """Tell that the image is in the target."""
@@ -106,7 +109,12 @@ class Reporter:
             await asyncio.sleep(RETRY_INTERVAL)
 
     async def _send(
-        self, state: ReportedState, *, error: ReportedError | None = None, content: ReportedContent | None = None
+        self,
+        state: ReportedState,
+        *,
+        error: ReportedError | None = None,
+        content: ReportedContent | None = None,
+        tag_digest: Digest | None = None,
     ) -> None:
         """Send what has changed; what is not taken stays to be told next time."""
         async with self._one_at_a_time:
@@ -120,6 +128,7 @@ class Reporter:
                 source_digest=self._source_digest,
                 error=error,
                 content=content,
+                tag_digest=str(tag_digest) if tag_digest else None,
             )
             try:
                 await self._api.put_progress(self._name, report)

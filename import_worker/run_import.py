@@ -3,10 +3,12 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 
-from import_worker.copy_image import Fence, ImageCopy
+from import_worker.admission import Admission
+from import_worker.copy_image import ImageCopy
 from import_worker.endpoints import BlobLedger, Source, Target
 from import_worker.reporter import Reporter, SupersededError
 from shared.concurrency import cancel_all
@@ -31,6 +33,7 @@ class Ends:
     source: Source
     target: Target
     ledger: BlobLedger
+    admission: Admission
 
 
 async def run_import(
@@ -78,9 +81,9 @@ async def _copy(claimed: ClaimedImport, ends: Ends, reporter: Reporter, layers: 
     reporter.pin(digest)
     wanted = [Platform.parse(platform) for platform in claimed.platforms]
     plan = await make_plan(ends.source, digest, wanted)
+    await ends.admission.admit(plan)
     copy = ImageCopy(plan, ends.source, ends.target, ledger=ends.ledger, board=reporter, slots=layers)
-    fence: Fence = reporter.fence
-    await copy.run(claimed.tag, fence)
+    await copy.run(claimed.tag, partial(reporter.fence, plan.root.digest))
     return _content(plan)
 
 

@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import orjson
 import structlog
 
+from import_worker.admission import Admission
 from import_worker.api_client import ApiClient, open_api_client
 from import_worker.config import WorkerSettings
 from import_worker.consumer import Consumer
@@ -25,6 +26,8 @@ from shared.oci.reference import Reference
 from shared.registry.client import Registries, open_registries
 from shared.registry.credential import Credential
 from shared.registry.source import RegistrySource
+from shared.target.management import TargetManagement
+from shared.target.open_target import open_target
 
 # Claims and the blob ledger are short statements; one connection each for a few imports at a time.
 DATABASE_CONNECTIONS = 4
@@ -38,13 +41,21 @@ class Worker:
     """Runs imports in its slots, as the queue wakes it."""
 
     def __init__(
-        self, settings: WorkerSettings, database: Database, api: ApiClient, sources: Registries, targets: Registries
+        self,
+        settings: WorkerSettings,
+        database: Database,
+        api: ApiClient,
+        *,
+        sources: Registries,
+        targets: Registries,
+        management: TargetManagement,
     ) -> None:
         self._settings = settings
         self._database = database
         self._api = api
         self._sources = sources
         self._targets = targets
+        self._management = management
         self.slots = Slots(settings.slots)
         self.consumer = Consumer(settings.shared.amqp_url, self.slots, self.take)
 
@@ -78,10 +89,12 @@ class Worker:
     def _open_ends(self, claimed: ClaimedImport) -> Ends:
         target = self._settings.shared.target
         repository = self._targets.registry(target.host, target.credential).repository(claimed.repository)
+        end, ledger = RegistryTarget(repository), PostgresLedger(self._database, target.host, claimed.repository)
         return Ends(
             source=RegistrySource(self._sources, Reference.parse(claimed.source), self._credential(claimed)),
-            target=RegistryTarget(repository),
-            ledger=PostgresLedger(self._database, target.host, claimed.repository),
+            target=end,
+            ledger=ledger,
+            admission=Admission(management=self._management, repository=claimed.repository, target=end, ledger=ledger),
         )
 
     def _credential(self, claimed: ClaimedImport) -> Credential | None:
@@ -112,7 +125,8 @@ async def open_worker(settings: WorkerSettings) -> AsyncIterator[Worker]:
         api = await stack.enter_async_context(open_api_client(settings.api_url, settings.api_token))
         sources = await stack.enter_async_context(open_registries(shared.source_network, Side.SOURCE))
         targets = await stack.enter_async_context(open_registries(shared.target_network, Side.TARGET))
-        worker = Worker(settings, database, api, sources, targets)
+        management = await stack.enter_async_context(open_target(shared))
+        worker = Worker(settings, database, api, sources=sources, targets=targets, management=management)
         if settings.health_port:
             await stack.enter_async_context(serve_health(settings.health_port, database, worker.consumer))
         yield worker

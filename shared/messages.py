@@ -73,7 +73,8 @@ class ReportedContent:
 class ProgressReport:
     """One report on one attempt. `layers` holds those that changed since the last report that was answered.
 
-    `source_digest` is what the attempt copies; later attempts stay with it.
+    `source_digest` is what the attempt copies; later attempts stay with it. `tag_digest`, told with the state tagging,
+    is what the tag is to point to.
     """
 
     attempt: int
@@ -83,6 +84,7 @@ class ProgressReport:
     source_digest: str | None = None
     error: ReportedError | None = None
     content: ReportedContent | None = None
+    tag_digest: str | None = None
 
 
 def _digest(value: str) -> None:
@@ -182,6 +184,7 @@ class ProgressReportSchema(_Versioned):
         validate=validate.Length(max=MAX_LAYERS_REPORTED),
     )
     source_digest = fields.String(data_key="sourceDigest", load_default=None, allow_none=True, validate=_digest)
+    tag_digest = fields.String(data_key="tagDigest", load_default=None, allow_none=True, validate=_digest)
     error = fields.Nested(_ErrorSchema, load_default=None, allow_none=True)
     content = fields.Nested(_ContentSchema, load_default=None, allow_none=True)
 

@@ -25,6 +25,20 @@ async def repositories_with(
     return {row["digest"]: row["repository"] for row in rows}
 
 
+async def held_by_project(connection: Connection, registry: str, project: str, digests: Sequence[str]) -> set[str]:
+    """Return those of these digests that a repository of the project is known to hold."""
+    rows = await connection.fetch(
+        """
+        SELECT DISTINCT digest FROM blobs
+        WHERE registry = $1 AND digest = ANY($3::text[]) AND starts_with(repository, $2 || '/')
+        """,
+        registry,
+        project,
+        list(digests),
+    )
+    return {row["digest"] for row in rows}
+
+
 async def record(connection: Connection, registry: str, repository: str, digests: Iterable[str]) -> None:
     """Note that the repository holds these blobs, by a manifest that refers to them."""
     await connection.execute(

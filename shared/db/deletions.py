@@ -90,16 +90,17 @@ async def tag_being_written(connection: Connection, image_id: int) -> bool:
     return found
 
 
-async def has_sibling(connection: Connection, image_id: int) -> bool:
-    """Tell whether another image of the repository, which is not itself being deleted, has the same digest."""
+async def has_sibling(connection: Connection, image_id: int, digest: str) -> bool:
+    """Tell whether another image of the repository, which is not itself being deleted, has this digest."""
     found: bool = await connection.fetchval(
         """
         SELECT EXISTS (
-            SELECT FROM images AS own JOIN images AS other USING (registry_host, repository, digest)
-            WHERE own.id = $1 AND other.id <> $1 AND other.deletion_lease_until IS NULL
+            SELECT FROM images AS own JOIN images AS other USING (registry_host, repository)
+            WHERE own.id = $1 AND other.id <> $1 AND other.digest = $2 AND other.deletion_lease_until IS NULL
         )
         """,
         image_id,
+        digest,
     )
     return found
 

@@ -156,17 +156,17 @@ async def lock_open(connection: Connection, image_id: int) -> Import | None:
     return _import(row) if row else None
 
 
-async def may_have_tagged(connection: Connection, image_id: int) -> bool:
-    """Tell whether an import since the image was last ready may have moved the target's tag."""
-    tagged: bool = await connection.fetchval(
+async def digests_tagged_since_ready(connection: Connection, image_id: int) -> frozenset[str]:
+    """Return what imports since the image was last ready may have pointed the target's tag to."""
+    rows = await connection.fetch(
         """
-        SELECT coalesce(bool_or(tagging), false) FROM imports
-        WHERE image_id = $1
+        SELECT DISTINCT coalesce(tag_digest, source_digest) AS digest FROM imports
+        WHERE image_id = $1 AND tagging AND coalesce(tag_digest, source_digest) IS NOT NULL
           AND id > (SELECT coalesce(max(id), 0) FROM imports WHERE image_id = $1 AND state = 'ready')
         """,
         image_id,
     )
-    return tagged
+    return frozenset(row["digest"] for row in rows)
 
 
 async def claim(connection: Connection, name: str, *, worker: str, lease: float) -> ClaimedImport | None:
@@ -199,6 +199,7 @@ async def record_progress(
     movement: Movement,
     tagging: bool,
     source_digest: str | None,
+    tag_digest: str | None = None,
 ) -> None:
     """Store a report of a running import and renew its lease for `lease` seconds.
 
@@ -210,7 +211,7 @@ async def record_progress(
         SET sequence = $2, lease_until = now() + make_interval(secs => $3), bytes_done = $4, bytes_total = $5,
             progress = greatest(progress, $6), rate = $7, moved_at = CASE WHEN $8 THEN now() ELSE moved_at END,
             tagging = tagging OR $9, fenced_attempt = CASE WHEN $9 THEN attempt ELSE fenced_attempt END,
-            source_digest = coalesce(source_digest, $10), updated_at = now()
+            source_digest = coalesce(source_digest, $10), tag_digest = coalesce($11, tag_digest), updated_at = now()
         WHERE id = $1
         """,
         import_id,
@@ -223,6 +224,7 @@ async def record_progress(
         movement.moved,
         tagging,
         source_digest,
+        tag_digest,
     )
 
 

@@ -33,7 +33,15 @@ class HarborTarget:
         await self._harbor.statistics()
 
     async def prepare_repository(self, repository: str) -> None:
-        await self._harbor.ensure_project(_project(repository))
+        """Make the project where it is missing; an account that may push may not be allowed to look.
+
+        Then the push tells whether there is a project.
+        """
+        try:
+            await self._harbor.ensure_project(_project(repository))
+        except LongshoreError as error:
+            if error.code != "target_denied":
+                raise
 
     async def room(self, repository: str) -> Room | None:
         project = _project(repository)

@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+from shared.errors import LongshoreError
+from shared.harbor.quota import in_words
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Room:
@@ -18,3 +21,12 @@ class Room:
     def free(self) -> int:
         """Bytes that still fit."""
         return max(self.limit - self.used, 0)
+
+    def check_fits(self, size: int) -> None:
+        """Raise `target_quota_exceeded`, with the figures, where `size` bytes more do not fit."""
+        if size > self.free:
+            raise LongshoreError(
+                "target_quota_exceeded",
+                f"Project {self.project} may hold {in_words(self.limit)} and holds {in_words(self.used)}; "
+                f"{in_words(size)} more do not fit, {in_words(size - self.free)} would have to be freed.",
+            )

@@ -32,8 +32,13 @@ ALTER TABLE images
     ADD COLUMN deletion_requested_by text
 """
 
-# The last attempt that was given leave to write the tag: while it runs, it may be writing.
-FENCE = "ALTER TABLE imports ADD COLUMN fenced_attempt integer NOT NULL DEFAULT 0"
+# The last attempt that was given leave to write the tag, which it may be doing while it runs, and what the tag was to
+# point to.
+FENCE = """
+ALTER TABLE imports
+    ADD COLUMN fenced_attempt integer NOT NULL DEFAULT 0,
+    ADD COLUMN tag_digest text
+"""
 
 DELETIONS = "CREATE INDEX images_deletions ON images (deletion_lease_until) WHERE deletion_lease_until IS NOT NULL"
 
@@ -44,6 +49,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    op.execute("ALTER TABLE imports DROP COLUMN fenced_attempt")
+    op.execute("ALTER TABLE imports DROP COLUMN fenced_attempt, DROP COLUMN tag_digest")
     op.execute("ALTER TABLE images DROP COLUMN deletion_lease_until, DROP COLUMN deletion_requested_by")
     op.execute("DROP TABLE source_registries")
