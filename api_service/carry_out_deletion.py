@@ -1,0 +1,122 @@
+"""The other steps of a deletion that has begun: take the tag from the target, then delete the row.
+
+Each may be repeated. Whatever stops one, the image is left as it was, or the deletion is gone on with later; never is
+an image called ready that the target was seen to have lost.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import structlog
+
+from api_service.begin_deletion import BegunDeletion
+from shared.db import blobs, deletions
+from shared.db.database import Database
+from shared.errors import LongshoreError
+from shared.oci.digest import Digest
+from shared.target.management import TargetManagement
+from shared.target.removal import Removal
+
+# What the target has to do its part. Seconds; a repository with a thousand tags takes a few. Below the lease by more
+# than all else takes together.
+DEADLINE = 20.0
+# After a target failed in the middle of a deletion, it is gone on with as soon as this. Seconds.
+RESUME_AFTER = 10.0
+
+_logger = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeletionWork:
+    """What deletions need. `registry_host` is the target's public name, `registry` its name in the blob ledger."""
+
+    database: Database
+    target: TargetManagement
+    registry_host: str
+    registry: str
+
+    async def carry_out(self, begun: BegunDeletion) -> Removal:
+        """Bring the deletion to its end and return what went from the target.
+
+        Raises what the target fails of: the image then stays, or is gone on with where something is gone already.
+        """
+        removal = await self._remove(begun) if self._is_here(begun) else Removal.NOTHING
+        async with self.database.transaction() as connection:
+            if removal is not Removal.TAG:
+                await blobs.forget_image(connection, self.registry, begun.image.id)
+            await deletions.finish(connection, begun.image.id, begun.until)
+        _logger.info("image.deleted", image_id=begun.image.id, repository=begun.image.repository, removed=removal.value)
+        return removal
+
+    def _is_here(self, begun: BegunDeletion) -> bool:
+        """An image of a target that was replaced since is only forgotten: the new one's tags are not its own."""
+        return begun.image.registry_host == self.registry_host
+
+    async def _remove(self, begun: BegunDeletion) -> Removal:
+        try:
+            digest = await self._digest_to_remove(begun)
+        except LongshoreError:
+            await self._let_go(begun, touched=begun.resumed, intact=False)
+            raise
+        if digest is None:
+            return Removal.NOTHING
+        try:
+            return await self._remove_tag(begun, digest)
+        except LongshoreError as error:
+            return await self._after_failure(begun, digest, error)
+
+    async def _digest_to_remove(self, begun: BegunDeletion) -> Digest | None:
+        """Return what the tag is to be taken off: what Longshore put there, and not what somebody else did."""
+        found = await self._find(begun)
+        if found and str(found) in begun.tagged:
+            return found
+        return Digest.parse(begun.image.digest) if begun.image.digest else None
+
+    async def _find(self, begun: BegunDeletion) -> Digest | None:
+        async with _deadline():
+            return await self.target.find_tag(begun.image.repository, begun.image.tag)
+
+    async def _remove_tag(self, begun: BegunDeletion, digest: Digest) -> Removal:
+        image = begun.image
+        async with self.database.connection() as connection:
+            siblings = await deletions.has_sibling(connection, image.id, str(digest))
+        async with _deadline():
+            return await self.target.remove_tag(image.repository, image.tag, digest, siblings=siblings)
+
+    async def _after_failure(self, begun: BegunDeletion, digest: Digest, error: LongshoreError) -> Removal:
+        """Look what is left: the image as it was, or one whose tag is gone."""
+        try:
+            found = await self._find(begun)
+        except LongshoreError:
+            await self._let_go(begun, touched=True, intact=False)
+            raise error from None
+        if found == digest:
+            await self._let_go(begun, touched=False, intact=str(digest) == begun.image.digest)
+            raise error
+        if error.kind.retryable:
+            await self._let_go(begun, touched=True, intact=False)
+            raise error
+        # The tag is gone, which was asked for; that the manifest may not go as well is no reason to keep the image.
+        _logger.warning("image.manifest_stays", image_id=begun.image.id, digest=str(digest), reason=str(error))
+        return Removal.TAG
+
+    async def _let_go(self, begun: BegunDeletion, *, touched: bool, intact: bool) -> None:
+        """Take the mark off an image that is as it was, or leave it for whoever goes on with the deletion."""
+        async with self.database.connection() as connection:
+            if touched:
+                await deletions.suspend(connection, begun.image.id, begun.until, delay=RESUME_AFTER)
+            else:
+                await deletions.abandon(connection, begun.image.id, begun.until, ready=intact)
+
+
+@asynccontextmanager
+async def _deadline() -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout(DEADLINE):
+            yield
+    except TimeoutError:
+        raise LongshoreError(
+            "target_stalled", f"The target did not end its part of the deletion within {DEADLINE:.0f} seconds."
+        ) from None
