@@ -7,15 +7,18 @@ from aiohttp import hdrs, web
 
 from api_service.config import Settings
 from api_service.details_feed import DetailsFeed
+from api_service.dry_run import DryRun, Ends
 from api_service.find_source import SourceFinder
 from api_service.import_image import ImageImporter
 from api_service.issuer_keys import IssuerKeys
 from api_service.jwt_verifier import JwtVerifier
 from api_service.keys import (
     DATABASE,
+    DRY_RUN,
     FEED,
     IMPORTER,
     JWT,
+    MANAGEMENT,
     NOTIFICATIONS,
     READINESS,
     REGISTRIES,
@@ -42,11 +45,13 @@ from api_service.routes import add_routes
 from api_service.stored_registries import StoredRegistries
 from api_service.supervise import running
 from api_service.target_name import TargetNaming
+from api_service.target_stock import StockTaker
 from shared.db import imports, outbox
 from shared.db.database import open_database
 from shared.errors import Side
 from shared.network.session import open_outgoing
 from shared.registry.client import open_registries
+from shared.target.open_target import open_target
 
 # Connections to PostgreSQL of one instance, beside the listening one. The relay and the reaper hold one each at times.
 POOL_SIZE = 20
@@ -76,9 +81,11 @@ async def registries_part(app: web.Application) -> AsyncIterator[None]:
     async with (
         open_registries(settings.source_network, Side.SOURCE) as sources,
         open_registries(settings.target_network, Side.TARGET) as targets,
+        open_target(settings) as management,
     ):
         app[SOURCES] = sources
         app[TARGET] = targets.registry(settings.target.host, settings.target.credential)
+        app[MANAGEMENT] = management
         yield
 
 
@@ -111,6 +118,9 @@ async def use_cases_part(app: web.Application) -> AsyncIterator[None]:
         registry_host=settings.target_name,
         secrets=secrets,
     )
+    ends = Ends(sources=app[SOURCES], target=app[TARGET], management=app[MANAGEMENT])
+    stock = StockTaker(app[DATABASE], settings.shared.target.host)
+    app[DRY_RUN] = DryRun(app[DATABASE], finder, naming, ends, stock)
     app[REGISTRIES] = StoredRegistries(database=app[DATABASE], secrets=secrets, policy=policy)
     app[REPORTING] = ProgressReporting(database=app[DATABASE], retries=settings.retries, lease=settings.lease)
     app[FEED] = DetailsFeed(app[DATABASE], app[NOTIFICATIONS])

@@ -35,6 +35,11 @@ class Broker:
         async with _bounded():
             await self._exchange.publish(_packed(message), IMPORTS_QUEUE, mandatory=True)
 
+    def check_open(self) -> None:
+        """Raise BrokerUnavailableError where the connection is known to be lost."""
+        if self._channel.is_closed:
+            raise BrokerUnavailableError("the connection was lost")
+
     async def check(self) -> None:
         """Ask for the queue, as a sign of life."""
         async with _bounded():

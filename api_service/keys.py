@@ -6,6 +6,7 @@ from aiohttp import web
 
 from api_service.config import Settings
 from api_service.details_feed import DetailsFeed
+from api_service.dry_run import DryRun
 from api_service.identity import Identity
 from api_service.import_image import ImageImporter
 from api_service.jwt_verifier import JwtVerifier
@@ -17,6 +18,7 @@ from api_service.route import Handler, Route
 from api_service.stored_registries import StoredRegistries
 from shared.db.database import Database
 from shared.registry.client import Registries, Registry
+from shared.target.management import TargetManagement
 
 SETTINGS = web.AppKey("SETTINGS", Settings)
 ROUTES: web.AppKey[Mapping[Handler, Route]] = web.AppKey("ROUTES", Mapping)
@@ -24,7 +26,9 @@ DATABASE = web.AppKey("DATABASE", Database)
 NOTIFICATIONS = web.AppKey("NOTIFICATIONS", Notifications)
 SOURCES = web.AppKey("SOURCES", Registries)
 TARGET = web.AppKey("TARGET", Registry)
+MANAGEMENT: web.AppKey[TargetManagement] = web.AppKey("MANAGEMENT")
 IMPORTER = web.AppKey("IMPORTER", ImageImporter)
+DRY_RUN = web.AppKey("DRY_RUN", DryRun)
 REGISTRIES = web.AppKey("REGISTRIES", StoredRegistries)
 REPORTING = web.AppKey("REPORTING", ProgressReporting)
 JWT = web.AppKey("JWT", JwtVerifier)

@@ -6,7 +6,7 @@ from typing import Any
 from api_service.image_json import artifact_json
 from api_service.list_schema import ImageQuery
 from api_service.times import unix_seconds
-from shared.db import images
+from shared.db import image_list
 from shared.db.database import Database
 from shared.db.images import Image
 
@@ -14,9 +14,9 @@ from shared.db.images import Image
 async def list_images(database: Database, query: ImageQuery) -> dict[str, Any]:
     """Return the page; `totalCount` counts the images that match, in both forms."""
     async with database.connection() as connection:
-        total = await images.count_images(connection, query.matching)
-        page = await images.list_images(connection, query.matching, query.page)
-    return {"totalCount": total, "images": [_flat(image) for image in page] if query.flat else _grouped(page)}
+        found = await image_list.list_images(connection, query.matching, query.page)
+    images = [_flat(image) for image in found.images] if query.flat else _grouped(found.images)
+    return {"totalCount": found.total, "images": images}
 
 
 def _flat(image: Image) -> dict[str, Any]:

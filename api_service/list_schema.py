@@ -7,7 +7,7 @@ from typing import Any
 from marshmallow import Schema, fields, post_load, validate
 
 from api_service.text import printable
-from shared.db.images import SORT_COLUMNS, ImageFilter, ImagePage
+from shared.db.image_page import SORT_COLUMNS, ImageFilter, ImagePage
 from shared.messages import MAX_INT64
 
 MAX_PAGE_SIZE = 200

@@ -15,11 +15,13 @@ from shared.messages import WakeUp
 BATCH = 100
 # Without a hint, the table is looked at this often. Seconds.
 POLL_INTERVAL = 1.0
+# A row that is due and not to be had is another relay's at the moment. Seconds.
+MIN_WAIT = 0.05
 # How often an idle connection is tried, so that /readyz knows of a silent RabbitMQ. Seconds.
 CHECK_INTERVAL = 10.0
 # Between two tries to connect. Seconds; doubled from the first to the last.
 FIRST_RECONNECT_DELAY = 0.5
-LAST_RECONNECT_DELAY = 10.0
+LAST_RECONNECT_DELAY = 5.0
 
 
 class Relay:
@@ -72,6 +74,7 @@ class Relay:
         return wait
 
     async def _check_now_and_then(self, broker: Broker) -> None:
+        broker.check_open()
         now = asyncio.get_running_loop().time()
         if now - self._checked_at >= CHECK_INTERVAL:
             await broker.check()
@@ -94,7 +97,7 @@ async def publish_due(database: Database, broker: Broker) -> float:
             raise outcome
     if len(rows) == BATCH:
         return 0
-    return POLL_INTERVAL if seconds is None else min(POLL_INTERVAL, seconds)
+    return POLL_INTERVAL if seconds is None else min(POLL_INTERVAL, max(MIN_WAIT, seconds))
 
 
 def _message(row: OutboxRow) -> WakeUp:

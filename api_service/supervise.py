@@ -8,6 +8,8 @@ import structlog
 
 # After a failure that the loop itself did not expect. Seconds.
 RESTART_DELAY = 5.0
+# Between two tries to end a loop. Seconds.
+CANCEL_INTERVAL = 0.5
 
 _logger = structlog.get_logger(__name__)
 
@@ -19,8 +21,14 @@ async def running(name: str, loop: Callable[[], Awaitable[None]]) -> AsyncIterat
     try:
         yield
     finally:
+        await _end(task)
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    """Cancel until it is done: asyncio.wait_for, which libraries use, loses a cancellation now and then (3.11)."""
+    while not task.done():
         task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await asyncio.wait({task}, timeout=CANCEL_INTERVAL)
 
 
 async def _forever(name: str, loop: Callable[[], Awaitable[None]]) -> None:

@@ -6,7 +6,9 @@ import sys
 import structlog
 
 # Chatty at INFO, and nothing that an operator acts on.
-_QUIET = ("aiormq", "aio_pika", "aiohttp.access", "asyncio", "stamina")
+_QUIET = ("aiohttp.access", "asyncio", "stamina")
+# They call every try to reach RabbitMQ an error, with a traceback; the services say once that it is away, and why.
+_SILENT = ("aiormq", "aio_pika")
 
 
 def set_up_logs(*, level: str, style: str) -> None:
@@ -28,6 +30,8 @@ def set_up_logs(*, level: str, style: str) -> None:
     logging.basicConfig(level=level, handlers=[handler], force=True)
     for name in _QUIET:
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelName(level)))
+    for name in _SILENT:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def _renderers(style: str) -> list[structlog.typing.Processor]:

@@ -5,7 +5,7 @@ from aiohttp import web
 from api_service.answers import json_answer
 from api_service.import_name import is_import_name
 from api_service.import_request import ImportRequest
-from api_service.keys import IDENTITY, IMPORTER, REPORTING
+from api_service.keys import DRY_RUN, IDENTITY, IMPORTER, REPORTING
 from api_service.parsing import MAX_REPORT_BODY, read_body
 from api_service.schemas import ImportSchema
 from shared.errors import LongshoreError
@@ -13,8 +13,10 @@ from shared.messages import ProgressReport, ProgressReportSchema
 
 
 async def import_handler(request: web.Request) -> web.Response:
-    """POST /images:import."""
+    """POST /images:import, or what it would do."""
     wanted: ImportRequest = await read_body(request, ImportSchema())
+    if wanted.dry_run:
+        return json_answer(await request.app[DRY_RUN].preview(wanted, request[IDENTITY]))
     answer = await request.app[IMPORTER].start(wanted, request[IDENTITY])
     return json_answer(answer.to_json())
 

@@ -57,7 +57,8 @@ async def seconds_to_next(connection: Connection) -> float | None:
     """Return how long until the next unpublished row is due (0 when one is), None when there is none."""
     seconds: float | None = await connection.fetchval(
         """
-        SELECT greatest(0, extract(epoch FROM min(due_at) - now()))::float8 FROM outbox WHERE published_at IS NULL
+        SELECT greatest(0, extract(epoch FROM due_at - now()))::float8
+        FROM outbox WHERE published_at IS NULL ORDER BY due_at LIMIT 1
         """
     )
     return seconds

@@ -1,7 +1,8 @@
 """A running API as the tests use it."""
 
+import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,8 @@ from shared.messages import ProgressReport, dump_report
 
 BASE = "/api/v1"
 LEASE = 30.0
+# What is waited for comes within seconds; this is for a busy machine. Seconds.
+PATIENCE = 60.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,3 +105,10 @@ async def read(response: ClientResponse) -> Answer:
     text = await response.text()
     is_json = "json" in response.content_type and text
     return Answer(status=response.status, headers=response.headers, body=json.loads(text) if is_json else text)
+
+
+async def until(condition: Callable[[], Awaitable[bool]]) -> None:
+    """Wait for something that another process or task brings about."""
+    async with asyncio.timeout(PATIENCE):
+        while not await condition():  # noqa: ASYNC110 - nothing here could set an event
+            await asyncio.sleep(0.05)

@@ -8,12 +8,15 @@ from alembic import context
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from shared.db.database import CONNECT_TIMEOUT, translated
+
 # Any fixed number: services that start together must not migrate together.
 MIGRATION_LOCK = 7_265_101
 
 
 async def _connect() -> Any:
-    return await asyncpg.connect(context.config.attributes["database_url"])
+    with translated():
+        return await asyncpg.connect(context.config.attributes["database_url"], timeout=CONNECT_TIMEOUT)
 
 
 def _migrate(connection: Connection) -> None:
