@@ -1,27 +1,11 @@
 """The images that Longshore manages: one row for each `repository:tag` in the target."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
 from shared.db.database import Connection
 from shared.imports import ImageStatus
-
-Order = Literal["asc", "desc"]
-
-# What the contract's orderBy names mean in SQL.
-SORT_COLUMNS: Mapping[str, str] = {
-    "createdTime": "created_at",
-    "created_at": "created_at",
-    "tag": "tag",
-    "repo": "repository",
-    "size": "size",
-    "userName": "created_by",
-    "created_by": "created_by",
-    "status": "status",
-    "id": "id",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,25 +32,6 @@ class Image:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ImageFilter:
-    """Which images a list holds; None leaves a field open. `tag` is a substring of `repository:tag`."""
-
-    tag: str | None = None
-    ready: bool | None = None
-    user_name: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImagePage:
-    """Which part of a list, in which order; `number` counts from 0."""
-
-    number: int
-    size: int
-    order_by: str
-    order: Order
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ImageContent:
     """What a finished import found out about its image."""
 
@@ -81,7 +46,8 @@ class ImageContent:
 
 
 # By name, so that a column that a newer schema adds does not reach code that knows nothing of it.
-_COLUMNS = ", ".join(field.name for field in fields(Image))
+_NAMES = tuple(field.name for field in fields(Image))
+COLUMNS = ", ".join(_NAMES)
 
 
 async def insert_image(
@@ -115,19 +81,30 @@ async def insert_image(
 async def lock_image(connection: Connection, *, registry_host: str, repository: str, tag: str) -> Image | None:
     """Return the image at this target, locked until the transaction ends."""
     row = await connection.fetchrow(
-        f"SELECT {_COLUMNS} FROM images "  # noqa: S608 - fixed text
+        f"SELECT {COLUMNS} FROM images "  # noqa: S608 - fixed text
         "WHERE (registry_host, repository, tag) = ($1, $2, $3) FOR UPDATE",
         registry_host,
         repository,
         tag,
     )
-    return _image(row) if row else None
+    return read_image(row) if row else None
+
+
+async def find_image(connection: Connection, *, registry_host: str, repository: str, tag: str) -> Image | None:
+    """Return the image at this target, without locking it."""
+    row = await connection.fetchrow(
+        f"SELECT {COLUMNS} FROM images WHERE (registry_host, repository, tag) = ($1, $2, $3)",  # noqa: S608 - fixed text
+        registry_host,
+        repository,
+        tag,
+    )
+    return read_image(row) if row else None
 
 
 async def get_image(connection: Connection, image_id: int) -> Image | None:
     """Return the image with this id."""
-    row = await connection.fetchrow(f"SELECT {_COLUMNS} FROM images WHERE id = $1", image_id)  # noqa: S608 - fixed text
-    return _image(row) if row else None
+    row = await connection.fetchrow(f"SELECT {COLUMNS} FROM images WHERE id = $1", image_id)  # noqa: S608 - fixed text
+    return read_image(row) if row else None
 
 
 async def mark_importing(connection: Connection, image_id: int, *, source: str, description: str | None) -> None:
@@ -179,48 +156,9 @@ async def mark_failed(connection: Connection, image_id: int, *, tag_untouched: b
     )
 
 
-async def count_images(connection: Connection, matching: ImageFilter) -> int:
-    """Return how many images match."""
-    where, values = _where(matching)
-    count: int = await connection.fetchval(f"SELECT count(*) FROM images WHERE {where}", *values)  # noqa: S608 - fixed text
-    return count
-
-
-async def list_images(connection: Connection, matching: ImageFilter, page: ImagePage) -> list[Image]:
-    """Return one page; the id breaks ties, so that pages never overlap."""
-    where, values = _where(matching)
-    direction = {"asc": "ASC", "desc": "DESC"}[page.order]
-    column = SORT_COLUMNS[page.order_by]
-    rows = await connection.fetch(
-        f"SELECT {_COLUMNS} FROM images WHERE {where} ORDER BY {column} {direction}, id {direction} "  # noqa: S608 - both from tables
-        f"LIMIT ${len(values) + 1} OFFSET ${len(values) + 2}",
-        *values,
-        page.size,
-        page.number * page.size,
-    )
-    return [_image(row) for row in rows]
-
-
-def _where(matching: ImageFilter) -> tuple[str, list[Any]]:
-    clauses, values = ["TRUE"], []
-    if matching.tag is not None:
-        values.append(f"%{_literal(matching.tag)}%")
-        clauses.append(f"(repository || ':' || tag) ILIKE ${len(values)}")
-    if matching.ready is not None:
-        clauses.append("status = 'ready'" if matching.ready else "status <> 'ready'")
-    if matching.user_name is not None:
-        values.append(matching.user_name)
-        clauses.append(f"created_by = ${len(values)}")
-    return " AND ".join(clauses), values
-
-
-def _literal(text: str) -> str:
-    """Take LIKE's special meaning from backslash, per cent and underscore."""
-    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-
-
-def _image(row: Any) -> Image:
-    values = dict(row)
+def read_image(row: Any) -> Image:
+    """Make an image of a row that has these columns, among others."""
+    values = {name: row[name] for name in _NAMES}
     values["status"] = ImageStatus(values["status"])
     values["platforms"] = tuple(values["platforms"])
     return Image(**values)
