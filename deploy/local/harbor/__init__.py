@@ -2,5 +2,5 @@
 
 Its behaviours are those of goharbor/harbor's source, named where they are surprising. What it has not: accessories
 (signatures count as ordinary artifacts), scanning, replication, proxy caches, garbage collection, a user interface.
-`Harbor` in server.py starts it; README.md in the folder above says more.
+`Harbor` in server.py starts it; `create_app` in app.py is for a test that wants it in its own process.
 """
