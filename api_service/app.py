@@ -5,15 +5,20 @@ from typing import TypeAlias
 
 from aiohttp import hdrs, web
 
+from api_service.carry_out_deletion import DeletionWork
 from api_service.config import Settings
+from api_service.delete_image import ImageDeletion
 from api_service.details_feed import DetailsFeed
 from api_service.dry_run import DryRun, Ends
 from api_service.find_source import SourceFinder
+from api_service.finish_deletions import DeletionFinisher
+from api_service.harbor_stats import HarborStatistics
 from api_service.import_image import ImageImporter
 from api_service.issuer_keys import IssuerKeys
 from api_service.jwt_verifier import JwtVerifier
 from api_service.keys import (
     DATABASE,
+    DELETION,
     DRY_RUN,
     FEED,
     IMPORTER,
@@ -25,8 +30,10 @@ from api_service.keys import (
     RELAY,
     REPORTING,
     REQUEST_ID,
+    RETRY,
     SETTINGS,
     SOURCES,
+    STATISTICS,
     TARGET,
 )
 from api_service.middlewares.access_log import access_log_middleware
@@ -41,6 +48,7 @@ from api_service.readiness import Readiness
 from api_service.reaper import Reaper
 from api_service.report_progress import ProgressReporting
 from api_service.resolve_source import SourceResolver
+from api_service.retry_import import ImportRetry
 from api_service.routes import add_routes
 from api_service.stored_registries import StoredRegistries
 from api_service.supervise import running
@@ -127,6 +135,24 @@ async def use_cases_part(app: web.Application) -> AsyncIterator[None]:
     yield
 
 
+async def changes_part(app: web.Application) -> AsyncIterator[None]:
+    """What is done to images and imports that there are, and the target's figures."""
+    settings = app[SETTINGS]
+    secrets, policy = settings.shared.secrets, settings.shared.source_network
+    finder = SourceFinder(database=app[DATABASE], secrets=secrets, policy=policy)
+    app[RETRY] = ImportRetry(database=app[DATABASE], finder=finder, secrets=secrets)
+    work = DeletionWork(
+        database=app[DATABASE],
+        target=app[MANAGEMENT],
+        registry_host=settings.target_name,
+        registry=settings.shared.target.host,
+    )
+    app[DELETION] = ImageDeletion(work=work)
+    app[STATISTICS] = HarborStatistics(app[DATABASE], app[MANAGEMENT], settings.target_name)
+    yield
+    await app[STATISTICS].close()
+
+
 async def relay_part(app: web.Application) -> AsyncIterator[None]:
     """The way to RabbitMQ."""
     app[RELAY] = relay = Relay(app[SETTINGS].shared.amqp_url, app[DATABASE], app[NOTIFICATIONS])
@@ -138,6 +164,13 @@ async def reaper_part(app: web.Application) -> AsyncIterator[None]:
     """The one who looks for what was lost."""
     reaper = Reaper(app[DATABASE], app[SETTINGS].retries)
     async with running("reaper", reaper.run):
+        yield
+
+
+async def deletions_part(app: web.Application) -> AsyncIterator[None]:
+    """The one who finishes deletions."""
+    finisher = DeletionFinisher(app[DELETION].work)
+    async with running("deletions", finisher.run):
         yield
 
 
@@ -153,8 +186,10 @@ PARTS: Sequence[Part] = (
     registries_part,
     oidc_part,
     use_cases_part,
+    changes_part,
     relay_part,
     reaper_part,
+    deletions_part,
     readiness_part,
 )
 

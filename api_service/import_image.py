@@ -1,16 +1,16 @@
 """The use case behind POST /images:import: check the source, then write image, import and wake-up in one go."""
 
-import json
 from dataclasses import dataclass
 
+from api_service.being_deleted import check_not_being_deleted
 from api_service.existing_image import Exists, Start, Wanted, judge
 from api_service.find_source import SourceFinder
 from api_service.identity import Identity
-from api_service.import_name import new_import_name
 from api_service.import_request import AnswerState, ImportAnswer, ImportRequest
+from api_service.queue_import import NewImport, queue_import
 from api_service.resolve_source import SourceResolver
 from api_service.target_name import TargetName, TargetNaming
-from shared.db import images, imports, outbox
+from shared.db import images, imports
 from shared.db.database import Connection, Database
 from shared.db.images import Image
 from shared.errors import LongshoreError
@@ -82,6 +82,7 @@ class ImageImporter:
         )
 
     async def _answer(self, connection: Connection, image: Image, plan: _Plan) -> ImportAnswer:
+        await check_not_being_deleted(connection, image.id)
         latest = await imports.latest_import(connection, image.id)
         last_ready = await imports.latest_ready_import(connection, image.id)
         verdict = judge(image, latest, last_ready, plan.wanted, plan.by)
@@ -95,21 +96,15 @@ class ImageImporter:
         return ImportAnswer(state=state, message=verdict.message, image_id=image.id, name=name)
 
     async def _start(self, connection: Connection, image_id: int, plan: _Plan) -> ImportAnswer:
-        name = new_import_name(plan.target.repository, plan.target.tag)
-        import_id = await imports.insert_import(
-            connection,
-            name=name,
+        new = NewImport(
             image_id=image_id,
+            repository=plan.target.repository,
+            tag=plan.target.tag,
             source=plan.wanted.source,
-            source_digest=plan.wanted.digest,
+            digest=plan.wanted.digest,
             platforms=plan.wanted.platforms,
-            credentials=self._sealed(plan.credential),
+            credential=plan.credential,
             user=plan.by.user,
         )
-        await outbox.add(connection, import_id, "requested")
+        name = await queue_import(connection, self.secrets, new, "requested")
         return ImportAnswer(state=AnswerState.STARTED, message=STARTED, image_id=image_id, name=name)
-
-    def _sealed(self, credential: Credential | None) -> bytes | None:
-        if credential is None:
-            return None
-        return self.secrets.seal(json.dumps({"username": credential.username, "password": credential.password}))

@@ -5,8 +5,10 @@ from collections.abc import Mapping
 from aiohttp import web
 
 from api_service.config import Settings
+from api_service.delete_image import ImageDeletion
 from api_service.details_feed import DetailsFeed
 from api_service.dry_run import DryRun
+from api_service.harbor_stats import HarborStatistics
 from api_service.identity import Identity
 from api_service.import_image import ImageImporter
 from api_service.jwt_verifier import JwtVerifier
@@ -14,6 +16,7 @@ from api_service.notifications import Notifications
 from api_service.outbox import Relay
 from api_service.readiness import Readiness
 from api_service.report_progress import ProgressReporting
+from api_service.retry_import import ImportRetry
 from api_service.route import Handler, Route
 from api_service.stored_registries import StoredRegistries
 from shared.db.database import Database
@@ -29,6 +32,9 @@ TARGET = web.AppKey("TARGET", Registry)
 MANAGEMENT: web.AppKey[TargetManagement] = web.AppKey("MANAGEMENT")
 IMPORTER = web.AppKey("IMPORTER", ImageImporter)
 DRY_RUN = web.AppKey("DRY_RUN", DryRun)
+RETRY = web.AppKey("RETRY", ImportRetry)
+DELETION = web.AppKey("DELETION", ImageDeletion)
+STATISTICS = web.AppKey("STATISTICS", HarborStatistics)
 REGISTRIES = web.AppKey("REGISTRIES", StoredRegistries)
 REPORTING = web.AppKey("REPORTING", ProgressReporting)
 JWT = web.AppKey("JWT", JwtVerifier)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from aiohttp import hdrs, web
 
-from api_service.handlers import health, images, imports, registries
+from api_service.handlers import changes, health, images, imports, registries, statistics
 from api_service.import_request import refusal_fields
 from api_service.keys import ROUTES
 from api_service.route import ADMINS, PUBLIC, USERS, WORKERS, Route
@@ -16,6 +16,7 @@ ALL_ROUTES: Sequence[Route] = (
     Route(method="GET", path="/readyz", handler=health.ready_handler, roles=PUBLIC),
     Route(method="GET", path=f"{BASE}/images", handler=images.list_handler, roles=USERS),
     Route(method="GET", path=f"{BASE}/images/{{id}}", handler=images.get_handler, roles=USERS),
+    Route(method="DELETE", path=f"{BASE}/images/{{id}}", handler=changes.delete_handler, roles=USERS),
     Route(
         method="GET",
         path=f"{BASE}/images/{{id}}/importing-details",
@@ -35,6 +36,20 @@ ALL_ROUTES: Sequence[Route] = (
         handler=imports.progress_handler,
         roles=WORKERS,
     ),
+    Route(
+        method="POST",
+        path=f"{BASE}/images/{{id}}/importing:cancel",
+        handler=changes.cancel_handler,
+        roles=USERS,
+    ),
+    Route(
+        method="POST",
+        path=f"{BASE}/images/{{id}}/importing:retry",
+        handler=changes.retry_handler,
+        roles=USERS,
+        problem_fields=refusal_fields,
+    ),
+    Route(method="GET", path=f"{BASE}/harbor/stats", handler=statistics.stats_handler, roles=USERS),
     Route(method="GET", path=f"{BASE}/image-registries", handler=registries.list_handler, roles=USERS),
     Route(method="POST", path=f"{BASE}/image-registries", handler=registries.create_handler, roles=ADMINS),
     Route(method="GET", path=f"{BASE}/image-registries/{{id}}", handler=registries.get_handler, roles=ADMINS),

@@ -12,6 +12,7 @@ from cryptography.fernet import Fernet
 
 from api_service.app import (
     Part,
+    changes_part,
     create_app,
     database_part,
     notifications_part,
@@ -35,7 +36,14 @@ from tests.conftest import TEMPLATE
 from tests.registry.hostile import HostileRegistry
 
 # What answers requests, without RabbitMQ and without what happens by itself.
-REQUESTS_ONLY: Sequence[Part] = (database_part, notifications_part, registries_part, oidc_part, use_cases_part)
+REQUESTS_ONLY: Sequence[Part] = (
+    database_part,
+    notifications_part,
+    registries_part,
+    oidc_part,
+    use_cases_part,
+    changes_part,
+)
 # As an operator allows it: any registry on this machine. Nothing listens at port 1.
 ALLOWED = ("127.0.0.1",)
 

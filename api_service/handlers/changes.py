@@ -1,0 +1,36 @@
+"""What an image's owner may do to it: delete it, cancel its import, try that again."""
+
+from aiohttp import web
+
+from api_service.answers import json_answer
+from api_service.cancel_import import cancel_import
+from api_service.importing_details import read_details
+from api_service.keys import DATABASE, DELETION, IDENTITY, RETRY
+from api_service.parsing import read_body
+from api_service.path_id import read_id
+from api_service.retry_import import RetryRequest
+from api_service.retry_schema import RetrySchema
+
+UNKNOWN = "image_not_found"
+# The contract wants an empty body; what went from the target stands here: manifest, tag, or nothing.
+REMOVED_HEADER = "X-Longshore-Removed"
+
+
+async def delete_handler(request: web.Request) -> web.Response:
+    """DELETE /images/:id."""
+    removal = await request.app[DELETION].delete(read_id(request, UNKNOWN), request[IDENTITY])
+    return web.Response(headers={REMOVED_HEADER: removal.value})
+
+
+async def cancel_handler(request: web.Request) -> web.Response:
+    """POST /images/:id/importing:cancel."""
+    image_id, database = read_id(request, UNKNOWN), request.app[DATABASE]
+    await cancel_import(database, image_id, request[IDENTITY])
+    return json_answer((await read_details(database, image_id)).body)
+
+
+async def retry_handler(request: web.Request) -> web.Response:
+    """POST /images/:id/importing:retry."""
+    image_id = read_id(request, UNKNOWN)
+    wanted: RetryRequest = await read_body(request, RetrySchema()) if request.can_read_body else RetryRequest()
+    return json_answer((await request.app[RETRY].retry(image_id, wanted, request[IDENTITY])).to_json())
