@@ -77,9 +77,7 @@ class ImageCopy:
         await self._copy_blobs(self._plan.blobs)
         for manifest in self._plan.manifests[:-1]:
             await self._put_child(manifest)
-        await fence()
-        await self._put(tag, self._plan.root)
-        await self._confirm(tag)
+        await self._publish(tag, fence)
         await self._ledger.record(self._plan.blobs)
 
     def _show_plan(self) -> None:
@@ -113,14 +111,25 @@ class ImageCopy:
         if await self._target.find_manifest(reference) is None:
             await self._put(reference, manifest)
 
+    async def _publish(self, tag: str, fence: Fence) -> None:
+        """Make the tag point to the root; one that does already is left alone, since it may be immutable."""
+        _, found = await gather_all([fence(), self._target.find_manifest(tag)])
+        if found != self._plan.root.digest:
+            await self._put(tag, self._plan.root)
+            await self._confirm(tag)
+
     async def _put(self, reference: str, manifest: Manifest) -> None:
-        """Put a manifest; a blob that the target lost since it was seen there is brought again, once."""
+        """Put a manifest; what it refers to is brought again, once, where the target lost it since it was seen."""
         try:
             await self._target.put_manifest(reference, manifest)
         except LongshoreError as error:
             if error.code != "target_blob_unknown":
                 raise
             await self._copy_blobs(manifest.blobs)
+            below = {child.digest for child in manifest.manifests}
+            for child in self._plan.manifests:
+                if child.digest in below:
+                    await self._put(str(child.digest), child)
             await self._target.put_manifest(reference, manifest)
 
     async def _confirm(self, tag: str) -> None:

@@ -41,6 +41,8 @@ _BY_SUBJECT_AND_CODE: dict[tuple[Subject, str], Failure] = {
     (Subject.PUSHED_MANIFEST, "NAME_UNKNOWN"): Failure.REFUSED,
     # An index whose child manifest is not there.
     (Subject.PUSHED_MANIFEST, "MANIFEST_UNKNOWN"): Failure.BLOB_MISSING,
+    # Harbor's word for the same, where the child was deleted in Harbor and not yet in its registry.
+    (Subject.PUSHED_MANIFEST, "NOT_FOUND"): Failure.BLOB_MISSING,
 }
 _BY_SUBJECT_AND_STATUS: dict[tuple[Subject, int], Failure] = {
     (Subject.MANIFEST, HTTPStatus.NOT_FOUND): Failure.NOT_FOUND,

@@ -62,6 +62,7 @@ class DictTarget:
     manifests: dict[str, Manifest] = field(default_factory=dict)
     elsewhere: dict[str, dict[str, bytes]] = field(default_factory=dict)
     lose_before_manifest: set[str] = field(default_factory=set)
+    lose_after: int = 0
     writes: list[str] = field(default_factory=list)
     cancelled: int = 0
 
@@ -83,14 +84,17 @@ class DictTarget:
         return manifest.digest if manifest else None
 
     async def put_manifest(self, reference: str, manifest: Manifest) -> None:
-        for lost in self.lose_before_manifest:
-            self.blobs.pop(lost, None)
-        self.lose_before_manifest.clear()
+        if len(self.writes) >= self.lose_after:
+            for lost in self.lose_before_manifest:
+                self.blobs.pop(lost, None)
+                self.manifests.pop(lost, None)
+            self.lose_before_manifest.clear()
         for blob in manifest.blobs:
             if str(blob.digest) not in self.blobs:
                 raise LongshoreError("target_blob_unknown", f"no {blob.digest}")
         for child in manifest.manifests:
-            assert str(child.digest) in self.manifests, "a parent came before its child"
+            if str(child.digest) not in self.manifests:
+                raise LongshoreError("target_blob_unknown", f"no {child.digest}")
         self.manifests[reference] = self.manifests[str(manifest.digest)] = manifest
         self.writes.append(reference)
 
