@@ -13,15 +13,26 @@ from shared.db.tokens import Role
 from tests.api.api import BASE, Api
 from tests.api.conftest import REQUESTS_ONLY
 
+PEOPLE = {Role.USER, Role.ADMIN}
+
 # Who is let through, route by route, written down a second time: a change in the table of routes shows here.
 ALLOWED: dict[tuple[str, str], set[Role] | None] = {
     ("GET", "/healthz"): None,
     ("GET", "/readyz"): None,
-    ("GET", f"{BASE}/images"): {Role.USER, Role.ADMIN},
-    ("GET", f"{BASE}/images/{{id}}"): {Role.USER, Role.ADMIN},
-    ("GET", f"{BASE}/images/{{id}}/importing-details"): {Role.USER, Role.ADMIN},
-    ("POST", f"{BASE}/images:import"): {Role.USER, Role.ADMIN},
+    ("GET", f"{BASE}/images"): PEOPLE,
+    ("GET", f"{BASE}/images/{{id}}"): PEOPLE,
+    ("DELETE", f"{BASE}/images/{{id}}"): PEOPLE,
+    ("GET", f"{BASE}/images/{{id}}/importing-details"): PEOPLE,
+    ("POST", f"{BASE}/images:import"): PEOPLE,
     ("PUT", f"{BASE}/images:import/{{name}}/progress"): {Role.WORKER},
+    ("POST", f"{BASE}/images/{{id}}/importing:cancel"): PEOPLE,
+    ("POST", f"{BASE}/images/{{id}}/importing:retry"): PEOPLE,
+    ("GET", f"{BASE}/harbor/stats"): PEOPLE,
+    ("GET", f"{BASE}/image-registries"): PEOPLE,
+    ("POST", f"{BASE}/image-registries"): {Role.ADMIN},
+    ("GET", f"{BASE}/image-registries/{{id}}"): {Role.ADMIN},
+    ("PATCH", f"{BASE}/image-registries/{{id}}"): {Role.ADMIN},
+    ("DELETE", f"{BASE}/image-registries/{{id}}"): {Role.ADMIN},
 }
 
 
