@@ -1,4 +1,4 @@
-"""`longshore-api`: serve, migrate, and the API tokens."""
+"""`longshore-api`: serve, migrate, the API tokens, and new keys for secrets."""
 
 from typing import Any
 
@@ -10,6 +10,7 @@ from aiohttp import web
 from api_service.app import create_app
 from api_service.command_errors import told_in_one_line
 from api_service.config import read_database_url, read_settings
+from api_service.secret_commands import rotate_secrets
 from api_service.token_commands import token
 from shared.logs import set_up_logs
 
@@ -58,3 +59,4 @@ def _silent(*_: Any) -> None:
 
 
 main.add_command(token)
+main.add_command(rotate_secrets)

@@ -8,6 +8,7 @@ from marshmallow import ValidationError, validate
 from api_service.oidc_settings import OidcSettings, read_oidc
 from api_service.retry_policy import RetryPolicy
 from shared.oci.reference import Reference, normal_registry
+from shared.secret_box import SecretBox
 from shared.settings import SharedSettings, read_shared, reading_environment
 
 MAX_PORT = 65_535
@@ -60,6 +61,13 @@ def read_database_url() -> str:
     with reading_environment() as env:
         url: str = env.str("DATABASE_URL")
     return url
+
+
+def read_secret_box() -> SecretBox:
+    """Read what a rotation needs beside the database; raises SettingsError."""
+    with reading_environment() as env:
+        secrets: SecretBox = env.fernet_keys("SECRET_KEYS")
+    return secrets
 
 
 def _read_dropped(env: FileAwareEnv) -> frozenset[str]:

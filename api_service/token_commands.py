@@ -1,28 +1,22 @@
 """`longshore-api token`: makes, lists and revokes API tokens."""
 
-import asyncio
 import json
-from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 from rich.console import Console
 from rich.table import Table
 
+from api_service.command_database import use_database
 from api_service.command_errors import told_in_one_line
-from api_service.config import read_database_url
 from api_service.list_schema import MAX_USER_LENGTH
 from api_service.times import rfc3339
-from shared.db.database import Connection, open_database
-from shared.db.revision import current_revision
 from shared.db.tokens import ApiToken, Role, create_token, list_tokens, revoke_token
 
 DAY = 24 * 3_600
 # Longer than any rotation plan, and short of what PostgreSQL's times can hold.
 MAX_DAYS = 36_500
 MAX_ID = 2**63 - 1
-
-T = TypeVar("T")
 
 
 @click.group()
@@ -44,7 +38,7 @@ def _user(_context: click.Context, _parameter: click.Parameter, value: str) -> s
 def create(user: str, role: str, expires_in_days: int | None) -> None:
     """Make a token and print it; it is not shown again."""
     lifetime = expires_in_days * DAY if expires_in_days else None
-    secret = _run(lambda connection: create_token(connection, user=user, role=Role(role), lifetime=lifetime))
+    secret = use_database(lambda connection: create_token(connection, user=user, role=Role(role), lifetime=lifetime))
     click.echo(secret)
     click.echo(f"A token for {user}, role {role}. Keep it now: only its hash is stored.", err=True)
 
@@ -54,7 +48,7 @@ def create(user: str, role: str, expires_in_days: int | None) -> None:
 @told_in_one_line
 def list_command(*, as_json: bool) -> None:
     """List the tokens, without their secrets."""
-    tokens = _run(list_tokens)
+    tokens = use_database(list_tokens)
     if as_json:
         click.echo(json.dumps([_json(found) for found in tokens], indent=2, ensure_ascii=False))
     else:
@@ -66,24 +60,9 @@ def list_command(*, as_json: bool) -> None:
 @told_in_one_line
 def revoke(token_id: int) -> None:
     """End a token now."""
-    if not _run(lambda connection: revoke_token(connection, token_id)):
+    if not use_database(lambda connection: revoke_token(connection, token_id)):
         raise click.ClickException(f"There is no token {token_id}.")
     click.echo(f"Token {token_id} is revoked.", err=True)
-
-
-def _run(use: Callable[[Connection], Awaitable[T]]) -> T:
-    """Do something with one connection to a migrated database."""
-
-    async def run() -> T:
-        async with (
-            open_database(read_database_url(), application="longshore-api token", size=1) as database,
-            database.connection() as connection,
-        ):
-            if await current_revision(connection) is None:
-                raise click.ClickException("The database is empty; run `longshore-api migrate` first.")
-            return await use(connection)
-
-    return asyncio.run(run())
 
 
 def _state(found: ApiToken) -> str:

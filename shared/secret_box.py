@@ -18,6 +18,10 @@ class SecretBox:
         """Return the text, encrypted and authenticated."""
         return self._fernet.encrypt(text.encode())
 
+    def reseal(self, sealed: bytes) -> bytes:
+        """Encrypt with the first key what any of them opens; raises `credentials_unreadable` when none does."""
+        return self.seal(self.open(sealed))
+
     def open(self, sealed: bytes) -> str:
         """Return the text; raises `credentials_unreadable` when no key fits."""
         try:

@@ -34,7 +34,14 @@ HOMES = {
     "stamina": ("shared.registry",),
     "webargs": ("api_service",),
     "uvloop": ("api_service.cli", "import_worker.cli"),
-    "click": ("api_service.cli", "api_service.command_errors", "api_service.token_commands", "import_worker.cli"),
+    "click": (
+        "api_service.cli",
+        "api_service.command_database",
+        "api_service.command_errors",
+        "api_service.secret_commands",
+        "api_service.token_commands",
+        "import_worker.cli",
+    ),
     "rich": ("api_service.token_commands",),
 }
 # Migrations are alembic's; running them is not part of serving.
