@@ -44,10 +44,13 @@ class PlainRegistry:
         with _explained():
             found = await self._found(there, tag)
             if siblings or await is_needed(there, digest, other_than=tag):
-                return await self._untag(there, tag) if found == digest else Removal.NOTHING
-            gone = await there.find_manifest(str(digest)) is None
-            await there.delete_manifest(digest)
-        return Removal.NOTHING if gone else Removal.MANIFEST
+                if found != digest:
+                    return Removal.NOTHING
+                await self._untag(there, tag)
+                # Look again: whoever took the other tags off at the same time has seen this one.
+                if siblings or await is_needed(there, digest, other_than=tag):
+                    return Removal.TAG
+            return await self._delete(there, digest)
 
     async def _found(self, repository: Repository, tag: str) -> Digest | None:
         """Return what the tag points to, after ending a removal that was interrupted."""
@@ -58,12 +61,18 @@ class PlainRegistry:
         await repository.delete_manifest(marker.digest)
         return None
 
-    async def _untag(self, repository: Repository, tag: str) -> Removal:
+    async def _untag(self, repository: Repository, tag: str) -> None:
         """Take the tag off a manifest that stays."""
         marker = untag_marker(repository.name, tag)
         await repository.put_manifest(tag, marker)
         await repository.delete_manifest(marker.digest)
-        return Removal.TAG
+
+    async def _delete(self, repository: Repository, digest: Digest) -> Removal:
+        """Delete the manifest with the tag that points to it, if any."""
+        if await repository.find_manifest(str(digest)) is None:
+            return Removal.NOTHING
+        await repository.delete_manifest(digest)
+        return Removal.MANIFEST
 
 
 @contextmanager
