@@ -10,6 +10,7 @@ from shared.planning.image_config import ImageConfig
 DESCRIPTION = "org.opencontainers.image.description"
 # What the API takes as a description, in characters.
 MAX_DESCRIPTION_LENGTH = 2000
+_LINES = "\n\r\t"
 
 
 def describe(manifests: Sequence[Manifest], config: ImageConfig) -> str:
@@ -20,9 +21,10 @@ def describe(manifests: Sequence[Manifest], config: ImageConfig) -> str:
 
 
 def _text(labels: object) -> str:
-    """Return the description among these labels, cut to what the API takes."""
+    """Return the description among these labels, cut to what the API takes; anybody may have written it."""
     text = labels.get(DESCRIPTION) if isinstance(labels, dict) else None
     if not isinstance(text, str):
         return ""
-    # Half characters and zero bytes can be written in JSON, and stored nowhere.
-    return text.replace("\0", "").encode(errors="ignore").decode()[:MAX_DESCRIPTION_LENGTH]
+    # Half characters and zero bytes can be written in JSON and stored nowhere; control characters mislead terminals.
+    harmless = (character for character in text if character.isprintable() or character in _LINES)
+    return "".join(harmless).strip()[:MAX_DESCRIPTION_LENGTH]
