@@ -6,7 +6,7 @@ import structlog
 
 from api_service.condition import Condition
 from api_service.retry_policy import RetryPolicy
-from shared.db import images, imports, outbox
+from shared.db import image_counts, images, imports, outbox
 from shared.db.database import Connection, Database
 from shared.db.imports import Import
 from shared.db.leader import try_lead
@@ -57,6 +57,7 @@ async def reap(database: Database, retries: RetryPolicy, *, overlooked_after: fl
         for import_id in await imports.overlooked(connection, after=overlooked_after, limit=BATCH):
             await outbox.add(connection, import_id, "republished")
         await outbox.purge(connection, older_than=OUTBOX_KEPT)
+        await image_counts.compact(connection)
 
 
 async def _take_back(connection: Connection, lost: Import, retries: RetryPolicy) -> None:

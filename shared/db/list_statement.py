@@ -1,0 +1,160 @@
+"""The SQL of a list: one statement, and so one snapshot, for the page and the number of all images that match.
+
+What keeps it fast with a million images (docs/benchmarks.md has the figures):
+
+- Unless a substring is asked for, the number is the sum of counts that are kept (image_counts).
+- A page's ids are cut from an index alone, which holds whatever filters ask for; the table is read for the page's own
+  rows. A page in the second half is cut from the other end, and one beyond the end from nowhere.
+- Where few images match, they are gathered and sorted instead, each being read once.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from shared.db.image_page import ImageFilter, ImagePage
+
+# Up to so many of one user are gathered when they are asked for in an order that has no index for users. With more of
+# them, a pass over an index that has all images comes to ten soon enough. Images.
+GATHERED_OF_USER = 1_000
+# Up to so many with a substring are gathered, and counted by the way. Where there are more, PostgreSQL's statistics
+# (of a hundred names) know it, and two passes over indexes, to count and to cut, cost less than trigrams do. Images.
+GATHERED_BY_NAME = 50_000
+
+# What a substring must have for trigrams to narrow the search; those of `1.27` are in every other name, and a pass over
+# an index that has all names is faster.
+_TRIGRAM = re.compile(r"[a-z0-9]{3}")
+_NAME_UNINDEXED = "(name || '')"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statement:
+    """A statement with its parameters' values. `value_dependent`: the best way to run it depends on them."""
+
+    text: str
+    values: list[Any]
+    value_dependent: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Clauses:
+    """`where` selects images, `counts` their counts; `back` is the order `forth` reversed."""
+
+    where: str
+    counts: str
+    forth: str
+    back: str
+    offset: str
+    values: list[Any]
+
+
+def list_statement(columns: str, matching: ImageFilter, page: ImagePage) -> Statement:
+    """Return a statement that yields `total` with each image of the page, and with NULLs where the page is empty."""
+    clauses = _clauses(matching, page)
+    of_user = matching.user_name is not None and page.column not in ("created_at", "created_by")
+    if matching.tag:
+        parts = _by_name(clauses, page)
+    elif of_user:
+        parts = _of_user(clauses, page)
+    elif page.offset:
+        parts = f"{_kept(clauses)}, page AS ({_cut(clauses, page)})"
+    else:
+        parts = f"{_kept(clauses)}, page AS ({_cut_first(clauses, page)})"
+    text = f"""
+        WITH {parts}
+        SELECT total, {columns} FROM counted LEFT JOIN (page JOIN images USING (id)) ON TRUE ORDER BY {clauses.forth}
+    """
+    return Statement(text=text, values=clauses.values, value_dependent=bool(matching.tag) or of_user)
+
+
+def _clauses(matching: ImageFilter, page: ImagePage) -> _Clauses:
+    where, counts, values = ["TRUE"], "created_by IS NULL", list[Any]()
+    if matching.user_name is not None:
+        values.append(matching.user_name)
+        where.append("created_by = $1")
+        counts = "created_by = $1"
+    if matching.ready is not None:
+        where.append("status = 'ready'" if matching.ready else "status <> 'ready'")
+        counts += f" AND ready = {matching.ready}"
+    if matching.tag:
+        name = matching.tag.lower()
+        values.append(f"%{_literal(name)}%")
+        where.append(f"{'name' if _TRIGRAM.search(name) else _NAME_UNINDEXED} LIKE ${len(values)}")
+    ascending, descending = f"{page.column} ASC, id ASC", f"{page.column} DESC, id DESC"
+    forth, back = (ascending, descending) if page.order == "asc" else (descending, ascending)
+    offset = "0"
+    if page.offset:
+        values.append(page.offset)
+        offset = f"${len(values)}::bigint"
+    return _Clauses(where=" AND ".join(where), counts=counts, forth=forth, back=back, offset=offset, values=values)
+
+
+def _kept(clauses: _Clauses) -> str:
+    return f"""
+        counted AS MATERIALIZED (
+            SELECT coalesce(sum(images), 0)::bigint AS total FROM image_counts WHERE {clauses.counts}
+        )
+    """
+
+
+def _cut_first(clauses: _Clauses, page: ImagePage) -> str:
+    return f"SELECT id FROM images WHERE {clauses.where} ORDER BY {clauses.forth} LIMIT {page.size}"
+
+
+def _cut(clauses: _Clauses, page: ImagePage, *, when: str = "TRUE") -> str:
+    """Cut from the nearer end; the arm whose conditions on `counted` fail is not run."""
+    offset, size = clauses.offset, page.size
+    total = "(SELECT total FROM counted)"
+    return f"""
+        (
+            SELECT id FROM images WHERE {clauses.where} AND {when} AND {offset} <= {total} / 2
+            ORDER BY {clauses.forth} LIMIT {size} OFFSET {offset}
+        ) UNION ALL (
+            SELECT id FROM images WHERE {clauses.where} AND {when} AND {offset} > {total} / 2 AND {offset} < {total}
+            ORDER BY {clauses.back}
+            LIMIT least({size}, greatest({total} - {offset}, 0)) OFFSET greatest({total} - {offset}, {size}) - {size}
+        ) LIMIT {size}
+    """
+
+
+def _by_name(clauses: _Clauses, page: ImagePage) -> str:
+    return f"""
+        gathered AS MATERIALIZED (
+            SELECT id, {page.column} AS key FROM images WHERE {clauses.where} LIMIT {GATHERED_BY_NAME} + 1
+        ),
+        counted AS MATERIALIZED (
+            SELECT CASE WHEN count(*) <= {GATHERED_BY_NAME} THEN count(*)
+                   ELSE (SELECT count(*) FROM images WHERE {clauses.where}) END AS total
+            FROM gathered
+        ),
+        {_gathered_or_cut(clauses, page, GATHERED_BY_NAME)}
+    """
+
+
+def _of_user(clauses: _Clauses, page: ImagePage) -> str:
+    return f"""
+        {_kept(clauses)},
+        gathered AS MATERIALIZED (
+            SELECT id, {page.column} AS key FROM images
+            WHERE {clauses.where} AND (SELECT total FROM counted) <= {GATHERED_OF_USER}
+        ),
+        {_gathered_or_cut(clauses, page, GATHERED_OF_USER)}
+    """
+
+
+def _gathered_or_cut(clauses: _Clauses, page: ImagePage, limit: int) -> str:
+    few = f"(SELECT total FROM counted) <= {limit}"
+    order = clauses.forth.replace(page.column, "key", 1)
+    return f"""
+        page AS (
+            (SELECT id FROM gathered WHERE {few} ORDER BY {order} LIMIT {page.size} OFFSET {clauses.offset})
+            UNION ALL
+            ({_cut(clauses, page, when=f"NOT ({few})")})
+            LIMIT {page.size}
+        )
+    """
+
+
+def _literal(text: str) -> str:
+    """Take LIKE's special meaning from backslash, per cent and underscore."""
+    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
