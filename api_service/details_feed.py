@@ -1,7 +1,7 @@
 """Importing details as they change, for event streams."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import contextmanager
 
 from api_service.importing_details import ImportingDetails, read_details
@@ -32,6 +32,11 @@ class DetailsFeed:
         """End every stream after what it is telling."""
         self._closing.set()
 
+    @property
+    def readers(self) -> int:
+        """How many streams are open."""
+        return self._readers
+
     @contextmanager
     def place(self) -> Iterator[bool]:
         """Hold one of the places for a stream; the value tells whether there was one."""
@@ -41,24 +46,28 @@ class DetailsFeed:
         finally:
             self._readers -= 1
 
-    async def follow(self, image_id: int) -> AsyncIterator[ImportingDetails]:
-        """Yield the details now and after each change, until they are final, the image is gone or the feed closes.
+    async def look(self, image_id: int) -> ImportingDetails:
+        """Return the details as they are; raises `image_not_found`."""
+        return await read_details(self._database, image_id)
 
-        Raises `image_not_found`, and `database_unavailable` where there is not even a first look.
+    async def follow(
+        self, image_id: int, told: ImportingDetails, *, wanted: Callable[[], bool]
+    ) -> AsyncGenerator[ImportingDetails, None]:
+        """Yield the details after each change, until they are final, the image is gone, or the feed closes.
+
+        `told` is what the reader knows already; `wanted` says, at every look, whether there still is a reader.
         """
-        told = await read_details(self._database, image_id)
-        yield told
         with self._notifications.watch(imports.CHANNEL, str(image_id)) as changed:
-            while not told.final and not self._closing.is_set():
+            while not told.final and not self._closing.is_set() and wanted():
                 await self._pause(changed)
-                seen = await self._look(image_id, told)
+                seen = await self._look_again(image_id, told)
                 if seen is None:
                     return
                 if seen != told:
                     told = seen
                     yield told
 
-    async def _look(self, image_id: int, told: ImportingDetails) -> ImportingDetails | None:
+    async def _look_again(self, image_id: int, told: ImportingDetails) -> ImportingDetails | None:
         """Look again; while the database is away there is no news, and no image where it was deleted."""
         try:
             return await read_details(self._database, image_id)

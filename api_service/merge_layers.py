@@ -66,7 +66,7 @@ def _copied(known: Mapping[str, LayerProgress], changed: Mapping[str, LayerProgr
 
 
 def _smoothed(rate: float, *, copied: int, age: float) -> float:
-    """Move the rate towards what was measured since, the further the longer that was."""
-    age = max(age, MIN_AGE)
-    weight = 1 - math.exp(-age / RATE_MEMORY)
-    return rate + (copied / age - rate) * weight
+    """Move the rate towards what was measured since, the further the longer that was; the first one holds as it is."""
+    measured = copied / max(age, MIN_AGE)
+    weight = 1 - math.exp(-age / RATE_MEMORY) if rate else 1.0
+    return rate + (measured - rate) * weight

@@ -1,13 +1,15 @@
 """Images: the list, one of them, and how its import stands."""
 
 import re
+from contextlib import aclosing, suppress
 from http import HTTPStatus
 
 import orjson
 from aiohttp import hdrs, web
-from aiohttp_sse import EventSourceResponse, sse_response
+from aiohttp_sse import EventSourceResponse
 
 from api_service.answers import json_answer
+from api_service.details_feed import DetailsFeed
 from api_service.get_image import get_image
 from api_service.importing_details import ImportingDetails, read_details
 from api_service.keys import DATABASE, FEED
@@ -61,22 +63,30 @@ def _image_id(request: web.Request) -> int:
 async def _stream(request: web.Request, image_id: int) -> web.StreamResponse:
     feed = request.app[FEED]
     with feed.place() as free:
-        news = feed.follow(image_id)
         # Before the stream begins, so that an unknown image is answered as everywhere.
-        first = await anext(news)
+        first = await feed.look(image_id)
         if first.final and request.headers.get("Last-Event-ID") == first.version:
             # A browser's way to come back after the end; this status tells it that there is no more.
             return web.Response(status=HTTPStatus.NO_CONTENT)
-        async with sse_response(request, ping_interval=PING_INTERVAL, send_timeout=SEND_TIMEOUT) as response:
-            await _send(response, first, retry=RETRY if free else RETRY_WHEN_FULL)
-            if free:
-                async for details in news:
-                    await _send(response, details)
+        response = EventSourceResponse(ping_interval=PING_INTERVAL, send_timeout=SEND_TIMEOUT)
+        await response.prepare(request)
+        # A reader that goes away ends its stream; nobody is left to be told.
+        with suppress(ConnectionError, TimeoutError):
+            async with response:
+                await _send(response, first, retry=RETRY if free else RETRY_WHEN_FULL)
+                if free:
+                    await _send_changes(response, feed, image_id, first)
     return response
 
 
+async def _send_changes(
+    response: EventSourceResponse, feed: DetailsFeed, image_id: int, first: ImportingDetails
+) -> None:
+    async with aclosing(feed.follow(image_id, first, wanted=response.is_connected)) as news:
+        async for details in news:
+            await _send(response, details)
+
+
 async def _send(response: EventSourceResponse, details: ImportingDetails, *, retry: int | None = None) -> None:
-    if not response.is_connected():
-        raise ConnectionResetError("the reader of the event stream has gone")
     data = orjson.dumps(details.body).decode()
     await response.send(data, id=details.version, event=EVENT, retry=retry)

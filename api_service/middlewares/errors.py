@@ -25,12 +25,16 @@ async def errors_middleware(request: web.Request, handler: Handler) -> web.Strea
         return _answer(request, error)
     except web.HTTPException as error:
         return _answer_http(request, error)
-    except ConnectionError:
-        # The client has gone while its body was read or its answer written.
-        raise
-    except Exception:
+    except Exception as error:
+        if isinstance(error, ConnectionError) and _is_gone(request):
+            # While its body was read or its answer written; the server knows what to do with that.
+            raise
         _logger.exception("request.failed")
         return _answer(request, internal_error())
+
+
+def _is_gone(request: web.Request) -> bool:
+    return request.transport is None or request.transport.is_closing()
 
 
 def _answer(request: web.Request, error: LongshoreError) -> web.Response:

@@ -10,11 +10,14 @@ from typing import Any
 import pytest
 from aiohttp import ClientResponse
 
-from api_service import details_feed
+from api_service import details_feed, notifications
+from api_service.details_feed import DetailsFeed
+from api_service.handlers import images
+from api_service.keys import FEED
 from shared.db.tokens import Role
 from shared.messages import ProgressReport, ReportedContent, ReportedError, ReportedState
 from shared.progress import LayerProgress, LayerStatus, Transfer
-from tests.api.api import BASE, Api
+from tests.api.api import BASE, Api, until
 
 A = "sha256:" + 64 * "a"
 CONTENT = ReportedContent(
@@ -120,7 +123,7 @@ async def test_rate_and_remaining_time_are_told_while_bytes_move(started: Import
     await started.api.execute("UPDATE imports SET updated_at = now() - interval '1 second'")
     await started.copied(1, 500)
     details = await started.details()
-    assert 50 < details["rate"] < 500
+    assert 100 < details["rate"] <= 500
     assert details["eta"] == pytest.approx(500 / details["rate"], abs=1)
     assert details["message"] == "Copying."
 
@@ -248,6 +251,41 @@ async def test_streams_end_when_the_service_stops(started: Import) -> None:
         async with asyncio.timeout(PATIENCE):
             await started.api.client.server.close()
         assert await stream.next() is None
+
+
+async def test_a_reader_who_goes_away_gives_the_place_back(started: Import, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Though its import stands still for days and nothing is ever sent."""
+    monkeypatch.setattr(images, "PING_INTERVAL", 0.1)
+    app = started.api.client.app
+    assert app
+    feed: DetailsFeed = app[FEED]
+    async with streaming(started.api, started.id) as stream:
+        await stream.next()
+        assert feed.readers == 1
+        stream.response.close()
+
+    async def nobody_reads() -> bool:
+        return feed.readers == 0
+
+    await until(nobody_reads)
+
+
+async def test_streams_hear_again_after_the_listening_connection_was_lost(
+    started: Import, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A new one is made, and everybody looks once at what was missed."""
+    monkeypatch.setattr(details_feed, "POLL_INTERVAL", 3600.0)
+    monkeypatch.setattr(notifications, "RECONNECT_DELAY", 0.2)
+    async with streaming(started.api, started.id) as stream:
+        await stream.next()
+        ended = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = $1"
+        assert await started.api.value(f"{ended} AND datname = current_database()", "longshore listener") == 1
+        await started.api.claim(started.name)
+        await stream.wait_for("running")
+        await started.copied(1, 100)
+        event = await stream.next()
+        assert event
+        assert event.details["bytesDone"] == 100
 
 
 async def test_the_details_are_for_people(started: Import) -> None:

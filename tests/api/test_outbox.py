@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import os
+import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -12,6 +14,7 @@ import pytest
 from aio_pika.abc import AbstractIncomingMessage, AbstractQueue
 from structlog.testing import capture_logs
 
+from api_service import broker as broker_module
 from api_service import outbox as relay
 from api_service.app import PARTS
 from api_service.broker import BrokerUnavailableError, open_broker
@@ -173,6 +176,24 @@ async def test_a_full_queue_keeps_the_messages_here(database: Database, api: Api
             with pytest.raises(BrokerUnavailableError):
                 await relay.publish_due(database, broker)
     assert 1 <= await unpublished(api) <= 2
+
+
+async def test_a_silent_rabbitmq_holds_no_row_for_long(
+    database: Database, api: Api, rabbitmq: RabbitMQ, amqp_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Frozen, with its connections open: a publish ends after a time of ours, and the row stays unpublished."""
+    await add_import(database, "import-1")
+    async with open_broker(amqp_url) as broker:
+        monkeypatch.setattr(broker_module, "BROKER_TIMEOUT", 0.5)
+        os.kill(rabbitmq.pid, signal.SIGSTOP)
+        try:
+            with pytest.raises(BrokerUnavailableError):
+                await relay.publish_due(database, broker)
+            with pytest.raises(BrokerUnavailableError):
+                await broker.check()
+        finally:
+            os.kill(rabbitmq.pid, signal.SIGCONT)
+    assert await unpublished(api) == 1
 
 
 async def test_the_api_serves_while_rabbitmq_is_away(
