@@ -22,8 +22,6 @@ NAME = """
 ALTER TABLE images
     ADD COLUMN name text COLLATE "C" GENERATED ALWAYS AS (lower(repository || ':' || tag)) STORED
 """
-    "ALTER TABLE images ADD COLUMN name text COLLATE \"C\" GENERATED ALWAYS AS (lower(repository || ':' || tag)) STORED"
-)
 
 # A deep page passes over all entries before it, and a substring that half of the images hold is looked for in each
 # entry: what filters ask for is in the index, so that the table is read for the page's own rows alone.
