@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from api_service.being_deleted import check_not_being_deleted
 from api_service.existing_image import Exists, Join, Start, Wanted, judge
 from api_service.find_source import FoundSource, SourceFinder
 from api_service.identity import Identity
@@ -108,6 +109,7 @@ class DryRun:
             )
             if image is None:
                 return None, Start()
+            await check_not_being_deleted(connection, image.id)
             latest = await imports.latest_import(connection, image.id)
             last_ready = await imports.latest_ready_import(connection, image.id)
         return image, judge(image, latest, last_ready, wanted, by)

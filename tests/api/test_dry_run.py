@@ -241,6 +241,14 @@ async def test_what_the_import_would_be_refused_for_is_refused(
     refused(await api.post_import({**other.body, "platforms": ["plan9/mips"]}), 422, "platform_not_available")
 
 
+async def test_an_image_on_its_way_out_is_refused(api: Api, case: Case) -> None:
+    """As the import is, for the moment that a deletion takes."""
+    await finish(api, (await api.start(case.real))["name"])
+    await api.execute("UPDATE images SET deletion_lease_until = now() + interval '1 minute'")
+    assert (await api.post_import({**case.real, "force": True})).code == "image_being_deleted"
+    refused(await api.post_import({**case.body, "force": True}), 409, "image_being_deleted")
+
+
 async def test_a_slow_source_ends_in_time(
     api: Api, hostile: HostileRegistry, case: Case, monkeypatch: pytest.MonkeyPatch
 ) -> None:
