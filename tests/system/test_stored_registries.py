@@ -1,0 +1,96 @@
+"""Stored accounts of source registries, through the whole product: used where they should be, and seen nowhere."""
+
+import base64
+import json
+import subprocess
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from deploy.local.postgres import binaries
+from deploy.local.stack import synthetic_image
+from shared.topology import IMPORTS_QUEUE
+from tests.conftest import manage
+from tests.system.conftest import Product
+
+pytestmark = pytest.mark.xdist_group("system")
+
+PATH = "/api/v1/image-registries"
+
+
+@pytest.fixture
+def stored(product: Product) -> Iterator[Any]:
+    """The stack's private source as a stored registry, the default one."""
+    source = product.stack.source
+    body = {
+        "name": "internal",
+        "url": source.url,
+        "username": source.username,
+        "password": source.password,
+        "isDefault": True,
+    }
+    api, token = product.stack.api, product.stack.admin_token
+    status, made = api.request("POST", PATH, token, body)
+    assert status == 201, made
+    yield made
+    assert api.request("DELETE", f"{PATH}/{made['id']}", token) == (200, None)
+
+
+def queued(product: Product) -> str:
+    """Return the messages in the queue, as RabbitMQ's console shows them; they stay in it."""
+    body = {"count": 100, "ackmode": "ack_requeue_true", "encoding": "auto"}
+    return manage(product.stack.rabbitmq, "POST", f"queues/%2F/{IMPORTS_QUEUE}/get", body).decode()
+
+
+def dumped(product: Product) -> str:
+    """Return the whole database as pg_dump writes it."""
+    command = [str(binaries() / "pg_dump"), "--inserts", product.stack.api.settings["DATABASE_URL"]]
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
+
+
+def test_a_stored_account_reads_the_source_and_is_seen_nowhere(product: Product, stored: Any) -> None:
+    """Not in an answer, a message, a log, or the database, in no form but an encrypted one."""
+    source = product.stack.source
+    password = str(source.password)
+    repository = product.push(synthetic_image("stored", [20_000]))
+    body = {"source": f"{repository}:latest"}
+    plan = product.post({**body, "dryRun": True})
+    status, started = product.post(body)
+    assert (status, started["state"]) == (200, 1), started
+    message = queued(product)
+    assert started["name"] in message
+    seen = [message, dumped(product), json.dumps([plan, started, stored, product.get("/image-registries")])]
+    assert started["name"] in seen[1]
+    with product.workers() as (worker,):
+        ready = product.ready(started["imageId"])
+        product.verify(ready, repository)
+        seen += [json.dumps([ready, product.details(started["imageId"])]), dumped(product)]
+        servers = (product.stack.api, worker, product.stack.rabbitmq)
+        seen += [server.process.log.read_text() for server in servers if server.process]
+    assert len(seen) == 8
+    assert ready["source"] == f"{source.host}/{repository}:latest"
+    basic = base64.b64encode(f"{source.username}:{password}".encode()).decode()
+    for form in (password, basic, password.encode().hex(), base64.b64encode(password.encode()).decode()):
+        assert not [text for text in seen if form in text]
+
+
+def test_what_a_dry_run_says_is_what_a_worker_does(product: Product, stored: Any) -> None:
+    """Bytes that exist, are mounted and are moved: as planned, so reported, blob for blob."""
+    first = product.push(synthetic_image("base", [300_000, 40_000], shared=2))
+    with product.workers():
+        product.ready(product.start(first))
+        second = product.push(synthetic_image("base", [300_000, 40_000, 5_000], shared=2))
+        status, answer = product.post({**product.request_for(second), "dryRun": True})
+        assert status == 200, answer
+        plan = answer["plan"]
+        assert (plan["blobs"]["mountable"], plan["fits"]) == (2, None)
+        image_id = product.start(second)
+        details = product.wait(image_id)
+    assert details["status"] == "ready", details
+    moved = [layer["transfer"] for layer in details["layersDetail"].values()]
+    assert moved.count("mounted") == plan["blobs"]["mountable"]
+    assert moved.count("copied") == plan["blobs"]["toMove"]
+    assert product.get(f"/images/{image_id}")["size"] == plan["bytesTotal"]
+    status, again = product.post({**product.request_for(second), "dryRun": True})
+    assert (again["state"], again["plan"]["bytesToMove"]) == (2, 0)
