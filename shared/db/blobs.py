@@ -66,10 +66,11 @@ async def forget_image(connection: Connection, registry: str, image_id: int) -> 
         DELETE FROM blobs USING images AS gone
         WHERE gone.id = $2 AND (blobs.registry, blobs.repository) = ($1, gone.repository)
           AND blobs.digest IN (
-            SELECT digest FROM import_layers JOIN imports ON imports.id = import_id WHERE image_id = $2
+            SELECT import_layers.digest FROM import_layers JOIN imports ON imports.id = import_id WHERE image_id = $2
           )
           AND blobs.digest NOT IN (
-            SELECT digest FROM import_layers JOIN imports ON imports.id = import_id JOIN images ON images.id = image_id
+            SELECT import_layers.digest
+            FROM import_layers JOIN imports ON imports.id = import_id JOIN images ON images.id = image_id
             WHERE (images.registry_host, images.repository) = (gone.registry_host, gone.repository)
               AND images.id <> $2 AND images.status = 'ready'
           )

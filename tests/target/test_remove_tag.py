@@ -154,7 +154,7 @@ async def test_a_repository_with_more_tags_than_are_looked_at_keeps_its_manifest
     monkeypatch.setattr(needed, "MAX_TAGS", 2)
     image = some_image()
     await plain.push(image, "1.0")
-    for tag in ("2.0", "3.0"):
+    for tag in ("2.0", "3.0", "4.0"):
         await plain.push(some_image(), tag)
     assert await plain.remove(image, "1.0") is Removal.TAG
     assert await plain.serves("1.0") is None
