@@ -1,4 +1,4 @@
-"""One blob from source to target: exists, else mount, else stream with its digest computed on the way."""
+"""One blob from source to target: mounted, else streamed with its digest computed on the way."""
 
 import asyncio
 import random
@@ -27,7 +27,7 @@ THREADED_HASH_SIZE = 128 * 1024
 async def copy_blob(
     blob: Descriptor, source: Source, target: Target, *, candidate: str | None, advance: Advance
 ) -> Transfer:
-    """Make the target hold the blob and return how that came about.
+    """Make the target hold a blob that it lacked a moment ago, and return how that came about.
 
     `candidate` is a repository of the target that is thought to hold it. A failure that another try may mend is tried
     again here, a few times.
@@ -37,6 +37,9 @@ async def copy_blob(
             return await _copy_once(blob, source, target, candidate, advance)
         except LongshoreError as error:
             await wait_or_raise(error, attempt)
+        # What failed may have been the answer alone.
+        if await target.has_blob(blob):
+            return Transfer.COPIED
     return await _copy_once(blob, source, target, candidate, advance)
 
 
@@ -51,8 +54,6 @@ async def wait_or_raise(error: LongshoreError, attempt: int) -> None:
 async def _copy_once(
     blob: Descriptor, source: Source, target: Target, candidate: str | None, advance: Advance
 ) -> Transfer:
-    if await target.has_blob(blob):
-        return Transfer.EXISTING
     upload = await (target.mount_blob(blob, candidate) if candidate else target.start_upload())
     if upload is None:
         return Transfer.MOUNTED

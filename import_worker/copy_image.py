@@ -6,7 +6,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Protocol
 
 from import_worker.copy_blob import copy_blob
-from import_worker.endpoints import BlobLedger, Source, Target
+from import_worker.endpoints import BlobLedger, Bring, MountFrom, Source, Target
 from shared.concurrency import gather_all
 from shared.errors import LongshoreError
 from shared.oci.descriptor import Descriptor
@@ -17,6 +17,12 @@ from shared.progress import LayerProgress, LayerStatus, Transfer
 
 # Asked right before the tag is written; raises where this attempt may no longer write it.
 Fence = Callable[[], Awaitable[None]]
+
+
+# Questions about blobs at a time; they have places of their own, so that none waits behind a large layer.
+LOOKS_AT_ONCE = 8
+# How often an import asks how far another one is with a blob that both need. Seconds.
+FLIGHT_INTERVAL = 0.25
 
 
 class ProgressBoard(Protocol):
@@ -67,6 +73,7 @@ class ImageCopy:
         self._ledger = ledger
         self._board = board
         self._slots = asyncio.Semaphore(slots)
+        self._looks = asyncio.Semaphore(LOOKS_AT_ONCE)
 
     async def run(self, tag: str, fence: Fence) -> None:
         """Bring everything, then write the tag and confirm it.
@@ -93,18 +100,54 @@ class ImageCopy:
         await gather_all([self._copy_blob(blob, candidates.get(blob.digest)) for blob in by_size])
 
     async def _copy_blob(self, blob: Descriptor, candidate: str | None) -> None:
+        """Make the target hold a blob: it exists, is mounted, brought by another import, or streamed."""
+        try:
+            async with self._looks:
+                exists = await self._target.has_blob(blob)
+            transfer = Transfer.EXISTING if exists else await self._bring(blob, candidate)
+        except LongshoreError:
+            self._show(blob, LayerStatus.FAILED, 0)
+            raise
+        self._show(blob, LayerStatus.COMPLETED, blob.size, transfer)
+
+    async def _bring(self, blob: Descriptor, candidate: str | None) -> Transfer:
+        """Go the way that the ledger knows; while another import brings the blob, wait without holding a slot."""
+        waited = False
+        while True:
+            async with self._slots:
+                way = MountFrom(candidate) if candidate else await self._ledger.way(blob)
+                match way:
+                    case MountFrom(repository):
+                        return await self._mount(blob, repository)
+                    case Bring():
+                        return await self._stream(blob, look_first=waited)
+            self._show(blob, LayerStatus.DOWNLOADING, way.offset)
+            waited = True
+            await asyncio.sleep(FLIGHT_INTERVAL)
+
+    async def _mount(self, blob: Descriptor, repository: str) -> Transfer:
+        transfer = await self._copy(blob, repository)
+        if transfer is Transfer.COPIED:
+            await self._ledger.forget(blob, repository)
+        return transfer
+
+    async def _stream(self, blob: Descriptor, *, look_first: bool) -> Transfer:
+        """Stream the blob for this import and all that wait for it."""
+        try:
+            # Who waited may find that the other import brought it to this very repository.
+            existing = look_first and await self._target.has_blob(blob)
+            transfer = Transfer.EXISTING if existing else await self._copy(blob, None)
+        except BaseException:
+            await self._ledger.given_up(blob)
+            raise
+        await self._ledger.landed(blob)
+        return transfer
+
+    async def _copy(self, blob: Descriptor, candidate: str | None) -> Transfer:
         def advance(offset: int) -> None:
             self._show(blob, LayerStatus.DOWNLOADING, offset)
 
-        async with self._slots:
-            try:
-                transfer = await copy_blob(blob, self._source, self._target, candidate=candidate, advance=advance)
-            except LongshoreError:
-                self._show(blob, LayerStatus.FAILED, 0)
-                raise
-        self._show(blob, LayerStatus.COMPLETED, blob.size, transfer)
-        if candidate and transfer is Transfer.COPIED:
-            await self._ledger.forget(blob, candidate)
+        return await copy_blob(blob, self._source, self._target, candidate=candidate, advance=advance)
 
     async def _put_child(self, manifest: Manifest) -> None:
         reference = str(manifest.digest)

@@ -4,6 +4,7 @@ Methods carry the names of the distribution specification's steps. All raise Lon
 """
 
 from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from shared.oci.descriptor import Descriptor
@@ -52,11 +53,42 @@ class Target(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Bring:
+    """Nobody has the blob or brings it: stream it from the source."""
+
+
+@dataclass(frozen=True, slots=True)
+class MountFrom:
+    """Another repository of the target is known to hold the blob."""
+
+    repository: str
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Another import is bringing the blob; so many bytes of it have arrived."""
+
+    offset: int
+
+
 class BlobLedger(Protocol):
-    """What is known of the target's other repositories. Hints only."""
+    """What is known of the target's other repositories, and what other imports are bringing there. Hints only."""
 
     async def candidates(self, blobs: Sequence[Descriptor]) -> Mapping[Digest, str]:
         """Return, for those blobs that another repository is known to hold, that repository."""
+        ...
+
+    async def way(self, blob: Descriptor) -> Bring | MountFrom | Wait:
+        """Tell how a blob that the target's repository lacks gets there; with `Bring`, others wait for this import."""
+        ...
+
+    async def landed(self, blob: Descriptor) -> None:
+        """Tell that what `Bring` asked for is done: others may mount the blob from the target's repository."""
+        ...
+
+    async def given_up(self, blob: Descriptor) -> None:
+        """Tell that what `Bring` asked for is not done, so that another import does it."""
         ...
 
     async def record(self, blobs: Iterable[Descriptor]) -> None:

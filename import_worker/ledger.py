@@ -1,15 +1,21 @@
-"""The blob ledger in PostgreSQL, for one target repository."""
+"""The blob ledger and the flights in PostgreSQL, for one attempt of an import."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
 import structlog
 
+from import_worker.endpoints import Bring, MountFrom, Wait
 from shared.db import blobs as ledger
-from shared.db.database import Database
+from shared.db import flights
+from shared.db.database import Connection, Database
+from shared.db.imports import ClaimedImport
 from shared.errors import LongshoreError
 from shared.oci.descriptor import Descriptor
 from shared.oci.digest import Digest
+
+# Below this, bringing a blob twice costs less than agreeing on who does. Bytes.
+MIN_FLIGHT_SIZE = 1024 * 1024
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -17,10 +23,11 @@ _log = structlog.stdlib.get_logger(__name__)
 class PostgresLedger:
     """Fits `endpoints.BlobLedger`. A database that is away costs mounts, never an import."""
 
-    def __init__(self, database: Database, registry: str, repository: str) -> None:
+    def __init__(self, database: Database, registry: str, claimed: ClaimedImport) -> None:
         self._database = database
         self._registry = registry
-        self._repository = repository
+        self._claimed = claimed
+        self._repository = claimed.repository
 
     async def candidates(self, blobs: Sequence[Descriptor]) -> Mapping[Digest, str]:
         digests = [str(blob.digest) for blob in blobs]
@@ -44,6 +51,54 @@ class PostgresLedger:
             _log.warning("blob ledger not read", error=str(error))
             return frozenset()
         return {Digest.parse(digest) for digest in found}
+
+    async def way(self, blob: Descriptor) -> Bring | MountFrom | Wait:
+        if blob.size < MIN_FLIGHT_SIZE:
+            return Bring()
+        try:
+            async with self._database.transaction() as connection:
+                return await self._way(connection, blob)
+        except LongshoreError as error:
+            _log.warning("blob flights not read", error=str(error))
+            return Bring()
+
+    async def _way(self, connection: Connection, blob: Descriptor) -> Bring | MountFrom | Wait:
+        digest, pilot = str(blob.digest), self._pilot(blob)
+        if not await flights.take_off(connection, pilot):
+            return Wait(await flights.offset_in_flight(connection, self._registry, digest))
+        # Only now: whoever brought it has ended the flight and written the ledger in one transaction.
+        held = await ledger.repositories_with(connection, self._registry, [digest], other_than=self._repository)
+        if digest not in held:
+            return Bring()
+        await flights.land(connection, pilot)
+        return MountFrom(held[digest])
+
+    async def landed(self, blob: Descriptor) -> None:
+        if blob.size < MIN_FLIGHT_SIZE:
+            return
+        try:
+            async with self._database.transaction() as connection:
+                await ledger.record(connection, self._registry, self._repository, [str(blob.digest)])
+                await flights.land(connection, self._pilot(blob))
+        except LongshoreError as error:
+            _log.warning("blob flight not ended; it ends with its import", error=str(error))
+
+    async def given_up(self, blob: Descriptor) -> None:
+        if blob.size < MIN_FLIGHT_SIZE:
+            return
+        try:
+            async with self._database.connection() as connection:
+                await flights.land(connection, self._pilot(blob))
+        except LongshoreError as error:
+            _log.warning("blob flight not ended; it ends with its import", error=str(error))
+
+    def _pilot(self, blob: Descriptor) -> flights.Pilot:
+        return flights.Pilot(
+            registry=self._registry,
+            digest=str(blob.digest),
+            import_name=self._claimed.name,
+            attempt=self._claimed.attempt,
+        )
 
     async def record(self, blobs: Iterable[Descriptor]) -> None:
         digests = [str(blob.digest) for blob in blobs]

@@ -89,7 +89,7 @@ class Worker:
     def _open_ends(self, claimed: ClaimedImport) -> Ends:
         target = self._settings.shared.target
         repository = self._targets.registry(target.host, target.credential).repository(claimed.repository)
-        end, ledger = RegistryTarget(repository), PostgresLedger(self._database, target.host, claimed.repository)
+        end, ledger = RegistryTarget(repository), PostgresLedger(self._database, target.host, claimed)
         return Ends(
             source=RegistrySource(self._sources, Reference.parse(claimed.source), self._credential(claimed)),
             target=end,

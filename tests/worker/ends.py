@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from deploy.local.image import Image
+from import_worker.endpoints import Bring, MountFrom, Wait
 from shared.errors import LongshoreError
 from shared.oci.descriptor import Descriptor
 from shared.oci.digest import Digest
@@ -116,11 +117,23 @@ class DictUpload:
 @dataclass
 class DictLedger:
     held: dict[Digest, str] = field(default_factory=dict)
+    ways: dict[Digest, list[Bring | MountFrom | Wait]] = field(default_factory=dict)
+    ended: list[tuple[Digest, bool]] = field(default_factory=list)
     recorded: list[Digest] = field(default_factory=list)
     forgotten: list[Digest] = field(default_factory=list)
 
     async def candidates(self, blobs: Sequence[Descriptor]) -> Mapping[Digest, str]:
         return {blob.digest: self.held[blob.digest] for blob in blobs if blob.digest in self.held}
+
+    async def way(self, blob: Descriptor) -> Bring | MountFrom | Wait:
+        ways = self.ways.get(blob.digest)
+        return ways.pop(0) if ways else Bring()
+
+    async def landed(self, blob: Descriptor) -> None:
+        self.ended.append((blob.digest, True))
+
+    async def given_up(self, blob: Descriptor) -> None:
+        self.ended.append((blob.digest, False))
 
     async def record(self, blobs: Iterable[Descriptor]) -> None:
         self.recorded += [blob.digest for blob in blobs]

@@ -6,7 +6,9 @@ from deploy.local.image import Image
 from deploy.local.synthetic import synthetic_image
 from import_worker.copy_blob import DOWNLOAD_TRIES
 from import_worker.copy_image import ImageCopy
+from import_worker.endpoints import Bring, MountFrom, Wait
 from shared.errors import LongshoreError
+from shared.oci.descriptor import Descriptor
 from shared.oci.digest import Digest
 from shared.oci.platform import Platform
 from shared.planning.make_plan import make_plan
@@ -26,6 +28,7 @@ def image() -> Image:
 def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody is on the other side whom a pause would help."""
     monkeypatch.setattr("import_worker.copy_blob.FIRST_DELAY", 0.001)
+    monkeypatch.setattr("import_worker.copy_image.FLIGHT_INTERVAL", 0.001)
 
 
 async def allowed() -> None:
@@ -96,6 +99,57 @@ async def test_a_known_blob_is_mounted_and_a_wrong_hint_is_forgotten(image: Imag
     assert board.last(wrong.digest).transfer is Transfer.COPIED
     assert ledger.forgotten == [Digest.parse(wrong.digest)]
     assert {str(digest) for digest in ledger.recorded} == {blob.digest for blob in image.blobs}
+
+
+async def test_a_blob_that_another_import_brings_is_waited_for_and_mounted(image: Image) -> None:
+    """It is not opened at the source; its progress is the other import's until it is there."""
+    source = DictSource(image)
+    blob = next(blob for blob in image.blobs if blob.size == 12_345)
+    digest = Digest.parse(blob.digest)
+    target = DictTarget(elsewhere={"other": {blob.digest: source.content(blob.digest)}})
+    ledger = DictLedger(ways={digest: [Wait(100), Wait(9_000), MountFrom("other")]})
+    _, board = await copy(source, target, ledger=ledger)
+    assert blob.digest not in {opened for opened, _ in source.opened}
+    shown = [layer for name, layer in board.shown if name == blob.digest]
+    assert [layer.offset for layer in shown] == [0, 100, 9_000, 12_345]
+    assert shown[-1].transfer is Transfer.MOUNTED
+    assert digest not in {ended for ended, _ in ledger.ended}
+
+
+async def test_a_blob_that_another_import_gave_up_is_brought(image: Image) -> None:
+    """The waiting import takes the flight over, and tells that it has landed."""
+    source = DictSource(image)
+    blob = next(blob for blob in image.blobs if blob.size == 12_345)
+    ledger = DictLedger(ways={Digest.parse(blob.digest): [Wait(100), Bring()]})
+    _, board = await copy(source, DictTarget(), ledger=ledger)
+    assert board.last(blob.digest).transfer is Transfer.COPIED
+    assert (Digest.parse(blob.digest), True) in ledger.ended
+
+
+async def test_a_flight_that_fails_is_given_up(image: Image) -> None:
+    """Others that wait for the blob must not wait for an import that has failed."""
+    blob = next(blob for blob in image.blobs if blob.size == 12_345)
+    source = DictSource(image, break_at={blob.digest: [10] * 100})
+    ledger = DictLedger()
+    with pytest.raises(LongshoreError, match="source_unavailable"):
+        await copy(source, DictTarget(), ledger=ledger)
+    assert (Digest.parse(blob.digest), False) in ledger.ended
+
+
+async def test_a_waiting_import_holds_no_slot(image: Image) -> None:
+    """With one slot, a blob that is waited for does not keep the others from being copied."""
+    source, target, board = DictSource(image), DictTarget(), Board()
+    blob = next(blob for blob in image.blobs if blob.size == 12_345)
+    others = {other.digest for other in image.blobs if other.digest != blob.digest}
+
+    class Ledger(DictLedger):
+        async def way(self, wanted: Descriptor) -> Bring | MountFrom | Wait:
+            missing = others - target.blobs.keys()
+            return Wait(1) if str(wanted.digest) == blob.digest and missing else Bring()
+
+    plan = await make_plan(source, await source.resolve(), ())
+    await ImageCopy(plan, source, target, ledger=Ledger(), board=board, slots=1).run("latest", allowed)
+    assert "latest" in target.manifests
 
 
 async def test_bytes_that_do_not_match_never_become_a_blob(image: Image) -> None:

@@ -1,0 +1,150 @@
+"""Blob flights in PostgreSQL: of all imports that need a blob, one brings it, and none waits for a dead one."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from import_worker.endpoints import Bring, MountFrom, Wait
+from import_worker.ledger import MIN_FLIGHT_SIZE, PostgresLedger
+from shared.db import images, imports
+from shared.db.database import Database, open_database
+from shared.oci.descriptor import Descriptor
+from shared.oci.digest import Digest
+
+BLOB = Descriptor(media_type="layer", digest=Digest.of(b"blob"), size=MIN_FLIGHT_SIZE)
+SMALL = Descriptor(media_type="layer", digest=Digest.of(b"small"), size=MIN_FLIGHT_SIZE - 1)
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    async with open_database(database_url, application="test", size=20) as database:
+        yield database
+
+
+class Imports:
+    """Claimed imports of images in repositories of their own."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.ids: dict[str, int] = {}
+
+    async def claimed(self, name: str, repository: str | None = None) -> PostgresLedger:
+        """Add an import, claim it, and return its ledger."""
+        async with self.database.transaction() as connection:
+            image_id = await images.insert_image(
+                connection,
+                registry_host="harbor",
+                repository=repository or f"team/{name}",
+                tag=name,
+                description="",
+                source="docker.io/a/b:1",
+                user="somebody",
+            )
+            assert image_id
+            self.ids[name] = await imports.insert_import(
+                connection,
+                name=name,
+                image_id=image_id,
+                source="docker.io/a/b:1",
+                source_digest=None,
+                platforms=(),
+                credentials=None,
+                user="somebody",
+            )
+        return await self.claim(name)
+
+    async def claim(self, name: str) -> PostgresLedger:
+        async with self.database.connection() as connection:
+            claimed = await imports.claim(connection, name, worker="worker", lease=30)
+        assert claimed
+        return PostgresLedger(self.database, "harbor", claimed)
+
+    async def run(self, statement: str, name: str) -> None:
+        async with self.database.connection() as connection:
+            await connection.execute(statement, self.ids[name])
+
+
+@pytest.fixture
+def claims(database: Database) -> Imports:
+    return Imports(database)
+
+
+async def test_one_of_many_imports_brings_a_blob(claims: Imports) -> None:
+    """Ten imports ask at once: one brings it, nine wait."""
+    ledgers = [await claims.claimed(f"import-{n}") for n in range(10)]
+    ways = await asyncio.gather(*(ledger.way(BLOB) for ledger in ledgers))
+    assert sorted(map(str, ways)) == [str(Bring())] + [str(Wait(0))] * 9
+
+
+async def test_who_waited_mounts_what_has_landed(claims: Imports) -> None:
+    """The flight's end and the ledger's row are one transaction, so that nobody brings the blob again."""
+    first, second = await claims.claimed("first"), await claims.claimed("second")
+    assert await first.way(BLOB) == Bring()
+    assert await second.way(BLOB) == Wait(0)
+    await first.landed(BLOB)
+    assert await second.way(BLOB) == MountFrom("team/first")
+    assert await second.way(BLOB) == MountFrom("team/first")
+
+
+async def test_a_flight_that_was_given_up_is_the_next_ones(claims: Imports) -> None:
+    """A failed copy does not hold the others up."""
+    first, second = await claims.claimed("first"), await claims.claimed("second")
+    await first.way(BLOB)
+    await first.given_up(BLOB)
+    assert await second.way(BLOB) == Bring()
+
+
+async def test_a_dead_workers_flight_is_free(claims: Imports) -> None:
+    """Its lease has run out: nobody waits for it any longer."""
+    first, second = await claims.claimed("first"), await claims.claimed("second")
+    await first.way(BLOB)
+    await claims.run("UPDATE imports SET lease_until = now() - interval '1 second' WHERE id = $1", "first")
+    assert await second.way(BLOB) == Bring()
+    # The dead one, were it to wake up, neither ends the flight nor gets it back.
+    await first.landed(BLOB)
+    third = await claims.claimed("third")
+    assert await third.way(BLOB) in (Wait(0), MountFrom("team/first"))
+
+
+async def test_an_earlier_attempts_flight_is_the_later_ones(claims: Imports) -> None:
+    """An import that was handed back does not wait for itself."""
+    first = await claims.claimed("first")
+    await first.way(BLOB)
+    async with claims.database.connection() as connection:
+        await imports.requeue(connection, claims.ids["first"], failed=False)
+    again = await claims.claim("first")
+    assert await again.way(BLOB) == Bring()
+
+
+async def test_a_retry_within_an_attempt_keeps_its_flight(claims: Imports) -> None:
+    """Asking twice is no reason to wait for oneself."""
+    first = await claims.claimed("first")
+    assert [await first.way(BLOB), await first.way(BLOB)] == [Bring(), Bring()]
+
+
+async def test_a_waiting_import_sees_how_far_the_blob_is(claims: Imports) -> None:
+    """Its progress is the bringing import's, as that one reported it."""
+    first, second = await claims.claimed("first"), await claims.claimed("second")
+    await first.way(BLOB)
+    await claims.run(
+        "INSERT INTO import_layers (import_id, digest, position, size, byte_offset, status) "
+        f"VALUES ($1, '{BLOB.digest}', 0, {BLOB.size}, 4711, 'downloading')",
+        "first",
+    )
+    assert await second.way(BLOB) == Wait(4711)
+
+
+async def test_small_blobs_are_not_waited_for(claims: Imports) -> None:
+    """Agreeing on who brings them would take longer than bringing them twice."""
+    first, second = await claims.claimed("first"), await claims.claimed("second")
+    assert [await first.way(SMALL), await second.way(SMALL)] == [Bring(), Bring()]
+
+
+async def test_a_database_that_is_away_costs_no_import(claims: Imports) -> None:
+    """Without it everybody brings what they need."""
+    first = await claims.claimed("first")
+    await claims.database.close()
+    assert await first.way(BLOB) == Bring()
+    await first.landed(BLOB)
+    await first.given_up(BLOB)
