@@ -40,7 +40,7 @@ async def held_by_project(connection: Connection, registry: str, project: str, d
 
 
 async def record(connection: Connection, registry: str, repository: str, digests: Iterable[str]) -> None:
-    """Note that the repository holds these blobs, by a manifest that refers to them."""
+    """Note that the repository holds these blobs: uploaded to it a moment ago, or referred to by its manifest."""
     await connection.execute(
         """
         INSERT INTO blobs (registry, digest, repository) SELECT $1, digest, $2 FROM unnest($3::text[]) AS digest
