@@ -1,8 +1,10 @@
 """The application: what it is made of, in the order in which it starts."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
+from functools import cache
 from typing import TypeAlias
 
+import orjson
 from aiohttp import hdrs, web
 
 from api_service.carry_out_deletion import DeletionWork
@@ -19,6 +21,7 @@ from api_service.jwt_verifier import JwtVerifier
 from api_service.keys import (
     DATABASE,
     DELETION,
+    DESCRIPTION,
     DRY_RUN,
     FEED,
     IMPORTER,
@@ -41,6 +44,8 @@ from api_service.middlewares.auth import auth_middleware
 from api_service.middlewares.errors import errors_middleware
 from api_service.middlewares.request_id import HEADER, request_id_middleware
 from api_service.notifications import Notifications
+from api_service.openapi.document import describe
+from api_service.openapi.operations import OPERATIONS
 from api_service.outbox import Relay
 from api_service.parsing import MAX_REPORT_BODY
 from api_service.part_checks import part_checks
@@ -49,7 +54,7 @@ from api_service.reaper import Reaper
 from api_service.report_progress import ProgressReporting
 from api_service.resolve_source import SourceResolver
 from api_service.retry_import import ImportRetry
-from api_service.routes import add_routes
+from api_service.routes import ALL_ROUTES, add_routes
 from api_service.stored_registries import StoredRegistries
 from api_service.supervise import running
 from api_service.target_name import TargetNaming
@@ -57,7 +62,7 @@ from api_service.target_stock import StockTaker
 from shared.db import imports, outbox
 from shared.db.database import open_database
 from shared.errors import Side
-from shared.network.session import open_outgoing
+from shared.network.session import open_outgoing, product_version
 from shared.registry.client import open_registries
 from shared.target.open_target import open_target
 
@@ -205,7 +210,14 @@ def create_app(settings: Settings, parts: Sequence[Part] = PARTS) -> web.Applica
     app.on_response_prepare.append(_finish_headers)
     app.on_shutdown.append(_end_streams)
     add_routes(app)
+    app[DESCRIPTION] = _description()
     return app
+
+
+@cache
+def _description() -> bytes:
+    """Return the API's description, which is the same for every application of this process."""
+    return orjson.dumps(describe(ALL_ROUTES, OPERATIONS, product_version()))
 
 
 async def _finish_headers(request: web.Request, response: web.StreamResponse) -> None:

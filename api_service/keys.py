@@ -25,6 +25,7 @@ from shared.target.management import TargetManagement
 
 SETTINGS = web.AppKey("SETTINGS", Settings)
 ROUTES: web.AppKey[Mapping[Handler, Route]] = web.AppKey("ROUTES", Mapping)
+DESCRIPTION = web.AppKey("DESCRIPTION", bytes)
 DATABASE = web.AppKey("DATABASE", Database)
 NOTIFICATIONS = web.AppKey("NOTIFICATIONS", Notifications)
 SOURCES = web.AppKey("SOURCES", Registries)

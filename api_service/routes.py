@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from aiohttp import hdrs, web
 
-from api_service.handlers import changes, health, images, imports, registries, statistics
+from api_service.handlers import changes, description, health, images, imports, registries, statistics
 from api_service.import_request import refusal_fields
 from api_service.keys import ROUTES
 from api_service.route import ADMINS, PUBLIC, USERS, WORKERS, Route
@@ -14,6 +14,9 @@ BASE = "/api/v1"
 ALL_ROUTES: Sequence[Route] = (
     Route(method="GET", path="/healthz", handler=health.alive_handler, roles=PUBLIC),
     Route(method="GET", path="/readyz", handler=health.ready_handler, roles=PUBLIC),
+    Route(method="GET", path=f"{BASE}/openapi.json", handler=description.document_handler, roles=PUBLIC),
+    Route(method="GET", path=f"{BASE}/docs", handler=description.page_handler, roles=PUBLIC),
+    Route(method="GET", path=f"{BASE}/docs/{{file}}", handler=description.page_file_handler, roles=PUBLIC),
     Route(method="GET", path=f"{BASE}/images", handler=images.list_handler, roles=USERS),
     Route(method="GET", path=f"{BASE}/images/{{id}}", handler=images.get_handler, roles=USERS),
     Route(method="DELETE", path=f"{BASE}/images/{{id}}", handler=changes.delete_handler, roles=USERS),

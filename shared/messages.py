@@ -87,7 +87,8 @@ class ProgressReport:
     tag_digest: str | None = None
 
 
-def _digest(value: str) -> None:
+def valid_digest(value: str) -> None:
+    """Raise ValidationError for what is no digest."""
     try:
         Digest.parse(value)
     except ValueError as error:
@@ -157,8 +158,8 @@ class _ContentSchema(Schema):
     class Meta:
         unknown = EXCLUDE
 
-    source_digest = fields.String(data_key="sourceDigest", required=True, validate=_digest)
-    digest = fields.String(required=True, validate=_digest)
+    source_digest = fields.String(data_key="sourceDigest", required=True, validate=valid_digest)
+    digest = fields.String(required=True, validate=valid_digest)
     size = _byte_count(required=True)
     architecture = fields.String(required=True)
     os = fields.String(required=True)
@@ -178,13 +179,13 @@ class ProgressReportSchema(_Versioned):
     sequence = fields.Integer(strict=True, required=True, validate=validate.Range(1, MAX_INT64))
     state = fields.Enum(ReportedState, by_value=True, required=True)
     layers = fields.Dict(
-        fields.String(validate=_digest),
+        fields.String(validate=valid_digest),
         fields.Nested(_LayerSchema),
         load_default=dict,
         validate=validate.Length(max=MAX_LAYERS_REPORTED),
     )
-    source_digest = fields.String(data_key="sourceDigest", load_default=None, allow_none=True, validate=_digest)
-    tag_digest = fields.String(data_key="tagDigest", load_default=None, allow_none=True, validate=_digest)
+    source_digest = fields.String(data_key="sourceDigest", load_default=None, allow_none=True, validate=valid_digest)
+    tag_digest = fields.String(data_key="tagDigest", load_default=None, allow_none=True, validate=valid_digest)
     error = fields.Nested(_ErrorSchema, load_default=None, allow_none=True)
     content = fields.Nested(_ContentSchema, load_default=None, allow_none=True)
 

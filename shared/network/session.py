@@ -69,8 +69,13 @@ async def open_outgoing(policy: NetworkPolicy) -> AsyncIterator[Outgoing]:
 
 
 def user_agent() -> str:
-    """Return `longshore/<version>`; a source tree that was never installed has no version."""
+    """Return `longshore/<version>`."""
+    return f"longshore/{product_version()}"
+
+
+def product_version() -> str:
+    """Return the version; a source tree that was never installed has none, which is written as 0."""
     try:
-        return f"longshore/{metadata.version('longshore')}"
+        return metadata.version("longshore")
     except metadata.PackageNotFoundError:
-        return "longshore"
+        return "0"

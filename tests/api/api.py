@@ -14,6 +14,7 @@ from shared.db.database import Database
 from shared.db.imports import ClaimedImport
 from shared.db.tokens import Role, create_token
 from shared.messages import ProgressReport, dump_report
+from tests.api.described import check_answer
 
 BASE = "/api/v1"
 LEASE = 30.0
@@ -57,10 +58,12 @@ class Api:
         headers: Mapping[str, str] | None = None,
         **options: Any,
     ) -> Answer:
-        """Send a request with the role's token (None: without one) and read the answer."""
+        """Send a request with the role's token (None: without one), read the answer, and hold it to its description."""
         given = {**self.authorization(role, token=token), **(headers or {})}
         async with self.client.request(method, path, headers=given, **options) as response:
-            return await read(response)
+            answer = await read(response)
+        check_answer(method, response.url.path, status=answer.status, headers=answer.headers, body=answer.body)
+        return answer
 
     async def get(self, path: str, **options: Any) -> Any:
         """GET below the base path; the answer must be good."""

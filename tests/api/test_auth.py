@@ -19,6 +19,9 @@ PEOPLE = {Role.USER, Role.ADMIN}
 ALLOWED: dict[tuple[str, str], set[Role] | None] = {
     ("GET", "/healthz"): None,
     ("GET", "/readyz"): None,
+    ("GET", f"{BASE}/openapi.json"): None,
+    ("GET", f"{BASE}/docs"): None,
+    ("GET", f"{BASE}/docs/{{file}}"): None,
     ("GET", f"{BASE}/images"): PEOPLE,
     ("GET", f"{BASE}/images/{{id}}"): PEOPLE,
     ("DELETE", f"{BASE}/images/{{id}}"): PEOPLE,

@@ -171,7 +171,11 @@ async def test_the_report_that_ended_the_attempt_may_be_repeated(worker: Worker)
 async def test_an_import_that_does_not_run_takes_no_reports(worker: Worker, api: Api, state: str) -> None:
     """Its worker is told to stop: it was cancelled, or its lease ran out."""
     await api.execute(
-        "UPDATE imports SET state = $1, lease_owner = NULL, lease_until = NULL, error_code = 'worker_lost'", state
+        """
+        UPDATE imports SET state = $1, lease_owner = NULL, lease_until = NULL,
+            error_code = 'worker_lost', error_detail = 'The worker was lost.'
+        """,
+        state,
     )
     answer = await worker.send(layers={A: copying(5)})
     assert outcome(answer) == (409, "import_superseded")

@@ -1,0 +1,58 @@
+"""Imports, described: starting them, and reporting on them."""
+
+from api_service.openapi import examples
+from api_service.openapi.import_answers import (
+    DryRunAnswerSchema,
+    ImportAnswerSchema,
+    RefusalSchema,
+    ReportAnswerSchema,
+)
+from api_service.openapi.operation import Answer, Operation, codes
+from api_service.schemas import ImportSchema
+from shared.errors import ERROR_KINDS, Side
+from shared.messages import ProgressReportSchema
+
+# The source is asked while the caller waits; a dry run asks the target, too.
+_OF_BOTH_ENDS = frozenset(kind.code for kind in ERROR_KINDS.values() if kind.side is not Side.LONGSHORE)
+
+START = Operation(
+    id="importImage",
+    tag="images",
+    summary="Import an image",
+    description=(
+        "Starts an import, joins the one under way, or says that the image is there. The source is looked up before "
+        "the answer, so that a mistake is told at once. Longer than the answer takes only the copying: follow it with "
+        "`importing-details`. With `dryRun`, says what would happen and does nothing."
+    ),
+    body=ImportSchema,
+    body_examples={"contract": examples.IMPORT_REQUEST},
+    answers=(
+        Answer(
+            description="Started, joined, or there already.",
+            schemas=(ImportAnswerSchema, DryRunAnswerSchema),
+            examples={"started": examples.IMPORT_STARTED},
+        ),
+    ),
+    codes=_OF_BOTH_ENDS
+    | codes(
+        "reference_malformed",
+        "source_registry_conflict",
+        "import_conflict",
+        "credentials_unreadable",
+        "dry_run_timeout",
+    ),
+    problem=RefusalSchema,
+)
+REPORT = Operation(
+    id="reportProgress",
+    tag="workers",
+    summary="Report an import's progress",
+    description=(
+        "Reports are merged: within an attempt nothing goes back, an older report changes nothing, and one of another "
+        "attempt than the running one is a 409 that tells its worker to stop. Each renews the worker's lease. `error` "
+        "goes with the state failed and only with it, `content` with ready, `tagDigest` with tagging."
+    ),
+    body=ProgressReportSchema,
+    answers=(Answer(description="Go on, or stop.", schemas=(ReportAnswerSchema,)),),
+    codes=codes("import_not_found", "import_superseded", "repository_busy"),
+)

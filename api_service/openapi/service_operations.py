@@ -1,0 +1,43 @@
+"""Health and the description itself, described."""
+
+from http import HTTPStatus
+
+from api_service.openapi.health_answers import AliveSchema, DocumentSchema, ReadinessSchema
+from api_service.openapi.operation import Answer, Operation, codes
+
+_TAG = "service"
+
+ALIVE = Operation(
+    id="alive",
+    tag=_TAG,
+    summary="Whether the process answers",
+    answers=(Answer(description="It does.", schemas=(AliveSchema,)),),
+)
+READY = Operation(
+    id="ready",
+    tag=_TAG,
+    summary="Whether every part works",
+    answers=(
+        Answer(description="They do.", schemas=(ReadinessSchema,)),
+        Answer(description="Some do not.", schemas=(ReadinessSchema,), status=HTTPStatus.SERVICE_UNAVAILABLE),
+    ),
+)
+DOCUMENT = Operation(
+    id="getDescription",
+    tag=_TAG,
+    summary="This document",
+    answers=(Answer(description="OpenAPI 3.1.", schemas=(DocumentSchema,)),),
+)
+PAGE = Operation(
+    id="getPage",
+    tag=_TAG,
+    summary="This document as a page",
+    answers=(Answer(description="The page; it needs nothing from elsewhere.", texts=("text/html",)),),
+)
+PAGE_FILE = Operation(
+    id="getPageFile",
+    tag=_TAG,
+    summary="A file of the page",
+    answers=(Answer(description="The file.", texts=("text/css", "text/javascript")),),
+    codes=codes("route_not_found"),
+)
