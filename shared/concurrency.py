@@ -4,6 +4,10 @@ import asyncio
 from collections.abc import Awaitable, Sequence
 from typing import Any, TypeVar
 
+# Python 3.11's asyncio.wait_for, which libraries use, loses a cancellation now and then; then it is said again. Seconds;
+# longer than what a task may do on its way out, such as handing an import back.
+CANCEL_INTERVAL = 10.0
+
 _Result = TypeVar("_Result")
 
 
@@ -21,7 +25,8 @@ async def gather_all(work: Sequence[Awaitable[_Result]]) -> Sequence[_Result]:
 
 async def cancel_all(tasks: Sequence["asyncio.Future[Any]"]) -> None:
     """Cancel those that still run, and wait until all have ended; their outcomes are dropped."""
-    for task in tasks:
-        task.cancel()
-    if tasks:
-        await asyncio.wait(tasks)
+    pending = set(tasks)
+    while pending:
+        for task in pending:
+            task.cancel()
+        _, pending = await asyncio.wait(pending, timeout=CANCEL_INTERVAL)
