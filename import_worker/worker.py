@@ -17,7 +17,7 @@ from import_worker.reporter import Reporter
 from import_worker.run_import import Ends, run_import
 from import_worker.slots import Slots
 from import_worker.target import RegistryTarget
-from shared.concurrency import cancel_all
+from shared.concurrency import cancel_all, gather_all
 from shared.db.database import Database, open_database
 from shared.db.imports import ClaimedImport, claim
 from shared.errors import Side
@@ -56,6 +56,7 @@ class Worker:
         self._sources = sources
         self._targets = targets
         self._management = management
+        self._stopping = False
         self.slots = Slots(settings.slots)
         self.consumer = Consumer(settings.shared.amqp_url, self.slots, self.take)
 
@@ -68,11 +69,14 @@ class Worker:
             if consuming.done():
                 consuming.result()  # It ends only by failing, and then the process has to.
         finally:
-            await cancel_all([consuming, stopping])
-            await self._finish_or_hand_back()
+            self._stopping = True
+            # Side by side: a consumer that lost its cancellation must not hold the hand-over up.
+            await gather_all([cancel_all([consuming, stopping]), self._finish_or_hand_back()])
 
     async def take(self, wake_up: WakeUp) -> bool:
         """Claim the import and start it; False where there is nothing to claim."""
+        if self._stopping:
+            raise asyncio.CancelledError
         async with self._database.connection() as connection:
             claimed = await claim(
                 connection, wake_up.import_name, worker=self._settings.name, lease=self._settings.lease

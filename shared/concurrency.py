@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Awaitable, Sequence
 from typing import Any, TypeVar
 
-# Python 3.11's asyncio.wait_for, which libraries use, loses a cancellation now and then; then it is said again. Seconds;
-# longer than what a task may do on its way out, such as handing an import back.
+# Python 3.11's asyncio.wait_for, which libraries use, loses a cancellation now and then; then it is said again.
+# Seconds; longer than what a task may do on its way out, such as handing an import back.
 CANCEL_INTERVAL = 10.0
 
 _Result = TypeVar("_Result")
