@@ -17,6 +17,7 @@ from shared.registry.manifests import check_pushed, check_reference, read_descri
 from shared.registry.request import OK, Reply, Request
 from shared.registry.sized_body import BodySizeError, SizedBody
 from shared.registry.steps import OK_OR_MISSING, Steps, check_name
+from shared.registry.streamed_body import StreamedBody
 from shared.registry.tag_list import MAX_PAGES, next_page, read_tags
 from shared.registry.transport import Transport
 from shared.registry.uploads import UploadSession
@@ -135,6 +136,30 @@ class Repository:
             await body.stop()
         if not body.complete:
             raise request.failed(Failure.PROTOCOL, "took the blob before it was sent")
+
+    async def stream_upload(self, session: UploadSession, chunks: AsyncIterable[bytes]) -> UploadSession:
+        """Send a blob whose size and digest show at its end (end-5, chunked as docker push does).
+
+        Returns where to commit it. As with `upload_blob`, the chunks' own failure comes out unchanged, and nobody
+        reads them any more afterwards.
+        """
+        body = StreamedBody(chunks)
+        request = self._steps.stream_upload(session, body)
+        try:
+            reply = await self._transport.send(request)
+        except LongshoreError:
+            if body.error:
+                raise body.error from None
+            raise
+        finally:
+            await body.stop()
+        if not body.complete:
+            raise request.failed(Failure.PROTOCOL, "took the blob before it was sent")
+        return _session(request, reply)
+
+    async def commit_upload(self, session: UploadSession, digest: Digest) -> None:
+        """Make what was streamed a blob; the registry compares the digest (end-6)."""
+        await self._transport.ask_once(self._steps.commit_upload(session, digest))
 
     async def cancel_upload(self, session: UploadSession) -> None:
         """Close an upload session, so that the registry keeps nothing of it (distribution's own DELETE)."""

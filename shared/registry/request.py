@@ -13,7 +13,7 @@ from shared.network.session import SMALL_TIMEOUT
 from shared.oci.manifest import MAX_MANIFEST_SIZE
 from shared.registry.failures import Failure, failed
 from shared.registry.scopes import Scopes
-from shared.registry.sized_body import SizedBody
+from shared.registry.streamed_body import StreamedBody
 
 OK = frozenset({200})
 NO_SCOPES = Scopes()
@@ -45,7 +45,7 @@ class Request:
     url: URL
     scopes: Scopes = NO_SCOPES
     headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytes | SizedBody | None = None
+    body: bytes | StreamedBody | None = None
     accepts: frozenset[int] = OK
     limit: int = MAX_MANIFEST_SIZE
     timeout: aiohttp.ClientTimeout = SMALL_TIMEOUT
@@ -53,7 +53,7 @@ class Request:
     @property
     def replayable(self) -> bool:
         """False where the body is a stream, which cannot be sent a second time."""
-        return not isinstance(self.body, SizedBody)
+        return not isinstance(self.body, StreamedBody)
 
     @property
     def host(self) -> str:

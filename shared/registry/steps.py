@@ -24,6 +24,7 @@ from shared.registry.manifests import check_reference
 from shared.registry.request import OK, Request, Subject
 from shared.registry.scopes import DELETE, PULL, PULL_PUSH, Scopes
 from shared.registry.sized_body import SizedBody
+from shared.registry.streamed_body import StreamedBody
 from shared.registry.tag_list import MAX_PAGE_BYTES, PAGE_SIZE
 from shared.registry.uploads import UploadSession
 
@@ -33,6 +34,8 @@ HEAD_ANSWERS = frozenset({200, 404, 405, 501})
 OK_OR_PARTIAL = frozenset({200, 206})
 CREATED = frozenset({201})
 ACCEPTED = frozenset({202})
+# The specification says 202; go-containerregistry takes the other two as well, having met them.
+APPENDED = frozenset({201, 202, 204})
 MOUNTED_OR_ACCEPTED = CREATED | ACCEPTED
 # The specification says 201; older registries say the other two.
 PUSHED = frozenset({200, 201, 202})
@@ -159,6 +162,32 @@ class Steps:
             body=body,
             accepts=CREATED,
             timeout=STREAM_TIMEOUT,
+        )
+
+    def stream_upload(self, session: UploadSession, body: StreamedBody) -> Request:
+        return Request(
+            side=self.account.side,
+            subject=Subject.UPLOAD,
+            step=f"streaming a blob to {self.name}",
+            method="PATCH",
+            url=self._session_url(session),
+            scopes=self._scopes,
+            headers={"Content-Type": "application/octet-stream"},
+            body=body,
+            accepts=APPENDED,
+            timeout=STREAM_TIMEOUT,
+        )
+
+    def commit_upload(self, session: UploadSession, digest: Digest) -> Request:
+        return Request(
+            side=self.account.side,
+            subject=Subject.UPLOAD,
+            step=f"committing blob {digest} to {self.name}",
+            method="PUT",
+            url=with_digest(self._session_url(session), str(digest)),
+            scopes=self._scopes,
+            headers={"Content-Type": "application/octet-stream"},
+            accepts=CREATED,
         )
 
     def cancel_upload(self, session: UploadSession) -> Request:

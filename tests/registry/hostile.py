@@ -138,9 +138,8 @@ class HostileRegistry:
         while head := await _read_head(reader):
             asked = _parse(head, connection)
             answer = self._answer(asked)
-            length = int(asked.headers.get("content-length", "0"))
             if not answer.early:
-                asked = _parse(head, connection, await reader.readexactly(length))
+                asked = _parse(head, connection, await _read_body(reader, asked))
             self.asked.append(asked)
             await asyncio.sleep(answer.wait)
             if not await _send(writer, asked, answer):
@@ -157,6 +156,17 @@ async def _read_head(reader: asyncio.StreamReader) -> bytes:
         return await reader.readuntil(b"\r\n\r\n")
     except asyncio.IncompleteReadError:
         return b""
+
+
+async def _read_body(reader: asyncio.StreamReader, asked: Asked) -> bytes:
+    if asked.headers.get("transfer-encoding") != "chunked":
+        return await reader.readexactly(int(asked.headers.get("content-length", "0")))
+    body = b""
+    while length := int(await reader.readline(), 16):
+        body += await reader.readexactly(length)
+        await reader.readline()
+    await reader.readline()
+    return body
 
 
 def _parse(head: bytes, connection: int, body: bytes = b"") -> Asked:
