@@ -1,0 +1,98 @@
+"""What the API's benchmark runs against: the private stack, one API for each size of list, and the bare endpoint."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from benchmarks.api.client import Endpoint
+from benchmarks.api.fill import Filled, fill
+from deploy.local.checkout import ROOT
+from deploy.local.server import LOOPBACK, Server, accepts
+from deploy.local.stack import Api, Registry, Remote, Scratch, Stack, synthetic_image
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from deploy.local.scratch import Process
+
+REPOSITORY = "team/image"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Size:
+    """An API before a list of one size."""
+
+    name: str
+    filled: Filled
+    endpoint: Endpoint
+    database: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arena:
+    """Everything at once. `source` is an image that may be imported, without its tag's owner being asked for a name."""
+
+    few: Size
+    many: Size
+    bare: Endpoint
+    source: str
+    amqp: str
+
+
+class BareEndpoint(Server):
+    """benchmarks.api.bare_endpoint."""
+
+    def __init__(self, scratch: Scratch, database: str) -> None:
+        super().__init__(scratch, "bare")
+        self.port = scratch.ports.reserve()
+        self.database = database
+
+    @property
+    def url(self) -> str:
+        """http:// URL."""
+        return f"http://{LOOPBACK}:{self.port}"
+
+    def prepare(self) -> None:
+        """Nothing."""
+
+    def launch(self) -> Process:
+        """Start serving."""
+        command = [sys.executable, "-m", "benchmarks.api.bare_endpoint", self.database, str(self.port)]
+        return self.scratch.spawn(self.name, command, env={"PYTHONPATH": str(ROOT)})
+
+    def probe(self) -> bool:
+        """Connect."""
+        return accepts(self.port)
+
+
+@contextmanager
+def arena(few: int, many: int) -> Iterator[Arena]:
+    """Start everything, with fsync on everywhere, and fill the two lists."""
+    with ExitStack() as parts:
+        scratch = parts.enter_context(Scratch())
+        registry = parts.enter_context(Registry(scratch, name="public"))
+        Remote.of(registry).push(REPOSITORY, "1.0", synthetic_image("benchmark", [1_000]))
+        stack = parts.enter_context(Stack(scratch, workers=0, sources=(registry,)))
+        yield Arena(
+            few=_size(stack, parts, f"{few:,} images", few),
+            many=_size(stack, parts, f"{many:,} images", many),
+            bare=Endpoint(url=parts.enter_context(BareEndpoint(scratch, stack.postgres.url)).url),
+            source=f"{registry.host}/{REPOSITORY}:1.0",
+            amqp=stack.rabbitmq.amqp,
+        )
+
+
+def _size(stack: Stack, parts: ExitStack, name: str, images: int) -> Size:
+    """Start an API with a database of its own."""
+    database = stack.postgres.create_database(f"list_{images}")
+    settings = stack.api.settings | {"DATABASE_URL": database}
+    api = Api(stack.scratch, settings, name=f"api-{images}")
+    api.prepare_once()
+    token = api.new_token("benchmark", "user")
+    filled = asyncio.run(fill(database, images))
+    parts.enter_context(api)
+    return Size(name=name, filled=filled, endpoint=Endpoint(url=api.url, token=token), database=database)
