@@ -1,6 +1,5 @@
 """Images: the list, one of them, and how its import stands."""
 
-import re
 from contextlib import aclosing, suppress
 from http import HTTPStatus
 
@@ -16,8 +15,7 @@ from api_service.keys import DATABASE, FEED
 from api_service.list_images import list_images
 from api_service.list_schema import ImageQuery, ImageQuerySchema
 from api_service.parsing import read_query
-from shared.errors import LongshoreError
-from shared.messages import MAX_INT64
+from api_service.path_id import read_id
 
 EVENT = "details"
 EVENT_STREAM = "text/event-stream"
@@ -29,7 +27,7 @@ PING_INTERVAL = 10.0
 # A reader that takes nothing for this long has gone. Seconds.
 SEND_TIMEOUT = 30.0
 
-_ID = re.compile(r"[0-9]{1,19}")
+UNKNOWN = "image_not_found"
 
 
 async def list_handler(request: web.Request) -> web.Response:
@@ -40,24 +38,16 @@ async def list_handler(request: web.Request) -> web.Response:
 
 async def get_handler(request: web.Request) -> web.Response:
     """GET /images/:id."""
-    return json_answer(await get_image(request.app[DATABASE], _image_id(request)))
+    return json_answer(await get_image(request.app[DATABASE], read_id(request, UNKNOWN)))
 
 
 async def details_handler(request: web.Request) -> web.StreamResponse:
     """GET /images/:id/importing-details, once or as an event stream."""
-    image_id = _image_id(request)
+    image_id = read_id(request, UNKNOWN)
     if request.method == hdrs.METH_GET and EVENT_STREAM in request.headers.get(hdrs.ACCEPT, ""):
         return await _stream(request, image_id)
     details = await read_details(request.app[DATABASE], image_id)
     return json_answer(details.body)
-
-
-def _image_id(request: web.Request) -> int:
-    """Return the id in the path; what no id can look like is answered as one that no image has."""
-    text = request.match_info["id"]
-    if _ID.fullmatch(text) is None or int(text) > MAX_INT64:
-        raise LongshoreError("image_not_found", "An image's id is a number; the list of images has it.")
-    return int(text)
 
 
 async def _stream(request: web.Request, image_id: int) -> web.StreamResponse:

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass, replace
+from ipaddress import IPv6Address
 
 from shared.oci.digest import Digest
 
@@ -71,13 +72,23 @@ def normal_registry(host: str) -> str:
 
     Raises ValueError.
     """
-    if _REGISTRY.fullmatch(host) is None:
+    if _REGISTRY.fullmatch(host) is None or not _is_sound(host):
         raise ValueError(f"{host[:100]!r} is not a registry address (host or host:port)")
     port = host.rpartition(":")[2]
     if port.isdigit() and ":" in host and not host.endswith("]") and not 0 < int(port) <= MAX_PORT:
         raise ValueError(f"{port} is not a port number")
     host = host.lower()
     return DOCKER_HUB if host in _DOCKER_HUB_ALIASES else host
+
+
+def _is_sound(host: str) -> bool:
+    """Tell whether what stands in brackets is an IPv6 address, which a pattern alone cannot say."""
+    literal = host.partition("]")[0].removeprefix("[") if host.startswith("[") else "::"
+    try:
+        IPv6Address(literal)
+    except ValueError:
+        return False
+    return True
 
 
 def split_registry(text: str) -> tuple[str | None, str]:

@@ -20,6 +20,7 @@ DIGEST = "sha256:" + 64 * "a"
         ("index.docker.io/team/app", "registry-1.docker.io", "docker.io/team/app:latest"),
         (f"team/app@{DIGEST}", "quay.io", f"quay.io/team/app@{DIGEST}"),
         (f"localhost:5000/app:1.0@{DIGEST}", None, f"localhost:5000/app:1.0@{DIGEST}"),
+        ("[::1]:5000/app", None, "[::1]:5000/app:latest"),
     ],
 )
 def test_source_registry_stands_in_front_where_the_source_names_none(
@@ -51,6 +52,8 @@ def test_two_different_registries_are_a_conflict(source: str, registry: str) -> 
         ("a" * 2000, "longer than"),
         ("..", "not a repository name"),
         ("quay.io/", "not a repository name"),
+        ("[::::]/app", "not a registry address"),
+        ("[abc]:5000/app", "not a registry address"),
     ],
 )
 def test_a_malformed_source_is_refused_with_the_reason(source: str, reason: str) -> None:
