@@ -1,0 +1,1 @@
+"""Longshore against others, and its API under load: figures for docs/benchmarks.md."""

@@ -1,0 +1,193 @@
+"""The ground on which all are measured: one stack, the same two registries, the target emptied before each run."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from benchmarks.access_log import Traffic, read_traffic
+from benchmarks.authority import issue
+from benchmarks.longshore import Longshore
+from benchmarks.places import Places
+from benchmarks.processes import Usage, bytes_read, cpu_seconds, tree_cpu_seconds
+from benchmarks.scenarios import Job, Scenario
+from deploy.local.scratch import BASE_VARIABLE, Scratch
+from deploy.local.stack import Registry, Stack
+
+# Where registries keep their blobs, so that a disk's moods are not what is measured.
+MEMORY = Path("/dev/shm")
+# A registry writes the line of a request when that has ended: it needs a moment after the last answer. Seconds.
+LOG_DELAY = 0.05
+
+
+class Contender(Protocol):
+    """Anything that can bring images from the source to the target."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def version(self) -> str: ...
+
+    def forget(self) -> None:
+        """Forget what earlier runs taught it about the target."""
+        ...
+
+    def copy(self, places: Places, jobs: Sequence[Job], parallel: int) -> Usage:
+        """Bring all images and return what that took."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    """One run. `servers` has the CPU seconds that others spent meanwhile; `load` is the load average before it."""
+
+    contender: str
+    wall: float
+    cpu: float
+    rss: int
+    source: Traffic
+    target: Traffic
+    target_bytes_read: int
+    servers: dict[str, float]
+    load: float
+
+
+class Arena:
+    """A stack for one transport, and its registries."""
+
+    def __init__(self, stack: Stack, places: Places) -> None:
+        self.stack = stack
+        self.places = places
+        self.longshore = Longshore(stack)
+        self.jobs: list[Job] = []
+
+    def set_up(self, scenario: Scenario, *, quick: bool) -> None:
+        """Fill the source with the scenario's images, and have as many workers as it wants."""
+        self._empty(self.places.source)
+        self.jobs = scenario.make(quick=quick)
+        remote = self.places.remote(self.places.source)
+        for job in self.jobs:
+            remote.push(job.repository, job.tag, job.image)
+        running = [worker for worker in self.stack.workers if worker.alive]
+        for worker in running[scenario.workers :]:
+            worker.stop()
+        for _ in range(scenario.workers - len(running)):
+            self.stack.add_worker()
+
+    def measure(self, contender: Contender, scenario: Scenario) -> Sample:
+        """Let one contender bring the scenario's images into an empty target, or into one that has them all."""
+        self._empty(self.places.target)
+        self.longshore.forget()
+        contender.forget()
+        if scenario.filled:
+            self.longshore.copy(self.places, self.jobs, scenario.parallel)
+        time.sleep(LOG_DELAY)
+        sample = self._run(contender, scenario)
+        self._check(contender)
+        return sample
+
+    def _run(self, contender: Contender, scenario: Scenario) -> Sample:
+        source, target = self.places.source, self.places.target
+        logs = {registry: _log_of(registry).stat().st_size for registry in (source, target)}
+        load, read, servers = os.getloadavg()[0], bytes_read(target.pid), self._server_seconds()
+        usage = contender.copy(self.places, self.jobs, scenario.parallel)
+        after, read_after = self._server_seconds(), bytes_read(target.pid)
+        time.sleep(LOG_DELAY)
+        return Sample(
+            contender=contender.name,
+            wall=usage.wall,
+            cpu=usage.cpu,
+            rss=usage.rss,
+            source=read_traffic(_log_of(source), logs[source]),
+            target=read_traffic(_log_of(target), logs[target]),
+            target_bytes_read=read_after - read,
+            servers={name: after[name] - seconds for name, seconds in servers.items()},
+            load=load,
+        )
+
+    def _server_seconds(self) -> dict[str, float]:
+        stack = self.stack
+        return {
+            "source": cpu_seconds(self.places.source.pid),
+            "target": cpu_seconds(self.places.target.pid),
+            "postgres": tree_cpu_seconds(stack.postgres.pid),
+            "rabbitmq": cpu_seconds(stack.rabbitmq.pid),
+        }
+
+    def _check(self, contender: Contender) -> None:
+        """See that every tag points to the right digest; the registry took no manifest whose blobs it had not."""
+        remote = self.places.remote(self.places.target)
+        for job in self.jobs:
+            found = remote.manifest(self.places.target_repository(job), job.tag).digest
+            if found != job.image.digest:
+                raise RuntimeError(f"{contender.name} made {found} of {job.image.digest}")
+
+    def _empty(self, registry: Registry) -> None:
+        """Leave nothing of it, what it remembers of blobs included."""
+        registry.stop()
+        for entry in registry.root.iterdir():
+            shutil.rmtree(entry)
+        registry.start()
+
+
+def _log_of(registry: Registry) -> Path:
+    assert registry.process
+    return registry.process.log
+
+
+@contextmanager
+def open_arena(transport: str, storage: Path | None) -> Iterator[Arena]:
+    """Start a stack whose registries speak `http` or `tls` and keep their blobs below `storage`, if it is given."""
+    with Scratch() as scratch, _storage(storage) as blobs:
+        stack = Stack(scratch, workers=0)
+        for registry in (stack.source, stack.target):
+            registry.auth = None  # Passwords are not what is measured.
+            _keep_in(registry, blobs)
+        authority = _secure(stack) if transport == "tls" else None
+        with stack:
+            yield Arena(stack, Places(source=stack.source, target=stack.target, authority=authority))
+
+
+def _secure(stack: Stack) -> Path:
+    """Let both registries speak TLS, and the services trust their authority, whose file is returned."""
+    authority, files = issue(stack.scratch.make_folder("certificates"))
+    stack.source.tls = stack.target.tls = files
+    hosts = (stack.source.host, stack.target.host)
+    stack.api.settings |= {
+        "TARGET_URL": stack.target.url,
+        "PLAIN_HTTP_HOSTS": "",
+        "CA_FILES": ",".join(f"{host}={authority}" for host in hosts),
+    }
+    return authority
+
+
+@contextmanager
+def _storage(base: Path | None) -> Iterator[Scratch | None]:
+    """Lend a second scratch folder, below another base than the one for logs and databases."""
+    if base is None:
+        yield None
+        return
+    before = os.environ.get(BASE_VARIABLE)
+    os.environ[BASE_VARIABLE] = str(base / f"longshore-{os.geteuid()}")
+    with ExitStack() as stack:
+        try:
+            scratch = stack.enter_context(Scratch())
+        finally:
+            os.environ.pop(BASE_VARIABLE)
+            os.environ.update({} if before is None else {BASE_VARIABLE: before})
+        yield scratch
+
+
+def _keep_in(registry: Registry, blobs: Scratch | None) -> None:
+    """Let a registry keep its blobs in another scratch folder."""
+    if blobs is not None:
+        registry.prepare_once()
+        registry.root.rmdir()
+        registry.root.symlink_to(blobs.make_folder(registry.name))

@@ -1,0 +1,95 @@
+"""Longshore as a client sees it: POST until ready."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from importlib import metadata
+from typing import Any
+
+from benchmarks.places import Places
+from benchmarks.processes import PATIENCE, Usage, cpu_seconds, peak_rss, reset_peak_rss
+from benchmarks.scenarios import Job
+from deploy.local.server import LOOPBACK
+from deploy.local.stack import Stack
+
+# Between two looks at an import: a share of the time it has taken so far, so that looking costs neither much of the
+# result's accuracy nor much of the API's time. Seconds.
+POLL_SHARE = 0.03
+SHORTEST_POLL = 0.01
+LONGEST_POLL = 0.1
+
+
+class ImportFailedError(RuntimeError):
+    """An import did not end well, which leaves nothing to compare."""
+
+
+@dataclass(frozen=True)
+class Longshore:
+    """The API and its workers. Their data in PostgreSQL are emptied before each run, the blob ledger included."""
+
+    stack: Stack
+    name: str = "longshore"
+    version: str = field(default_factory=lambda: metadata.version("longshore"))
+
+    def forget(self) -> None:
+        """Forget every image, import and blob: the target is empty again."""
+        self.stack.postgres.execute("TRUNCATE images, blobs CASCADE", database="longshore")
+
+    def copy(self, places: Places, jobs: Sequence[Job], parallel: int) -> Usage:
+        """Ask for all images, `parallel` requests at a time, and wait until every one is ready."""
+        pids = self.pids()
+        reset_peak_rss(pids)
+        before = sum(map(cpu_seconds, pids))
+        started = time.perf_counter()
+        client = _Client(self.stack.api.port, self.stack.user_token)
+        with ThreadPoolExecutor(parallel) as pool:
+            images = list(pool.map(lambda job: client.start(places.source_of(job)), jobs))
+        for image in images:
+            client.wait_ready(image, started)
+        wall = time.perf_counter() - started
+        return Usage(cpu=sum(map(cpu_seconds, pids)) - before, rss=sum(map(peak_rss, pids)), wall=wall)
+
+    def pids(self) -> list[int]:
+        """Return the API's and the living workers' process ids."""
+        return [self.stack.api.pid, *(worker.pid for worker in self.stack.workers if worker.alive)]
+
+
+class _Client:
+    """Keeps one connection open in each thread."""
+
+    def __init__(self, port: int, token: str) -> None:
+        self._port = port
+        self._headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+        self._own = threading.local()
+
+    def start(self, source: str) -> int:
+        """Ask for an import and return the image's id; 0 where the image is there already."""
+        status, answer = self._ask("POST", "/api/v1/images:import", {"source": source})
+        if status != http.client.OK or answer["state"] not in (1, 2):
+            raise ImportFailedError(f"{source}: {status} {answer}")
+        return 0 if answer["state"] == 2 else int(answer["imageId"])
+
+    def wait_ready(self, image: int, started: float) -> None:
+        """Poll until the image is ready."""
+        while image:
+            _, details = self._ask("GET", f"/api/v1/images/{image}/importing-details")
+            if details["status"] == "ready":
+                return
+            taken = time.perf_counter() - started
+            if details["status"] != "importing" or taken > PATIENCE:
+                raise ImportFailedError(f"image {image} after {taken:.0f} s: {details}")
+            time.sleep(min(LONGEST_POLL, max(SHORTEST_POLL, POLL_SHARE * taken)))
+
+    def _ask(self, method: str, path: str, body: object = None) -> tuple[int, Any]:
+        connection: http.client.HTTPConnection | None = getattr(self._own, "connection", None)
+        if connection is None:
+            connection = self._own.connection = http.client.HTTPConnection(LOOPBACK, self._port, timeout=PATIENCE)
+        connection.request(method, path, body=None if body is None else json.dumps(body), headers=self._headers)
+        response = connection.getresponse()
+        return response.status, json.loads(response.read())

@@ -1,0 +1,112 @@
+"""What is copied: the images of each scenario and how many imports run at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from deploy.local.image import Image
+from deploy.local.synthetic import synthetic_image
+
+KIB = 1 << 10
+MIB = 1 << 20
+# In a smoke test layers are so many times smaller and there are so few images; only the form of the report counts.
+QUICK_DIVISOR = 1024
+QUICK_IMAGES = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One image in the source registry that has to come to the target."""
+
+    repository: str
+    tag: str
+    image: Image
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scenario:
+    """Some jobs. `workers` is how many of Longshore's run, `parallel` how many peers at a time.
+
+    `filled`: the target holds everything before each run.
+    """
+
+    name: str
+    about: str
+    jobs: Callable[[int], list[Job]]
+    images: int = 1
+    workers: int = 1
+    parallel: int = 1
+    filled: bool = False
+
+    def make(self, *, quick: bool) -> list[Job]:
+        """Make the jobs, small ones for a smoke test."""
+        jobs = self.jobs(QUICK_DIVISOR if quick else 1)
+        return jobs[:QUICK_IMAGES] if quick else jobs
+
+
+def _single(name: str, sizes: list[int]) -> Callable[[int], list[Job]]:
+    def jobs(divisor: int) -> list[Job]:
+        layers = [max(KIB, size // divisor) for size in sizes]
+        image = synthetic_image(name, layers, platforms=["linux/amd64"], index=False)
+        return [Job(repository=f"bench/{name}", tag="1.0", image=image)]
+
+    return jobs
+
+
+def _platforms(divisor: int) -> list[Job]:
+    sizes = [max(KIB, size // divisor) for size in (16 * MIB, 4 * MIB, MIB, 64 * KIB)]
+    platforms = ["linux/amd64", "linux/arm64", "linux/s390x", "linux/ppc64le"]
+    return [Job(repository="bench/multi", tag="1.0", image=synthetic_image("multi", sizes, platforms=platforms))]
+
+
+def _family(divisor: int) -> list[Job]:
+    """Make tags over the same base: the first layers are every platform's, so each tag plays a platform of one seed."""
+    base, own = 128 * MIB // divisor, 8 * MIB // divisor
+    jobs = []
+    for number in range(20):
+        # An architecture nobody has is still a name of its own, and what makes the last layer different.
+        platform = f"linux/member{number}"
+        image = synthetic_image("family", [base, base, base, own], platforms=[platform], shared=3, index=False)
+        jobs.append(Job(repository="bench/family", tag=f"v{number}", image=image))
+    return jobs
+
+
+def _there(divisor: int) -> list[Job]:
+    sizes = [max(KIB, size // divisor) for size in [MIB] * 8]
+    images = [synthetic_image(f"nothing{number}", sizes) for number in range(10)]
+    return [Job(repository=f"bench/nothing{number}", tag="1.0", image=image) for number, image in enumerate(images)]
+
+
+def _many(divisor: int) -> list[Job]:
+    sizes = [max(KIB, size // divisor) for size in (256 * KIB, 64 * KIB, 16 * KIB)]
+    jobs = []
+    for number in range(100):
+        image = synthetic_image(f"many{number}", sizes, platforms=["linux/amd64"], index=False)
+        jobs.append(Job(repository=f"bench/many{number}", tag="1.0", image=image))
+    return jobs
+
+
+SCENARIOS = (
+    Scenario(name="cold", about="4 layers of 256 MiB", jobs=_single("cold", [256 * MIB] * 4)),
+    Scenario(name="one", about="1 layer of 1 GiB", jobs=_single("one", [1024 * MIB])),
+    Scenario(name="small", about="40 layers of 256 KiB", jobs=_single("small", [256 * KIB] * 40)),
+    Scenario(name="multi", about="an index of 4 platforms, 4 layers each, 84 MiB", jobs=_platforms),
+    Scenario(
+        name="family",
+        about="20 tags over 3 layers of 128 MiB with 8 MiB each, at once",
+        jobs=_family,
+        images=20,
+        workers=4,
+        parallel=4,
+    ),
+    Scenario(
+        name="nothing",
+        about="10 images of 2 platforms with 8 layers that the target has",
+        jobs=_there,
+        images=10,
+        parallel=4,
+        filled=True,
+    ),
+    Scenario(name="many", about="100 images of 3 small layers, at once", jobs=_many, images=100, workers=4, parallel=4),
+)
