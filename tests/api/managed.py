@@ -64,6 +64,11 @@ class Job:
     async def fail(self, code: str = "manifest_unsupported") -> Answer:
         return await self.send(ReportedState.FAILED, error=ReportedError(code=code, detail="It failed."))
 
+    async def fail_at_once(self) -> None:
+        """Claim it, and find that it cannot be done."""
+        await self.claim()
+        assert (await self.fail()).status == 200
+
 
 @dataclass(frozen=True, kw_only=True)
 class Managed:
