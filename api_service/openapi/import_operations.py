@@ -38,6 +38,7 @@ START = Operation(
         "reference_malformed",
         "source_registry_conflict",
         "import_conflict",
+        "image_being_deleted",
         "credentials_unreadable",
         "dry_run_timeout",
     ),
