@@ -7,6 +7,8 @@ from cryptography.fernet import Fernet
 
 from api_service.config import read_settings
 from api_service.retry_policy import RetryPolicy
+from shared.settings import SettingsError
+from shared.target.kind import TargetKind
 
 NEEDED = {
     "DATABASE_URL": "postgresql://a:db-password@db/longshore",
@@ -39,6 +41,17 @@ def test_the_targets_name_is_its_host_unless_told_otherwise(environment: pytest.
     assert read_settings().target_name == "harbor.example.com:8443"
     environment.setenv("TARGET_NAME", "registry.example.com")
     assert read_settings().target_name == "registry.example.com"
+
+
+def test_the_targets_kind_is_never_guessed(environment: pytest.MonkeyPatch) -> None:
+    """A plain registry unless told otherwise; what is neither is named."""
+    environment.delenv("TARGET_KIND", raising=False)
+    assert read_settings().shared.target.kind is TargetKind.REGISTRY
+    environment.setenv("TARGET_KIND", "harbor")
+    assert read_settings().shared.target.kind is TargetKind.HARBOR
+    environment.setenv("TARGET_KIND", "Harbour")
+    with pytest.raises(SettingsError, match="TARGET_KIND"):
+        read_settings()
 
 
 def test_registries_are_known_by_one_name(environment: pytest.MonkeyPatch) -> None:
