@@ -42,10 +42,14 @@ class Admission:
 
     async def admit(self, plan: ImportPlan) -> None:
         """Make the repository ready to be pushed to; raises `target_quota_exceeded` where the image does not fit."""
-        await self.management.prepare_repository(self.repository)
+        await self.prepare()
         room = await self._room()
         if room and plan.size > room.free:
             room.check_fits(await self._missing(plan))
+
+    async def prepare(self) -> None:
+        """Make the repository ready to be pushed to."""
+        await self.management.prepare_repository(self.repository)
 
     async def _room(self) -> Room | None:
         """Return the project's room; None also where it is not told: then the push finds out."""

@@ -7,12 +7,19 @@ from dataclasses import dataclass, field
 from environs import FileAwareEnv
 from marshmallow import validate
 
+from import_worker.compression import Compression
 from shared.settings import SharedSettings, read_shared, reading_environment
+
+DOCKER_HOST = r"unix:///.+|tcp://[^/@]+:[0-9]+"
+DOCKER_HOST_FORM = "It is not of the form unix:///path or tcp://host:port."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerSettings:
-    """What one worker process needs. `lease` and `stop_grace` are in seconds."""
+    """What one worker process needs. `lease` and `stop_grace` are in seconds.
+
+    `docker_host` is the engine that `docker-daemon:` means; None: there is none.
+    """
 
     shared: SharedSettings
     api_url: str
@@ -23,6 +30,8 @@ class WorkerSettings:
     name: str
     health_port: int | None
     stop_grace: float
+    docker_host: str | None = None
+    compression: Compression = Compression.GZIP
 
 
 def read_settings() -> WorkerSettings:
@@ -43,4 +52,6 @@ def _read(env: FileAwareEnv) -> WorkerSettings:
         name=env.str("WORKER_NAME", f"{socket.gethostname()}-{os.getpid()}"),
         health_port=env.int("WORKER_HEALTH_PORT", None, validate=validate.Range(1, 65535)),
         stop_grace=env.float("STOP_GRACE_SECONDS", 5.0, validate=validate.Range(0, 3600)),
+        docker_host=env.str("DOCKER_HOST", None, validate=validate.Regexp(DOCKER_HOST, error=DOCKER_HOST_FORM)),
+        compression=env.enum("WORKER_COMPRESSION", Compression.GZIP, enum=Compression, by_value=True),
     )

@@ -1,15 +1,16 @@
 """One claimed import from its first manifest to its outcome, reported on all the way."""
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 
 import structlog
 
 from import_worker.admission import Admission
-from import_worker.copy_image import ImageCopy
+from import_worker.copy_image import ImageCopy, ProgressBoard
 from import_worker.endpoints import BlobLedger, Source, Target
+from import_worker.engine_source import EngineSource
 from import_worker.reporter import Reporter, SupersededError
 from shared.concurrency import cancel_all
 from shared.db.imports import ClaimedImport
@@ -30,7 +31,7 @@ _log = structlog.stdlib.get_logger(__name__)
 class Ends:
     """What an import copies between."""
 
-    source: Source
+    source: Source | EngineSource
     target: Target
     ledger: BlobLedger
     admission: Admission
@@ -77,14 +78,44 @@ async def _while_reporting(
 
 
 async def _copy(claimed: ClaimedImport, ends: Ends, reporter: Reporter, layers: int) -> ReportedContent:
-    digest = Digest.parse(claimed.source_digest) if claimed.source_digest else await ends.source.resolve()
-    reporter.pin(digest)
-    wanted = [Platform.parse(platform) for platform in claimed.platforms]
-    plan = await make_plan(ends.source, digest, wanted)
-    await ends.admission.admit(plan)
-    copy = ImageCopy(plan, ends.source, ends.target, ledger=ends.ledger, board=reporter, slots=layers)
+    planned = await _plan(claimed, ends, reporter)
+    plan = planned.plan
+    copy = ImageCopy(plan, planned.source, ends.target, ledger=ends.ledger, board=planned.board, slots=layers)
     await copy.run(claimed.tag, partial(reporter.fence, plan.root.digest))
     return _content(plan)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Planned:
+    """What is to be copied, where it is read, and where it shows."""
+
+    plan: ImportPlan
+    source: Source
+    board: ProgressBoard
+
+
+async def _plan(claimed: ClaimedImport, ends: Ends, reporter: Reporter) -> _Planned:
+    """Find out what is to be copied, as far as it can be known; an engine's layers are in the target by then."""
+    pinned = Digest.parse(claimed.source_digest) if claimed.source_digest else None
+    wanted = [Platform.parse(platform) for platform in claimed.platforms]
+    if isinstance(ends.source, EngineSource):
+        return await _push(ends.source, pinned, wanted, ends.admission, reporter)
+    digest = pinned or await ends.source.resolve()
+    reporter.pin(digest)
+    plan = await make_plan(ends.source, digest, wanted)
+    await ends.admission.admit(plan)
+    return _Planned(plan=plan, source=ends.source, board=reporter)
+
+
+async def _push(
+    source: EngineSource, pinned: Digest | None, wanted: Sequence[Platform], admission: Admission, reporter: Reporter
+) -> _Planned:
+    image = await source.describe(pinned, wanted)
+    reporter.pin(image.id)
+    await admission.prepare()
+    pushed = await source.push(image, reporter)
+    plan = await make_plan(pushed, pushed.manifest.digest, wanted)
+    return _Planned(plan=replace(plan, source_digest=image.id), source=pushed, board=pushed.board(reporter))
 
 
 def _content(plan: ImportPlan) -> ReportedContent:

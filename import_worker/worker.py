@@ -11,20 +11,25 @@ from import_worker.admission import Admission
 from import_worker.api_client import ApiClient, open_api_client
 from import_worker.config import WorkerSettings
 from import_worker.consumer import Consumer
+from import_worker.engine_source import EngineSource
 from import_worker.health import serve_health
 from import_worker.ledger import PostgresLedger
 from import_worker.reporter import Reporter
 from import_worker.run_import import Ends, run_import
 from import_worker.slots import Slots
+from import_worker.sources.docker_engine import DockerEngine
+from import_worker.stream_target import RegistryStreamTarget
 from import_worker.target import RegistryTarget
 from shared.concurrency import cancel_all, gather_all
 from shared.db.database import Database, open_database
 from shared.db.imports import ClaimedImport, claim
-from shared.errors import Side
+from shared.errors import LongshoreError, Side
 from shared.messages import WakeUp
+from shared.oci.engine_image import parse_source
 from shared.oci.reference import Reference
 from shared.registry.client import Registries, open_registries
 from shared.registry.credential import Credential
+from shared.registry.repository import Repository
 from shared.registry.source import RegistrySource
 from shared.target.management import TargetManagement
 from shared.target.open_target import open_target
@@ -95,10 +100,23 @@ class Worker:
         repository = self._targets.registry(target.host, target.credential).repository(claimed.repository)
         end, ledger = RegistryTarget(repository), PostgresLedger(self._database, target.host, claimed)
         return Ends(
-            source=RegistrySource(self._sources, Reference.parse(claimed.source), self._credential(claimed)),
+            source=self._source(claimed, repository),
             target=end,
             ledger=ledger,
             admission=Admission(management=self._management, repository=claimed.repository, target=end, ledger=ledger),
+        )
+
+    def _source(self, claimed: ClaimedImport, target: Repository) -> RegistrySource | EngineSource:
+        source = parse_source(claimed.source)
+        if isinstance(source, Reference):
+            return RegistrySource(self._sources, source, self._credential(claimed))
+        if self._settings.docker_host is None:
+            raise LongshoreError("docker_source_disabled", "The worker that took the import has no DOCKER_HOST.")
+        return EngineSource(
+            engine=DockerEngine(self._settings.docker_host),
+            name=source.name,
+            target=RegistryStreamTarget(target),
+            compression=self._settings.compression,
         )
 
     def _credential(self, claimed: ClaimedImport) -> Credential | None:

@@ -224,6 +224,12 @@ _KINDS = (
         "Longshore's API refuses its worker",
         "Operators: WORKER_TOKEN must be a valid token with the role worker, and both services of one release.",
     ),
+    _longshore(
+        "docker_source_disabled",
+        HTTPStatus.FORBIDDEN,
+        "Images on a Docker Engine may not be imported here",
+        "Operators: DOCKER_SOURCE of the API says who may, and every worker needs DOCKER_HOST.",
+    ),
     # An import's own fate.
     _longshore(
         "worker_lost",
@@ -327,6 +333,13 @@ _KINDS = (
         HTTPStatus.BAD_GATEWAY,
         "A layer's bytes do not match its digest",
         "The source, or something between, alters content; nothing of it was published.",
+    ),
+    _source(
+        "docker_engine_unavailable",
+        HTTPStatus.BAD_GATEWAY,
+        "The Docker Engine failed to answer",
+        "It is tried again; operators: look at the engine that the workers' DOCKER_HOST names.",
+        retryable=True,
     ),
     # The target.
     _target(

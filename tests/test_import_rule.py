@@ -19,10 +19,20 @@ FORBIDDEN = {
 # These reach nothing but the standard library.
 PURE = ("shared.oci", "shared.imports", "shared.progress", "shared.errors")
 # The copy's core: protocols and arithmetic. What it must not reach are the libraries that do I/O.
-CORE = ("shared.planning", "import_worker.copy_image", "import_worker.copy_blob", "import_worker.flow")
+CORE = (
+    "shared.planning",
+    "import_worker.copy_image",
+    "import_worker.copy_blob",
+    "import_worker.flow",
+    "import_worker.push_layers",
+    "import_worker.pushed_image",
+)
 IO_LIBRARIES = {"aiohttp", "aio_pika", "aiormq", "asyncpg", "aiodocker", "socket", "ssl", "sqlalchemy"}
 # Each library has one home; a few have two ends.
 HOMES = {
+    "aiodocker": ("import_worker.sources.docker_engine",),
+    "isal": ("import_worker.compression",),
+    "zstandard": ("import_worker.compression", "import_worker.unpack"),
     "asyncpg": ("shared.db",),
     "alembic": ("shared.db",),
     "apispec": ("api_service.openapi",),

@@ -1,0 +1,66 @@
+"""Images on a Docker Engine as sources: `docker-daemon:NAME[:TAG]`, beside references to registries."""
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from shared.oci.digest import Digest
+from shared.oci.reference import DOCKER_HUB, Reference
+
+# As skopeo and containers/image write it.
+DOCKER_DAEMON = "docker-daemon:"
+
+
+@dataclass(frozen=True, slots=True)
+class EngineImage:
+    """A name on the engine that a worker is connected to. Its parts are named as a reference's are."""
+
+    repository: str
+    tag: str
+
+    @classmethod
+    def parse(cls, text: str) -> "EngineImage":
+        """Read `docker-daemon:NAME[:TAG]`; raises ValueError with a sentence for a person.
+
+        The name may start with a registry, as local names do after a pull. A digest is refused: what is on an engine
+        often has none, and `docker tag` gives every image a name.
+        """
+        name = text.removeprefix(DOCKER_DAEMON)
+        if name == text or not name:
+            raise ValueError(f"it is not of the form {DOCKER_DAEMON}NAME[:TAG]")
+        reference = Reference.parse(name)
+        if reference.digest or reference.tag is None:
+            raise ValueError("an image on a Docker Engine is named by tag, not by digest")
+        return cls(_familiar(reference), reference.tag)
+
+    @property
+    def registry(self) -> str:
+        """What stands in a target's name where registries have their host: no host can have this name."""
+        return DOCKER_DAEMON.removesuffix(":")
+
+    @property
+    def digest(self) -> Digest | None:
+        """None: only the engine knows."""
+        return None
+
+    @property
+    def name(self) -> str:
+        """`NAME:TAG`, as the engine knows it."""
+        return f"{self.repository}:{self.tag}"
+
+    def __str__(self) -> str:
+        return f"{DOCKER_DAEMON}{self.name}"
+
+
+ImageSource: TypeAlias = Reference | EngineImage
+
+
+def parse_source(text: str) -> ImageSource:
+    """Read what an import's source is stored as; raises ValueError."""
+    return EngineImage.parse(text) if text.startswith(DOCKER_DAEMON) else Reference.parse(text)
+
+
+def _familiar(reference: Reference) -> str:
+    """Return the name as Docker shows it: without Docker Hub's, where that is meant by default."""
+    if reference.registry != DOCKER_HUB:
+        return reference.name
+    return reference.repository.removeprefix("library/")
