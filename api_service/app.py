@@ -181,7 +181,7 @@ async def deletions_part(app: web.Application) -> AsyncIterator[None]:
 
 async def readiness_part(app: web.Application) -> AsyncIterator[None]:
     """The answers of /readyz."""
-    app[READINESS] = Readiness(part_checks(app[DATABASE], app[RELAY], app[TARGET]))
+    app[READINESS] = Readiness(part_checks(app[DATABASE], app[RELAY], app[MANAGEMENT]))
     yield
 
 

@@ -6,13 +6,13 @@ from api_service.outbox import Relay
 from api_service.readiness import Check, PartDownError, Remembered
 from shared.db.database import Database
 from shared.db.revision import current_revision, needed_revision
-from shared.registry.client import Registry
+from shared.target.management import TargetManagement
 
 # The target is asked at most this often, whoever asks us. Seconds.
 TARGET_REMEMBERED = 5.0
 
 
-def part_checks(database: Database, relay: Relay, target: Registry) -> Mapping[str, Check]:
+def part_checks(database: Database, relay: Relay, target: TargetManagement) -> Mapping[str, Check]:
     """Return the checks by part."""
 
     async def schema() -> None:
@@ -29,5 +29,5 @@ def part_checks(database: Database, relay: Relay, target: Registry) -> Mapping[s
         "database": database.check,
         "schema": schema,
         "rabbitmq": rabbitmq,
-        "target": Remembered(target.ping, seconds=TARGET_REMEMBERED),
+        "target": Remembered(target.check, seconds=TARGET_REMEMBERED),
     }
