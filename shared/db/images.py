@@ -46,8 +46,7 @@ class ImageContent:
 
 
 # By name, so that a column that a newer schema adds does not reach code that knows nothing of it.
-_NAMES = tuple(field.name for field in fields(Image))
-COLUMNS = ", ".join(_NAMES)
+COLUMNS = ", ".join(field.name for field in fields(Image))
 
 
 async def insert_image(
@@ -157,8 +156,8 @@ async def mark_failed(connection: Connection, image_id: int, *, tag_untouched: b
 
 
 def read_image(row: Any) -> Image:
-    """Make an image of a row that has these columns, among others."""
-    values = {name: row[name] for name in _NAMES}
+    """Make an image of a row, or another mapping, that has these columns."""
+    values = dict(row)
     values["status"] = ImageStatus(values["status"])
     values["platforms"] = tuple(values["platforms"])
     return Image(**values)

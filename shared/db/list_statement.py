@@ -56,10 +56,10 @@ def list_statement(columns: str, matching: ImageFilter, page: ImagePage) -> Stat
         parts = _by_name(clauses, page)
     elif of_user:
         parts = _of_user(clauses, page)
-    elif page.offset:
+    elif page.offset or matching.ready is not None:
         parts = f"{_kept(clauses)}, page AS ({_cut(clauses, page)})"
     else:
-        parts = f"{_kept(clauses)}, page AS ({_cut_first(clauses, page)})"
+        return Statement(text=_first(columns, clauses, page), values=clauses.values, value_dependent=False)
     text = f"""
         WITH {parts}
         SELECT total, {columns} FROM counted LEFT JOIN (page JOIN images USING (id)) ON TRUE ORDER BY {clauses.forth}
@@ -97,8 +97,15 @@ def _kept(clauses: _Clauses) -> str:
     """
 
 
-def _cut_first(clauses: _Clauses, page: ImagePage) -> str:
-    return f"SELECT id FROM images WHERE {clauses.where} ORDER BY {clauses.forth} LIMIT {page.size}"
+def _first(columns: str, clauses: _Clauses, page: ImagePage) -> str:
+    """Return the statement for a first page that an index begins with: there is nothing to pass over."""
+    return f"""
+        WITH {_kept(clauses)}
+        SELECT total, page.* FROM counted LEFT JOIN (
+            SELECT {columns} FROM images WHERE {clauses.where} ORDER BY {clauses.forth} LIMIT {page.size}
+        ) AS page ON TRUE
+        ORDER BY {clauses.forth}
+    """
 
 
 def _cut(clauses: _Clauses, page: ImagePage, *, when: str = "TRUE") -> str:
