@@ -31,19 +31,30 @@ _logger = structlog.get_logger(__name__)
 class Reaper:
     """The loop; each round is one transaction, so that a crash leaves nothing half done."""
 
-    def __init__(self, database: Database, retries: RetryPolicy) -> None:
+    def __init__(self, database: Database, retries: RetryPolicy, *, grace: float) -> None:
+        """Take how long workers have for a report after an outage of ours, in seconds: a lease's time."""
         self._database = database
         self._retries = retries
+        self._grace = grace
         self._condition = Condition("reaper")
 
     async def run(self) -> None:
-        """Look for ever."""
+        """Look for ever.
+
+        While this service or the database was away, no worker could renew its lease: each gets the time to do so
+        before any import is taken from it.
+        """
         while True:
+            await asyncio.sleep(self._grace)
             try:
-                await reap(self._database, self._retries)
-                self._condition.up()
+                await self._reap_until_trouble()
             except LongshoreError as error:
                 self._condition.down(error)
+
+    async def _reap_until_trouble(self) -> None:
+        while True:
+            await reap(self._database, self._retries)
+            self._condition.up()
             await asyncio.sleep(INTERVAL)
 
 

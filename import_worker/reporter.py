@@ -18,7 +18,7 @@ from shared.progress import LayerProgress
 # How often changes are told. Seconds; a person sees no difference below, the API's database would feel it.
 REPORT_INTERVAL = 0.5
 # A report that could not be delivered is tried again after so long. Seconds.
-RETRY_INTERVAL = 2.0
+RETRY_INTERVAL = 1.0
 # How long an outcome is offered to an API that does not answer. After that the lease has long run out and the API
 # decides by itself. Seconds.
 OUTCOME_PATIENCE = 300.0

@@ -121,9 +121,20 @@ async def test_one_instance_reaps_at_a_time(api: Api, name: str) -> None:
     assert await state(api) == "queued 1"
 
 
+async def test_after_an_outage_workers_get_the_time_to_report(api: Api, name: str) -> None:
+    """Nobody could renew a lease while the service was away."""
+    task = asyncio.create_task(reaper.Reaper(api.database, RETRIES, grace=60).run())
+    try:
+        await lose(api, name)
+        await asyncio.sleep(0.5)
+        assert await state(api) == "running 0"
+    finally:
+        task.cancel()
+
+
 async def test_it_goes_on_by_itself(api: Api, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reaper, "INTERVAL", 0.05)
-    task = asyncio.create_task(reaper.Reaper(api.database, RETRIES).run())
+    task = asyncio.create_task(reaper.Reaper(api.database, RETRIES, grace=0.1).run())
     try:
         await lose(api, name)
         await until(lambda: _is_taken_back(api))

@@ -1,6 +1,7 @@
 """Registries for the client's tests: scripted ones, one with a token service, one with TLS."""
 
 import asyncio
+import secrets
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack
 
@@ -90,7 +91,8 @@ def token_registry(
     certificates = issuer.write_certificate(tmp_path_factory.mktemp("issuer") / "issuer.pem")
     certificates.chmod(0o644)
     auth = TokenAuth(realm=issuer.realm, service=SERVICE, issuer=ISSUER, certificates=certificates)
-    with RegistryServer(scratch, name="tokens", auth=auth) as registry:
+    # Not always the same name: the plugin for event loops may ask for the fixture again when the loop's kind changes.
+    with RegistryServer(scratch, name=f"tokens-{secrets.token_hex(4)}", auth=auth) as registry:
         yield registry
 
 
