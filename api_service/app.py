@@ -167,7 +167,7 @@ async def relay_part(app: web.Application) -> AsyncIterator[None]:
 
 async def reaper_part(app: web.Application) -> AsyncIterator[None]:
     """The one who looks for what was lost."""
-    reaper = Reaper(app[DATABASE], app[SETTINGS].retries)
+    reaper = Reaper(app[DATABASE], app[SETTINGS].retries, grace=app[SETTINGS].lease)
     async with running("reaper", reaper.run):
         yield
 
