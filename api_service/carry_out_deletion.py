@@ -15,6 +15,7 @@ from api_service.begin_deletion import BegunDeletion
 from shared.db import blobs, deletions
 from shared.db.database import Database
 from shared.errors import LongshoreError
+from shared.imports import ImageStatus
 from shared.oci.digest import Digest
 from shared.target.management import TargetManagement
 from shared.target.removal import Removal
@@ -57,8 +58,8 @@ class DeletionWork:
     async def _remove(self, begun: BegunDeletion) -> Removal:
         try:
             digest = await self._digest_to_remove(begun)
-        except LongshoreError:
-            await self._let_go(begun, touched=begun.resumed, intact=False)
+        except LongshoreError as error:
+            await self._after_no_look(begun, error)
             raise
         if digest is None:
             return Removal.NOTHING
@@ -85,30 +86,40 @@ class DeletionWork:
         async with _deadline():
             return await self.target.remove_tag(image.repository, image.tag, digest, siblings=siblings)
 
+    async def _after_no_look(self, begun: BegunDeletion, error: LongshoreError) -> None:
+        """Leave an image alone that nobody has touched; of another one it is not known what is left of it."""
+        if begun.resumed and error.kind.retryable:
+            await self._go_on_later(begun)
+        else:
+            await self._let_go(begun, ImageStatus.FAILED if begun.resumed else None)
+
     async def _after_failure(self, begun: BegunDeletion, digest: Digest, error: LongshoreError) -> Removal:
         """Look what is left: the image as it was, or one whose tag is gone."""
         try:
             found = await self._find(begun)
         except LongshoreError:
-            await self._let_go(begun, touched=True, intact=False)
+            await self._go_on_later(begun)
             raise error from None
         if found == digest:
-            await self._let_go(begun, touched=False, intact=str(digest) == begun.image.digest)
+            await self._let_go(begun, ImageStatus.READY if str(digest) == begun.image.digest else None)
             raise error
-        if error.kind.retryable:
-            await self._let_go(begun, touched=True, intact=False)
+        if error.kind.retryable and not begun.resumed:
+            await self._go_on_later(begun)
             raise error
-        # The tag is gone, which was asked for; that the manifest may not go as well is no reason to keep the image.
+        # The tag is gone, which was asked for. That the manifest does not go as well, now or at all, is no reason to
+        # keep the image, and with it everybody else's tags in this repository waiting.
         _logger.warning("image.manifest_stays", image_id=begun.image.id, digest=str(digest), reason=str(error))
         return Removal.TAG
 
-    async def _let_go(self, begun: BegunDeletion, *, touched: bool, intact: bool) -> None:
-        """Take the mark off an image that is as it was, or leave it for whoever goes on with the deletion."""
+    async def _let_go(self, begun: BegunDeletion, status: ImageStatus | None) -> None:
+        """Take the mark off; the caller may try again."""
         async with self.database.connection() as connection:
-            if touched:
-                await deletions.suspend(connection, begun.image.id, begun.until, delay=RESUME_AFTER)
-            else:
-                await deletions.abandon(connection, begun.image.id, begun.until, ready=intact)
+            await deletions.abandon(connection, begun.image.id, begun.until, status=status)
+
+    async def _go_on_later(self, begun: BegunDeletion) -> None:
+        """Keep the mark on an image that is broken, for whoever finishes deletions."""
+        async with self.database.connection() as connection:
+            await deletions.suspend(connection, begun.image.id, begun.until, delay=RESUME_AFTER)
 
 
 @asynccontextmanager

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from shared.db.database import Connection
+from shared.imports import ImageStatus
 
 # The first half of the advisory locks' keys; the second is made of the repository's name.
 REPOSITORY_LOCK = 72_651
@@ -124,18 +125,18 @@ async def begin(connection: Connection, image_id: int, *, user: str | None, leas
     return until
 
 
-async def abandon(connection: Connection, image_id: int, until: datetime, *, ready: bool) -> None:
-    """Take the mark off again; `ready` tells that the target was just seen to serve the image as it should."""
+async def abandon(connection: Connection, image_id: int, until: datetime, *, status: ImageStatus | None) -> None:
+    """Take the mark off again; `status` is what the image was just seen to be, None where it is what it was."""
     await connection.execute(
         """
         UPDATE images
         SET deletion_lease_until = NULL, deletion_requested_by = NULL,
-            status = CASE WHEN $3 THEN 'ready' ELSE status END
+            status = coalesce($3, status), updated_at = now()
         WHERE id = $1 AND deletion_lease_until = $2
         """,
         image_id,
         until,
-        ready,
+        status.value if status else None,
     )
 
 

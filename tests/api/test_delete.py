@@ -27,6 +27,7 @@ from shared.db.tokens import Role
 from shared.errors import LongshoreError
 from shared.messages import ReportedState
 from shared.oci.digest import Digest
+from shared.registry.credential import Credential
 from shared.settings import Target
 from shared.target.kind import TargetKind
 from shared.target.management import TargetManagement
@@ -515,6 +516,30 @@ async def test_a_permanent_failure_after_the_tag_has_gone_ends_the_deletion(open
         job = await managed.ready()
         assert (await delete(managed.api, job.image_id)).status == 200
         assert not await exists(managed.api, job.image_id)
+
+
+async def test_a_manifest_that_never_goes_does_not_keep_the_image(opened: OpenManaged, place: Place) -> None:
+    """Its tag is gone; all imports into the repository would wait for the rest."""
+    async with opened(place, failing(removes=True, failures=100)) as managed:
+        job = await managed.ready()
+        assert (await delete(managed.api, job.image_id)).status == 502
+        await finish(managed)
+        assert not await exists(managed.api, job.image_id)
+
+
+async def test_a_deletion_that_was_left_ends_where_the_target_no_longer_lets_us_look(
+    opened: OpenManaged, harbor: Place, standin: StandIn
+) -> None:
+    """Waiting would not help: the image is not called ready, and may be deleted again."""
+    async with opened(harbor) as managed:
+        job = await managed.ready()
+        await begin_deletion.begin_deletion(managed.api.database, job.image_id, OWNER)
+        wrong = replace(harbor, target=replace(harbor.target, credential=Credential("admin", "wrong")))
+        async with opened(wrong) as locked_out:
+            await finish(locked_out)
+        assert await marked(managed.api) == 0
+        assert (await managed.api.get(f"/images/{job.image_id}"))["status"] == "failed"
+        assert (await delete(managed.api, job.image_id)).status == 200
 
 
 async def test_a_target_that_is_too_slow_is_not_waited_for(
