@@ -143,7 +143,7 @@ def _of_user(clauses: _Clauses, page: ImagePage) -> str:
         {_kept(clauses)},
         gathered AS MATERIALIZED (
             SELECT id, {page.column} AS key FROM images
-            WHERE {clauses.where} AND (SELECT total FROM counted) <= {GATHERED_OF_USER}
+            WHERE {clauses.where} AND (SELECT total <= {GATHERED_OF_USER} AND total > {clauses.offset} FROM counted)
         ),
         {_gathered_or_cut(clauses, page, GATHERED_OF_USER)}
     """
