@@ -20,8 +20,8 @@ from shared.oci.digest import Digest
 from shared.target.management import TargetManagement
 from shared.target.removal import Removal
 
-# What the target has to do its part. Seconds; a repository with a thousand tags takes a few. Below the lease by more
-# than all else takes together.
+# What the target has for a look, and for its part of the deletion. Seconds; a repository with a thousand tags takes a
+# few. Both together stay well below the lease, so that nobody else begins while the target may still be at it.
 DEADLINE = 20.0
 # After a target failed in the middle of a deletion, it is gone on with as soon as this. Seconds.
 RESUME_AFTER = 10.0
