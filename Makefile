@@ -7,6 +7,8 @@ PYTHON := .venv/bin/python
 SOURCE ?=
 # How many workers `make up` starts.
 WORKERS ?= 1
+# What `make up` and `make demo` import into: registry, or harbor for a stand-in of one.
+TARGET ?= registry
 # How many tests run at once, and what else pytest is told, such as ARGS="-k tokens".
 JOBS ?= auto
 ARGS ?=
@@ -21,11 +23,11 @@ setup: ## Install what is missing: Debian packages, and .venv with locked Python
 
 .PHONY: demo
 demo: setup ## Import a real image from nothing to verified; SOURCE=docker.io/library/alpine:3.20 for that one
-	@$(PYTHON) -m deploy.local.demo $(SOURCE)
+	@$(PYTHON) -m deploy.local.demo --target $(TARGET) $(SOURCE)
 
 .PHONY: up
 up: setup ## Start everything and leave it running; WORKERS=n for more workers
-	@$(PYTHON) -m deploy.local.up --workers $(WORKERS)
+	@$(PYTHON) -m deploy.local.up --workers $(WORKERS) --target $(TARGET)
 
 .PHONY: down
 down: ## Stop what `make up` started

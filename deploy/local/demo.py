@@ -5,6 +5,7 @@ Run as `python -m deploy.local.demo [SOURCE]`; the exit status is 0 only if ever
 
 from __future__ import annotations
 
+import argparse
 import sys
 import time
 from contextlib import contextmanager
@@ -19,7 +20,7 @@ from rich.table import Table
 from deploy.local import checkout, seed
 from deploy.local.details import follow
 from deploy.local.progress import short, view_for
-from deploy.local.stack import LocalStackError, Remote, Scratch, Stack
+from deploy.local.stack import Harbor, LocalStackError, Remote, Scratch, Stack
 from deploy.local.verify import Place, verify
 
 if TYPE_CHECKING:
@@ -53,7 +54,8 @@ class Demo:
 
     def run(self) -> None:
         """Go through all of it."""
-        with self.step("PostgreSQL, RabbitMQ, two registries, the API and a worker run"):
+        target = "a Harbor stand-in" if isinstance(self.stack.target, Harbor) else "a target registry"
+        with self.step(f"PostgreSQL, RabbitMQ, a source registry, {target}, the API and a worker run"):
             self.stack.start()
         if self.own_image:
             with self.step("The private source registry holds an image for two platforms"):
@@ -161,14 +163,17 @@ def image_table(rows: list[tuple[dict[str, Any], dict[str, Any]]]) -> Table:
 
 def main() -> int:
     """Run the demo and return the exit status."""
-    source = sys.argv[1] if len(sys.argv) > 1 else None
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--target", choices=("registry", "harbor"), default="registry")
+    parser.add_argument("source", nargs="?")
+    options = parser.parse_args()
     console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else LOG_WIDTH)
     started = time.monotonic()
     try:
         with Scratch() as scratch:
-            stack = Stack(scratch)
+            stack = Stack(scratch, harbor=options.target == "harbor")
             try:
-                Demo(console, stack, source).run()
+                Demo(console, stack, options.source).run()
             except RefusedError:
                 raise
             except LocalStackError:

@@ -17,12 +17,20 @@ from deploy.local import checkout, seed
 from deploy.local.scratch import LocalStackError
 from deploy.local.stack import Remote, Scratch, Stack
 
+# Settings of the services that whoever calls `make up` may set; the lists are added to the stack's own.
+PASSED_ON = (
+    *("ALLOWED_PRIVATE", "PLAIN_HTTP_HOSTS", "TOKEN_REALMS", "CA_FILES"),
+    *("LEASE_SECONDS", "MAX_FAILURES", "RETRY_BASE_SECONDS", "DEFAULT_PROJECT", "DROP_HOST_FOR"),
+    *("WORKER_SLOTS", "WORKER_LAYERS", "STOP_GRACE_SECONDS", "LOG_LEVEL", "LOG_FORMAT"),
+)
+
 
 def main() -> int:
     """Start, write down what there is, and wait for SIGTERM."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--workers", type=int, required=True)
-    workers = parser.parse_args().workers
+    parser.add_argument("--harbor", action="store_true")
+    options = parser.parse_args()
     signal.signal(signal.SIGTERM, end)
     with checkout.held(checkout.PATIENCE_SECONDS) as ours:
         if not ours:
@@ -30,7 +38,7 @@ def main() -> int:
             return 1
         checkout.write_private(checkout.KEEPER_PID, f"{os.getpid()}\n")
         try:
-            keep(workers)
+            keep(options.workers, harbor=options.harbor)
         except LocalStackError as error:
             print(error)
             return 1
@@ -38,9 +46,10 @@ def main() -> int:
             checkout.DESCRIPTION.unlink(missing_ok=True)
 
 
-def keep(workers: int) -> NoReturn:
+def keep(workers: int, *, harbor: bool) -> NoReturn:
     """Run the stack; ends by SystemExit, when the signal comes."""
-    with Scratch() as scratch, Stack(scratch, workers=workers) as stack:
+    settings = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+    with Scratch() as scratch, Stack(scratch, workers=workers, settings=settings, harbor=harbor) as stack:
         Remote.of(stack.source).push(seed.REPOSITORY, seed.TAG, seed.demo_image(checkout.CACHE))
         checkout.write_private(checkout.DESCRIPTION, json.dumps(stack.describe(), indent=2) + "\n")
         while True:

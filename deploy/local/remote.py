@@ -10,7 +10,7 @@ import base64
 import http.client
 import ssl
 import urllib.parse
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from deploy.local.image import CHUNK_BYTES, DOCKER, OCI, Blob, Image, Manifest
 from deploy.local.scratch import LocalStackError
@@ -19,12 +19,25 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from deploy.local.registry import Registry
+    from deploy.local.registry import Tls
 
 # Seconds without a byte before a registry on loopback counts as stuck.
 IDLE_SECONDS = 60.0
 
 MANIFEST_TYPES = f"{OCI.index}, {OCI.manifest}, {DOCKER.index}, {DOCKER.manifest}"
+
+
+class Addressed(Protocol):
+    """A registry of the local stack: where it is, and how to log in."""
+
+    @property
+    def url(self) -> str: ...
+    @property
+    def username(self) -> str | None: ...
+    @property
+    def password(self) -> str | None: ...
+    @property
+    def tls(self) -> Tls | None: ...
 
 
 class Remote:
@@ -49,7 +62,7 @@ class Remote:
         self._tls = ssl.create_default_context(cafile=ca_file) if self.address.scheme == "https" else None
 
     @classmethod
-    def of(cls, registry: Registry) -> Remote:
+    def of(cls, registry: Addressed) -> Remote:
         """Make the client of a registry of the local stack, with its own certificate as authority."""
         ca_file = registry.tls.certificate if registry.tls else None
         return cls(registry.url, username=registry.username, password=registry.password, ca_file=ca_file)

@@ -7,11 +7,12 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Self
 
+from deploy.local.harbor.server import Harbor
 from deploy.local.image import DOCKER, OCI, Image
 from deploy.local.postgres import Postgres
 from deploy.local.rabbitmq import RabbitMQ
 from deploy.local.registry import BasicAuth, Registry, Tls, TokenAuth
-from deploy.local.remote import Remote
+from deploy.local.remote import Addressed, Remote
 from deploy.local.scratch import LocalStackError, Process, Scratch
 from deploy.local.server import Server
 from deploy.local.services import Api, Worker
@@ -25,6 +26,7 @@ __all__ = [
     "OCI",
     "Api",
     "BasicAuth",
+    "Harbor",
     "Image",
     "LocalStackError",
     "Postgres",
@@ -42,6 +44,8 @@ __all__ = [
     "synthetic_layer",
 ]
 
+# Settings that hold a list, separated by commas.
+LISTS = frozenset({"ALLOWED_PRIVATE", "PLAIN_HTTP_HOSTS", "TOKEN_REALMS", "CA_FILES"})
 # A Fernet key is 32 bytes in URL-safe base64.
 KEY_BYTES = 32
 
@@ -50,7 +54,8 @@ class Stack:
     """PostgreSQL, RabbitMQ, a source registry with a password, a target without, API and workers.
 
     Use it as a context manager on a Scratch. `settings` are added to both services' environment,
-    over what the stack sets itself; `sources` are further registries the services may call.
+    over what the stack sets itself; lists are made longer by them. `sources` are further registries
+    the services may call. With `harbor`, the target is the stand-in for one.
     """
 
     def __init__(
@@ -62,13 +67,14 @@ class Stack:
         settings: Mapping[str, str] | None = None,
         sources: Iterable[Registry] = (),
         broker: Mapping[str, str] | None = None,
+        harbor: bool = False,
     ) -> None:
         self.scratch = scratch
         self.postgres = Postgres(scratch, fsync=fsync)
         self.rabbitmq = RabbitMQ(scratch, settings=broker)
         self.source = Registry(scratch, name="source", auth=BasicAuth())
-        self.target = Registry(scratch, name="target")
-        self.api = Api(scratch, self._settings(tuple(sources)) | dict(settings or {}))
+        self.target = Harbor(scratch, name="target") if harbor else Registry(scratch, name="target")
+        self.api = Api(scratch, merged(self._settings(tuple(sources)), settings or {}))
         self.workers: list[Worker] = []
         self._wanted = workers
 
@@ -78,6 +84,9 @@ class Stack:
             "DATABASE_URL": self.postgres.url,
             "AMQP_URL": self.rabbitmq.amqp,
             "TARGET_URL": self.target.url,
+            "TARGET_KIND": "harbor" if isinstance(self.target, Harbor) else "registry",
+            "TARGET_USERNAME": self.target.username or "",
+            "TARGET_PASSWORD": self.target.password or "",
             "SECRET_KEYS": base64.urlsafe_b64encode(os.urandom(KEY_BYTES)).decode(),
             "ALLOWED_PRIVATE": ",".join(registry.host for registry in registries),
             "PLAIN_HTTP_HOSTS": ",".join(registry.host for registry in registries if registry.tls is None),
@@ -160,7 +169,13 @@ class Stack:
         }
 
 
-def address(registry: Registry) -> dict[str, str | None]:
+def merged(ours: Mapping[str, str], theirs: Mapping[str, str]) -> dict[str, str]:
+    """Return both settings together: lists joined, all else as in the second."""
+    joined = {name: ",".join(filter(None, (ours.get(name), theirs[name]))) for name in LISTS & theirs.keys()}
+    return {**ours, **theirs, **joined}
+
+
+def address(registry: Addressed) -> dict[str, str | None]:
     """Return where a registry is and how to log in."""
     return {"url": registry.url, "username": registry.username, "password": registry.password}
 

@@ -23,7 +23,9 @@ def main() -> int:
     """Start it, unless it runs, and print the addresses."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--workers", type=int, default=1)
-    workers = parser.parse_args().workers
+    parser.add_argument("--target", choices=("registry", "harbor"), default="registry")
+    options = parser.parse_args()
+    workers = options.workers
     console = Console(soft_wrap=True, highlight=False)
     if workers < 0:
         console.print("[red]✘[/] WORKERS must not be negative")
@@ -31,7 +33,7 @@ def main() -> int:
     already = checkout.is_up()
     if already:
         console.print("It is up already; `make down` stops it.")
-    elif not started(console, workers):
+    elif not started(console, workers, ["--harbor"] if options.target == "harbor" else []):
         console.print(f"[red]✘[/] It did not start:\n{escape(checkout.KEEPER_LOG.read_text())}")
         return 1
     if not wait_for_description():
@@ -41,13 +43,13 @@ def main() -> int:
     return 0
 
 
-def started(console: Console, workers: int) -> bool:
+def started(console: Console, workers: int, options: list[str]) -> bool:
     """Start a keeper and wait until it has everything running; False when it ended instead."""
     checkout.forget()
     checkout.FOLDER.mkdir(mode=0o700, exist_ok=True)
     with checkout.KEEPER_LOG.open("w") as log:
         keeper = subprocess.Popen(
-            [sys.executable, "-m", "deploy.local.keeper", "--workers", str(workers)],
+            [sys.executable, "-m", "deploy.local.keeper", "--workers", str(workers), *options],
             cwd=checkout.ROOT,
             stdin=subprocess.DEVNULL,
             stdout=log,

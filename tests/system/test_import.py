@@ -8,7 +8,7 @@ import pytest
 
 from deploy.local.details import follow
 from deploy.local.image import DOCKER
-from deploy.local.stack import Remote, synthetic_image
+from deploy.local.stack import Registry, Remote, synthetic_image
 from tests.system.conftest import PATIENCE, Product
 
 pytestmark = pytest.mark.xdist_group("system")
@@ -125,6 +125,7 @@ def test_a_damaged_blob_never_becomes_part_of_an_image(product: Product) -> None
     target = Remote.of(product.stack.target)
     assert not target.has_blob(shown["repo"], damaged)
     assert product.stack.api.request("GET", "/readyz")[0] == 200
+    assert isinstance(product.stack.target, Registry)
     assert not (product.stack.target.root / "docker/registry/v2/repositories" / shown["repo"] / "_manifests").exists()
 
 
