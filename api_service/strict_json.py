@@ -9,6 +9,8 @@ from shared.messages import MAX_INT64
 
 # A signed 64-bit integer has 19 digits; longer ones are refused before they are computed.
 _MAX_INT_LENGTH = 20
+# Beyond this a float stands for several integers.
+_EXACT = 2**53
 # Written as an escape, a character may be NUL, which PostgreSQL cannot store, or half of a surrogate pair.
 _ESCAPE = b"\\u"
 
@@ -49,11 +51,12 @@ def _integer(digits: str) -> int:
     return int(digits)
 
 
-def _float(digits: str) -> float:
+def _float(digits: str) -> float | int:
+    """Return the number; a whole one is one, however it is written (JSON Schema, 6.1.1: 1.0 is an integer)."""
     number = float(digits)
     if not math.isfinite(number):
         raise ValueError("The body has a number too large to be one.")
-    return number
+    return int(number) if number.is_integer() and abs(number) <= _EXACT else number
 
 
 def _constant(name: str) -> NoReturn:
