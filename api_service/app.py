@@ -119,7 +119,7 @@ async def use_cases_part(app: web.Application) -> AsyncIterator[None]:
     """What the handlers call."""
     settings = app[SETTINGS]
     secrets, policy = settings.shared.secrets, settings.shared.source_network
-    finder = SourceFinder(database=app[DATABASE], secrets=secrets, policy=policy)
+    finder = SourceFinder(database=app[DATABASE], secrets=secrets, policy=policy, docker=settings.docker_source)
     naming = TargetNaming(
         host=settings.target_name, project=settings.default_project, drop_host_for=settings.drop_host_for
     )
@@ -144,7 +144,7 @@ async def changes_part(app: web.Application) -> AsyncIterator[None]:
     """What is done to images and imports that there are, and the target's figures."""
     settings = app[SETTINGS]
     secrets, policy = settings.shared.secrets, settings.shared.source_network
-    finder = SourceFinder(database=app[DATABASE], secrets=secrets, policy=policy)
+    finder = SourceFinder(database=app[DATABASE], secrets=secrets, policy=policy, docker=settings.docker_source)
     app[RETRY] = ImportRetry(database=app[DATABASE], finder=finder, secrets=secrets)
     work = DeletionWork(
         database=app[DATABASE],

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from environs import FileAwareEnv
 from marshmallow import ValidationError, validate
 
+from api_service.docker_source import DockerSource
 from api_service.oidc_settings import OidcSettings, read_oidc
 from api_service.retry_policy import RetryPolicy
 from shared.oci.reference import Reference, normal_registry
@@ -26,6 +27,7 @@ class Settings:
 
     `target_name` is the target's public host, shown as `registryHost`. `drop_host_for` are the registries whose host
     is left out of an image's name in the target. `lease` is in seconds. `oidc` None: API tokens alone are taken.
+    `docker_source` says who may import from the workers' Docker Engine.
     """
 
     shared: SharedSettings
@@ -37,6 +39,7 @@ class Settings:
     lease: float
     retries: RetryPolicy
     oidc: OidcSettings | None = None
+    docker_source: DockerSource = DockerSource.OFF
 
 
 def read_settings() -> Settings:
@@ -53,6 +56,7 @@ def read_settings() -> Settings:
             lease=env.float("LEASE_SECONDS", 30, validate=validate.Range(MIN_LEASE, MAX_LEASE)),
             retries=_read_retries(env),
             oidc=read_oidc(env, shared.source_network),
+            docker_source=env.enum("DOCKER_SOURCE", DockerSource.OFF, enum=DockerSource, by_value=True),
         )
 
 

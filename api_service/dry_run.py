@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from api_service.being_deleted import check_not_being_deleted
+from api_service.docker_source import refuse_dry_run
 from api_service.existing_image import Exists, Join, Start, Wanted, judge
-from api_service.find_source import FoundSource, SourceFinder
+from api_service.find_source import SourceFinder
 from api_service.identity import Identity
 from api_service.import_preview import ImportPreview, Overwritten
 from api_service.import_request import AnswerState, ImportRequest
@@ -16,8 +17,11 @@ from shared.db import images, imports
 from shared.db.database import Database
 from shared.db.images import Image
 from shared.errors import LongshoreError
+from shared.oci.engine_image import EngineImage
+from shared.oci.reference import Reference
 from shared.planning.make_plan import make_plan
 from shared.registry.client import Registries, Registry
+from shared.registry.credential import Credential
 from shared.registry.source import RegistrySource
 from shared.target.management import TargetManagement
 
@@ -69,29 +73,36 @@ class DryRun:
 
         Raises what the import would be refused for, whatever source and target raise, and `dry_run_timeout`.
         """
-        source = await self._finder.find(request)
+        source = await self._finder.find(request, by)
+        if isinstance(source.reference, EngineImage):
+            raise refuse_dry_run()
         target = self._naming.name(source.reference, request.target)
         try:
             async with asyncio.timeout(self._deadline), self._slots:
-                return await self._preview(request, source, target, by)
+                return await self._preview(request, source.reference, source.credential, target, by)
         except TimeoutError:
             raise LongshoreError(
                 "dry_run_timeout", f"Source and target did not tell enough within {self._deadline:g} seconds."
             ) from None
 
     async def _preview(
-        self, request: ImportRequest, source: FoundSource, target: TargetName, by: Identity
+        self,
+        request: ImportRequest,
+        source: Reference,
+        credential: Credential | None,
+        target: TargetName,
+        by: Identity,
     ) -> dict[str, Any]:
-        image_source = RegistrySource(self._ends.sources, source.reference, source.credential)
+        image_source = RegistrySource(self._ends.sources, source, credential)
         found = await image_source.look_up()
-        digest = source.reference.digest or found
-        image, verdict = await self._judge(Wanted.of(request, source.reference, digest), target, by)
+        digest = source.digest or found
+        image, verdict = await self._judge(Wanted.of(request, source, digest), target, by)
         plan = await make_plan(image_source, digest, request.platforms)
         tag = await self._ends.management.find_tag(target.repository, target.tag)
         stock = await self._stock.take(plan, self._ends.target.repository(target.repository))
         replaced = Overwritten(digest=tag, image=image) if tag and isinstance(verdict, Start) else None
         preview = ImportPreview(
-            source=source.reference,
+            source=source,
             host=self._naming.host,
             target=target,
             plan=plan,

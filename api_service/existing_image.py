@@ -9,7 +9,7 @@ from shared.db.imports import Import
 from shared.errors import LongshoreError
 from shared.imports import OPEN_STATES, ImageStatus
 from shared.oci.digest import Digest
-from shared.oci.reference import Reference
+from shared.oci.engine_image import DOCKER_DAEMON, ImageSource
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +22,7 @@ class Wanted:
     force: bool
 
     @classmethod
-    def of(cls, request: ImportRequest, source: Reference, digest: Digest | None) -> "Wanted":
+    def of(cls, request: ImportRequest, source: ImageSource, digest: Digest | None) -> "Wanted":
         """Take from a request what decides, with its source and what that points to."""
         return cls(
             source=str(source),
@@ -93,6 +93,11 @@ def _judge_ready(image: Image, last_ready: Import | None, wanted: Wanted) -> Exi
         )
     if not same_platforms:
         return None
+    if wanted.digest is None and wanted.source.startswith(DOCKER_DAEMON):
+        return Exists(
+            message=f"The image is ready, as the Docker Engine's image {image.source_digest}; whether the name means "
+            "another one by now, only a worker can tell. `force` imports it again."
+        )
     if wanted.digest is None:
         return Exists(
             message="The image is ready; its source is too slow to tell whether the tag has moved. "

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from api_service.docker_source import DockerSource, read_engine_image
+from api_service.identity import Identity
 from api_service.import_request import ImportRequest
 from api_service.registry_address import comparable_host
 from api_service.source_reference import names_registry, read_source
@@ -11,6 +13,7 @@ from shared.db.database import Database
 from shared.db.registries import StoredRegistry
 from shared.errors import LongshoreError
 from shared.network.policy import NetworkPolicy
+from shared.oci.engine_image import DOCKER_DAEMON, ImageSource
 from shared.oci.reference import Reference
 from shared.registry.credential import Credential
 from shared.secret_box import SecretBox
@@ -18,27 +21,34 @@ from shared.secret_box import SecretBox
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoundSource:
-    """An image in a registry; without a credential, it is read as anybody may."""
+    """An image in a registry or on an engine; without a credential, it is read as anybody may."""
 
-    reference: Reference
+    reference: ImageSource
     credential: Credential | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceFinder:
-    """Reads requests with the stored registries at hand. `policy` are the rules under which sources are called."""
+    """Reads requests with the stored registries at hand.
+
+    `policy` are the rules under which sources are called, `docker` says who may name sources on a Docker Engine.
+    """
 
     database: Database
     secrets: SecretBox
     policy: NetworkPolicy
+    docker: DockerSource = DockerSource.OFF
 
-    async def find(self, request: ImportRequest) -> FoundSource:
+    async def find(self, request: ImportRequest, by: Identity) -> FoundSource:
         """Return the source. Where the request names no registry, the default one is meant.
 
         An account in the request goes before a stored one. A stored one is used for its own host only: by itself
-        where the request has none, or by its name. Raises what `read_source` raises, `credentials_unreadable`, and
-        `validation_failed` for a name that is not stored, or that belongs to another host.
+        where the request has none, or by its name. Raises what `read_source` raises, `credentials_unreadable`,
+        `docker_source_disabled`, and `validation_failed` for a name that is not stored, or belongs to another host.
         """
+        if request.source.startswith(DOCKER_DAEMON):
+            self.docker.check(by)
+            return FoundSource(reference=read_engine_image(request), credential=None)
         reference = read_source(request.source, request.source_registry)
         named = names_registry(request.source, request.source_registry)
         stored = await self._stored(reference, request, default=not named)

@@ -47,7 +47,7 @@ class ImageImporter:
 
     async def start(self, request: ImportRequest, by: Identity) -> ImportAnswer:
         """Start the import, join the one that is under way, or say that the image is there already."""
-        source = await self.finder.find(request)
+        source = await self.finder.find(request, by)
         target = self.naming.name(source.reference, request.target)
         digest = await self.resolver.resolve(source.reference, source.credential, request.platforms)
         wanted = Wanted.of(request, source.reference, digest)

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 from shared.errors import LongshoreError
 from shared.oci.digest import Digest
+from shared.oci.engine_image import EngineImage, ImageSource
 from shared.oci.platform import Platform
-from shared.oci.reference import Reference
 from shared.planning.platforms import glimpse_platforms, require_platforms
 from shared.registry.client import Registries
 from shared.registry.credential import Credential
@@ -26,12 +26,15 @@ class SourceResolver:
         self._deadline = deadline
 
     async def resolve(
-        self, reference: Reference, credential: Credential | None, platforms: Sequence[Platform]
+        self, reference: ImageSource, credential: Credential | None, platforms: Sequence[Platform]
     ) -> Digest | None:
         """Return the digest that the reference points to, None where the source does not tell in time.
 
-        Raises what is wrong with the source for good: `source_*`, `manifest_unsupported`, `platform_not_available`.
+        An engine is a worker's to ask. Raises what is wrong with the source for good: `source_*`,
+        `manifest_unsupported`, `platform_not_available`.
         """
+        if isinstance(reference, EngineImage):
+            return None
         source = RegistrySource(self._registries, reference, credential)
         try:
             async with asyncio.timeout(self._deadline):

@@ -45,7 +45,7 @@ class ImportRetry:
         """
         async with self.database.connection() as connection:
             image, ended = await _look(connection, image_id, by)
-        found = await self.finder.find(ImportRequest(source=ended.source, credentials=request.credentials))
+        found = await self.finder.find(ImportRequest(source=ended.source, credentials=request.credentials), by)
         async with self.database.transaction() as connection:
             locked = await images.lock_image(
                 connection, registry_host=image.registry_host, repository=image.repository, tag=image.tag

@@ -3,9 +3,6 @@
 from shared.errors import LongshoreError
 from shared.oci.reference import Reference, normal_registry, split_registry
 
-# A source on a Docker Engine instead of in a registry.
-DOCKER_DAEMON = "docker-daemon:"
-
 
 def read_source(source: str, source_registry: str | None, *, default: str | None = None) -> Reference:
     """Read `source` as Docker would; `source_registry` stands in front where it names no registry.
@@ -13,10 +10,6 @@ def read_source(source: str, source_registry: str | None, *, default: str | None
     `default` is the registry that is meant where both name none; without it, that is Docker Hub. Raises
     `reference_malformed`, `source_registry_conflict`, and `validation_failed` for a malformed source_registry.
     """
-    if source.startswith(DOCKER_DAEMON):
-        raise LongshoreError(
-            "reference_malformed", "Sources on a Docker Engine (docker-daemon:) are not supported by this version."
-        )
     registry = _read_registry(source_registry) if source_registry else None
     reference = _read_reference(source, registry or default)
     if registry and reference.registry != registry:

@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 
 from shared.errors import LongshoreError
+from shared.oci.engine_image import ImageSource
 from shared.oci.reference import MAX_NAME_LENGTH, Reference, check_tag
 
 # Stands for the target's host where the reference grammar is used to check a name.
@@ -30,19 +31,21 @@ class TargetNaming:
     project: str
     drop_host_for: frozenset[str] = frozenset()
 
-    def name(self, source: Reference, wanted: str | None) -> TargetName:
+    def name(self, source: ImageSource, wanted: str | None) -> TargetName:
         """Return the name that the caller wants, else `<project>/<source host>/<source repository>:<tag>`.
 
-        The source's tag holds where none is given; a source named by digest alone gets `sha256-<12 hex digits>`.
+        `docker-daemon` stands for the host where the source is on an engine. The source's tag holds where none is
+        given; a source named by digest alone gets `sha256-<12 hex digits>`.
         Raises `validation_failed`.
         """
         if wanted is None:
             return TargetName(repository=self._default_repository(source), tag=_tag_of(source))
         return _read(wanted.removeprefix(f"{self.host}/"), source)
 
-    def _default_repository(self, source: Reference) -> str:
+    def _default_repository(self, source: ImageSource) -> str:
         host = "" if source.registry in self.drop_host_for else f"{_as_name(source.registry)}/"
-        repository = f"{self.project}/{host}{source.repository}"
+        # What is on an engine may have a registry's name in front of its own.
+        repository = f"{self.project}/{host}{source.repository.replace(':', '-')}"
         if len(repository) > MAX_NAME_LENGTH:
             raise _refused(
                 f"The name in the target would have {len(repository)} characters, {MAX_NAME_LENGTH} are allowed; "
@@ -56,7 +59,7 @@ def _as_name(host: str) -> str:
     return _NOT_IN_A_NAME.sub("-", host).strip("-.")
 
 
-def _tag_of(source: Reference) -> str:
+def _tag_of(source: ImageSource) -> str:
     if source.tag:
         return source.tag
     if source.digest is None:
@@ -64,7 +67,7 @@ def _tag_of(source: Reference) -> str:
     return f"{source.digest.algorithm}-{source.digest.short}"
 
 
-def _read(wanted: str, source: Reference) -> TargetName:
+def _read(wanted: str, source: ImageSource) -> TargetName:
     if "@" in wanted:
         raise _refused("A target is named by tag, not by digest.")
     repository, colon, tag = wanted.partition(":")

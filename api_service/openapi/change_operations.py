@@ -64,6 +64,12 @@ RETRY = Operation(
     body=RetrySchema,
     body_required=False,
     answers=(Answer(description="Started again.", schemas=(ImportAnswerSchema,)),),
-    codes=codes("image_not_found", "image_being_deleted", "import_not_retryable", "credentials_unreadable"),
+    codes=codes(
+        "image_not_found",
+        "image_being_deleted",
+        "import_not_retryable",
+        "credentials_unreadable",
+        "docker_source_disabled",
+    ),
     problem=RefusalSchema,
 )

@@ -37,6 +37,7 @@ START = Operation(
     | codes(
         "reference_malformed",
         "source_registry_conflict",
+        "docker_source_disabled",
         "import_conflict",
         "image_being_deleted",
         "credentials_unreadable",

@@ -138,11 +138,6 @@ async def test_a_malformed_reference_is_refused(api: Api) -> None:
     check(await api.post_import({"source": "docker.io/UPPER"}), 400, "reference_malformed", "not a repository name")
 
 
-async def test_a_docker_engine_is_refused_plainly(api: Api) -> None:
-    answer = await api.post_import({"source": "docker-daemon:app:1.0"})
-    check(answer, 400, "reference_malformed", "docker-daemon:")
-
-
 async def test_two_different_registries_are_refused(api: Api) -> None:
     answer = await api.post_import({"source": "quay.io/app", "sourceRegistry": "docker.io"})
     check(answer, 400, "source_registry_conflict", "quay.io")

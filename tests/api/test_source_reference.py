@@ -48,7 +48,6 @@ def test_two_different_registries_are_a_conflict(source: str, registry: str) -> 
         ("nginx\n", "not a repository name"),
         ("quay.io:99999/app", "not a port number"),
         ("https://quay.io/app", "leave out what stands before '://'"),
-        ("docker-daemon:app:1.0", "not supported by this version"),
         ("a" * 2000, "longer than"),
         ("..", "not a repository name"),
         ("quay.io/", "not a repository name"),

@@ -131,7 +131,8 @@ def _go_json(document: Mapping[str, object], *, ordered: bool = True) -> bytes:
 
 
 def _packers(count: int) -> list[Callable[[bytes], bytes]]:
-    return [gzip.compress, in_two_members, zstandard.compress, bytes][:count]
+    packers: list[Callable[[bytes], bytes]] = [gzip.compress, in_two_members, zstandard.compress, bytes]
+    return packers[:count]
 
 
 def in_two_members(content: bytes) -> bytes:
