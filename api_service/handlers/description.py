@@ -11,7 +11,7 @@ from shared.errors import LongshoreError
 
 _FOLDER = Path(str(resources.files("api_service") / "api_page"))
 # Closed, so that no path from outside ever names a file.
-_FILES: Mapping[str, str] = {
+FILES: Mapping[str, str] = {
     "start.js": "text/javascript",
     "page.css": "text/css",
     "swagger-ui-bundle.js": "text/javascript",
@@ -37,9 +37,9 @@ async def page_handler(_request: web.Request) -> web.FileResponse:
 async def page_file_handler(request: web.Request) -> web.FileResponse:
     """GET /docs/:file."""
     name = request.match_info["file"]
-    if name not in _FILES:
+    if name not in FILES:
         raise LongshoreError("route_not_found", "The page has no such file.")
-    return _file(name, _FILES[name])
+    return _file(name, FILES[name])
 
 
 def _file(name: str, media_type: str) -> web.FileResponse:

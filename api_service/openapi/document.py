@@ -10,6 +10,7 @@ from api_service.openapi.fields_plugin import fields_plugin, teach
 from api_service.openapi.operation import JSON, Answer, Operation
 from api_service.openapi.path_parameters import path_parameters
 from api_service.openapi.problem_schema import ProblemSchema
+from api_service.openapi.rules import RULES
 from api_service.route import Route
 
 OPENAPI_VERSION = "3.1.0"
@@ -68,7 +69,7 @@ def describe(routes: Iterable[Route], operations: Mapping[tuple[str, str], Opera
         operation = operations.get((route.method, route.path))
         if operation:
             spec.path(path=route.path, operations={route.method.lower(): _operation(route, operation)})
-    return _without_null_parameters(spec.to_dict())
+    return _with_rules(_without_null_parameters(spec.to_dict()))
 
 
 def _operation(route: Route, operation: Operation) -> dict[str, Any]:
@@ -111,6 +112,11 @@ def _answer(answer: Answer) -> dict[str, Any]:
         "description": answer.description,
         "headers": {"X-Request-ID": "RequestId"} | headers,
     }
+    if answer.links:
+        described["links"] = {
+            name: {"operationId": name, "parameters": {parameter: f"$response.body#/{field}"}}
+            for name, (parameter, field) in answer.links.items()
+        }
     if answer.schemas:
         form = answer.schemas[0] if len(answer.schemas) == 1 else {"anyOf": list(answer.schemas)}
         described["content"] = {JSON: {"schema": form, **_examples(answer.examples)}}
@@ -121,6 +127,12 @@ def _answer(answer: Answer) -> dict[str, Any]:
 
 def _examples(examples: Mapping[str, Any]) -> dict[str, Any]:
     return {"examples": {name: {"value": value} for name, value in examples.items()}} if examples else {}
+
+
+def _with_rules(document: dict[str, Any]) -> dict[str, Any]:
+    for name, rule in RULES.items():
+        document["components"]["schemas"][name] |= rule
+    return document
 
 
 def _without_null_parameters(document: dict[str, Any]) -> dict[str, Any]:

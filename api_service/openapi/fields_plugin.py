@@ -6,6 +6,7 @@ from apispec.ext.marshmallow import MarshmallowPlugin
 from marshmallow import Schema, fields, validate
 
 from api_service.json_fields import REGISTRY_NAME, NameOrNested, PlatformField, prose
+from api_service.openapi.answer_fields import AnswerSchema
 from api_service.openapi.words import WORDS
 from api_service.text import printable
 from shared.messages import MAX_INT64, valid_digest
@@ -17,6 +18,8 @@ _PATTERNS = (
     (prose, rf"^(?:[^{_UNPRINTABLE}]|[\n\r\t])*$"),
     (valid_digest, "^(sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$"),
 )
+# Any other text of a request: PostgreSQL stores no NUL.
+_STORABLE = r"^[^\u0000]*$"
 _PLATFORM = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,31}(/[A-Za-z0-9][A-Za-z0-9._-]{0,31}){1,2}$"
 
 
@@ -38,7 +41,7 @@ def _component_name(schema: type[Schema] | Schema) -> str:
     return f"Reported{name[1:]}" if name.startswith("_") else name
 
 
-def _pattern(_converter: Any, field: fields.Field[Any], **_: Any) -> dict[str, Any]:
+def _pattern(_converter: Any, field: fields.Field[Any], ret: dict[str, Any], **_: Any) -> dict[str, Any]:
     """JSON Schema's patterns are searched for, marshmallow's are matched from the start."""
     if isinstance(field, PlatformField):
         return {"pattern": _PLATFORM}
@@ -48,7 +51,8 @@ def _pattern(_converter: Any, field: fields.Field[Any], **_: Any) -> dict[str, A
             found = f"^(?:{validator.regex.pattern!s})$".replace(r"\Z", "")
         if found:
             return {"pattern": found}
-    return {}
+    plain = ret.get("type") in ("string", ["string", "null"]) and "enum" not in ret
+    return {"pattern": _STORABLE} if plain and not isinstance(field.parent, AnswerSchema) else {}
 
 
 def _whole_number(_converter: Any, field: fields.Field[Any], ret: dict[str, Any], **_: Any) -> dict[str, Any]:

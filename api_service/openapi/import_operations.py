@@ -15,6 +15,10 @@ from shared.messages import ProgressReportSchema
 # The source is asked while the caller waits; a dry run asks the target, too.
 _OF_BOTH_ENDS = frozenset(kind.code for kind in ERROR_KINDS.values() if kind.side is not Side.LONGSHORE)
 
+_OF_THE_IMAGE = dict.fromkeys(
+    ("getImage", "getImportingDetails", "cancelImport", "retryImport", "deleteImage"), ("id", "imageId")
+)
+
 START = Operation(
     id="importImage",
     tag="images",
@@ -31,6 +35,7 @@ START = Operation(
             description="Started, joined, or there already.",
             schemas=(ImportAnswerSchema, DryRunAnswerSchema),
             examples={"started": examples.IMPORT_STARTED},
+            links=_OF_THE_IMAGE | {"reportProgress": ("name", "name")},
         ),
     ),
     codes=_OF_BOTH_ENDS

@@ -13,7 +13,10 @@ EVENT_STREAM = "text/event-stream"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """One good answer, in one of the forms `schemas` as JSON, or in one of the media types `texts`; else empty."""
+    """One good answer, in one of the forms `schemas` as JSON, or in one of the media types `texts`; else empty.
+
+    `links` are operations that go on from it: by id, the parameter, and the field of the body that it is given.
+    """
 
     description: str
     schemas: tuple[type[Schema], ...] = ()
@@ -21,6 +24,7 @@ class Answer:
     status: HTTPStatus = HTTPStatus.OK
     examples: Mapping[str, Any] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
+    links: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from api_service.handlers.description import FILES
 from shared.messages import MAX_INT64
 
 _IN_PATH = re.compile(r"{(\w+)}")
@@ -18,7 +19,7 @@ _FORMS: Mapping[str, Mapping[str, Any]] = {
     },
     "file": {
         "description": "One of the page's own files.",
-        "schema": {"type": "string", "pattern": "^[a-z-]+[.](css|js)$"},
+        "schema": {"type": "string", "enum": sorted(FILES)},
     },
 }
 
