@@ -38,6 +38,7 @@ from api_service.keys import (
     SOURCES,
     STATISTICS,
     TARGET,
+    TOKENS,
 )
 from api_service.middlewares.access_log import access_log_middleware
 from api_service.middlewares.auth import auth_middleware
@@ -59,6 +60,7 @@ from api_service.stored_registries import StoredRegistries
 from api_service.supervise import running
 from api_service.target_name import TargetNaming
 from api_service.target_stock import StockTaker
+from api_service.token_lookup import TokenLookup
 from shared.db import imports, outbox
 from shared.db.database import open_database
 from shared.errors import Side
@@ -77,6 +79,7 @@ async def database_part(app: web.Application) -> AsyncIterator[None]:
     url = app[SETTINGS].shared.database_url
     async with open_database(url, application="longshore-api", size=POOL_SIZE) as database:
         app[DATABASE] = database
+        app[TOKENS] = TokenLookup(database)
         yield
 
 

@@ -19,6 +19,7 @@ from api_service.report_progress import ProgressReporting
 from api_service.retry_import import ImportRetry
 from api_service.route import Handler, Route
 from api_service.stored_registries import StoredRegistries
+from api_service.token_lookup import TokenLookup
 from shared.db.database import Database
 from shared.registry.client import Registries, Registry
 from shared.target.management import TargetManagement
@@ -27,6 +28,7 @@ SETTINGS = web.AppKey("SETTINGS", Settings)
 ROUTES: web.AppKey[Mapping[Handler, Route]] = web.AppKey("ROUTES", Mapping)
 DESCRIPTION = web.AppKey("DESCRIPTION", bytes)
 DATABASE = web.AppKey("DATABASE", Database)
+TOKENS = web.AppKey("TOKENS", TokenLookup)
 NOTIFICATIONS = web.AppKey("NOTIFICATIONS", Notifications)
 SOURCES = web.AppKey("SOURCES", Registries)
 TARGET = web.AppKey("TARGET", Registry)

@@ -7,10 +7,9 @@ from aiohttp import hdrs, web
 
 from api_service.identity import Identity
 from api_service.jwt_verifier import looks_like_jwt
-from api_service.keys import DATABASE, IDENTITY, JWT, ROUTES
+from api_service.keys import IDENTITY, JWT, ROUTES, TOKENS
 from api_service.route import Handler
-from shared.db.database import Database
-from shared.db.tokens import ApiToken, Role, find_token, touch_token
+from shared.db.tokens import Role
 from shared.errors import LongshoreError
 
 # RFC 6750, b64token. An API token has 47 characters, a JWT with many groups in it thousands; the server itself takes
@@ -44,21 +43,13 @@ async def _identify(request: web.Request) -> Identity:
     verifier = request.app.get(JWT)
     if verifier and looks_like_jwt(match[1]):
         return await verifier.identify(match[1])
-    token = await _find(request.app[DATABASE], match[1])
+    token = await request.app[TOKENS].find(match[1])
+    # A revoked token is answered as one that never was.
+    if token is None or token.revoked_at:
+        raise LongshoreError("unauthenticated", "The API token is not known.")
     if token.expired:
         raise LongshoreError("token_expired", "The API token has expired.")
     return Identity(user=token.user_name, role=token.role)
-
-
-async def _find(database: Database, secret: str) -> ApiToken:
-    """Return the token; a revoked one is answered as one that never was."""
-    async with database.connection() as connection:
-        token = await find_token(connection, secret)
-        if token is None or token.revoked_at:
-            raise LongshoreError("unauthenticated", "The API token is not known.")
-        if token.touch_due and not token.expired:
-            await touch_token(connection, token.id)
-    return token
 
 
 def _check_role(identity: Identity, roles: frozenset[Role]) -> None:

@@ -13,6 +13,9 @@ from benchmarks.api.fill import Filled, fill
 from deploy.local.checkout import ROOT
 from deploy.local.server import LOOPBACK, Server, accepts
 from deploy.local.stack import Api, Registry, Remote, Scratch, Stack, synthetic_image
+from shared.db.database import open_database
+from shared.db.migrate import migrate
+from shared.db.tokens import Role, create_token
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -91,8 +94,13 @@ def _size(stack: Stack, parts: ExitStack, name: str, images: int) -> Size:
     database = stack.postgres.create_database(f"list_{images}")
     settings = stack.api.settings | {"DATABASE_URL": database}
     api = Api(stack.scratch, settings, name=f"api-{images}")
-    api.prepare_once()
-    token = api.new_token("benchmark", "user")
-    filled = asyncio.run(fill(database, images))
+    migrate(database)
+    filled, token = asyncio.run(_fill(database, images))
     parts.enter_context(api)
     return Size(name=name, filled=filled, endpoint=Endpoint(url=api.url, token=token), database=database)
+
+
+async def _fill(database: str, images: int) -> tuple[Filled, str]:
+    async with open_database(database, application="benchmark", size=1) as opened, opened.connection() as connection:
+        token = await create_token(connection, user="benchmark", role=Role.USER, lifetime=None)
+    return await fill(database, images), token

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from typing import TypeAlias
 
 import asyncpg
@@ -89,12 +89,9 @@ class Database:
         except TimeoutError:
             self._pool.terminate()
 
-    @asynccontextmanager
-    async def connection(self) -> AsyncIterator[Connection]:
+    def connection(self) -> AbstractAsyncContextManager[Connection]:
         """Lend a connection, each statement its own transaction."""
-        with translated():
-            async with self._pool.acquire(timeout=ACQUIRE_TIMEOUT) as connection:
-                yield connection
+        return _Loan(self._pool)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
@@ -106,6 +103,24 @@ class Database:
         """Ask the server for one row; raises `database_unavailable`."""
         async with self.connection() as connection:
             await connection.fetchval("SELECT 1")
+
+
+class _Loan:
+    """A connection for the length of a block; as a class, because every request has one or two."""
+
+    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
+        self._pool = pool
+
+    async def __aenter__(self) -> Connection:
+        with translated():
+            self._connection = await self._pool.acquire(timeout=ACQUIRE_TIMEOUT)
+        return self._connection
+
+    async def __aexit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        with translated():
+            await self._pool.release(self._connection)
+            if isinstance(error, _UNAVAILABLE):
+                raise error
 
 
 @asynccontextmanager

@@ -14,6 +14,5 @@ async def list_images(connection: Connection, matching: ImageFilter, page: Image
         rows = await (await connection.prepare(statement.text)).fetch(*statement.values)
     else:
         rows = await connection.fetch(statement.text, *statement.values)
-    found = [dict(row) for row in rows]
-    totals = [values.pop("total") for values in found]
-    return ImageList(total=totals[0], images=[read_image(values) for values in found if values["id"] is not None])
+    images = [read_image(row) for row in rows if row["id"] is not None]
+    return ImageList(total=rows[0]["total"], images=images)

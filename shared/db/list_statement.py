@@ -62,7 +62,7 @@ def list_statement(columns: str, matching: ImageFilter, page: ImagePage) -> Stat
         return Statement(text=_first(columns, clauses, page), values=clauses.values, value_dependent=False)
     text = f"""
         WITH {parts}
-        SELECT total, {columns} FROM counted LEFT JOIN (page JOIN images USING (id)) ON TRUE ORDER BY {clauses.forth}
+        SELECT {columns}, total FROM counted LEFT JOIN (page JOIN images USING (id)) ON TRUE ORDER BY {clauses.forth}
     """
     return Statement(text=text, values=clauses.values, value_dependent=bool(matching.tag) or of_user)
 
@@ -101,7 +101,7 @@ def _first(columns: str, clauses: _Clauses, page: ImagePage) -> str:
     """Return the statement for a first page that an index begins with: there is nothing to pass over."""
     return f"""
         WITH {_kept(clauses)}
-        SELECT total, page.* FROM counted LEFT JOIN (
+        SELECT page.*, total FROM counted LEFT JOIN (
             SELECT {columns} FROM images WHERE {clauses.where} ORDER BY {clauses.forth} LIMIT {page.size}
         ) AS page ON TRUE
         ORDER BY {clauses.forth}

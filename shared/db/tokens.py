@@ -5,6 +5,7 @@ A fast hash is right here: the secret has 256 random bits, so that nothing can b
 
 import hashlib
 import secrets
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -68,13 +69,14 @@ async def create_token(connection: Connection, *, user: str, role: Role, lifetim
     return secret
 
 
-async def find_token(connection: Connection, secret: str) -> ApiToken | None:
-    """Return the token with this secret, also when it has expired or is revoked."""
-    row = await connection.fetchrow(
-        f"SELECT {_COLUMNS} FROM api_tokens WHERE secret_sha256 = $1",  # noqa: S608 - fixed text
-        _hash(secret),
+async def find_tokens(connection: Connection, given: Collection[str]) -> dict[str, ApiToken]:
+    """Return the tokens with these secrets, by secret, also those that have expired or are revoked."""
+    hashes = {_hash(secret): secret for secret in given}
+    rows = await connection.fetch(
+        f"SELECT secret_sha256, {_COLUMNS} FROM api_tokens WHERE secret_sha256 = ANY($1::bytea[])",  # noqa: S608 - fixed text
+        list(hashes),
     )
-    return _token(row) if row else None
+    return {hashes[row["secret_sha256"]]: _token(row) for row in rows}
 
 
 async def touch_token(connection: Connection, token_id: int) -> None:
@@ -109,5 +111,6 @@ def _hash(secret: str) -> bytes:
 
 def _token(row: Any) -> ApiToken:
     values = dict(row)
+    values.pop("secret_sha256", None)
     values["role"] = Role(values["role"])
     return ApiToken(**values)
