@@ -25,10 +25,12 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
 
 
 def test_the_wheel_holds_the_services_and_nothing_else(wheel: zipfile.ZipFile) -> None:
-    """Migrations are data of the API; tests and local tools are not the product."""
+    """Migrations and the API's page are data of the API; tests and local tools are not the product."""
     names = wheel.namelist()
     assert "shared/db/migrations/versions/0001_first_schema.py" in names
     assert "shared/db/migrations/script.py.mako" in names
+    page = {path.name for path in (ROOT / "api_service" / "api_page").iterdir()}
+    assert page == {name.rpartition("/")[2] for name in names if name.startswith("api_service/api_page/")}
     tops = {name.partition("/")[0] for name in names if ".dist-info" not in name}
     assert tops == {"shared", "api_service", "import_worker"}
 
