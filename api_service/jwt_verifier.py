@@ -72,4 +72,3 @@ def _read_header(token: str) -> dict[str, Any]:
         return load_object(urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)))
     except (ValueError, binascii.Error):
         raise refused("Its header cannot be read.") from None
-

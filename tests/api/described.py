@@ -30,8 +30,8 @@ def _strict() -> Registry[Any]:
     components = {name: _closed(name, schema) for name, schema in document()["components"]["schemas"].items()}
     strict = {**document(), "components": {**document()["components"], "schemas": components}}
     resource: Resource[Any] = Resource.from_contents(strict, default_specification=DRAFT202012)
-    registry: Registry[Any] = Registry()
-    return registry.with_resource(_DOCUMENT, resource)
+    registry: Registry[Any] = Registry().with_resource(_DOCUMENT, resource)
+    return registry
 
 
 def _closed(name: str, schema: Mapping[str, Any]) -> dict[str, Any]:
