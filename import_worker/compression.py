@@ -73,7 +73,10 @@ class LayerPacker:
         self._blob = hashlib.sha256()
 
     def pack(self, chunk: bytes) -> bytes:
-        """Return what is to be sent next; often nothing yet. Raises ValueError where the layer came broken."""
+        """Return what is to be sent next; often nothing yet. Raises ValueError where the layer came broken.
+
+        The compressed bytes depend on how the layer is cut, so it has to be cut by its own length alone.
+        """
         for piece in self._unpacker.unpack(chunk):
             self._tar.update(piece)
         self.taken += len(chunk)

@@ -31,6 +31,11 @@ missing_packages() {
     compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || echo postgresql
     [ -x /usr/lib/rabbitmq/bin/rabbitmq-server ] || echo rabbitmq-server
     [ -x /usr/bin/docker-registry ] || echo docker-registry
+    # Docker's own packages have it elsewhere, and Debian's would replace them.
+    [ -x /usr/sbin/dockerd ] || [ -x /usr/bin/dockerd ] || {
+        echo docker.io
+        [ -x /usr/bin/containerd ] || echo containerd
+    }
     python3 -c 'import ensurepip, venv' 2>/dev/null || echo python3-venv
 }
 
@@ -52,6 +57,8 @@ disable_services() {
     for package in "$@"; do
         case $package in
         postgresql | docker-registry) units=("$package.service") ;;
+        docker.io) units=(docker.service docker.socket) ;;
+        containerd) units=(containerd.service) ;;
         rabbitmq-server) units=(rabbitmq-server.service epmd.service epmd.socket) ;;
         *) units=() ;;
         esac

@@ -43,13 +43,16 @@ class DockerEngine:
 
     @asynccontextmanager
     async def export(self, image_id: Digest) -> AsyncIterator[AsyncIterator[bytes]]:
-        # A client of its own, because closing the client is what ends an export that is left early.
         async with AsyncExitStack() as stack:
-            docker = await stack.enter_async_context(Docker(url=self._address))
-            exported = docker.images.export_image(str(image_id), timeout=EXPORT_TIMEOUT)
             with _translated(str(image_id)):
-                content = await stack.enter_async_context(exported)
-            yield await stack.enter_async_context(aclosing(_chunks(content, image_id)))
+                docker = await stack.enter_async_context(Docker(url=self._address, timeout=LOOK_TIMEOUT))
+                await docker.version()  # Which settles the version of the interface.
+                # Not through `images.export_image`: that never closes its answer, which may be left early here.
+                url = f"{docker.docker_host}/{docker.api_version}/images/{image_id}/get"
+                response = await stack.enter_async_context(docker.session.get(url, timeout=EXPORT_TIMEOUT))
+                if response.status != HTTPStatus.OK:
+                    raise DockerError(response.status, "the export was refused")
+            yield await stack.enter_async_context(aclosing(_chunks(response.content, image_id)))
 
 
 async def _chunks(content: aiohttp.StreamReader, image_id: Digest) -> AsyncGenerator[bytes, None]:

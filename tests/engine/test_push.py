@@ -86,9 +86,10 @@ async def test_the_image_arrives_with_its_id_and_its_layers(form: str, compressi
 @pytest.mark.parametrize("form", FORMS)
 async def test_the_same_image_gives_the_same_bytes(form: str) -> None:
     """So that a repeated import finds its blobs, whatever the form and however the bytes arrived."""
+    image = Saved(layers=[BASE, LARGE, TOP])
     first, second = DictTarget(), DictTarget()
-    await push(TarEngine(IMAGE.described, IMAGE.layout()), first)
-    await push(TarEngine(IMAGE.described, FORMS[form](IMAGE), chunk=100_000), second)
+    await push(TarEngine(image.described, image.layout()), first)
+    await push(TarEngine(image.described, FORMS[form](image), chunk=100_000), second)
     assert first.manifests["1"].digest == second.manifests["1"].digest
 
 

@@ -107,6 +107,7 @@ def product() -> Iterator[Product]:
     settings = {
         "LEASE_SECONDS": LEASE_SECONDS,
         "RETRY_BASE_SECONDS": "1",
+        "DOCKER_SOURCE": "users",
         "LOG_LEVEL": os.environ.get("LOG_LEVEL", "INFO"),
     }
     with Scratch() as scratch, Stack(scratch, workers=0, fsync=False, settings=settings) as stack:

@@ -1,0 +1,133 @@
+"""Images of a Docker Engine through the whole product, and back out of the target into another engine."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiodocker import Docker
+
+from deploy.local.docker_engine import DockerEngine
+from deploy.local.scratch import Scratch
+from deploy.local.stack import Remote
+from tests.engine.real import Facts, build, client, facts, run, started
+from tests.system.conftest import Product
+from tests.system.test_workers import MAX_WORKER_MEMORY, MIB
+
+pytestmark = pytest.mark.xdist_group("system")
+
+TEXT = "written in a container, kept in a layer"
+
+
+@pytest.fixture(scope="module")
+def engine(scratch: Scratch) -> Iterator[DockerEngine]:
+    with started(scratch, "source-docker") as engine:
+        yield engine
+
+
+@pytest.fixture(scope="module")
+def empty_engine(scratch: Scratch) -> Iterator[DockerEngine]:
+    """An engine that has never seen any image."""
+    with started(scratch, "other-docker") as engine:
+        yield engine
+
+
+def start(product: Product, name: str) -> int:
+    status, answer = product.post({"source": f"docker-daemon:{name}"})
+    assert (status, answer["state"]) == (200, 1), answer
+    image_id: int = answer["imageId"]
+    return image_id
+
+
+async def pulled(engine: DockerEngine, name: str) -> tuple[Facts, str]:
+    """`docker pull`, then `docker run`; remove it again, so that the next one really pulls."""
+    async with client(engine) as docker:
+        await docker.images.pull(from_image=name)
+        known = await facts(docker, name)
+        printed = await run(docker, name)
+        await docker.images.delete(name, force=True)
+    return known, printed
+
+
+@pytest.mark.parametrize("compression", ["gzip", "none"])
+def test_an_engines_image_runs_elsewhere_as_itself(
+    product: Product, engine: DockerEngine, empty_engine: DockerEngine, compression: str
+) -> None:
+    """Built on one engine, imported, pulled by another: the same id, the same layers, and it runs.
+
+    Not zstd: Debian's engine is too old to unpack it; what is pushed then is held by the tests of the push.
+    """
+    built = asyncio.run(build(engine, f"team/{compression}", "1.0", f"echo '{TEXT}' > /etc/motd"))
+    with product.workers(1, DOCKER_HOST=engine.host, WORKER_COMPRESSION=compression):
+        image_id = start(product, f"team/{compression}:1.0")
+        image = product.ready(image_id)
+    assert (image["repo"], image["imageTag"]) == (f"imports/docker-daemon/team/{compression}", "1.0")
+    assert (image["os"], image["arch"], image["includeType"]) == ("linux", "amd64", "full")
+    name = f"{product.stack.target.host}/{image['repo']}:{image['imageTag']}"
+    known, printed = asyncio.run(pulled(empty_engine, name))
+    assert known == built
+    assert printed.strip() == TEXT
+    shown = product.details(image_id)["layersDetail"]
+    assert shown.keys() == {*built.diff_ids, built.id}
+    assert {layer["progress"] for layer in shown.values()} == {100}
+    remote = Remote.of(product.stack.target)
+    assert remote.manifest(image["repo"], image["imageTag"]).digest == image["digest"]
+
+
+def test_an_unknown_image_fails_with_its_name(product: Product, engine: DockerEngine) -> None:
+    """At once: another try finds no more."""
+    with product.workers(1, DOCKER_HOST=engine.host):
+        details = product.wait(start(product, "nobody/made:this"))
+    assert details["state"] == "failed"
+    assert details["error"]["code"] == "source_not_found"
+    assert "nobody/made:this" in details["message"]
+
+
+def test_a_worker_without_an_engine_says_what_is_missing(product: Product) -> None:
+    """The setting's name is in the hint."""
+    with product.workers(1):
+        details = product.wait(start(product, "not/here:1"))
+    assert (details["state"], details["error"]["code"]) == ("failed", "docker_source_disabled")
+    assert "DOCKER_HOST" in details["error"]["hint"]
+
+
+def test_a_layers_size_does_not_matter_to_a_workers_memory(product: Product, engine: DockerEngine) -> None:
+    """512 MiB in one layer stream through in bounded memory, compressed on the way, and are seen to move."""
+    asyncio.run(_make_large(engine))
+    with product.workers(1, DOCKER_HOST=engine.host) as (worker,):
+        seen: list[Any] = []
+        product.wait(start(product, "large:1"), keep=seen)
+        status = Path(f"/proc/{worker.pid}/status").read_text()
+    peak = next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM"))
+    print(f"peak memory of the worker: {peak / MIB:.0f} MiB")  # noqa: T201 - shown with pytest -s
+    assert peak < MAX_WORKER_MEMORY
+    assert seen[-1]["status"] == "ready"
+    largest = max(seen[-1]["layersDetail"].items(), key=lambda shown: shown[1]["size"])[0]
+    moving = [details["layersDetail"][largest]["progress"] for details in seen if details["layersDetail"]]
+    assert moving == sorted(moving)
+    assert len(set(moving)) > 3
+
+
+async def _make_large(engine: DockerEngine) -> None:
+    """Let a container write what does not compress, because a layer of this size is not for a test's own memory."""
+    command = "/bin/busybox dd if=/dev/urandom of=/large bs=1048576 count=512"
+    await build(engine, "large", "1", command)
+
+
+def test_a_cancelled_import_leaves_the_engine_alone(product: Product, engine: DockerEngine) -> None:
+    """In the middle of a layer: the import ends as cancelled, nothing is tagged, and the engine serves on."""
+    asyncio.run(_make_large(engine))
+    with product.workers(1, DOCKER_HOST=engine.host):
+        status, answer = product.post({"source": "docker-daemon:large:1", "target": "imports/large:cancelled"})
+        assert status == 200, answer
+        product.wait(answer["imageId"], states={"running"})
+        path = f"/api/v1/images/{answer['imageId']}/importing:cancel"
+        assert product.stack.api.request("POST", path, product.stack.user_token)[0] == 200
+        assert product.wait(answer["imageId"])["state"] == "cancelled"
+        assert asyncio.run(_answers(engine))
+
+
+async def _answers(engine: DockerEngine) -> bool:
+    async with client(engine) as docker:
+        return bool(await Docker.version(docker))
