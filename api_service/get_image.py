@@ -3,6 +3,7 @@
 from typing import Any
 
 from api_service.image_json import artifact_json
+from api_service.times import rfc3339
 from shared.db import images, imports
 from shared.db.database import Database
 from shared.db.images import Image
@@ -20,7 +21,7 @@ async def get_image(database: Database, image_id: int) -> dict[str, Any]:
     return {
         "registryHost": image.registry_host,
         "repo": image.repository,
-        **artifact_json(image),
+        **artifact_json(image, created=rfc3339(image.created_at)),
         "sourceDigest": image.source_digest,
         "reference": f"{_name(image)}:{image.tag}",
         "digestReference": f"{_name(image)}@{image.digest}" if image.digest else None,

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from api_service.times import rfc3339
 from shared.db.images import Image
+from shared.db.listed_image import ListedImage
 
 
-def artifact_json(image: Image) -> dict[str, Any]:
+def artifact_json(image: Image | ListedImage, *, created: str) -> dict[str, Any]:
     """Return the contract's fields, with `platforms` and `source` beside them.
 
     `digest`, `arch` and `os` are empty, and `size` is 0, until the image was ready once.
@@ -14,15 +14,15 @@ def artifact_json(image: Image) -> dict[str, Any]:
     return {
         "imageTag": image.tag,
         "description": image.description,
-        "createdTime": rfc3339(image.created_at),
+        "createdTime": created,
         "userName": image.created_by,
-        "status": image.status.value,
+        "status": image.status,
         "id": image.id,
         "size": image.size,
         "arch": image.architecture,
         "os": image.os,
         "digest": image.digest or "",
         "includeType": image.include_type,
-        "platforms": list(image.platforms),
+        "platforms": image.platforms,
         "source": image.source,
     }

@@ -8,6 +8,8 @@ def rfc3339(time: datetime) -> str:
     return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def unix_seconds(time: datetime) -> int:
-    """Return whole seconds since 1970."""
-    return int(time.timestamp())
+def rfc3339_of(milliseconds: int) -> str:
+    """Return the same for milliseconds since 1970."""
+    seconds, rest = divmod(milliseconds, 1000)
+    # Without its zone, which is always +00:00.
+    return f"{datetime.fromtimestamp(seconds, UTC).isoformat()[:-6]}.{rest:03}Z"

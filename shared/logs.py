@@ -11,6 +11,14 @@ _QUIET = ("aiohttp.access", "asyncio", "stamina")
 _SILENT = ("aiormq", "aio_pika")
 
 
+class _Lines(structlog.WriteLogger):
+    """Takes our own lines to standard error, past logging, where a line takes three times as long."""
+
+    def __init__(self, name: str = "") -> None:
+        super().__init__(sys.stderr)
+        self.name = name
+
+
 def set_up_logs(*, level: str, style: str) -> None:
     """Send all logs, also those of libraries, to standard error; `style` is json or console."""
     chain: list[structlog.typing.Processor] = [
@@ -19,14 +27,16 @@ def set_up_logs(*, level: str, style: str) -> None:
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
+    renderers = _renderers(style)
     structlog.configure(
-        processors=[*chain, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
+        processors=[*chain, *renderers],
+        logger_factory=_Lines,
+        wrapper_class=structlog.make_filtering_bound_logger(level),
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=chain, processors=_renderers(style)))
+    drop = structlog.stdlib.ProcessorFormatter.remove_processors_meta
+    handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=chain, processors=[drop, *renderers]))
     logging.basicConfig(level=level, handlers=[handler], force=True)
     for name in _QUIET:
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelName(level)))
@@ -35,7 +45,6 @@ def set_up_logs(*, level: str, style: str) -> None:
 
 
 def _renderers(style: str) -> list[structlog.typing.Processor]:
-    drop = structlog.stdlib.ProcessorFormatter.remove_processors_meta
     if style == "console":
-        return [drop, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
-    return [drop, structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+        return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+    return [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]

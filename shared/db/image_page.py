@@ -2,11 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
-
-from shared.db.images import Image
+from typing import Generic, Literal, TypeVar
 
 Order = Literal["asc", "desc"]
+Kind = TypeVar("Kind")
 
 # What the contract's orderBy names mean in SQL. Each has an index of its own, with the id behind it.
 SORT_COLUMNS: Mapping[str, str] = {
@@ -52,8 +51,8 @@ class ImagePage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ImageList:
+class ImageList(Generic[Kind]):
     """One page, and how many images match in all."""
 
     total: int
-    images: list[Image]
+    images: list[Kind]

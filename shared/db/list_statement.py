@@ -101,8 +101,8 @@ def _first(columns: str, clauses: _Clauses, page: ImagePage) -> str:
     """Return the statement for a first page that an index begins with: there is nothing to pass over."""
     return f"""
         WITH {_kept(clauses)}
-        SELECT page.*, total FROM counted LEFT JOIN (
-            SELECT {columns} FROM images WHERE {clauses.where} ORDER BY {clauses.forth} LIMIT {page.size}
+        SELECT {columns}, total FROM counted LEFT JOIN (
+            SELECT * FROM images WHERE {clauses.where} ORDER BY {clauses.forth} LIMIT {page.size}
         ) AS page ON TRUE
         ORDER BY {clauses.forth}
     """
