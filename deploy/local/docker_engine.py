@@ -62,7 +62,8 @@ class DockerEngine(Server):
             # Without one it would read the machine's own.
             *("--config-file", self._configuration(), "--host", self.host),
         )
-        return self.scratch.spawn(self.name, [program(), *arguments], cwd=self.home)
+        # Its mounts, one of which it never takes back, end with a namespace of their own.
+        return self.scratch.spawn(self.name, ["unshare", "--mount", program(), *arguments], cwd=self.home)
 
     def probe(self) -> bool:
         """Ask /_ping."""
@@ -79,7 +80,7 @@ class DockerEngine(Server):
             connection.close()
 
     def discard(self) -> None:
-        """Stop it: killed, it would leave its containerd and mounts behind."""
+        """Stop it: killed, it would leave its containerd behind."""
         self.stop()
 
     def _configuration(self) -> Path:
