@@ -61,7 +61,7 @@ from api_service.supervise import running
 from api_service.target_name import TargetNaming
 from api_service.target_stock import StockTaker
 from api_service.token_lookup import TokenLookup
-from shared.db import imports, outbox
+from shared.db import imports
 from shared.db.database import open_database
 from shared.errors import Side
 from shared.network.session import open_outgoing, product_version
@@ -86,7 +86,7 @@ async def database_part(app: web.Application) -> AsyncIterator[None]:
 async def notifications_part(app: web.Application) -> AsyncIterator[None]:
     """PostgreSQL's hints."""
     url = app[SETTINGS].shared.database_url
-    app[NOTIFICATIONS] = notifications = Notifications(url, (outbox.CHANNEL, imports.CHANNEL))
+    app[NOTIFICATIONS] = notifications = Notifications(url, (imports.CHANNEL,))
     async with running("notifications", notifications.run):
         yield
 

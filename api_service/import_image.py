@@ -7,7 +7,7 @@ from api_service.existing_image import Exists, Start, Wanted, judge
 from api_service.find_source import SourceFinder
 from api_service.identity import Identity
 from api_service.import_request import AnswerState, ImportAnswer, ImportRequest
-from api_service.queue_import import NewImport, queue_import
+from api_service.queue_import import NewImport, queue_first_import, queue_import
 from api_service.resolve_source import SourceResolver
 from api_service.target_name import TargetName, TargetNaming
 from shared.db import images, imports
@@ -33,6 +33,19 @@ class _Plan:
     credential: Credential | None
     by: Identity
 
+    @property
+    def new(self) -> NewImport:
+        """The import that is started where one is."""
+        return NewImport(
+            repository=self.target.repository,
+            tag=self.target.tag,
+            source=self.wanted.source,
+            digest=self.wanted.digest,
+            platforms=self.wanted.platforms,
+            credential=self.credential,
+            user=self.by.user,
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageImporter:
@@ -56,30 +69,24 @@ class ImageImporter:
 
     async def _record(self, plan: _Plan) -> ImportAnswer:
         for _ in range(TRIES):
+            if answer := await self._start_first(plan):
+                return answer
             async with self.database.transaction() as connection:
-                image = await self._lock(connection, plan)
-                if image is None and (image_id := await self._insert(connection, plan)):
-                    return await self._start(connection, image_id, plan)
-                if image := image or await self._lock(connection, plan):
+                image = await images.lock_image(
+                    connection, registry_host=self.registry_host, repository=plan.target.repository, tag=plan.target.tag
+                )
+                if image:
                     return await self._answer(connection, image, plan)
         raise LongshoreError("internal_error", "The image was created and deleted while this request ran; try again.")
 
-    async def _lock(self, connection: Connection, plan: _Plan) -> Image | None:
-        return await images.lock_image(
-            connection, registry_host=self.registry_host, repository=plan.target.repository, tag=plan.target.tag
-        )
-
-    async def _insert(self, connection: Connection, plan: _Plan) -> int | None:
-        """Return the new image's id; None where another request was faster, once that one is through."""
-        return await images.insert_image(
-            connection,
-            registry_host=self.registry_host,
-            repository=plan.target.repository,
-            tag=plan.target.tag,
-            description=plan.request.description or "",
-            source=plan.wanted.source,
-            user=plan.by.user,
-        )
+    async def _start_first(self, plan: _Plan) -> ImportAnswer | None:
+        """Begin with an image that is not there yet; None where it is, once a request that creates it is through."""
+        description = plan.request.description or ""
+        async with self.database.connection() as connection:
+            started = await queue_first_import(
+                connection, self.secrets, plan.new, registry_host=self.registry_host, description=description
+            )
+        return _started(*started) if started else None
 
     async def _answer(self, connection: Connection, image: Image, plan: _Plan) -> ImportAnswer:
         await check_not_being_deleted(connection, image.id)
@@ -90,21 +97,11 @@ class ImageImporter:
             await images.mark_importing(
                 connection, image.id, source=plan.wanted.source, description=plan.request.description
             )
-            return await self._start(connection, image.id, plan)
+            return _started(image.id, await queue_import(connection, self.secrets, image.id, plan.new, "requested"))
         state = AnswerState.EXISTS if isinstance(verdict, Exists) else AnswerState.STARTED
         name = latest.name if latest else ""
         return ImportAnswer(state=state, message=verdict.message, image_id=image.id, name=name)
 
-    async def _start(self, connection: Connection, image_id: int, plan: _Plan) -> ImportAnswer:
-        new = NewImport(
-            image_id=image_id,
-            repository=plan.target.repository,
-            tag=plan.target.tag,
-            source=plan.wanted.source,
-            digest=plan.wanted.digest,
-            platforms=plan.wanted.platforms,
-            credential=plan.credential,
-            user=plan.by.user,
-        )
-        name = await queue_import(connection, self.secrets, new, "requested")
-        return ImportAnswer(state=AnswerState.STARTED, message=STARTED, image_id=image_id, name=name)
+
+def _started(image_id: int, name: str) -> ImportAnswer:
+    return ImportAnswer(state=AnswerState.STARTED, message=STARTED, image_id=image_id, name=name)

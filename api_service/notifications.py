@@ -35,6 +35,10 @@ class Notifications:
             if not watchers:
                 self._watchers.pop((channel, payload), None)
 
+    def hint(self, channel: str) -> None:
+        """Wake those who wait in this process: a NOTIFY of PostgreSQL's would make all commits queue for it."""
+        self._tell(channel, "")
+
     async def run(self) -> None:
         """Listen for ever, on a new connection whenever one is lost."""
         while True:

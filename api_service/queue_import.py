@@ -1,4 +1,4 @@
-"""A new import of an image: its row, and the wake-up for a worker."""
+"""A new import: its row, the wake-up for a worker, and the image's row where it is the first."""
 
 import json
 from dataclasses import dataclass
@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from api_service.import_name import new_import_name
 from shared.db import imports, outbox
 from shared.db.database import Connection
+from shared.db.first_import import insert_first_import
 from shared.registry.credential import Credential
 from shared.secret_box import SecretBox
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewImport:
-    """What is to be imported for an image, whose row is locked or new. `digest` is pinned where it is known."""
+    """What is to be imported. `digest` is pinned where it is known."""
 
-    image_id: int
     repository: str
     tag: str
     source: str
@@ -24,13 +24,16 @@ class NewImport:
     user: str
 
 
-async def queue_import(connection: Connection, secrets: SecretBox, new: NewImport, reason: str) -> str:
-    """Add the import and return its name; the credential is stored encrypted, for as long as the import is open."""
+async def queue_import(connection: Connection, secrets: SecretBox, image_id: int, new: NewImport, reason: str) -> str:
+    """Add an import for an image whose row is locked, and return its name.
+
+    The credential is stored encrypted, for as long as the import is open.
+    """
     name = new_import_name(new.repository, new.tag)
     import_id = await imports.insert_import(
         connection,
         name=name,
-        image_id=new.image_id,
+        image_id=image_id,
         source=new.source,
         source_digest=new.digest,
         platforms=new.platforms,
@@ -39,6 +42,27 @@ async def queue_import(connection: Connection, secrets: SecretBox, new: NewImpor
     )
     await outbox.add(connection, import_id, reason)
     return name
+
+
+async def queue_first_import(
+    connection: Connection, secrets: SecretBox, new: NewImport, *, registry_host: str, description: str
+) -> tuple[int, str] | None:
+    """Add an image with its import; return its id and the import's name, None where the image exists already."""
+    name = new_import_name(new.repository, new.tag)
+    image_id = await insert_first_import(
+        connection,
+        registry_host=registry_host,
+        repository=new.repository,
+        tag=new.tag,
+        description=description,
+        name=name,
+        source=new.source,
+        source_digest=new.digest,
+        platforms=new.platforms,
+        credentials=_sealed(secrets, new.credential),
+        user=new.user,
+    )
+    return (image_id, name) if image_id else None
 
 
 def _sealed(secrets: SecretBox, credential: Credential | None) -> bytes | None:

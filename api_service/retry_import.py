@@ -56,7 +56,8 @@ class ImportRetry:
             image, ended = await _look(connection, image_id, by)
             await check_not_being_deleted(connection, image_id)
             await images.mark_importing(connection, image_id, source=ended.source, description=None)
-            name = await queue_import(connection, self.secrets, _again(image, ended, found.credential, by), "retried")
+            again = _again(image, ended, found.credential, by)
+            name = await queue_import(connection, self.secrets, image_id, again, "retried")
         return ImportAnswer(state=AnswerState.STARTED, message=RETRIED, image_id=image_id, name=name)
 
 
@@ -73,7 +74,6 @@ async def _look(connection: Connection, image_id: int, by: Identity) -> tuple[Im
 
 def _again(image: Image, ended: Import, credential: Credential | None, by: Identity) -> NewImport:
     return NewImport(
-        image_id=image.id,
         repository=image.repository,
         tag=image.tag,
         source=ended.source,

@@ -5,11 +5,12 @@ from aiohttp import web
 from api_service.answers import json_answer
 from api_service.cancel_import import cancel_import
 from api_service.importing_details import read_details
-from api_service.keys import DATABASE, DELETION, IDENTITY, RETRY
+from api_service.keys import DATABASE, DELETION, IDENTITY, NOTIFICATIONS, RETRY
 from api_service.parsing import read_body
 from api_service.path_id import read_id
 from api_service.retry_import import RetryRequest
 from api_service.retry_schema import RetrySchema
+from shared.db import outbox
 
 UNKNOWN = "image_not_found"
 # The contract wants an empty body; what went from the target stands here: manifest, tag, or nothing.
@@ -33,4 +34,6 @@ async def retry_handler(request: web.Request) -> web.Response:
     """POST /images/:id/importing:retry."""
     image_id = read_id(request, UNKNOWN)
     wanted: RetryRequest = await read_body(request, RetrySchema()) if request.can_read_body else RetryRequest()
-    return json_answer((await request.app[RETRY].retry(image_id, wanted, request[IDENTITY])).to_json())
+    answer = await request.app[RETRY].retry(image_id, wanted, request[IDENTITY])
+    request.app[NOTIFICATIONS].hint(outbox.CHANNEL)
+    return json_answer(answer.to_json())

@@ -5,19 +5,25 @@ from aiohttp import web
 from api_service.answers import json_answer
 from api_service.import_name import is_import_name
 from api_service.import_request import ImportRequest
-from api_service.keys import DRY_RUN, IDENTITY, IMPORTER, REPORTING
+from api_service.keys import DRY_RUN, IDENTITY, IMPORTER, NOTIFICATIONS, REPORTING
 from api_service.parsing import MAX_REPORT_BODY, read_body
 from api_service.schemas import ImportSchema
+from shared.db import outbox
 from shared.errors import LongshoreError
 from shared.messages import ProgressReport, ProgressReportSchema
+
+# Made once: making a schema costs more than reading a body with it.
+_IMPORT = ImportSchema()
+_REPORT = ProgressReportSchema()
 
 
 async def import_handler(request: web.Request) -> web.Response:
     """POST /images:import, or what it would do."""
-    wanted: ImportRequest = await read_body(request, ImportSchema())
+    wanted: ImportRequest = await read_body(request, _IMPORT)
     if wanted.dry_run:
         return json_answer(await request.app[DRY_RUN].preview(wanted, request[IDENTITY]))
     answer = await request.app[IMPORTER].start(wanted, request[IDENTITY])
+    request.app[NOTIFICATIONS].hint(outbox.CHANNEL)
     return json_answer(answer.to_json())
 
 
@@ -26,6 +32,7 @@ async def progress_handler(request: web.Request) -> web.Response:
     name = request.match_info["name"]
     if not is_import_name(name):
         raise LongshoreError("import_not_found", "No import can have this name.")
-    report: ProgressReport = await read_body(request, ProgressReportSchema(), limit=MAX_REPORT_BODY)
+    report: ProgressReport = await read_body(request, _REPORT, limit=MAX_REPORT_BODY)
     action = await request.app[REPORTING].take(name, report)
+    request.app[NOTIFICATIONS].hint(outbox.CHANNEL)
     return json_answer({"action": action.value})

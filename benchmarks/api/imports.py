@@ -82,6 +82,8 @@ async def _bare(arena: Arena, at_once: int) -> AsyncIterator[asyncio.subprocess.
         *(sys.executable, "-m", "benchmarks.api.bare_imports", arena.many.database, arena.amqp, str(at_once)),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
+        # As the other servers: the kernel shares the processors out by session.
+        start_new_session=True,
         env=CLEAN_ENVIRONMENT | {"PYTHONPATH": str(ROOT)},
     )
     assert process.stdin

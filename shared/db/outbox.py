@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from shared.db.database import Connection
 
-# NOTIFY channel that the outbox's trigger speaks on.
+# What is said within a process when it has written to the outbox.
 CHANNEL = "longshore_outbox"
 
 

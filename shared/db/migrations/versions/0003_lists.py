@@ -126,10 +126,43 @@ TRIGGERS = (
     "CREATE TRIGGER images_count_truncated AFTER TRUNCATE ON images EXECUTE FUNCTION count_no_images()",
 )
 
+# Commits that notify wait for each other, each until it is on disk: one by one instead of many at once. The process
+# that has written to the outbox tells its own relay; the others' poll.
+NO_NOTIFICATION = ("DROP TRIGGER outbox_notify ON outbox", "DROP FUNCTION notify_outbox")
+FORMER_NOTIFICATION = (
+    """
+    CREATE FUNCTION notify_outbox() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+        PERFORM pg_notify('longshore_outbox', '');
+        RETURN NULL;
+    END
+    $$
+    """,
+    """
+    CREATE TRIGGER outbox_notify AFTER INSERT ON outbox
+        FOR EACH STATEMENT EXECUTE FUNCTION notify_outbox()
+    """,
+)
+
 
 def upgrade() -> None:
     op.execute("DROP INDEX images_by_creation, images_of_user")
     for statement in (COLLATIONS, NAME, *ORDERS, *SELECTIONS, *TRIGRAMS, VACUUM):
         op.execute(statement)
-    for statement in (*COUNTS, COUNT_STATEMENT, COUNT_UPDATE, COUNT_TRUNCATE, *TRIGGERS):
+    for statement in (*COUNTS, COUNT_STATEMENT, COUNT_UPDATE, COUNT_TRUNCATE, *TRIGGERS, *NO_NOTIFICATION):
+        op.execute(statement)
+
+
+def downgrade() -> None:
+    op.execute("DROP TRIGGER images_count_inserted ON images")
+    op.execute("DROP TRIGGER images_count_deleted ON images")
+    op.execute("DROP TRIGGER images_count_updated ON images")
+    op.execute("DROP TRIGGER images_count_truncated ON images")
+    op.execute("DROP FUNCTION count_images, count_changed_image, count_no_images")
+    op.execute("DROP TABLE image_counts")
+    # Takes the indexes that hold it along.
+    op.execute("ALTER TABLE images DROP COLUMN name")
+    op.execute("CREATE INDEX images_by_creation ON images (created_at, id)")
+    op.execute("CREATE INDEX images_of_user ON images (created_by, created_at, id)")
+    for statement in FORMER_NOTIFICATION:
         op.execute(statement)
