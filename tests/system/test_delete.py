@@ -157,14 +157,21 @@ def test_a_deletion_outlives_the_api_process_that_began_it(product: Product) -> 
 
 
 @pytest.fixture(scope="session")
-def harbor(scratch: Scratch) -> Iterator[Harbor]:
+def own_scratch() -> Iterator[Scratch]:
+    """A folder of its own: a second stack has servers of the same names."""
+    with Scratch() as scratch:
+        yield scratch
+
+
+@pytest.fixture(scope="session")
+def harbor(own_scratch: Scratch) -> Iterator[Harbor]:
     """A Harbor whose new projects have a quota."""
-    with Harbor(scratch, quota=QUOTA) as harbor:
+    with Harbor(own_scratch, quota=QUOTA) as harbor:
         yield harbor
 
 
 @pytest.fixture(scope="session")
-def before_harbor(scratch: Scratch, harbor: Harbor) -> Iterator[Product]:
+def before_harbor(own_scratch: Scratch, harbor: Harbor) -> Iterator[Product]:
     """The product with Harbor as its target."""
     settings = {
         "LEASE_SECONDS": LEASE_SECONDS,
@@ -174,7 +181,7 @@ def before_harbor(scratch: Scratch, harbor: Harbor) -> Iterator[Product]:
         "TARGET_USERNAME": harbor.username,
         "TARGET_PASSWORD": harbor.password,
     }
-    with Stack(scratch, workers=0, fsync=False, settings=settings) as stack:
+    with Stack(own_scratch, workers=0, fsync=False, settings=settings) as stack:
         yield Product(stack)
 
 
