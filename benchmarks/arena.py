@@ -147,21 +147,23 @@ def open_arena(transport: str, storage: Path | None) -> Iterator[Arena]:
     """Start a stack whose registries speak `http` or `tls` and keep their blobs below `storage`, if it is given."""
     with Scratch() as scratch, _storage(storage) as blobs:
         stack = Stack(scratch, workers=0)
-        for registry in (stack.source, stack.target):
+        target = stack.target
+        assert isinstance(target, Registry)  # Which it is unless the stack is told otherwise.
+        for registry in (stack.source, target):
             registry.auth = None  # Passwords are not what is measured.
             _keep_in(registry, blobs)
-        authority = _secure(stack) if transport == "tls" else None
+        authority = _secure(stack, target) if transport == "tls" else None
         with stack:
-            yield Arena(stack, Places(source=stack.source, target=stack.target, authority=authority))
+            yield Arena(stack, Places(source=stack.source, target=target, authority=authority))
 
 
-def _secure(stack: Stack) -> Path:
+def _secure(stack: Stack, target: Registry) -> Path:
     """Let both registries speak TLS, and the services trust their authority, whose file is returned."""
     authority, files = issue(stack.scratch.make_folder("certificates"))
-    stack.source.tls = stack.target.tls = files
-    hosts = (stack.source.host, stack.target.host)
+    stack.source.tls = target.tls = files
+    hosts = (stack.source.host, target.host)
     stack.api.settings |= {
-        "TARGET_URL": stack.target.url,
+        "TARGET_URL": target.url,
         "PLAIN_HTTP_HOSTS": "",
         "CA_FILES": ",".join(f"{host}={authority}" for host in hosts),
     }
