@@ -17,6 +17,9 @@ BATCH = 100
 POLL_INTERVAL = 1.0
 # A row that is due and not to be had is another relay's at the moment. Seconds.
 MIN_WAIT = 0.05
+# Imports that are accepted at about the same time share a batch, and its commit; nobody notices so short a wait.
+# Seconds.
+LINGER = 0.02
 # How often an idle connection is tried, so that /readyz knows of a silent RabbitMQ. Seconds.
 CHECK_INTERVAL = 10.0
 # Between two tries to connect. Seconds; doubled from the first to the last.
@@ -117,3 +120,4 @@ async def _wait(hint: asyncio.Event, seconds: float) -> None:
             await hint.wait()
     except TimeoutError:
         return
+    await asyncio.sleep(LINGER)

@@ -202,14 +202,19 @@ class ProgressReportSchema(_Versioned):
         return ProgressReport(**data)
 
 
+# Made once: making a schema costs more than a message does.
+_WAKE_UP = WakeUpSchema()
+_REPORT = ProgressReportSchema()
+
+
 def dump_wake_up(message: WakeUp) -> dict[str, Any]:
     """Return the message as the JSON object that goes into the queue."""
-    return {"version": VERSION, **_without_none(WakeUpSchema().dump(message))}
+    return {"version": VERSION, **_without_none(_WAKE_UP.dump(message))}
 
 
 def dump_report(report: ProgressReport) -> dict[str, Any]:
     """Return the report as the JSON object of the PUT's body."""
-    return {"version": VERSION, **_without_none(ProgressReportSchema().dump(report))}
+    return {"version": VERSION, **_without_none(_REPORT.dump(report))}
 
 
 def _without_none(data: Any) -> dict[str, Any]:

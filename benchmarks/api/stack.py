@@ -12,7 +12,7 @@ from benchmarks.api.client import Endpoint
 from benchmarks.api.fill import Filled, fill
 from deploy.local.checkout import ROOT
 from deploy.local.server import LOOPBACK, Server, accepts
-from deploy.local.stack import Api, Registry, Remote, Scratch, Stack, synthetic_image
+from deploy.local.stack import Api, Scratch, Stack
 from shared.db.database import open_database
 from shared.db.migrate import migrate
 from shared.db.tokens import Role, create_token
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
     from deploy.local.scratch import Process
 
-REPOSITORY = "team/image"
+# Settings that allow the source to be called.
+CALLED = ("ALLOWED_PRIVATE", "PLAIN_HTTP_HOSTS")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,34 +38,33 @@ class Size:
 
 @dataclass(frozen=True, kw_only=True)
 class Arena:
-    """Everything at once. `source` is an image that may be imported, without its tag's owner being asked for a name."""
+    """Everything at once. `source` is a repository that has every tag."""
 
     few: Size
     many: Size
     bare: Endpoint
     source: str
-    amqp: str
 
 
-class BareEndpoint(Server):
-    """benchmarks.api.bare_endpoint."""
+class Script(Server):
+    """One of the benchmark's own servers, with arguments and its port behind them."""
 
-    def __init__(self, scratch: Scratch, database: str) -> None:
-        super().__init__(scratch, "bare")
+    def __init__(self, scratch: Scratch, module: str, *arguments: str) -> None:
+        super().__init__(scratch, module)
         self.port = scratch.ports.reserve()
-        self.database = database
+        self.arguments = arguments
 
     @property
-    def url(self) -> str:
-        """http:// URL."""
-        return f"http://{LOOPBACK}:{self.port}"
+    def host(self) -> str:
+        """host:port."""
+        return f"{LOOPBACK}:{self.port}"
 
     def prepare(self) -> None:
         """Nothing."""
 
     def launch(self) -> Process:
         """Start serving."""
-        command = [sys.executable, "-m", "benchmarks.api.bare_endpoint", self.database, str(self.port)]
+        command = [sys.executable, "-m", f"benchmarks.api.{self.name}", *self.arguments, str(self.port)]
         return self.scratch.spawn(self.name, command, env={"PYTHONPATH": str(ROOT)})
 
     def probe(self) -> bool:
@@ -77,15 +77,14 @@ def arena(few: int, many: int) -> Iterator[Arena]:
     """Start everything, with fsync on everywhere, and fill the two lists."""
     with ExitStack() as parts:
         scratch = parts.enter_context(Scratch())
-        registry = parts.enter_context(Registry(scratch, name="public"))
-        Remote.of(registry).push(REPOSITORY, "1.0", synthetic_image("benchmark", [1_000]))
-        stack = parts.enter_context(Stack(scratch, workers=0, sources=(registry,)))
+        source = parts.enter_context(Script(scratch, "still_source"))
+        stack = parts.enter_context(Stack(scratch, workers=0, settings=dict.fromkeys(CALLED, source.host)))
+        bare = Script(scratch, "bare_endpoint", stack.postgres.url, stack.rabbitmq.amqp)
         yield Arena(
             few=_size(stack, parts, f"{few:,} images", few),
             many=_size(stack, parts, f"{many:,} images", many),
-            bare=Endpoint(url=parts.enter_context(BareEndpoint(scratch, stack.postgres.url)).url),
-            source=f"{registry.host}/{REPOSITORY}:1.0",
-            amqp=stack.rabbitmq.amqp,
+            bare=Endpoint(url=f"http://{parts.enter_context(bare).host}"),
+            source=f"{source.host}/team/image",
         )
 
 

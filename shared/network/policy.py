@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 from shared.network.addresses import Address, is_public
@@ -64,6 +65,8 @@ class NetworkPolicy:
         return self.ca_files.get(f"{host}:{port}") or self.ca_files.get(host)
 
 
+# Every request asks it several times of the same few hosts.
+@lru_cache(maxsize=256)
 def _with_port(authority: str, default: int) -> str:
     entry = HostPort.parse(authority)
     return f"{entry.host}:{entry.port or default}"
