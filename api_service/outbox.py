@@ -1,6 +1,7 @@
 """The relay: takes what is due from the outbox to RabbitMQ. Every API instance runs one; they share the rows."""
 
 import asyncio
+import time
 
 from api_service.broker import Broker, BrokerUnavailableError, open_broker
 from api_service.condition import Condition
@@ -17,8 +18,8 @@ BATCH = 100
 POLL_INTERVAL = 1.0
 # A row that is due and not to be had is another relay's at the moment. Seconds.
 MIN_WAIT = 0.05
-# Imports that are accepted at about the same time share a batch, and its commit; nobody notices so short a wait.
-# Seconds.
+# A hint that comes this soon is one of many: those that follow share a batch, and its commit. One that comes alone does
+# not wait. Seconds.
 LINGER = 0.02
 # How often an idle connection is tried, so that /readyz knows of a silent RabbitMQ. Seconds.
 CHECK_INTERVAL = 10.0
@@ -115,9 +116,11 @@ def _message(row: OutboxRow) -> WakeUp:
 
 
 async def _wait(hint: asyncio.Event, seconds: float) -> None:
+    started = time.monotonic()
     try:
         async with asyncio.timeout(seconds):
             await hint.wait()
     except TimeoutError:
         return
-    await asyncio.sleep(LINGER)
+    if time.monotonic() - started < LINGER:
+        await asyncio.sleep(LINGER)
