@@ -3,6 +3,7 @@
 import base64
 import json
 import subprocess
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,7 +13,7 @@ from deploy.local.postgres import binaries
 from deploy.local.stack import synthetic_image
 from shared.topology import IMPORTS_QUEUE
 from tests.conftest import manage
-from tests.system.conftest import Product
+from tests.system.conftest import PATIENCE, POLL_SECONDS, Product
 
 pytestmark = pytest.mark.xdist_group("system")
 
@@ -49,6 +50,15 @@ def dumped(product: Product) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
 
 
+def wait_for_message(product: Product, name: str) -> str:
+    """Return the queue's messages once this import's is among them: the relay publishes after the answer."""
+    limit = time.monotonic() + PATIENCE
+    while name not in (messages := queued(product)):
+        assert time.monotonic() < limit, messages
+        time.sleep(POLL_SECONDS)
+    return messages
+
+
 def test_a_stored_account_reads_the_source_and_is_seen_nowhere(product: Product, stored: Any) -> None:
     """Not in an answer, a message, a log, or the database, in no form but an encrypted one."""
     source = product.stack.source
@@ -58,8 +68,7 @@ def test_a_stored_account_reads_the_source_and_is_seen_nowhere(product: Product,
     plan = product.post({**body, "dryRun": True})
     status, started = product.post(body)
     assert (status, started["state"]) == (200, 1), started
-    message = queued(product)
-    assert started["name"] in message
+    message = wait_for_message(product, started["name"])
     seen = [message, dumped(product), json.dumps([plan, started, stored, product.get("/image-registries")])]
     assert started["name"] in seen[1]
     with product.workers() as (worker,):
