@@ -1,1 +1,1 @@
-"""Longshore against others, and its API under load: figures for docs/benchmarks.md."""
+"""Longshore against others, and its API under load: figures for docs/performance.md."""

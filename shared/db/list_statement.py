@@ -1,6 +1,6 @@
 """The SQL of a list: one statement, and so one snapshot, for the page and the number of all images that match.
 
-What keeps it fast with a million images (docs/benchmarks.md has the figures):
+What keeps it fast with a million images (docs/performance.md has the figures):
 
 - Unless a substring is asked for, the number is the sum of counts that are kept (image_counts).
 - A page's ids are cut from an index alone, which holds whatever filters ask for; the table is read for the page's own
