@@ -15,6 +15,7 @@ PUBLIC: frozenset[Role] | None = None
 USERS = frozenset({Role.USER, Role.ADMIN})
 ADMINS = frozenset({Role.ADMIN})
 WORKERS = frozenset({Role.WORKER})
+ANYBODY = frozenset(Role)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 from aiohttp import hdrs, web
 
-from api_service.handlers import changes, description, health, images, imports, registries, statistics
+from api_service.handlers import changes, description, health, images, imports, registries, statistics, whoami
 from api_service.import_request import refusal_fields
 from api_service.keys import ROUTES
-from api_service.route import ADMINS, PUBLIC, USERS, WORKERS, Route
+from api_service.route import ADMINS, ANYBODY, PUBLIC, USERS, WORKERS, Route
 
 BASE = "/api/v1"
 
@@ -17,6 +17,7 @@ ALL_ROUTES: Sequence[Route] = (
     Route(method="GET", path=f"{BASE}/openapi.json", handler=description.document_handler, roles=PUBLIC),
     Route(method="GET", path=f"{BASE}/docs", handler=description.page_handler, roles=PUBLIC),
     Route(method="GET", path=f"{BASE}/docs/{{file}}", handler=description.page_file_handler, roles=PUBLIC),
+    Route(method="GET", path=f"{BASE}/whoami", handler=whoami.whoami_handler, roles=ANYBODY),
     Route(method="GET", path=f"{BASE}/images", handler=images.list_handler, roles=USERS),
     Route(method="GET", path=f"{BASE}/images/{{id}}", handler=images.get_handler, roles=USERS),
     Route(method="DELETE", path=f"{BASE}/images/{{id}}", handler=changes.delete_handler, roles=USERS),

@@ -20,6 +20,7 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = {
     ("GET", f"{_BASE}/openapi.json"): service_operations.DOCUMENT,
     ("GET", f"{_BASE}/docs"): service_operations.PAGE,
     ("GET", f"{_BASE}/docs/{{file}}"): service_operations.PAGE_FILE,
+    ("GET", f"{_BASE}/whoami"): service_operations.WHOAMI,
     ("GET", f"{_BASE}/images"): image_operations.LIST,
     ("GET", f"{_BASE}/images/{{id}}"): image_operations.GET,
     ("DELETE", f"{_BASE}/images/{{id}}"): change_operations.DELETE,

@@ -3,6 +3,7 @@
 from http import HTTPStatus
 
 from api_service.openapi.health_answers import AliveSchema, DocumentSchema, ReadinessSchema
+from api_service.openapi.identity_answers import IdentitySchema
 from api_service.openapi.operation import Answer, Operation, codes
 
 _TAG = "service"
@@ -21,6 +22,13 @@ READY = Operation(
         Answer(description="They do.", schemas=(ReadinessSchema,)),
         Answer(description="Some do not.", schemas=(ReadinessSchema,), status=HTTPStatus.SERVICE_UNAVAILABLE),
     ),
+)
+WHOAMI = Operation(
+    id="whoAmI",
+    tag=_TAG,
+    summary="Whom the token stands for",
+    description="Open to every role, so that a client can tell a wrong token from one with another role.",
+    answers=(Answer(description="The user and the role.", schemas=(IdentitySchema,)),),
 )
 DOCUMENT = Operation(
     id="getDescription",

@@ -22,6 +22,7 @@ ALLOWED: dict[tuple[str, str], set[Role] | None] = {
     ("GET", f"{BASE}/openapi.json"): None,
     ("GET", f"{BASE}/docs"): None,
     ("GET", f"{BASE}/docs/{{file}}"): None,
+    ("GET", f"{BASE}/whoami"): set(Role),
     ("GET", f"{BASE}/images"): PEOPLE,
     ("GET", f"{BASE}/images/{{id}}"): PEOPLE,
     ("DELETE", f"{BASE}/images/{{id}}"): PEOPLE,

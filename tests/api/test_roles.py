@@ -89,6 +89,7 @@ REPORT = dump_report(
 )
 # The image {id} is the owner's, its import {name} is running; {other} is a stored registry.
 TABLE: dict[tuple[str, str], Row] = {
+    ("GET", f"{BASE}/whoami"): row(owner=OPEN, user=OPEN, admin=OPEN, worker=OPEN),
     ("GET", f"{BASE}/images"): people(),
     ("GET", f"{BASE}/images/{{id}}"): people(),
     ("DELETE", f"{BASE}/images/{{id}}"): owners((502, "target_unreachable")),
