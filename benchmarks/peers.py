@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
@@ -13,17 +12,13 @@ from pathlib import Path
 from benchmarks.places import Places
 from benchmarks.processes import Usage, run_all
 from benchmarks.scenarios import Job
-from deploy.local.checkout import ROOT
+from deploy.local.go_program import GoProgram
 from deploy.local.scratch import CLEAN_ENVIRONMENT
 
-# Built once and kept, one folder for each version.
-BUILT = ROOT / ".cache" / "peers"
-# Seconds to download and build one of them.
-BUILD_SECONDS = 600
 VERSION_SECONDS = 30
 
-CRANE = ("crane", "github.com/google/go-containerregistry/cmd/crane", "v0.22.1")
-REGCTL = ("regctl", "github.com/regclient/regclient/cmd/regctl", "v0.11.7")
+CRANE = GoProgram(name="crane", package="github.com/google/go-containerregistry/cmd/crane", version="v0.22.1")
+REGCTL = GoProgram(name="regctl", package="github.com/regclient/regclient/cmd/regctl", version="v0.11.7")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,27 +52,12 @@ def find_peers(places: Places, folder: Path, *, build: bool) -> tuple[list[Peer]
         found.append(_skopeo(skopeo, folder))
     else:
         missing["skopeo"] = "not installed (Debian's package skopeo)"
-    for (name, module, version), make in ((CRANE, _crane), (REGCTL, _regctl)):
-        program = BUILT / f"{name}-{version}" / name
-        if not program.exists() and (reason := _build(module, version, program, allowed=build)):
-            missing[name] = reason
+    for program, make in ((CRANE, _crane), (REGCTL, _regctl)):
+        if reason := program.missing(build=build):
+            missing[program.name] = reason
             continue
-        found.append(make(program, version, places, folder))
+        found.append(make(program.path, program.version, places, folder))
     return found, missing
-
-
-def _build(module: str, version: str, program: Path, *, allowed: bool) -> str | None:
-    """Build from the Go module proxy; return why not."""
-    if not allowed:
-        return "not built yet, and a quick run builds nothing"
-    if not (go := shutil.which("go")):
-        return "Go is not installed"
-    own = {"GOBIN": str(program.parent), "GOPATH": str(BUILT / "go"), "GOFLAGS": "-mod=mod -modcacherw"}
-    command = [go, "install", f"{module}@{version}"]
-    done = subprocess.run(
-        command, env=os.environ | own, capture_output=True, text=True, timeout=BUILD_SECONDS, check=False
-    )
-    return None if done.returncode == 0 else f"{' '.join(command[1:])} failed: {done.stderr.strip()[-500:]}"
 
 
 def _skopeo(program: str, folder: Path) -> Peer:

@@ -6,9 +6,11 @@ import urllib.request
 from base64 import b64encode
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
+from deploy.local.registry import DISTRIBUTION_3
 from deploy.local.stack import BasicAuth, Postgres, RabbitMQ, Registry, Scratch
 from shared.db.migrate import migrate
 
@@ -73,6 +75,14 @@ def public_registry(scratch: Scratch) -> Iterator[Registry]:
 def target_registry(scratch: Scratch) -> Iterator[Registry]:
     with Registry(scratch, name="target") as registry:
         yield registry
+
+
+@pytest.fixture(scope="session")
+def distribution_3() -> Path:
+    """The registry that keeps cut upload sessions; its first build takes minutes: give the test BUILD_SECONDS."""
+    if reason := DISTRIBUTION_3.missing(build=True):
+        pytest.skip(f"distribution 3: {reason}")
+    return DISTRIBUTION_3.path
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Private container registries: docker-registry (distribution 2.8) from Debian's package."""
+"""Private container registries: distribution 2.8 from Debian's package docker-registry, and 3 built with Go."""
 
 from __future__ import annotations
 
@@ -12,10 +12,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from deploy.local.go_program import GoProgram
 from deploy.local.scratch import LocalStackError, Process, Scratch, write
 from deploy.local.server import LOOPBACK, PROBE_SECONDS, Server, new_password
 
 PROGRAM = Path("/usr/bin/docker-registry")
+
+# The one that keeps an upload session whose request was cut; 2.8, and Harbor with it, loses those.
+DISTRIBUTION_3 = GoProgram(
+    name="distribution", package="github.com/distribution/distribution/v3/cmd/registry", version="v3.1.2"
+)
+# Version 3 looks for a collector of its traces otherwise, and complains about not finding one.
+ENVIRONMENT = {"OTEL_TRACES_EXPORTER": "none"}
 
 # bcrypt's least number of rounds, as a power of two: the registry hashes the password at every
 # single request, and these passwords are random and live for minutes.
@@ -61,6 +69,7 @@ class Registry(Server):
 
     Without `auth` anybody may read and write. `readonly` refuses writes: fill it
     first, then set it and restart(). `extra` is merged into the configuration file, section by section.
+    `program` is another registry of the same family, such as DISTRIBUTION_3.path.
     """
 
     def __init__(
@@ -72,6 +81,7 @@ class Registry(Server):
         tls: Tls | None = None,
         readonly: bool = False,
         extra: dict[str, Any] | None = None,
+        program: Path = PROGRAM,
     ) -> None:
         super().__init__(scratch, name)
         self.port = scratch.ports.reserve()
@@ -79,6 +89,7 @@ class Registry(Server):
         self.tls = tls
         self.readonly = readonly
         self.extra = extra or {}
+        self.program = program
         self._secret = secrets.token_hex(SECRET_BYTES)
 
     @property
@@ -114,8 +125,8 @@ class Registry(Server):
 
     def prepare(self) -> None:
         """Make the storage folder and the password file."""
-        if not PROGRAM.exists():
-            raise LocalStackError("docker-registry is missing: run `make setup`")
+        if not self.program.exists():
+            raise LocalStackError(f"{self.program} is missing: run `make setup`")
         self.home = self.scratch.make_folder(self.name)
         self.root.mkdir()
         if isinstance(self.auth, BasicAuth):
@@ -125,7 +136,8 @@ class Registry(Server):
     def launch(self) -> Process:
         """Write the configuration and start it. JSON is YAML, too."""
         configuration = write(self.home / "config.yml", json.dumps(self._configuration()))
-        return self.scratch.spawn(self.name, [PROGRAM, "serve", configuration], cwd=self.home)
+        command = [self.program, "serve", configuration]
+        return self.scratch.spawn(self.name, command, env=ENVIRONMENT, cwd=self.home)
 
     def _configuration(self) -> dict[str, Any]:
         configuration: dict[str, Any] = {

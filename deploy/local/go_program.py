@@ -1,0 +1,53 @@
+"""Programs that Debian does not have, built from the Go module proxy where Go is installed."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from deploy.local.checkout import CACHE
+
+# Built once and kept, one folder for each version.
+BUILT = CACHE / "built"
+# Seconds to download and build one of them: two minutes on two processors with nothing cached, more on a slow line.
+BUILD_SECONDS = 600
+
+
+@dataclass(frozen=True, kw_only=True)
+class GoProgram:
+    """A command of a Go module at one version; `name` says in our words what it is."""
+
+    name: str
+    package: str
+    version: str
+
+    @property
+    def path(self) -> Path:
+        """Where the program is, once it is built."""
+        return BUILT / f"{self.name}-{self.version}" / self.package.rpartition("/")[2]
+
+    def missing(self, *, build: bool) -> str | None:
+        """Build it unless it is there; return why there is none."""
+        if self.path.exists():
+            return None
+        if not build:
+            return "not built yet"
+        if not (go := shutil.which("go")):
+            return "Go is not installed"
+        BUILT.mkdir(parents=True, exist_ok=True)
+        with (BUILT / f"{self.name}.lock").open("a") as lock:
+            # Two programs that need it at once: the second waits and finds it there.
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            return None if self.path.exists() else self._build(go)
+
+    def _build(self, go: str) -> str | None:
+        own = {"GOBIN": str(self.path.parent), "GOPATH": str(BUILT / "go"), "GOFLAGS": "-mod=mod -modcacherw"}
+        command = [go, "install", f"{self.package}@{self.version}"]
+        done = subprocess.run(
+            command, env=os.environ | own, capture_output=True, text=True, timeout=BUILD_SECONDS, check=False
+        )
+        return None if done.returncode == 0 else f"{' '.join(command[1:])} failed: {done.stderr.strip()[-500:]}"
