@@ -6,6 +6,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Protocol
 
 from import_worker.copy_blob import copy_blob
+from import_worker.copy_referrers import ReferrersCopy
 from import_worker.endpoints import BlobLedger, Bring, MountFrom, Source, Target
 from shared.concurrency import gather_all
 from shared.errors import LongshoreError
@@ -65,8 +66,12 @@ class ImageCopy:
         ledger: BlobLedger,
         board: ProgressBoard,
         slots: int,
+        referrers: ReferrersCopy | None = None,
     ) -> None:
-        """Take the plan's two ends; `slots` is how many blobs may be under way at once."""
+        """Take the plan's two ends; `slots` is how many blobs may be under way at once.
+
+        Without `referrers` nothing comes along.
+        """
         self._plan = plan
         self._source = _Prefetched(source, plan.contents)
         self._target = target
@@ -74,6 +79,7 @@ class ImageCopy:
         self._board = board
         self._slots = asyncio.Semaphore(slots)
         self._looks = asyncio.Semaphore(LOOKS_AT_ONCE)
+        self._referrers = referrers
 
     async def run(self, tag: str, fence: Fence) -> None:
         """Bring everything, then write the tag and confirm it.
@@ -81,7 +87,7 @@ class ImageCopy:
         Raises LongshoreError; `target_digest_mismatch` where the tag does not answer with the plan's digest.
         """
         self._show_plan()
-        await self._copy_blobs(self._plan.blobs)
+        await gather_all([self._copy_blobs(self._plan.blobs), self._copy_referrers()])
         for manifest in self._plan.manifests[:-1]:
             await self._put_child(manifest)
         await self._publish(tag, fence)
@@ -92,6 +98,21 @@ class ImageCopy:
             self._board.show(blob.digest, LayerProgress(size=blob.size))
         for layer in self._plan.foreign:
             self._show(layer, LayerStatus.COMPLETED, layer.size, Transfer.EXISTING)
+
+    async def _copy_referrers(self) -> None:
+        """Look for what refers to the image, and copy the blobs of that; one that cannot be had ends nothing."""
+        if self._referrers is None:
+            return
+        blobs = await self._referrers.find()
+        for blob in blobs:
+            self._board.show(blob.digest, LayerProgress(size=blob.size))
+        await gather_all([self._copy_spare(self._referrers, blob) for blob in blobs])
+
+    async def _copy_spare(self, referrers: ReferrersCopy, blob: Descriptor) -> None:
+        try:
+            await self._copy_blobs([blob])
+        except LongshoreError as error:
+            referrers.miss(blob, error)
 
     async def _copy_blobs(self, blobs: Sequence[Descriptor]) -> None:
         """Copy these, the largest first, so that none of them is left to run alone at the end."""
@@ -157,6 +178,9 @@ class ImageCopy:
     async def _publish(self, tag: str, fence: Fence) -> None:
         """Make the tag point to the root; one that does already is left alone, since it may be immutable."""
         _, found = await gather_all([fence(), self._target.find_manifest(tag)])
+        if self._referrers and self._referrers.any_found:
+            await self._put_child(self._plan.root)
+            await self._referrers.put()
         if found != self._plan.root.digest:
             await self._put(tag, self._plan.root)
             await self._confirm(tag)

@@ -1,18 +1,19 @@
 """One repository of the target registry, as the copy writes to it."""
 
-from collections.abc import AsyncIterable
+from collections.abc import AsyncIterable, Sequence
 from contextlib import suppress
 
 from shared.errors import LongshoreError
 from shared.oci.descriptor import Descriptor
 from shared.oci.digest import Digest
 from shared.oci.manifest import Manifest
+from shared.registry.referrers_tag import link_referrers
 from shared.registry.repository import Repository
 from shared.registry.uploads import UploadSession
 
 
 class RegistryTarget:
-    """Fits `endpoints.Target`."""
+    """Fits `copy_referrers.ReferrersTarget`."""
 
     def __init__(self, repository: Repository) -> None:
         self._repository = repository
@@ -33,6 +34,12 @@ class RegistryTarget:
 
     async def put_manifest(self, reference: str, manifest: Manifest) -> None:
         await self._repository.put_manifest(reference, manifest)
+
+    async def fetch_manifest(self, reference: str) -> Manifest:
+        return await self._repository.get_manifest(reference)
+
+    async def link_referrers(self, subject: Digest, referrers: Sequence[Manifest]) -> None:
+        await link_referrers(self._repository, subject, referrers)
 
 
 class RegistryUpload:

@@ -23,6 +23,7 @@ CORE = (
     "shared.planning",
     "import_worker.copy_image",
     "import_worker.copy_blob",
+    "import_worker.copy_referrers",
     "import_worker.flow",
     "import_worker.push_layers",
     "import_worker.pushed_image",

@@ -10,10 +10,12 @@ from shared.errors import LongshoreError
 from shared.oci.descriptor import Descriptor
 from shared.oci.digest import Digest
 from shared.oci.manifest import Manifest
+from shared.oci.reference import check_tag
 from shared.registry.download import bytes_to_skip, read_blob
 from shared.registry.failures import Failure
 from shared.registry.locations import upload_location
 from shared.registry.manifests import check_pushed, check_reference, read_descriptor, read_manifest
+from shared.registry.referrer_list import MAX_REFERRER_PAGES, read_referrers
 from shared.registry.request import OK, Reply, Request
 from shared.registry.sized_body import BodySizeError, SizedBody
 from shared.registry.steps import OK_OR_MISSING, Steps, check_name
@@ -76,6 +78,39 @@ class Repository:
             if page is None:
                 return tuple(dict.fromkeys(tags))
         raise request.failed(Failure.PROTOCOL, f"listed more than {MAX_PAGES} pages")
+
+    async def list_first_tags(self) -> tuple[str, ...] | None:
+        """Return all tags where they fit on one page; None where they do not, or where the registry lists none."""
+        request = self._steps.list_tags()
+        reply = await self._transport.ask_once(request)
+        listed = reply.status in OK and next_page(request, reply) is None
+        return read_tags(request, reply) if listed else None
+
+    async def list_referrers(self, subject: Digest) -> tuple[Descriptor, ...] | None:
+        """Return what refers to a manifest; None where the registry does not have the API (end-12a)."""
+        found: list[Descriptor] = []
+        page: URL | None = None
+        for _ in range(MAX_REFERRER_PAGES):
+            request = self._steps.list_referrers(subject, page)
+            reply = await self._transport.ask(request)
+            listed = read_referrers(request, reply)
+            if listed is None:
+                return None
+            found += listed
+            page = next_page(request, reply)
+            if page is None:
+                return tuple({entry.digest: entry for entry in found}.values())
+        raise request.failed(Failure.PROTOCOL, f"listed more than {MAX_REFERRER_PAGES} pages")
+
+    async def get_referrers_tag(self, tag: str) -> bytes | None:
+        """Return the index of referrers under a tag of the tag schema; None where there is none."""
+        request = self._steps.get_manifest(check_tag(tag), OK_OR_MISSING)
+        reply = await self._transport.ask(request)
+        if reply.status == HTTPStatus.NOT_FOUND:
+            return None
+        if read_referrers(request, reply) is None:
+            raise request.failed(Failure.UNSUPPORTED, "has something else", "it is no list of referrers")
+        return reply.content
 
     async def has_blob(self, blob: Descriptor) -> bool:
         """Tell whether the repository holds the blob; one of another size does not count (end-2)."""

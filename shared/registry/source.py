@@ -1,14 +1,16 @@
 """A registry as the source of an import."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
 
 from shared.oci.descriptor import Descriptor
 from shared.oci.digest import Digest
 from shared.oci.manifest import Manifest
 from shared.oci.reference import Reference
+from shared.planning.referrers import Attachment
 from shared.registry.client import Registries
 from shared.registry.credential import Credential
+from shared.registry.referrers import ReferrerFinder
 from shared.registry.repository import Repository
 
 
@@ -20,6 +22,7 @@ class RegistrySource:
         self._repository: Repository = registries.registry(reference.registry, credential).repository(
             reference.repository
         )
+        self._referrers = ReferrerFinder(self._repository)
 
     async def resolve(self) -> Digest:
         """Return the digest that the reference points to; its own, if it has one, without asking."""
@@ -38,6 +41,10 @@ class RegistrySource:
 
     def open_blob(self, blob: Descriptor, offset: int = 0) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
         return self._repository.open_blob(blob, offset)
+
+    async def attachments(self, subjects: Sequence[Digest]) -> Sequence[Attachment]:
+        """Return what refers to these manifests. Fits `planning.referrers.ReferrersSource`."""
+        return await self._referrers.attachments(subjects)
 
     @property
     def _wanted(self) -> str:

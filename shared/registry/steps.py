@@ -21,6 +21,7 @@ from shared.registry.auth import Account
 from shared.registry.download import range_header
 from shared.registry.locations import origin, with_digest
 from shared.registry.manifests import check_reference
+from shared.registry.referrer_list import REFERRERS_ANSWERS
 from shared.registry.request import OK, Request, Subject
 from shared.registry.scopes import DELETE, PULL, PULL_PUSH, Scopes
 from shared.registry.sized_body import SizedBody
@@ -101,6 +102,18 @@ class Steps:
             scopes=self._scopes,
             accepts=OK_OR_MISSING,
             limit=MAX_PAGE_BYTES,
+        )
+
+    def list_referrers(self, subject: Digest, page: URL | None = None) -> Request:
+        return Request(
+            side=self.account.side,
+            subject=Subject.MANIFEST,
+            step=f"listing what refers to {self.named(str(subject))}",
+            method="GET",
+            url=page or self._url(f"referrers/{subject}"),
+            scopes=self._scopes,
+            headers={"Accept": media_types.OCI_INDEX},
+            accepts=REFERRERS_ANSWERS,
         )
 
     def head_blob(self, blob: Descriptor) -> Request:

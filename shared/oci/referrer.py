@@ -1,0 +1,107 @@
+"""How one manifest refers to another: its `subject`, the tag that lists referrers, and cosign's tags.
+
+Sources: image-spec manifest.md; distribution spec 1.1, "Listing Referrers" and "Referrers Tag Schema"; cosign's
+SIGNATURE_SPEC.md, which says where a signature is found.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from shared.oci import media_types
+from shared.oci.descriptor import Descriptor
+from shared.oci.digest import Digest
+from shared.oci.manifest import Manifest
+
+# What cosign hangs onto a digest by a tag: signatures, attestations, SBOMs.
+COMPANION_SUFFIXES = (".sig", ".att", ".sbom")
+# The tag schema's own limits on the two parts of `<algorithm>-<reference>`, in characters.
+_MAX_ALGORITHM = 32
+_MAX_ENCODED = 64
+
+
+def subject_of(manifest: Manifest) -> Digest | None:
+    """Return the digest that a manifest refers to; None where it refers to nothing that can be read."""
+    subject = json.loads(manifest.content).get("subject")
+    try:
+        return Descriptor.from_json(subject).digest
+    except ValueError:
+        return None
+
+
+def referrers_tag(subject: Digest) -> str:
+    """Return the tag of the index that lists a subject's referrers where the registry has no API for it."""
+    return f"{subject.algorithm[:_MAX_ALGORITHM]}-{subject.hex[:_MAX_ENCODED]}"
+
+
+def companion_tags(subject: Digest) -> tuple[str, ...]:
+    """Return cosign's tags for a subject; none for sha512, whose hexadecimal digits leave a tag no room."""
+    if subject.algorithm != "sha256":
+        return ()
+    return tuple(f"{subject.algorithm}-{subject.hex}{suffix}" for suffix in COMPANION_SUFFIXES)
+
+
+def parse_referrers(content: bytes) -> tuple[Descriptor, ...]:
+    """Read an index of referrers, of whatever types they are; raises ValueError."""
+    return tuple(Descriptor.from_json(entry) for entry in _entries(_load(content)))
+
+
+def list_referrers(known: bytes | None, referrers: Sequence[Manifest]) -> Manifest | None:
+    """Return the index that lists these referrers beside those known so far; None where it lists them already.
+
+    Everything else in the known index stays as it was; raises ValueError where it is none.
+    """
+    document = _load(known) if known else _empty_index()
+    listed = {entry.get("digest") for entry in _entries(document)}
+    lacking = {str(each.digest): each for each in referrers if str(each.digest) not in listed}
+    if not lacking:
+        return None
+    return _index(document, [*_entries(document), *map(_entry, lacking.values())])
+
+
+def without_entries(index: Manifest, gone: Iterable[Digest]) -> Manifest:
+    """Return the index without the entries of these digests."""
+    document = _load(index.content)
+    dropped = set(map(str, gone))
+    return _index(document, [entry for entry in _entries(document) if entry.get("digest") not in dropped])
+
+
+def _index(document: dict[str, Any], entries: Sequence[dict[str, Any]]) -> Manifest:
+    """Write an index; it may list more than an image's index could, and is never read as one."""
+    content = json.dumps({**document, "manifests": entries}, separators=(",", ":")).encode()
+    return Manifest(media_type=media_types.OCI_INDEX, content=content, digest=Digest.of(content))
+
+
+def _entry(manifest: Manifest) -> dict[str, Any]:
+    """Describe a referrer as the specification says: `artifactType` is the config's type where it has none."""
+    document = json.loads(manifest.content)
+    artifact_type = document.get("artifactType") or (manifest.config.media_type if manifest.config else None)
+    entry = {
+        "mediaType": manifest.media_type,
+        "digest": str(manifest.digest),
+        "size": manifest.size,
+        "artifactType": artifact_type,
+        "annotations": document.get("annotations"),
+    }
+    return {key: value for key, value in entry.items() if value}
+
+
+def _empty_index() -> dict[str, Any]:
+    return {"schemaVersion": 2, "mediaType": media_types.OCI_INDEX, "manifests": []}
+
+
+def _load(content: bytes) -> dict[str, Any]:
+    try:
+        document = json.loads(content)
+    except RecursionError:
+        raise ValueError("the list of referrers is nested too deep") from None
+    if not isinstance(document, dict):
+        raise ValueError("the list of referrers is not a JSON object")
+    return document
+
+
+def _entries(document: dict[str, Any]) -> list[dict[str, Any]]:
+    entries = document.get("manifests") or []
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise ValueError("the list of referrers has no list of manifests")
+    return entries

@@ -1,0 +1,112 @@
+"""Finds out what refers to an image, and to that in turn: a signature's SBOM, an SBOM's signature."""
+
+import asyncio
+from collections.abc import Sequence
+
+from shared.concurrency import gather_all
+from shared.errors import LongshoreError
+from shared.oci.digest import Digest
+from shared.oci.manifest import Manifest
+from shared.oci.referrer import subject_of
+from shared.planning.plan import ImportPlan
+from shared.planning.referrers import Attachment, Referrer, Referrers, ReferrersSource, may_be_left_out
+from shared.planning.walk import MANIFESTS_AT_ONCE, Walk
+
+# Steps away from the image: its SBOM, that one's signature, and what attests to that. Longer chains have no known use.
+MAX_DEPTH = 3
+# Referrers of one image: a daily report for more than a year, and a bound for what a source can make us read.
+MAX_REFERRERS = 500
+
+
+async def find_referrers(source: ReferrersSource, plan: ImportPlan) -> Referrers:
+    """Look for what refers to any of the plan's manifests; what cannot be had for good is told in `left_out`.
+
+    Raises what another try may mend. Those of an index that the plan trims stay behind: they speak of another digest.
+    """
+    search = _Search(source, plan)
+    await search.run()
+    return Referrers(found=tuple(search.found), left_out=tuple(search.left_out))
+
+
+class _Search:
+    """Goes from the image outwards, a step at a time; nothing is followed twice, so that a cycle ends."""
+
+    def __init__(self, source: ReferrersSource, plan: ImportPlan) -> None:
+        self._source = source
+        self._plan = plan
+        self._slots = asyncio.Semaphore(MANIFESTS_AT_ONCE)
+        self._subjects = {plan.source_digest, *(manifest.digest for manifest in plan.manifests)}
+        self._taken: set[Attachment] = set()
+        self.found: list[Referrer] = []
+        self.left_out: list[str] = []
+
+    async def run(self) -> None:
+        # The image itself first: what is asked about it shows how the source is to be asked about the others.
+        subjects = tuple(dict.fromkeys((self._plan.source_digest, *self._from_source())))
+        for _ in range(MAX_DEPTH):
+            attachments = self._fitting(await self._attachments(subjects))
+            referrers = await gather_all([self._read(attachment) for attachment in attachments])
+            new = [referrer for referrer in referrers if referrer]
+            self.found += new
+            subjects = self._next_subjects(new)
+            if not subjects:
+                return
+
+    def _from_source(self) -> tuple[Digest, ...]:
+        manifests = self._plan.manifests[:-1] if self._plan.partial else self._plan.manifests
+        return tuple(manifest.digest for manifest in manifests)
+
+    async def _attachments(self, subjects: Sequence[Digest]) -> Sequence[Attachment]:
+        try:
+            return await self._source.attachments(subjects)
+        except LongshoreError as error:
+            self._leave_out(f"What refers to {subjects[0]} was not found out", error)
+            return ()
+
+    def _fitting(self, attachments: Sequence[Attachment]) -> tuple[Attachment, ...]:
+        """Return what is to be read: new, of what is imported, and not too much."""
+        new = [each for each in dict.fromkeys(attachments) if each not in self._taken]
+        if self._plan.partial:
+            new = self._without_the_whole(new)
+        room = MAX_REFERRERS - len(self._taken)
+        if len(new) > room:
+            self.left_out.append(f"{len(new) - room} referrers were left out: {MAX_REFERRERS} are brought at most.")
+        self._taken.update(new[:room])
+        return tuple(new[:room])
+
+    def _without_the_whole(self, attachments: Sequence[Attachment]) -> list[Attachment]:
+        """Leave out what refers to the whole index, of which a part is imported."""
+        kept = [each for each in attachments if each.subject != self._plan.source_digest]
+        if len(kept) < len(attachments):
+            self.left_out.append(
+                f"{len(attachments) - len(kept)} referrers of {self._plan.source_digest} were left out: "
+                "the chosen platforms are an index with another digest."
+            )
+        return kept
+
+    async def _read(self, attachment: Attachment) -> Referrer | None:
+        try:
+            async with self._slots:
+                manifest = await self._source.fetch_manifest(attachment.digest)
+            _check_subject(attachment, manifest)
+            return Referrer(attachment=attachment, manifests=await Walk(self._source).collect(manifest))
+        except LongshoreError as error:
+            self._leave_out(f"{attachment} was left out", error)
+            return None
+
+    def _next_subjects(self, referrers: Sequence[Referrer]) -> tuple[Digest, ...]:
+        digests = dict.fromkeys(manifest.digest for referrer in referrers for manifest in referrer.manifests)
+        new = tuple(digest for digest in digests if digest not in self._subjects)
+        self._subjects.update(new)
+        return new
+
+    def _leave_out(self, what: str, error: LongshoreError) -> None:
+        if not may_be_left_out(error):
+            raise error
+        self.left_out.append(f"{what}: {error.detail}")
+
+
+def _check_subject(attachment: Attachment, manifest: Manifest) -> None:
+    """A source's list of referrers is only believed where the listed manifest itself names the subject."""
+    if attachment.tag is None and subject_of(manifest) != attachment.subject:
+        raise LongshoreError("manifest_unsupported", "the source lists it, but it names another subject.")
