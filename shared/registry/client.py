@@ -12,6 +12,9 @@ from shared.network.session import Outgoing, open_outgoing
 from shared.oci.reference import DOCKER_HUB
 from shared.registry.auth import Account
 from shared.registry.credential import Credential
+from shared.registry.limits.account import AccountLimits
+from shared.registry.limits.limit import Scope
+from shared.registry.limits.limits import Limits
 from shared.registry.repository import Repository
 from shared.registry.tokens import TokenCache
 from shared.registry.transport import Transport
@@ -25,10 +28,15 @@ MAX_REMEMBERED = 512
 
 
 @asynccontextmanager
-async def open_registries(policy: NetworkPolicy, side: Side) -> AsyncIterator["Registries"]:
-    """Open the client for one side: its failures are that side's error codes. Closes every connection at the end."""
+async def open_registries(
+    policy: NetworkPolicy, side: Side, limits: Limits | None = None
+) -> AsyncIterator["Registries"]:
+    """Open the client for one side: its failures are that side's error codes. Closes every connection at the end.
+
+    `limits` are those that others know of, too; without them, this client keeps its own.
+    """
     async with open_outgoing(policy) as outgoing:
-        registries = Registries(outgoing, side)
+        registries = Registries(outgoing, side, limits or Limits())
         try:
             yield registries
         finally:
@@ -38,9 +46,10 @@ async def open_registries(policy: NetworkPolicy, side: Side) -> AsyncIterator["R
 class Registries:
     """Registries of one side. Nothing is shared between two accounts but the connections."""
 
-    def __init__(self, outgoing: Outgoing, side: Side) -> None:
+    def __init__(self, outgoing: Outgoing, side: Side, limits: Limits) -> None:
         self._outgoing = outgoing
         self._side = side
+        self._limits = limits
         self._tokens = TokenCache()
         self._known: OrderedDict[tuple[str, Credential | None], Registry] = OrderedDict()
 
@@ -49,7 +58,8 @@ class Registries:
         key = (host, credential)
         if key not in self._known:
             account = Account(side=self._side, registry=host, base=self._base(host), credential=credential)
-            self._known[key] = Registry(Transport(self._outgoing, account, self._tokens))
+            limits = AccountLimits(self._limits, host, credential)
+            self._known[key] = Registry(Transport(self._outgoing, account, self._tokens, limits))
         self._known.move_to_end(key)
         while len(self._known) > MAX_REMEMBERED:
             self._known.popitem(last=False)
@@ -68,6 +78,14 @@ class Registry:
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
+
+    @property
+    def limits(self) -> AccountLimits:
+        return self._transport.limits
+
+    async def check_welcome(self) -> None:
+        """Raise `*_rate_limited` where no further import should be begun with this account for now."""
+        await self._transport.check_limits(self._transport.ping(), Scope.IMPORTS)
 
     async def ping(self) -> None:
         """Greet the registry (spec, end-1); raises where it is away, is no registry, or does not know the account."""
