@@ -6,7 +6,7 @@ import structlog
 
 from api_service.condition import Condition
 from api_service.retry_policy import RetryPolicy
-from shared.db import image_counts, images, imports, outbox
+from shared.db import image_counts, image_periods, images, imports, outbox
 from shared.db.database import Connection, Database
 from shared.db.imports import Import
 from shared.db.leader import try_lead
@@ -69,6 +69,7 @@ async def reap(database: Database, retries: RetryPolicy, *, overlooked_after: fl
             await outbox.add(connection, import_id, "republished")
         await outbox.purge(connection, older_than=OUTBOX_KEPT)
         await image_counts.compact(connection)
+        await image_periods.sum_up(connection)
 
 
 async def _take_back(connection: Connection, lost: Import, retries: RetryPolicy) -> None:

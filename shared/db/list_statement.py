@@ -4,7 +4,8 @@ What keeps it fast with a million images (docs/performance.md has the figures):
 
 - Unless a substring is asked for, the number is the sum of counts that are kept (image_counts).
 - A page's ids are cut from an index alone, which holds whatever filters ask for; the table is read for the page's own
-  rows. A page in the second half is cut from the other end, and one beyond the end from nowhere.
+  rows. In the order of creation, cutting begins at the period that the page is in (image_periods). In other orders, a
+  page in the second half is cut from the other end, and one beyond the end from nowhere.
 - Where few images match, they are gathered and sorted instead, each being read once.
 """
 
@@ -20,6 +21,10 @@ GATHERED_OF_USER = 1_000
 # Up to so many with a substring are gathered, and counted by the way. Where there are more, PostgreSQL's statistics
 # (of a hundred names) know it, and two passes over indexes, to count and to cut, cost less than trigrams do. Images.
 GATHERED_BY_NAME = 50_000
+
+# How long the periods are that image_periods counts images in: of all users together, and of one of them.
+PERIOD = "24 hours"
+PERIOD_OF_USER = "168 hours"
 
 # What a substring must have for trigrams to narrow the search; those of `1.27` are in every other name, and a pass over
 # an index that has all names is faster.
@@ -57,7 +62,10 @@ def list_statement(columns: str, matching: ImageFilter, page: ImagePage) -> Stat
     elif of_user:
         parts = _of_user(clauses, page)
     elif page.offset or matching.ready is not None:
-        parts = f"{_kept(clauses)}, page AS ({_cut(clauses, page)})"
+        by_time = page.column == "created_at"
+        parts = (
+            f"{_kept(clauses)}, {_cut_by_time(matching, clauses, page) if by_time else _cut_by_count(clauses, page)}"
+        )
     else:
         return Statement(text=_first(columns, clauses, page), values=clauses.values, value_dependent=False)
     text = f"""
@@ -106,6 +114,35 @@ def _first(columns: str, clauses: _Clauses, page: ImagePage) -> str:
         ) AS page ON TRUE
         ORDER BY {clauses.forth}
     """
+
+
+def _cut_by_time(matching: ImageFilter, clauses: _Clauses, page: ImagePage) -> str:
+    """Cut from the beginning of the page's period; there is none for a page beyond the end."""
+    length = PERIOD if matching.user_name is None else PERIOD_OF_USER
+    # There is one user, or none; but only so does PostgreSQL see that the index has this order, and stop early.
+    order = f"created_by {page.order}, starts_at {page.order}"
+    begins = f"< (SELECT starts_at + interval '{length}' FROM period)"
+    if page.order == "asc":
+        begins = ">= (SELECT starts_at FROM period)"
+    return f"""
+        period AS MATERIALIZED (
+            SELECT starts_at, (upto - own)::bigint AS before FROM (
+                SELECT *, sum(own) OVER (ORDER BY {order} ROWS UNBOUNDED PRECEDING) AS upto FROM (
+                    SELECT created_by, starts_at, sum(images) AS own FROM image_periods WHERE {clauses.counts}
+                    GROUP BY created_by, starts_at ORDER BY {order}
+                ) AS periods
+            ) AS added_up
+            WHERE upto > {clauses.offset} ORDER BY {order} LIMIT 1
+        ),
+        page AS (
+            SELECT id FROM images WHERE {clauses.where} AND created_at {begins}
+            ORDER BY {clauses.forth} LIMIT {page.size} OFFSET {clauses.offset} - (SELECT before FROM period)
+        )
+    """
+
+
+def _cut_by_count(clauses: _Clauses, page: ImagePage) -> str:
+    return f"page AS ({_cut(clauses, page)})"
 
 
 def _cut(clauses: _Clauses, page: ImagePage, *, when: str = "TRUE") -> str:

@@ -3,10 +3,11 @@
 import asyncio
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import timedelta
 
 import pytest
 
-from shared.db import image_counts
+from shared.db import image_counts, image_periods
 from shared.db.database import Connection, Database, open_database
 
 USERS = ("alice", "bob", "")
@@ -28,9 +29,27 @@ UNION ALL
 SELECT * FROM (TABLE counted EXCEPT TABLE kept) AS missing
 """
 
+# All users' by the day, one user's by the week, which begins on Monday, in UTC.
+DIFFERENCE_OF_PERIODS = """
+WITH kept AS (
+    SELECT created_by, ready, starts_at, sum(images) AS images FROM image_periods
+    GROUP BY 1, 2, 3 HAVING sum(images) <> 0
+), placed AS (
+    SELECT *, date_trunc('day', created_at, 'UTC') AS day, date_trunc('week', created_at, 'UTC') AS week FROM images
+), counted AS (
+    SELECT created_by, status = 'ready' AS ready, week AS starts_at, count(*) AS images FROM placed GROUP BY 1, 2, 3
+    UNION ALL
+    SELECT NULL, status = 'ready' AS ready, day, count(*) FROM placed GROUP BY 1, 2, 3
+)
+SELECT * FROM (TABLE kept EXCEPT TABLE counted) AS too_much
+UNION ALL
+SELECT * FROM (TABLE counted EXCEPT TABLE kept) AS missing
+"""
+
 INSERT = """
-INSERT INTO images (registry_host, repository, tag, status, source, digest, created_by)
-SELECT 'h', 'r/r', tag, $1, 's', 'sha256:1', $2 FROM unnest($3::text[]) AS tag
+INSERT INTO images (registry_host, repository, tag, status, source, digest, created_by, created_at)
+SELECT 'h', 'r/r', tag, $1, 's', 'sha256:1', $2, timestamptz '2026-03-01' + ascii(right(tag, 1)) * interval '18 hours'
+FROM unnest($3::text[]) AS tag
 ON CONFLICT DO NOTHING
 """
 
@@ -44,12 +63,16 @@ async def crowd(database_url: str) -> AsyncIterator[Database]:
 
 async def check(connection: Connection) -> None:
     assert await connection.fetch(DIFFERENCE) == []
+    assert await connection.fetch(DIFFERENCE_OF_PERIODS) == []
 
 
 async def test_counts_equal_counting_under_random_concurrent_changes(crowd: Database) -> None:
     """Inserts of many rows, some there already, updates, deletes and rollbacks, while counts are added up and read."""
     running = asyncio.Event()
-    others = [asyncio.create_task(_repeat(crowd, step, running)) for step in (image_counts.compact, check)]
+    others = [
+        asyncio.create_task(_repeat(crowd, step, running))
+        for step in (image_counts.compact, image_periods.sum_up, check)
+    ]
     await asyncio.gather(*(_write(crowd, number) for number in range(WRITERS)))
     running.set()
     looks = await asyncio.gather(*others)
@@ -59,7 +82,13 @@ async def test_counts_equal_counting_under_random_concurrent_changes(crowd: Data
         assert await connection.fetchval("SELECT count(*) FROM images") > 0
         await image_counts.compact(connection)
         await check(connection)
+        await image_periods.sum_up(connection)
+        await check(connection)
         rows = await connection.fetch("SELECT 1 FROM image_counts GROUP BY created_by, ready HAVING count(*) > 1")
+        assert rows == []
+        rows = await connection.fetch(
+            "SELECT FROM image_periods GROUP BY created_by, ready, starts_at HAVING count(*) > 1 OR NOT every(summed)"
+        )
         assert rows == []
 
 
@@ -92,7 +121,8 @@ async def _change(connection: Connection, writer: int, dice: random.Random) -> N
         await connection.execute(INSERT, status, user, tags)
     elif kind == 2:
         await connection.execute(
-            "UPDATE images SET status = $1, created_by = $2, size = size + 1 WHERE tag = ANY($3)", status, user, tags
+            "UPDATE images SET status = $1, created_by = $2, created_at = created_at + $4 WHERE tag = ANY($3)",
+            *(status, user, tags, timedelta(hours=dice.choice((0, 1, 200)))),
         )
     else:
         await connection.execute("DELETE FROM images WHERE tag = ANY($1)", tags)
@@ -104,3 +134,4 @@ async def test_a_table_emptied_at_once_counts_nothing(crowd: Database) -> None:
         await connection.execute("TRUNCATE images CASCADE")
         await check(connection)
         assert await connection.fetchval("SELECT count(*) FROM image_counts") == 0
+        assert await connection.fetchval("SELECT count(*) FROM image_periods") == 0

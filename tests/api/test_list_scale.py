@@ -22,6 +22,8 @@ from tests.conftest import TEMPLATE
 
 NAME = "list_scale"
 IMAGES = 3_000
+# One every 90 seconds.
+IMAGES_OF_DAY = 960
 QUESTIONS = 100
 PARTS = (None, "", "e", "1.2", "-0", "SEARCH", "docker.io/payments-000/", "_", "%", "s:v", "nothing-has-this")
 USERS = (None, ROBOT, "user-7", "nobody")
@@ -126,13 +128,24 @@ async def test_a_page_beyond_the_end_looks_at_no_image(filled: Database, matchin
     assert await came_past(filled, matching, ImagePage(number=IMAGES, size=10, order_by=order_by, order="desc")) == 0
 
 
-@pytest.mark.parametrize("order_by", ["createdTime", "repo", "size", "userName", "status", "tag", "id"])
+@pytest.mark.parametrize("order_by", ["repo", "size", "userName", "status", "tag", "id"])
 async def test_the_last_page_is_cut_from_the_near_end(filled: Database, order_by: str) -> None:
     """And not after passing over all images before it: twice the page's own, from the index and from the table."""
     last = ImagePage(number=IMAGES // 10 - 1, size=10, order_by=order_by, order="asc")
     assert await came_past(filled, ImageFilter(), last) <= 2 * last.size
     middle = ImagePage(number=IMAGES // 20 - 1, size=10, order_by=order_by, order="asc")
     assert await came_past(filled, ImageFilter(), middle) > IMAGES // 2 - 10
+
+
+@pytest.mark.parametrize("matching", [ImageFilter(), ImageFilter(ready=True), ImageFilter(ready=False)])
+@pytest.mark.parametrize("order", ["asc", "desc"])
+@pytest.mark.parametrize("number", [IMAGES // 20, IMAGES // 10 - 1])
+async def test_a_page_in_the_order_of_creation_begins_at_its_day(
+    filled: Database, matching: ImageFilter, order: Order, number: int
+) -> None:
+    """What stands before the day is not looked at, however deep the page is."""
+    page = ImagePage(number=number, size=10, order_by="createdTime", order=order)
+    assert await came_past(filled, matching, page) <= IMAGES_OF_DAY + 2 * page.size
 
 
 async def test_a_list_and_its_number_are_of_one_moment(filled: Database) -> None:
