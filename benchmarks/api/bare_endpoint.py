@@ -33,8 +33,9 @@ MESSAGE = b"x" * 330
 
 async def pool_part(app: web.Application) -> AsyncIterator[None]:
     """PostgreSQL."""
-    limits = {"timeout": CONNECT_TIMEOUT, "command_timeout": STATEMENT_TIMEOUT}
-    async with asyncpg.create_pool(sys.argv[1], min_size=0, max_size=POOL_SIZE, **limits) as pool:
+    async with asyncpg.create_pool(
+        sys.argv[1], min_size=0, max_size=POOL_SIZE, timeout=CONNECT_TIMEOUT, command_timeout=STATEMENT_TIMEOUT
+    ) as pool:
         await pool.execute(TABLE)
         app[POOL] = pool
         yield
