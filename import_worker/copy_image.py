@@ -2,12 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import Protocol
 
 from import_worker.copy_blob import copy_blob
 from import_worker.copy_referrers import ReferrersCopy
-from import_worker.endpoints import BlobLedger, Bring, MountFrom, Source, Target
+from import_worker.endpoints import BlobLedger, Bring, Source, Target, Wait
 from shared.concurrency import gather_all
 from shared.errors import LongshoreError
 from shared.oci.descriptor import Descriptor
@@ -66,11 +66,13 @@ class ImageCopy:
         ledger: BlobLedger,
         board: ProgressBoard,
         slots: int,
+        streams: AbstractAsyncContextManager[None] | None = None,
         referrers: ReferrersCopy | None = None,
     ) -> None:
         """Take the plan's two ends; `slots` is how many blobs may be under way at once.
 
-        Without `referrers` nothing comes along.
+        `streams` is entered for each blob that is streamed: a place at both ends, beside other imports' blobs. Without
+        `referrers` nothing comes along.
         """
         self._plan = plan
         self._source = _Prefetched(source, plan.contents)
@@ -78,6 +80,7 @@ class ImageCopy:
         self._ledger = ledger
         self._board = board
         self._slots = asyncio.Semaphore(slots)
+        self._streams = streams or nullcontext()
         self._looks = asyncio.Semaphore(LOOKS_AT_ONCE)
         self._referrers = referrers
 
@@ -132,43 +135,49 @@ class ImageCopy:
         self._show(blob, LayerStatus.COMPLETED, blob.size, transfer)
 
     async def _bring(self, blob: Descriptor, candidate: str | None) -> Transfer:
-        """Go the way that the ledger knows; while another import brings the blob, wait without holding a slot."""
+        """Mount the blob where the ledger knows it, else stream it; while another import brings it, hold no place."""
+        if candidate and await self._mounted(blob, candidate):
+            return Transfer.MOUNTED
         waited = False
         while True:
-            async with self._slots:
-                way = MountFrom(candidate) if candidate else await self._ledger.way(blob)
-                match way:
-                    case MountFrom(repository):
-                        return await self._mount(blob, repository)
-                    case Bring():
-                        return await self._stream(blob, look_first=waited)
-            self._show(blob, LayerStatus.DOWNLOADING, way.offset)
-            waited = True
-            await asyncio.sleep(FLIGHT_INTERVAL)
+            async with self._slots, self._streams:
+                way = await self._ledger.way(blob)
+                if isinstance(way, Bring):
+                    return await self._stream(blob, look_first=waited)
+            if isinstance(way, Wait):
+                self._show(blob, LayerStatus.DOWNLOADING, way.offset)
+                waited = True
+                await asyncio.sleep(FLIGHT_INTERVAL)
+            elif await self._mounted(blob, way.repository):
+                return Transfer.MOUNTED
 
-    async def _mount(self, blob: Descriptor, repository: str) -> Transfer:
-        transfer = await self._copy(blob, repository)
-        if transfer is Transfer.COPIED:
-            await self._ledger.forget(blob, repository)
-        return transfer
+    async def _mounted(self, blob: Descriptor, repository: str) -> bool:
+        """Link the blob, among the small requests: that takes no longer for a large one."""
+        async with self._looks:
+            upload = await self._target.mount_blob(blob, repository)
+        if upload is None:
+            return True
+        await upload.cancel()
+        await self._ledger.forget(blob, repository)
+        return False
 
     async def _stream(self, blob: Descriptor, *, look_first: bool) -> Transfer:
         """Stream the blob for this import and all that wait for it."""
         try:
             # Who waited may find that the other import brought it to this very repository.
             existing = look_first and await self._target.has_blob(blob)
-            transfer = Transfer.EXISTING if existing else await self._copy(blob, None)
+            transfer = Transfer.EXISTING if existing else await self._copy(blob)
         except BaseException:
             await self._ledger.given_up(blob)
             raise
         await self._ledger.landed(blob)
         return transfer
 
-    async def _copy(self, blob: Descriptor, candidate: str | None) -> Transfer:
+    async def _copy(self, blob: Descriptor) -> Transfer:
         def advance(offset: int) -> None:
             self._show(blob, LayerStatus.DOWNLOADING, offset)
 
-        return await copy_blob(blob, self._source, self._target, candidate=candidate, advance=advance)
+        return await copy_blob(blob, self._source, self._target, candidate=None, advance=advance)
 
     async def _put_child(self, manifest: Manifest) -> None:
         reference = str(manifest.digest)
