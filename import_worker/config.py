@@ -10,6 +10,8 @@ from marshmallow import validate
 from import_worker.compression import Compression
 from shared.settings import SharedSettings, read_shared, reading_environment
 
+# Blobs at a time from one registry and to one: more connections take nothing from a registry but its patience.
+DEFAULT_HOST_STREAMS = 16
 DOCKER_HOST = r"unix:///.+|tcp://[^/@]+:[0-9]+"
 DOCKER_HOST_FORM = "It is not of the form unix:///path or tcp://host:port."
 
@@ -18,6 +20,7 @@ DOCKER_HOST_FORM = "It is not of the form unix:///path or tcp://host:port."
 class WorkerSettings:
     """What one worker process needs. `lease` and `stop_grace` are in seconds.
 
+    `host_streams` are blobs at once from one registry, and to one, over all imports.
     `docker_host` is the engine that `docker-daemon:` means; None: there is none.
     """
 
@@ -26,6 +29,7 @@ class WorkerSettings:
     api_token: str = field(repr=False)
     slots: int
     layers: int
+    host_streams: int = DEFAULT_HOST_STREAMS
     lease: float
     name: str
     health_port: int | None
@@ -48,6 +52,7 @@ def _read(env: FileAwareEnv) -> WorkerSettings:
         api_token=env.str("WORKER_TOKEN", validate=validate.Length(min=1, error="It is empty.")),
         slots=env.int("WORKER_SLOTS", 2, validate=few),
         layers=env.int("WORKER_LAYERS", 4, validate=few),
+        host_streams=env.int("WORKER_HOST_STREAMS", DEFAULT_HOST_STREAMS, validate=validate.Range(1, 256)),
         lease=env.float("LEASE_SECONDS", 30.0, validate=validate.Range(3, 3600)),
         name=env.str("WORKER_NAME", f"{socket.gethostname()}-{os.getpid()}"),
         health_port=env.int("WORKER_HEALTH_PORT", None, validate=validate.Range(1, 65535)),

@@ -1,7 +1,8 @@
 """One claimed import from its first manifest to its outcome, reported on all the way."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -29,12 +30,18 @@ _log = structlog.stdlib.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ends:
-    """What an import copies between."""
+    """What an import copies between.
+
+    `check_welcome` raises while a rate limit of either end holds new imports back; `streams` is entered for each blob
+    that is streamed.
+    """
 
     source: Source | EngineSource
     target: Target
     ledger: BlobLedger
     admission: Admission
+    check_welcome: Callable[[], Awaitable[None]]
+    streams: AbstractAsyncContextManager[None]
 
 
 async def run_import(
@@ -78,9 +85,18 @@ async def _while_reporting(
 
 
 async def _copy(claimed: ClaimedImport, ends: Ends, reporter: Reporter, layers: int) -> ReportedContent:
+    await ends.check_welcome()
     planned = await _plan(claimed, ends, reporter)
     plan = planned.plan
-    copy = ImageCopy(plan, planned.source, ends.target, ledger=ends.ledger, board=planned.board, slots=layers)
+    copy = ImageCopy(
+        plan,
+        planned.source,
+        ends.target,
+        ledger=ends.ledger,
+        board=planned.board,
+        slots=layers,
+        streams=ends.streams,
+    )
     await copy.run(claimed.tag, partial(reporter.fence, plan.root.digest))
     return _content(plan)
 

@@ -1,8 +1,9 @@
 """A worker's life: what it opens, what it runs, and how it stops without losing an import."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 
 import orjson
 import structlog
@@ -24,11 +25,14 @@ from shared.concurrency import cancel_all, gather_all
 from shared.db.database import Database, open_database
 from shared.db.imports import ClaimedImport, claim
 from shared.errors import LongshoreError, Side
+from shared.lanes import Together
 from shared.messages import WakeUp
 from shared.oci.engine_image import parse_source
 from shared.oci.reference import Reference
-from shared.registry.client import Registries, open_registries
+from shared.registry.client import Registries, Registry, open_registries
 from shared.registry.credential import Credential
+from shared.registry.limits.fleet import FleetLimits
+from shared.registry.limits.limits import Limits
 from shared.registry.repository import Repository
 from shared.registry.source import RegistrySource
 from shared.target.management import TargetManagement
@@ -54,6 +58,7 @@ class Worker:
         sources: Registries,
         targets: Registries,
         management: TargetManagement,
+        limits: Limits,
     ) -> None:
         self._settings = settings
         self._database = database
@@ -61,6 +66,7 @@ class Worker:
         self._sources = sources
         self._targets = targets
         self._management = management
+        self._limits = limits
         self._stopping = False
         self.slots = Slots(settings.slots)
         self.consumer = Consumer(settings.shared.amqp_url, self.slots, self.take)
@@ -96,28 +102,46 @@ class Worker:
         return True
 
     def _open_ends(self, claimed: ClaimedImport) -> Ends:
-        target = self._settings.shared.target
-        repository = self._targets.registry(target.host, target.credential).repository(claimed.repository)
-        end, ledger = RegistryTarget(repository), PostgresLedger(self._database, target.host, claimed)
+        settings = self._settings.shared.target
+        target = self._targets.registry(settings.host, settings.credential)
+        repository = target.repository(claimed.repository)
+        end, ledger = RegistryTarget(repository), PostgresLedger(self._database, settings.host, claimed)
+        source, registries = self._source(claimed, repository)
+        registries = (*registries, target)
         return Ends(
-            source=self._source(claimed, repository),
+            source=source,
             target=end,
             ledger=ledger,
             admission=Admission(management=self._management, repository=claimed.repository, target=end, ledger=ledger),
+            check_welcome=partial(_check_welcome, registries),
+            streams=self._streams(registries),
         )
 
-    def _source(self, claimed: ClaimedImport, target: Repository) -> RegistrySource | EngineSource:
+    def _streams(self, registries: Sequence[Registry]) -> Together:
+        """Return what takes a place at every end at once, of those that all imports of this worker have together."""
+        per_host = self._settings.host_streams
+        return self._limits.lanes.together(
+            *(lane for registry in registries for lane in registry.limits.stream_lanes(per_host))
+        )
+
+    def _source(
+        self, claimed: ClaimedImport, target: Repository
+    ) -> tuple[RegistrySource | EngineSource, Sequence[Registry]]:
+        """Return the source, and the registry that it is in, unless it is on an engine."""
         source = parse_source(claimed.source)
         if isinstance(source, Reference):
-            return RegistrySource(self._sources, source, self._credential(claimed))
+            credential = self._credential(claimed)
+            registry = self._sources.registry(source.registry, credential)
+            return RegistrySource(self._sources, source, credential), (registry,)
         if self._settings.docker_host is None:
             raise LongshoreError("docker_source_disabled", "The worker that took the import has no DOCKER_HOST.")
-        return EngineSource(
+        engine = EngineSource(
             engine=DockerEngine(self._settings.docker_host),
             name=source.name,
             target=RegistryStreamTarget(target),
             compression=self._settings.compression,
         )
+        return engine, ()
 
     def _credential(self, claimed: ClaimedImport) -> Credential | None:
         if claimed.credentials is None:
@@ -134,6 +158,10 @@ class Worker:
         _log.info("stopped")
 
 
+async def _check_welcome(registries: Sequence[Registry]) -> None:
+    await gather_all([registry.check_welcome() for registry in registries])
+
+
 @asynccontextmanager
 async def open_worker(settings: WorkerSettings) -> AsyncIterator[Worker]:
     """Open all that a worker needs, and its health endpoint if it has a port."""
@@ -145,10 +173,11 @@ async def open_worker(settings: WorkerSettings) -> AsyncIterator[Worker]:
             )
         )
         api = await stack.enter_async_context(open_api_client(settings.api_url, settings.api_token))
-        sources = await stack.enter_async_context(open_registries(shared.source_network, Side.SOURCE))
-        targets = await stack.enter_async_context(open_registries(shared.target_network, Side.TARGET))
+        limits = Limits(FleetLimits(database))
+        sources = await stack.enter_async_context(open_registries(shared.source_network, Side.SOURCE, limits))
+        targets = await stack.enter_async_context(open_registries(shared.target_network, Side.TARGET, limits))
         management = await stack.enter_async_context(open_target(shared))
-        worker = Worker(settings, database, api, sources=sources, targets=targets, management=management)
+        worker = Worker(settings, database, api, sources=sources, targets=targets, management=management, limits=limits)
         if settings.health_port:
             await stack.enter_async_context(serve_health(settings.health_port, database, worker.consumer))
         yield worker

@@ -36,7 +36,7 @@ class Lanes:
 
     def together(self, *lanes: Lane) -> "Together":
         """Return what takes one place in each of these lanes, as often as it is entered."""
-        return Together(self, lanes)
+        return Together(self, tuple(dict.fromkeys(lanes)))
 
     def taken(self, name: Hashable) -> int:
         """Return how many places of a lane are taken."""
