@@ -15,6 +15,11 @@ DEFAULT_PARKING = 60.0
 # Whatever the other side asks for, look again at least this often: twice within Docker Hub's six hours. Seconds.
 MAX_PARKING = 3 * 3_600.0
 MIN_DELAY = 1.0
+# Imports that wait for the same limit come back within this part of their wait, not all in its last instant; at least
+# and at most so many seconds.
+SPREAD = 0.1
+MIN_SPREAD = 1.0
+MAX_SPREAD = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +58,8 @@ class RetryPolicy:
         if not kind.retryable:
             return GiveUp()
         if kind.parks:
-            return TryAgain(delay=_between(MIN_DELAY, retry_after or DEFAULT_PARKING, MAX_PARKING), counted=False)
+            wait = _between(MIN_DELAY, retry_after or DEFAULT_PARKING, MAX_PARKING)
+            return TryAgain(delay=wait + uniform(0, _between(MIN_SPREAD, wait * SPREAD, MAX_SPREAD)), counted=False)
         if self.exhausted(failures):
             return GiveUp()
         backoff = min(MAX_BACKOFF, self.base * 2**failures) * uniform(1 - JITTER, 1 + JITTER)

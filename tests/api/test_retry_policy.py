@@ -7,6 +7,9 @@ from api_service.retry_policy import (
     JITTER,
     MAX_BACKOFF,
     MAX_PARKING,
+    MAX_SPREAD,
+    MIN_SPREAD,
+    SPREAD,
     GiveUp,
     RetryPolicy,
     TryAgain,
@@ -67,11 +70,22 @@ def test_the_other_side_may_ask_for_a_longer_wait() -> None:
 @pytest.mark.parametrize("failures", [0, 4, 1000])
 def test_a_rate_limit_never_counts_as_a_failure(code: str, failures: int) -> None:
     """However often it happens, the import waits and goes on."""
-    assert decide(code, failures, retry_after=90) == TryAgain(delay=90, counted=False)
+    assert decide(code, failures, retry_after=90) == TryAgain(delay=90 + 4.5, counted=False)
 
 
 @pytest.mark.parametrize(
-    ("asked", "delay"), [(None, DEFAULT_PARKING), (1e9, MAX_PARKING), (0.01, 1)], ids=["nothing", "ages", "no time"]
+    ("asked", "delay"),
+    [(None, DEFAULT_PARKING + 3), (1e9, MAX_PARKING + MAX_SPREAD / 2), (0.01, 1 + MIN_SPREAD / 2)],
+    ids=["nothing", "ages", "no time"],
 )
 def test_a_rate_limit_is_waited_for_within_bounds(asked: float | None, delay: float) -> None:
     assert decide("source_rate_limited", retry_after=asked) == TryAgain(delay=delay, counted=False)
+
+
+def test_imports_that_wait_for_one_limit_come_back_one_by_one() -> None:
+    """Never before the limit ends, and not all at once, which would be the next burst."""
+    kind = ERROR_KINDS["source_rate_limited"]
+    decisions = [POLICY.decide(kind, failures=0, retry_after=100) for _ in range(200)]
+    delays = [decision.delay for decision in decisions if isinstance(decision, TryAgain)]
+    assert 100 <= min(delays) < 101
+    assert 109 < max(delays) <= 100 * (1 + SPREAD)
