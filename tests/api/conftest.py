@@ -82,7 +82,7 @@ def shared_database(postgres: Postgres) -> Iterator[str]:
 @pytest.fixture
 def database_url(postgres: Postgres, shared_database: str) -> str:
     """One database for these many small tests, emptied before each: ten times as fast as a new one."""
-    tables = "images, imports, import_layers, outbox, api_tokens, blobs, source_registries"
+    tables = "images, imports, import_layers, outbox, api_tokens, blobs, source_registries, registry_limits"
     postgres.execute(f"TRUNCATE {tables} RESTART IDENTITY CASCADE", database=shared_database.rpartition("/")[2])
     return shared_database
 
