@@ -66,6 +66,8 @@ from shared.db.database import open_database
 from shared.errors import Side
 from shared.network.session import open_outgoing, product_version
 from shared.registry.client import open_registries
+from shared.registry.limits.fleet import FleetLimits
+from shared.registry.limits.limits import Limits
 from shared.target.open_target import open_target
 
 # Connections to PostgreSQL of one instance, beside the listening one. The relay and the reaper hold one each at times.
@@ -94,9 +96,10 @@ async def notifications_part(app: web.Application) -> AsyncIterator[None]:
 async def registries_part(app: web.Application) -> AsyncIterator[None]:
     """The clients for sources and for the target, which obey different rules."""
     settings = app[SETTINGS].shared
+    limits = Limits(FleetLimits(app[DATABASE]))
     async with (
-        open_registries(settings.source_network, Side.SOURCE) as sources,
-        open_registries(settings.target_network, Side.TARGET) as targets,
+        open_registries(settings.source_network, Side.SOURCE, limits) as sources,
+        open_registries(settings.target_network, Side.TARGET, limits) as targets,
         open_target(settings) as management,
     ):
         app[SOURCES] = sources
