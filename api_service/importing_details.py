@@ -77,7 +77,8 @@ def _message(latest: Import, *, stalled: bool) -> str:
     reason = f"{ERROR_KINDS[latest.error_code].title}: {latest.error_detail}"
     if latest.state is ImportState.FAILED:
         return reason
-    return f"Tried again at {rfc3339(latest.due_at)}. {reason}"
+    again = "Resumes" if ERROR_KINDS[latest.error_code].parks else "Tried again"
+    return f"{again} at {rfc3339(latest.due_at)}. {reason}"
 
 
 def _running_message(latest: Import, *, stalled: bool) -> str:
