@@ -1,0 +1,93 @@
+"""One connection of a scripted server: HTTP/1.1 (RFC 9112) by hand, so that it can be broken at any byte."""
+
+import asyncio
+import struct
+import time
+from collections.abc import AsyncIterator
+from enum import Enum, auto
+from socket import SO_LINGER, SOL_SOCKET
+from typing import NoReturn
+
+from tests.scripted.asked import Asked
+
+# Bytes read from a connection, or written to it, at a time.
+PIECE = 256 * 1024
+
+
+class Ending(Enum):
+    """How a connection ends before its time."""
+
+    RESET = auto()
+    """RST: the peer sees a connection error."""
+    CLOSE = auto()
+    """FIN: the peer sees the end of the stream."""
+    SILENCE = auto()
+    """Nothing is read or written any more; the connection stays open."""
+
+
+class EndedError(Exception):
+    """The connection has been ended on purpose."""
+
+
+class Connection:
+    """Reads requests and writes bytes."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, number: int) -> None:
+        self.number = number
+        self._reader = reader
+        self._writer = writer
+        # Draining waits until everything is with the kernel, so that "cut after n bytes" means n bytes. Not at most 0:
+        # under TLS an empty buffer would count as full then.
+        writer.transport.set_write_buffer_limits(high=1, low=0)
+
+    async def read_request(self) -> Asked | None:
+        """Read a head; None where the peer has gone."""
+        try:
+            head = await self._reader.readuntil(b"\r\n\r\n")
+        except asyncio.IncompleteReadError:
+            return None
+        first, *lines = head.decode("latin-1").rstrip("\r\n").split("\r\n")
+        method, target, _ = first.split(" ")
+        headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+        return Asked(method=method, target=target, headers=headers, connection=self.number, at=time.monotonic())
+
+    async def body(self, asked: Asked) -> AsyncIterator[bytes]:
+        """Yield the request's body as it arrives."""
+        async for part in self._chunks() if asked.chunked else self._exactly(asked.length):
+            asked.received += len(part)
+            yield part
+        asked.complete = True
+
+    async def send(self, data: bytes | memoryview) -> None:
+        self._writer.write(data)
+        await self._writer.drain()
+
+    async def end(self, ending: Ending) -> NoReturn:
+        """End the connection, and so the exchange; raises EndedError."""
+        if ending is Ending.SILENCE:
+            await asyncio.Event().wait()
+        if ending is Ending.RESET:
+            sock = self._writer.get_extra_info("socket")
+            sock.setsockopt(SOL_SOCKET, SO_LINGER, struct.pack("ii", 1, 0))
+            self._writer.transport.abort()
+        raise EndedError
+
+    async def linger(self) -> None:
+        """Read what still comes, and forget it: closing before would reset the connection, and the answer with it."""
+        while await self._reader.read(PIECE):
+            pass
+
+    async def _exactly(self, length: int) -> AsyncIterator[bytes]:
+        while length:
+            part = await self._reader.read(min(length, PIECE))
+            if not part:
+                raise asyncio.IncompleteReadError(b"", length)
+            length -= len(part)
+            yield part
+
+    async def _chunks(self) -> AsyncIterator[bytes]:
+        while length := int(await self._reader.readuntil(b"\r\n"), 16):
+            async for part in self._exactly(length):
+                yield part
+            await self._reader.readuntil(b"\r\n")
+        await self._reader.readuntil(b"\r\n")

@@ -1,0 +1,84 @@
+"""A server on a loopback port that remembers what it was asked."""
+
+import asyncio
+import re
+import ssl
+from contextlib import suppress
+from types import TracebackType
+from typing import Self
+
+from tests.scripted.asked import Asked
+from tests.scripted.connection import PIECE, Connection, EndedError
+
+LOOPBACK = "127.0.0.1"
+# A client that goes away in the middle is part of many tests.
+_GONE = (ConnectionError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, EndedError, ssl.SSLError)
+
+
+class Server:
+    """Subclasses answer in `exchange`. Used as `async with`; whatever is still being served ends with it."""
+
+    def __init__(self, *, tls: ssl.SSLContext | None = None, address: str = LOOPBACK) -> None:
+        """Listen on a free port of `address`, with TLS where a context is given."""
+        self.asked: list[Asked] = []
+        self.connections = 0
+        self.port = 0
+        self.address = address
+        self._tls = tls
+        self._listening: asyncio.Server | None = None
+        self._serving: set[asyncio.Task[None]] = set()
+
+    @property
+    def host(self) -> str:
+        return f"{self.address}:{self.port}"
+
+    @property
+    def url(self) -> str:
+        return f"{'https' if self._tls else 'http'}://{self.host}"
+
+    def requests(self, method: str = ".*", path: str = ".*") -> list[Asked]:
+        """Return what was asked, by patterns for the whole method and the whole path."""
+        return [asked for asked in self.asked if re.fullmatch(method, asked.method) and re.fullmatch(path, asked.path)]
+
+    async def exchange(self, asked: Asked, connection: Connection) -> bool:
+        """Answer one request; True where the connection can serve another."""
+        raise NotImplementedError
+
+    async def __aenter__(self) -> Self:
+        self._listening = await asyncio.start_server(
+            self._connected, self.address, self.port, ssl=self._tls, limit=PIECE
+        )
+        self.port = self._listening.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        assert self._listening
+        self._listening.close()
+        for task in self._serving:
+            task.cancel()
+        await asyncio.gather(*self._serving, return_exceptions=True)
+        await self._listening.wait_closed()
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        task = asyncio.current_task()
+        assert task
+        self._serving.add(task)
+        try:
+            with suppress(*_GONE, asyncio.CancelledError):
+                await self._serve(Connection(reader, writer, self.connections))
+        finally:
+            self._serving.discard(task)
+            # After a reset under TLS, waiting for the end would never end.
+            if not writer.transport.is_closing():
+                writer.close()
+                with suppress(*_GONE):
+                    await writer.wait_closed()
+
+    async def _serve(self, connection: Connection) -> None:
+        while asked := await connection.read_request():
+            self.asked.append(asked)
+            if not await self.exchange(asked, connection):
+                return

@@ -1,0 +1,103 @@
+"""A token service, and a registry's trust in it (distribution's token authentication)."""
+
+import re
+import secrets
+import time
+from base64 import b64decode
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import parse_qs
+
+from tests.scripted.answer import Answer, as_json, refusal
+from tests.scripted.asked import Asked
+
+SERVICE = "scripted"
+_REPOSITORY = re.compile(r"/v2/(.+)/(?:blobs|manifests|tags|referrers)/.*")
+_READS = {"GET", "HEAD"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Issued:
+    """A token; `ends` is on the monotonic clock, in seconds."""
+
+    value: str
+    account: str | None
+    scopes: frozenset[str]
+    ends: float
+
+
+@dataclass
+class TokenService:
+    """Gives tokens to accounts (name to password), and to anybody where there are none.
+
+    A token is good for `lifetime` seconds; the answer says so with `stated` instead where that is set, and with
+    nothing where it is None. `canary` begins every token, so that a test can look for them.
+    """
+
+    accounts: Mapping[str, str] = field(default_factory=dict)
+    lifetime: float = 300.0
+    stated: Any = "lifetime"
+    member: str = "token"
+    canary: str = "token-canary"
+    issued: list[Issued] = field(default_factory=list)
+
+    def answer(self, asked: Asked) -> Answer:
+        """Answer a request for a token."""
+        account = self._account(asked)
+        if self.accounts and account is None:
+            return refusal(HTTPStatus.UNAUTHORIZED, "UNAUTHORIZED", "incorrect username or password")
+        scopes = frozenset(scope for text in parse_qs(asked.query).get("scope", []) for scope in text.split())
+        value = f"{self.canary}-{secrets.token_hex(8)}"
+        self.issued.append(Issued(value=value, account=account, scopes=scopes, ends=time.monotonic() + self.lifetime))
+        stated = self.lifetime if self.stated == "lifetime" else self.stated
+        return as_json({self.member: value} | ({} if stated is None else {"expires_in": stated}))
+
+    def revoke(self) -> None:
+        """Take back every token that was given so far."""
+        self.issued = [Issued(value=old.value, account=old.account, scopes=old.scopes, ends=0.0) for old in self.issued]
+
+    def challenge(self, asked: Asked, realm: str) -> Answer | None:
+        """Refuse a request that brings no good token; None where it does."""
+        value = (asked.authorization or "").removeprefix("Bearer ")
+        token = next((token for token in self.issued if token.value == value), None)
+        wanted = _wanted(asked)
+        good = token is not None and token.ends > time.monotonic()
+        if token and good and (wanted is None or _covers(token.scopes, wanted)):
+            return None
+        said = f',scope="{wanted}"' if wanted else ""
+        return refusal(
+            HTTPStatus.UNAUTHORIZED,
+            "UNAUTHORIZED",
+            "authentication required",
+            WWW_Authenticate=f'Bearer realm="{realm}",service="{SERVICE}"{said}',
+        )
+
+    def _account(self, asked: Asked) -> str | None:
+        scheme, _, encoded = (asked.authorization or "").partition(" ")
+        if scheme != "Basic":
+            return None
+        name, _, password = b64decode(encoded).decode().partition(":")
+        return name if name in self.accounts and self.accounts[name] == password else None
+
+
+def _wanted(asked: Asked) -> str | None:
+    found = _REPOSITORY.fullmatch(asked.path)
+    if found is None:
+        return None
+    actions = "pull" if asked.method in _READS else "delete" if asked.method == "DELETE" else "pull,push"
+    # A session's own reads and its end belong to the push.
+    actions = "pull,push" if "/blobs/uploads/" in asked.path else actions
+    return f"repository:{found[1].removesuffix('/blobs')}:{actions}"
+
+
+def _covers(scopes: frozenset[str], wanted: str) -> bool:
+    resource, _, actions = wanted.rpartition(":")
+    given = {
+        action
+        for scope in scopes
+        if scope.rpartition(":")[0] == resource
+        for action in scope.rpartition(":")[2].split(",")
+    }
+    return set(actions.split(",")) <= given
