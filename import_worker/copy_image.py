@@ -40,6 +40,7 @@ class _Prefetched:
         self._contents = contents
         self.resolve = source.resolve
         self.fetch_manifest = source.fetch_manifest
+        self.download_blob = source.download_blob
 
     def open_blob(self, blob: Descriptor, offset: int = 0) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
         content = self._contents.get(blob.digest)

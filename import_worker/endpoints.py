@@ -3,7 +3,8 @@
 Methods carry the names of the distribution specification's steps. All raise LongshoreError with a code of their side.
 """
 
-from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -12,9 +13,41 @@ from shared.oci.digest import Digest
 from shared.oci.manifest import Manifest
 from shared.planning.source import ReadableImage
 
+Write = Callable[[memoryview], None]
+
+
+class Download(Protocol):
+    """A blob's bytes from an offset on, as a thread reads them."""
+
+    def read_into(self, buffer: memoryview) -> int:
+        """Wait for bytes and return how many; 0 at the blob's end, which comes after exactly the blob's size."""
+        ...
+
+    def abort(self) -> None:
+        """Make a read that waits in another thread end, with an error."""
+        ...
+
+
+class Body(Protocol):
+    """Bytes that a thread writes."""
+
+    size: int
+
+    def send_to(self, write: Write) -> None:
+        """Write `size` bytes; called once, in a thread. It may raise."""
+        ...
+
+    def abort(self) -> None:
+        """Make `send_to` end soon; called from another thread."""
+        ...
+
 
 class Source(ReadableImage, Protocol):
     """Where an image comes from."""
+
+    def download_blob(self, blob: Descriptor, offset: int = 0) -> AbstractAsyncContextManager[Download]:
+        """Open the blob's bytes from an offset before its end."""
+        ...
 
     async def resolve(self) -> Digest:
         """Return the digest that the image's reference points to."""
@@ -24,8 +57,20 @@ class Source(ReadableImage, Protocol):
 class Upload(Protocol):
     """An upload session at the target."""
 
-    async def send(self, blob: Descriptor, chunks: AsyncIterable[bytes]) -> None:
-        """Send the whole blob and commit it under its digest; an exception from `chunks` leaves it uncommitted."""
+    async def send(self, blob: Descriptor, content: bytes) -> None:
+        """Send the whole blob and commit it under its digest."""
+        ...
+
+    async def append(self, offset: int, body: Body) -> None:
+        """Send bytes, the first of which is the blob's at `offset`; what the body raises comes out unchanged."""
+        ...
+
+    async def taken(self) -> int | None:
+        """Return how many bytes the target says it has taken; None where it lost the session or does not say."""
+        ...
+
+    async def commit(self, blob: Descriptor) -> None:
+        """Make what was appended a blob, which the target refuses where the digest is not that of the bytes."""
         ...
 
     async def cancel(self) -> None:

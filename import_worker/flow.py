@@ -1,7 +1,7 @@
 """Watches one blob on its way from source to target and says which side holds it up.
 
-aiohttp's own timeouts do not: `sock_read` is not armed while a request body is being sent, and a drip of single bytes
-keeps resetting it.
+Timeouts on single reads and writes do not: they are not armed while the other side is being waited for, and a drip of
+single bytes keeps resetting them.
 """
 
 import asyncio
@@ -17,36 +17,52 @@ from shared.errors import LongshoreError, Side
 STALL_SECONDS = 60.0
 # Fewer bytes than this in a whole window count as nothing: a connection that drips is worth a new one.
 MIN_BYTES_PER_WINDOW = 64 * 1024
-# How often the watch looks. Seconds.
-CHECK_SECONDS = 1.0
+# How often the watch looks, and progress shows. Seconds.
+CHECK_SECONDS = 0.25
 
 # Told how many bytes of the blob the target has taken.
 Advance = Callable[[int], None]
 
 
 class Flow:
-    """Who is being waited for, since when, and how much has moved in the current window."""
+    """Who is being waited for, since when, and how much has moved.
 
-    def __init__(self, *, stall_seconds: float = STALL_SECONDS) -> None:
-        self._stall_seconds = stall_seconds
+    The one who moves the bytes, a thread perhaps, only writes its own figures; the one who watches only reads them.
+    """
+
+    def __init__(self, *, stall_seconds: float | None = None) -> None:
+        self._stall_seconds = STALL_SECONDS if stall_seconds is None else stall_seconds
         self._waiting_for = Side.TARGET
-        self._since = self._window_start = self._last_moved = monotonic()
+        self._since = self._last_moved = self._window_start = monotonic()
         self._waited = {Side.SOURCE: 0.0, Side.TARGET: 0.0}
         self._moved = 0
+        # The watcher's: the figures as they were when the current window began.
+        self._waited_before = dict(self._waited)
+        self._moved_before = 0
+
+    def wait_for(self, side: Side) -> None:
+        """Note that from now on this side is being waited for."""
+        now = monotonic()
+        self._waited[self._waiting_for] += now - self._since
+        self._waiting_for, self._since = side, now
+
+    def moved(self, count: int) -> None:
+        """Note that the target has taken so many bytes more."""
+        self._last_moved = monotonic()
+        self._moved += count
 
     async def watched(self, chunks: AsyncIterator[bytes], advance: Advance) -> AsyncGenerator[bytes, None]:
         """Pass the chunks on, taking note of the time that each side needs and of what the target has taken."""
         offset = 0
-        self._wait_for(Side.SOURCE)
+        self.wait_for(Side.SOURCE)
         async for chunk in chunks:
-            self._wait_for(Side.TARGET)
+            self.wait_for(Side.TARGET)
             yield chunk
-            self._last_moved = monotonic()
-            self._moved += len(chunk)
+            self.moved(len(chunk))
             offset += len(chunk)
             advance(offset)
-            self._wait_for(Side.SOURCE)
-        self._wait_for(Side.TARGET)
+            self.wait_for(Side.SOURCE)
+        self.wait_for(Side.TARGET)
 
     def stalled(self) -> Side | None:
         """Return the side that holds the blob up, if one does."""
@@ -55,24 +71,25 @@ class Flow:
             return self._waiting_for
         if now - self._window_start <= self._stall_seconds:
             return None
-        self._wait_for(self._waiting_for)
-        slowest = max(self._waited, key=self._waited.__getitem__)
-        dripping = 0 < self._moved < MIN_BYTES_PER_WINDOW
-        self._window_start, self._moved = now, 0
-        self._waited = dict.fromkeys(self._waited, 0.0)
+        waited = dict(self._waited)
+        waited[self._waiting_for] += now - self._since
+        slowest = max(waited, key=lambda side: waited[side] - self._waited_before[side])
+        dripping = 0 < self._moved - self._moved_before < MIN_BYTES_PER_WINDOW
+        self._window_start, self._waited_before, self._moved_before = now, waited, self._moved
         return slowest if dripping else None
 
-    def _wait_for(self, side: Side) -> None:
-        now = monotonic()
-        self._waited[self._waiting_for] += now - self._since
-        self._waiting_for, self._since = side, now
 
+async def unless_stalled(
+    work: Coroutine[Any, Any, None], flow: Flow, subject: str, look: Callable[[], None] = lambda: None
+) -> None:
+    """Run the work until it ends, or end it with `source_stalled` or `target_stalled` about `subject`.
 
-async def unless_stalled(work: Coroutine[Any, Any, None], flow: Flow, subject: str) -> None:
-    """Run the work until it ends, or end it with `source_stalled` or `target_stalled` about `subject`."""
+    `look` is called now and then while it runs.
+    """
     task = asyncio.ensure_future(work)
     try:
         while not (await asyncio.wait({task}, timeout=CHECK_SECONDS))[0]:
+            look()
             side = flow.stalled()
             if side is not None:
                 raise LongshoreError(f"{side}_stalled", f"{subject} does not move: the {side} is being waited for.")

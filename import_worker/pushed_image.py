@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from import_worker.copy_image import ProgressBoard
+from import_worker.endpoints import Download
 from import_worker.engine_image import DescribedImage
 from import_worker.push_layers import PushedLayers
 from shared.errors import LongshoreError
@@ -51,9 +52,15 @@ class PushedImage:
     @asynccontextmanager
     async def open_blob(self, blob: Descriptor, offset: int = 0) -> AsyncIterator[AsyncIterator[bytes]]:
         if self.manifest.config is None or blob.digest != self.manifest.config.digest:
-            # Lost since it was pushed; the next attempt exports it again.
-            raise LongshoreError("target_blob_unknown", f"The target does not have the layer {blob.digest} any more.")
+            raise _lost(blob)
         yield _once(self.config[offset:])
+
+    def download_blob(
+        self,
+        blob: Descriptor,
+        offset: int = 0,  # noqa: ARG002 - the protocol's
+    ) -> AbstractAsyncContextManager[Download]:
+        raise _lost(blob)
 
     def board(self, board: ProgressBoard) -> ProgressBoard:
         """Return where the rest of the copy may show itself: the layers have been shown, under their diff ids."""
@@ -68,6 +75,11 @@ class _WithoutLayers:
     def show(self, digest: Digest, layer: LayerProgress) -> None:
         if digest not in self._layers:
             self._board.show(digest, layer)
+
+
+def _lost(layer: Descriptor) -> LongshoreError:
+    """A layer was lost since it was pushed; the next attempt exports it again."""
+    return LongshoreError("target_blob_unknown", f"The target does not have the layer {layer.digest} any more.")
 
 
 def _config(image: DescribedImage, documents: Mapping[str, bytes]) -> bytes:

@@ -1,8 +1,9 @@
 """One repository of the target registry, as the copy writes to it."""
 
-from collections.abc import AsyncIterable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 
+from import_worker.endpoints import Body
 from shared.errors import LongshoreError
 from shared.oci.descriptor import Descriptor
 from shared.oci.digest import Digest
@@ -49,8 +50,21 @@ class RegistryUpload:
         self._repository = repository
         self._session = session
 
-    async def send(self, blob: Descriptor, chunks: AsyncIterable[bytes]) -> None:
-        await self._repository.upload_blob(self._session, blob, chunks)
+    async def send(self, blob: Descriptor, content: bytes) -> None:
+        await self._repository.put_blob(self._session, blob, content)
+
+    async def append(self, offset: int, body: Body) -> None:
+        self._session = await self._repository.append_to_blob(self._session, offset, body)
+
+    async def taken(self) -> int | None:
+        found = await self._repository.find_session(self._session)
+        if found is None:
+            return None
+        self._session, taken = found
+        return taken
+
+    async def commit(self, blob: Descriptor) -> None:
+        await self._repository.commit_upload(self._session, blob.digest)
 
     async def cancel(self) -> None:
         # The registry drops abandoned sessions by itself; asking is a courtesy.

@@ -1,7 +1,8 @@
 """Running several things at once so that the first failure ends them all, as one plain exception."""
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import Executor
 from typing import Any, TypeVar
 
 # Python 3.11's asyncio.wait_for, which libraries use, loses a cancellation now and then; then it is said again.
@@ -21,6 +22,21 @@ async def gather_all(work: Sequence[Awaitable[_Result]]) -> Sequence[_Result]:
         return await asyncio.gather(*tasks)
     finally:
         await cancel_all(tasks)
+
+
+async def run_in_thread(
+    work: Callable[[], _Result], abort: Callable[[], None], executor: Executor | None = None
+) -> _Result:
+    """Run work in a thread; when this is cancelled, abort the work and wait until it has ended."""
+    running = asyncio.get_running_loop().run_in_executor(executor, work)
+    try:
+        return await asyncio.shield(running)
+    except asyncio.CancelledError:
+        abort()
+        await asyncio.wait({running})
+        if not running.cancelled():
+            running.exception()  # It is the abort's consequence; nobody else will look at it.
+        raise
 
 
 async def cancel_all(tasks: Sequence["asyncio.Future[Any]"]) -> None:

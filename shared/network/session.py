@@ -8,6 +8,8 @@ from importlib import metadata
 
 import aiohttp
 
+from shared.network.bulk.dialer import Dialer
+from shared.network.bulk.exchange import BulkExchanges
 from shared.network.guard import Guard
 from shared.network.policy import NetworkPolicy
 from shared.network.tls import TlsSettings
@@ -37,9 +39,10 @@ STREAM_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT,
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """A session with the rules that hold for it."""
+    """A session with the rules that hold for it; `bulk` is for what is too large to pass through `http`."""
 
     http: aiohttp.ClientSession
+    bulk: BulkExchanges
     tls: TlsSettings
     policy: NetworkPolicy
 
@@ -48,15 +51,16 @@ class Outgoing:
 async def open_outgoing(policy: NetworkPolicy) -> AsyncIterator[Outgoing]:
     """Open a session that obeys the policy; raises ValueError where a file of authorities cannot be read."""
     tls = await asyncio.to_thread(TlsSettings.load, policy)
+    guard = Guard(policy)
     connector = aiohttp.TCPConnector(
-        socket_factory=Guard(policy).make_socket,
+        socket_factory=guard.make_socket,
         limit=MAX_CONNECTIONS,
         limit_per_host=MAX_CONNECTIONS_PER_HOST,
         keepalive_timeout=KEEP_ALIVE,
     )
     async with aiohttp.ClientSession(
         connector=connector,
-        headers={"User-Agent": user_agent(), "Accept-Encoding": "identity"},
+        headers=default_headers(),
         timeout=STREAM_TIMEOUT,
         cookie_jar=aiohttp.DummyCookieJar(),
         trust_env=False,
@@ -65,7 +69,16 @@ async def open_outgoing(policy: NetworkPolicy) -> AsyncIterator[Outgoing]:
         max_line_size=MAX_HEADER_LINE,
         max_field_size=MAX_HEADER_LINE,
     ) as http:
-        yield Outgoing(http, tls, policy)
+        bulk = BulkExchanges(Dialer(guard, tls, CONNECT_TIMEOUT), timeout=READ_TIMEOUT)
+        try:
+            yield Outgoing(http, bulk, tls, policy)
+        finally:
+            bulk.close()
+
+
+def default_headers() -> dict[str, str]:
+    """Return what every request carries; bodies come as they are, since their digests are those of the bytes."""
+    return {"User-Agent": user_agent(), "Accept-Encoding": "identity"}
 
 
 def user_agent() -> str:

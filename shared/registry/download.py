@@ -3,12 +3,12 @@
 from collections.abc import AsyncGenerator
 from http import HTTPStatus
 
-import aiohttp
-
+from shared.network.bulk.exchange import BulkResponse
 from shared.oci.descriptor import Descriptor
 from shared.registry.failures import Failure
 from shared.registry.network_errors import CAUGHT, translated
 from shared.registry.request import Request, authority
+from shared.registry.wire import Response
 
 
 def range_header(blob: Descriptor, offset: int) -> dict[str, str]:
@@ -16,7 +16,7 @@ def range_header(blob: Descriptor, offset: int) -> dict[str, str]:
     return {"Range": f"bytes={offset}-{blob.size - 1}"} if offset else {}
 
 
-def bytes_to_skip(request: Request, response: aiohttp.ClientResponse, blob: Descriptor, offset: int) -> int:
+def bytes_to_skip(request: Request, response: Response, blob: Descriptor, offset: int) -> int:
     """Return how much of the answer comes before the offset; raises where the answer is not of this blob.
 
     A registry may answer a Range with the whole blob (200): then its beginning is read and thrown away, which costs
@@ -33,14 +33,11 @@ def bytes_to_skip(request: Request, response: aiohttp.ClientResponse, blob: Desc
     return 0
 
 
-async def read_blob(
-    request: Request, response: aiohttp.ClientResponse, *, skip: int, size: int
-) -> AsyncGenerator[bytes, None]:
+async def read_blob(request: Request, response: Response, *, skip: int, size: int) -> AsyncGenerator[bytes, None]:
     """Yield `size` bytes as they arrive, after leaving out `skip`; raises where there are fewer or more."""
     left = size
     try:
-        # Not iter_any(): that joins what has arrived, which costs a copy of every byte.
-        async for chunk, _ in response.content.iter_chunks():
+        async for chunk in response.content.iter_any():
             part = chunk
             if skip:
                 part, skip = chunk[skip:], max(0, skip - len(chunk))
@@ -57,7 +54,48 @@ async def read_blob(
         raise request.failed(Failure.UNAVAILABLE, "ended too early", host=authority(response.url))
 
 
-def _check_length(request: Request, response: aiohttp.ClientResponse, expected: int) -> None:
+class BlobDownload:
+    """A blob's bytes from an offset on, for a thread to read; made of an open answer, which its opener releases."""
+
+    def __init__(self, request: Request, response: BulkResponse, *, skip: int, size: int) -> None:
+        """Take the answer to a request: `skip` bytes are left out, and `size` are due after them."""
+        self._request = request
+        self._response = response
+        self._skip = skip
+        self._left = size
+
+    def read_into(self, buffer: memoryview) -> int:
+        """Wait for bytes and return how many; 0 at the blob's end.
+
+        Raises `*_unavailable` where there are fewer than due, and `blob_digest_mismatch` where there are more.
+        """
+        while self._skip:
+            self._skip -= self._read(buffer[: self._skip])
+        if not self._left:
+            # A server that knows the length has ended here; another one shows now whether it has more.
+            if self._response.content_length is None and self._response.read_into(buffer):
+                raise _too_long(self._request, self._response)
+            return 0
+        count = self._read(buffer[: self._left])
+        self._left -= count
+        return count
+
+    def abort(self) -> None:
+        """Make a read that waits in another thread end, with an error."""
+        self._response.abort()
+
+    def _read(self, buffer: memoryview) -> int:
+        host = authority(self._response.url)
+        try:
+            count = self._response.read_into(buffer)
+        except CAUGHT as error:
+            raise translated(self._request, host, error) from None
+        if not count:
+            raise self._request.failed(Failure.UNAVAILABLE, "ended too early", host=host)
+        return count
+
+
+def _check_length(request: Request, response: Response, expected: int) -> None:
     stated = response.content_length
     if stated is None or stated == expected:
         return
@@ -68,6 +106,6 @@ def _check_length(request: Request, response: aiohttp.ClientResponse, expected: 
     )
 
 
-def _too_long(request: Request, response: aiohttp.ClientResponse) -> Exception:
+def _too_long(request: Request, response: Response) -> Exception:
     host = authority(response.url)
     return request.failed(Failure.CONTENT_MISMATCH, "sent more bytes than the manifest says", host=host)

@@ -1,11 +1,13 @@
 """The one place where the HTTP client's exceptions, and the system's below it, become Longshore's errors."""
 
 import errno
+import socket
 import ssl
 
 import aiohttp
 
 from shared.errors import LongshoreError
+from shared.network.bulk.dialer import ConnectTimeoutError
 from shared.network.guard import Calling
 from shared.registry.failures import Failure
 from shared.registry.request import Request
@@ -16,11 +18,14 @@ CAUGHT = (aiohttp.ClientError, TimeoutError, OSError, ValueError)
 # In this order: some of the client's classes are OSErrors or TimeoutErrors too.
 _BY_TYPE: tuple[tuple[tuple[type[Exception], ...], tuple[Failure, str, str]], ...] = (
     (
-        (aiohttp.ConnectionTimeoutError,),
+        (aiohttp.ConnectionTimeoutError, ConnectTimeoutError),
         (Failure.UNREACHABLE, "cannot be reached", "it did not accept a connection in time"),
     ),
     ((TimeoutError,), (Failure.STALLED, "did not answer in time", "")),
-    ((aiohttp.ClientConnectorDNSError,), (Failure.UNREACHABLE, "cannot be reached", "its name cannot be resolved")),
+    (
+        (aiohttp.ClientConnectorDNSError, socket.gaierror),
+        (Failure.UNREACHABLE, "cannot be reached", "its name cannot be resolved"),
+    ),
     (
         (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError),
         (Failure.HOST_REFUSED, "may not be called", "it is not a plain host name or address"),

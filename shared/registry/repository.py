@@ -3,26 +3,27 @@
 from collections.abc import AsyncIterable, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from http import HTTPStatus
+from typing import cast
 
 from yarl import URL
 
 from shared.errors import LongshoreError
+from shared.network.bulk.exchange import BulkBody, BulkResponse
 from shared.oci.descriptor import Descriptor
 from shared.oci.digest import Digest
 from shared.oci.manifest import Manifest
 from shared.oci.reference import check_tag
-from shared.registry.download import bytes_to_skip, read_blob
+from shared.registry.download import BlobDownload, bytes_to_skip, read_blob
 from shared.registry.failures import Failure
 from shared.registry.locations import upload_location
 from shared.registry.manifests import check_pushed, check_reference, read_descriptor, read_manifest
 from shared.registry.referrer_list import MAX_REFERRER_PAGES, read_referrers
 from shared.registry.request import OK, Reply, Request
-from shared.registry.sized_body import BodySizeError, SizedBody
 from shared.registry.steps import OK_OR_MISSING, Steps, check_name
 from shared.registry.streamed_body import StreamedBody
 from shared.registry.tag_list import MAX_PAGES, next_page, read_tags
 from shared.registry.transport import Transport
-from shared.registry.uploads import UploadSession
+from shared.registry.uploads import UploadSession, bytes_taken
 
 
 class Repository:
@@ -134,6 +135,15 @@ class Repository:
             async with aclosing(read_blob(request, response, skip=skip, size=blob.size - offset)) as chunks:
                 yield chunks
 
+    @asynccontextmanager
+    async def download_blob(self, blob: Descriptor, offset: int = 0) -> AsyncIterator[BlobDownload]:
+        """As `open_blob`, for a thread to read; the offset is before the blob's end."""
+        request = self._steps.get_blob(blob, offset, bulk=True)
+        async with self._transport.stream(request) as response:
+            skip = bytes_to_skip(request, response, blob, offset)
+            # What was asked for in bulk is answered in bulk.
+            yield BlobDownload(request, cast("BulkResponse", response), skip=skip, size=blob.size - offset)
+
     async def mount_blob(self, blob: Descriptor, from_repository: str) -> UploadSession | None:
         """Link a blob from another repository of this registry (end-11); None where that was done.
 
@@ -154,23 +164,32 @@ class Repository:
         request = self._steps.start_upload()
         return _session(request, await self._transport.ask(request))
 
-    async def upload_blob(self, session: UploadSession, blob: Descriptor, chunks: AsyncIterable[bytes]) -> None:
-        """Send the whole blob in one PUT (end-6); afterwards the registry holds it, checked by digest.
+    async def put_blob(self, session: UploadSession, blob: Descriptor, content: bytes) -> None:
+        """Send a whole blob in one PUT (end-6); afterwards the registry holds it, checked by digest."""
+        await self._transport.ask_once(self._steps.put_blob(session, blob.digest, content))
 
-        What the chunks raise comes out unchanged, and leaves the blob uncommitted. When this returns or raises,
-        nobody reads the chunks any more.
+    async def append_to_blob(self, session: UploadSession, offset: int, body: BulkBody) -> UploadSession:
+        """Send bytes in one PATCH, the first of them being the blob's at `offset` (end-5), written by a thread.
+
+        Returns where to go on. What the body raises comes out unchanged.
         """
-        body = SizedBody(chunks, blob.size)
-        request = self._steps.upload_blob(session, blob, body)
+        request = self._steps.append_to_blob(session, offset, body)
+        return _session(request, await self._transport.send(request))
+
+    async def find_session(self, session: UploadSession) -> tuple[UploadSession, int] | None:
+        """Return where to go on with an upload, and how many bytes the registry says it has taken (end-13).
+
+        None where it does not know the session any more, or does not say.
+        """
+        request = self._steps.find_session(session)
         try:
-            await self._transport.send(request)
-        except LongshoreError:
-            _raise_own(body, blob)
-            raise
-        finally:
-            await body.stop()
-        if not body.complete:
-            raise request.failed(Failure.PROTOCOL, "took the blob before it was sent")
+            reply = await self._transport.ask_once(request)
+        except LongshoreError as error:
+            if error.kind.parks:
+                raise
+            return None
+        taken = bytes_taken(reply.headers.get("Range"))
+        return (_session(request, reply), taken) if taken and reply.headers.get("Location") else None
 
     async def stream_upload(self, session: UploadSession, chunks: AsyncIterable[bytes]) -> UploadSession:
         """Send a blob whose size and digest show at its end (end-5, chunked as docker push does).
@@ -211,14 +230,6 @@ class Repository:
 
 def _session(request: Request, reply: Reply) -> UploadSession:
     return UploadSession(str(upload_location(request, request.url, reply.headers.get("Location"))))
-
-
-def _raise_own(body: SizedBody, blob: Descriptor) -> None:
-    """Raise what the chunks failed of, if they did: the registry's error is only its consequence."""
-    if isinstance(body.error, BodySizeError):
-        raise LongshoreError("blob_digest_mismatch", f"Blob {blob.digest} is not what its manifest says: {body.error}.")
-    if body.error:
-        raise body.error
 
 
 async def _nothing() -> AsyncIterator[bytes]:

@@ -9,6 +9,7 @@ from multidict import CIMultiDictProxy
 from yarl import URL
 
 from shared.errors import LongshoreError, Side
+from shared.network.bulk.exchange import BulkBody
 from shared.network.session import SMALL_TIMEOUT
 from shared.oci.manifest import MAX_MANIFEST_SIZE
 from shared.registry.failures import Failure, failed
@@ -35,7 +36,7 @@ class Request:
     """One step of the distribution spec.
 
     `step` completes the sentence "<host> answered 404 while …". `accepts` lists the statuses that are a success.
-    `limit` bounds the answer's body in bytes, where it is read as a whole.
+    `limit` bounds the answer's body in bytes, where it is read as a whole; `bulk` asks for one that a thread reads.
     """
 
     side: Side
@@ -45,7 +46,8 @@ class Request:
     url: URL
     scopes: Scopes = NO_SCOPES
     headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytes | StreamedBody | None = None
+    body: bytes | StreamedBody | BulkBody | None = None
+    bulk: bool = False
     accepts: frozenset[int] = OK
     limit: int = MAX_MANIFEST_SIZE
     timeout: aiohttp.ClientTimeout = SMALL_TIMEOUT
@@ -53,7 +55,7 @@ class Request:
     @property
     def replayable(self) -> bool:
         """False where the body is a stream, which cannot be sent a second time."""
-        return not isinstance(self.body, StreamedBody)
+        return self.body is None or isinstance(self.body, bytes)
 
     @property
     def host(self) -> str:

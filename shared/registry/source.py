@@ -10,6 +10,7 @@ from shared.oci.reference import Reference
 from shared.planning.referrers import Attachment
 from shared.registry.client import Registries
 from shared.registry.credential import Credential
+from shared.registry.download import BlobDownload
 from shared.registry.referrers import ReferrerFinder
 from shared.registry.repository import Repository
 
@@ -45,6 +46,9 @@ class RegistrySource:
     async def attachments(self, subjects: Sequence[Digest]) -> Sequence[Attachment]:
         """Return what refers to these manifests. Fits `planning.referrers.ReferrersSource`."""
         return await self._referrers.attachments(subjects)
+
+    def download_blob(self, blob: Descriptor, offset: int = 0) -> AbstractAsyncContextManager[BlobDownload]:
+        return self._repository.download_blob(blob, offset)
 
     @property
     def _wanted(self) -> str:

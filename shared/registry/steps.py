@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 from yarl import URL
 
 from shared.errors import Side
+from shared.network.bulk.exchange import BulkBody
 from shared.network.session import STREAM_TIMEOUT
 from shared.oci import media_types
 from shared.oci.descriptor import Descriptor
@@ -24,7 +25,6 @@ from shared.registry.manifests import check_reference
 from shared.registry.referrer_list import REFERRERS_ANSWERS
 from shared.registry.request import OK, Request, Subject
 from shared.registry.scopes import DELETE, PULL, PULL_PUSH, Scopes
-from shared.registry.sized_body import SizedBody
 from shared.registry.streamed_body import StreamedBody
 from shared.registry.tag_list import MAX_PAGE_BYTES, PAGE_SIZE
 from shared.registry.uploads import UploadSession
@@ -38,6 +38,7 @@ ACCEPTED = frozenset({202})
 # The specification says 202; go-containerregistry takes the other two as well, having met them.
 APPENDED = frozenset({201, 202, 204})
 MOUNTED_OR_ACCEPTED = CREATED | ACCEPTED
+SESSION_FOUND = frozenset({204})
 # The specification says 201; older registries say the other two.
 PUSHED = frozenset({200, 201, 202})
 # 404: it is gone already. 405: the registry lets sessions run out by themselves.
@@ -127,7 +128,7 @@ class Steps:
             accepts=OK_OR_MISSING,
         )
 
-    def get_blob(self, blob: Descriptor, offset: int) -> Request:
+    def get_blob(self, blob: Descriptor, offset: int, *, bulk: bool = False) -> Request:
         return Request(
             side=self.account.side,
             subject=Subject.BLOB,
@@ -136,6 +137,7 @@ class Steps:
             url=self._url(f"blobs/{blob.digest}"),
             scopes=self._scopes,
             headers=range_header(blob, offset),
+            bulk=bulk,
             accepts=OK_OR_PARTIAL,
             timeout=STREAM_TIMEOUT,
         )
@@ -163,17 +165,44 @@ class Steps:
             accepts=ACCEPTED,
         )
 
-    def upload_blob(self, session: UploadSession, blob: Descriptor, body: SizedBody) -> Request:
+    def put_blob(self, session: UploadSession, digest: Digest, content: bytes) -> Request:
         return Request(
             side=self.account.side,
             subject=Subject.UPLOAD,
-            step=f"uploading blob {blob.digest} to {self.name}",
+            step=f"uploading blob {digest} to {self.name}",
             method="PUT",
-            url=with_digest(self._session_url(session), str(blob.digest)),
+            url=with_digest(self._session_url(session), str(digest)),
             scopes=self._scopes,
-            headers={"Content-Type": "application/octet-stream", "Content-Length": str(blob.size)},
-            body=body,
+            headers={"Content-Type": "application/octet-stream"},
+            body=content,
             accepts=CREATED,
+        )
+
+    def find_session(self, session: UploadSession) -> Request:
+        return Request(
+            side=self.account.side,
+            subject=Subject.UPLOAD,
+            step=f"looking for an upload to {self.name}",
+            method="GET",
+            url=self._session_url(session),
+            scopes=self._scopes,
+            accepts=SESSION_FOUND,
+        )
+
+    def append_to_blob(self, session: UploadSession, offset: int, body: BulkBody) -> Request:
+        """The first bytes go without Content-Range, which several registries take for a chunk of limited size."""
+        ranged = {"Content-Range": f"{offset}-{offset + body.size - 1}"} if offset else {}
+        return Request(
+            side=self.account.side,
+            subject=Subject.UPLOAD,
+            step=f"uploading a blob to {self.name}",
+            method="PATCH",
+            url=self._session_url(session),
+            scopes=self._scopes,
+            headers={"Content-Type": "application/octet-stream", **ranged},
+            body=body,
+            bulk=True,
+            accepts=APPENDED,
             timeout=STREAM_TIMEOUT,
         )
 

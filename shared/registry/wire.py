@@ -1,14 +1,16 @@
 """One request on the wire, redirects included; no credentials but those handed in, no retries."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import TypeAlias, cast
 
 import aiohttp
 from yarl import URL
 
+from shared.network.bulk.exchange import BulkBody, BulkRequest, BulkResponse
 from shared.network.guard import calling
-from shared.network.session import Outgoing
+from shared.network.session import Outgoing, default_headers
 from shared.registry.failures import Failure
 from shared.registry.locations import origin, redirect_target
 from shared.registry.network_errors import CAUGHT, translated
@@ -19,6 +21,8 @@ REDIRECTS = frozenset({301, 302, 303, 307, 308})
 MAX_REDIRECTS = 5
 # Bytes of an error answer or of a redirect's body.
 MAX_COMPLAINT_SIZE = 64 * 1024
+Response: TypeAlias = aiohttp.ClientResponse | BulkResponse
+
 _REDIRECTED_METHODS = frozenset({"GET", "HEAD"})
 
 
@@ -29,7 +33,7 @@ class Wire:
     outgoing: Outgoing
 
     @asynccontextmanager
-    async def open(self, request: Request, authorization: str | None = None) -> AsyncIterator[aiohttp.ClientResponse]:
+    async def open(self, request: Request, authorization: str | None = None) -> AsyncIterator[Response]:
         """Send the request and follow redirects; the answer's status may be any other.
 
         Credentials go to the request's own server, and never again once a redirect has left it.
@@ -47,9 +51,7 @@ class Wire:
         raise request.failed(Failure.PROTOCOL, f"redirects more than {MAX_REDIRECTS} times")
 
     @asynccontextmanager
-    async def _exchange(
-        self, request: Request, url: URL, authorization: str | None
-    ) -> AsyncIterator[aiohttp.ClientResponse]:
+    async def _exchange(self, request: Request, url: URL, authorization: str | None) -> AsyncIterator[Response]:
         response = await self._send(request, url, authorization)
         try:
             yield response
@@ -57,24 +59,33 @@ class Wire:
             # The client closes a connection with half an answer or half a body in it, and keeps any other.
             response.release()
 
-    async def _send(self, request: Request, url: URL, authorization: str | None) -> aiohttp.ClientResponse:
+    async def _send(self, request: Request, url: URL, authorization: str | None) -> Response:
         headers = {**request.headers, "Authorization": authorization} if authorization else request.headers
+        send = self._send_bulk if request.bulk else self._send_small
         with calling(url.raw_host or "") as call:
             try:
-                return await self.outgoing.http.request(
-                    request.method,
-                    url,
-                    headers=headers,
-                    data=request.body,
-                    allow_redirects=False,
-                    timeout=request.timeout,
-                    ssl=self.outgoing.tls.context(url.raw_host or "", url.port or 0),
-                )
+                return await send(request, url, headers)
             except CAUGHT as error:
                 raise translated(request, authority(url), error, call) from None
 
+    async def _send_small(self, request: Request, url: URL, headers: Mapping[str, str]) -> Response:
+        return await self.outgoing.http.request(
+            request.method,
+            url,
+            headers=headers,
+            data=request.body,
+            allow_redirects=False,
+            timeout=request.timeout,
+            ssl=self.outgoing.tls.context(url.raw_host or "", url.port or 0),
+        )
 
-async def read_reply(request: Request, response: aiohttp.ClientResponse) -> Reply:
+    async def _send_bulk(self, request: Request, url: URL, headers: Mapping[str, str]) -> Response:
+        fields = (default_headers() | dict(headers)).items()
+        body = cast("BulkBody | None", request.body)
+        return await self.outgoing.bulk.request(BulkRequest(method=request.method, url=url, fields=fields, body=body))
+
+
+async def read_reply(request: Request, response: Response) -> Reply:
     """Read an answer whose body fits in memory; a success beyond the request's limit is an error."""
     content = await _read_bounded(request, response, request.limit)
     if content is None:
@@ -82,13 +93,13 @@ async def read_reply(request: Request, response: aiohttp.ClientResponse) -> Repl
     return Reply(response.status, response.headers, content)
 
 
-async def read_complaint_reply(request: Request, response: aiohttp.ClientResponse) -> Reply:
+async def read_complaint_reply(request: Request, response: Response) -> Reply:
     """Read an answer whose body is only words; one beyond the limit is left out."""
     content = await _read_bounded(request, response, MAX_COMPLAINT_SIZE)
     return Reply(response.status, response.headers, content or b"")
 
 
-async def _read_bounded(request: Request, response: aiohttp.ClientResponse, limit: int) -> bytes | None:
+async def _read_bounded(request: Request, response: Response, limit: int) -> bytes | None:
     """Return the body, or None where it is longer than the limit."""
     parts: list[bytes] = []
     size = 0

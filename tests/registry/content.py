@@ -51,5 +51,5 @@ async def read(repository: Repository, blob: Descriptor, offset: int = 0) -> byt
 
 async def push(repository: Repository, content: bytes) -> Descriptor:
     blob = described(content)
-    await repository.upload_blob(await repository.start_upload(), blob, pieces(content))
+    await repository.put_blob(await repository.start_upload(), blob, content)
     return blob

@@ -1,12 +1,12 @@
 """Dictionaries that play a source and a target, with faults on order."""
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from deploy.local.image import Image
-from import_worker.endpoints import Bring, MountFrom, Wait
+from import_worker.endpoints import Body, Bring, MountFrom, Wait
 from shared.errors import LongshoreError
 from shared.oci.descriptor import Descriptor
 from shared.oci.digest import Digest
@@ -36,23 +36,48 @@ class DictSource:
 
     @asynccontextmanager
     async def open_blob(self, blob: Descriptor, offset: int = 0) -> AsyncIterator[AsyncIterator[bytes]]:
+        yield self._chunks(self._open(blob, offset))
+
+    @asynccontextmanager
+    async def download_blob(self, blob: Descriptor, offset: int = 0) -> AsyncIterator["DictDownload"]:
+        yield self._open(blob, offset)
+
+    def _open(self, blob: Descriptor, offset: int) -> "DictDownload":
         name = str(blob.digest)
         self.opened.append((name, offset))
         content = self.damage.get(name) or self.content(name)
         breaks = self.break_at.get(name)
-        yield self._chunks(content, offset, breaks.pop(0) if breaks else None)
+        return DictDownload(memoryview(content), offset, breaks.pop(0) if breaks else None)
 
     def content(self, digest: str) -> bytes:
         blob = next(blob for blob in self.image.blobs if blob.digest == digest)
         return b"".join(blob.read())
 
     @staticmethod
-    async def _chunks(content: bytes, offset: int, end: int | None) -> AsyncIterator[bytes]:
-        for start in range(offset, len(content) if end is None else end, CHUNK):
+    async def _chunks(download: "DictDownload") -> AsyncIterator[bytes]:
+        buffer = memoryview(bytearray(CHUNK))
+        while count := download.read_into(buffer):
             await asyncio.sleep(0)
-            yield content[start : min(start + CHUNK, len(content) if end is None else end)]
-        if end is not None:
+            yield bytes(buffer[:count])
+
+
+class DictDownload:
+    """Reads up to `end`, where the connection breaks; None: up to the content's own end."""
+
+    def __init__(self, content: memoryview, offset: int, end: int | None) -> None:
+        self._rest = content[offset:end]
+        self._breaks = end is not None
+
+    def read_into(self, buffer: memoryview) -> int:
+        count = min(len(buffer), CHUNK, len(self._rest))
+        buffer[:count] = self._rest[:count]
+        self._rest = self._rest[count:]
+        if not count and self._breaks:
             raise LongshoreError("source_unavailable", "the connection broke")
+        return count
+
+    def abort(self) -> None:
+        self._rest = self._rest[:0]
 
 
 @dataclass
@@ -65,6 +90,9 @@ class DictTarget:
     lose_before_manifest: set[str] = field(default_factory=set)
     lose_after: int = 0
     writes: list[str] = field(default_factory=list)
+    break_uploads_at: list[int] = field(default_factory=list)
+    keeps_sessions: bool = True
+    appended: list[int] = field(default_factory=list)
     cancelled: int = 0
 
     async def has_blob(self, blob: Descriptor) -> bool:
@@ -102,13 +130,36 @@ class DictTarget:
 
 @dataclass
 class DictUpload:
-    target: DictTarget
+    """A session, which breaks where the target says so."""
 
-    async def send(self, blob: Descriptor, chunks: AsyncIterable[bytes]) -> None:
-        content = b"".join([chunk async for chunk in chunks])
-        assert len(content) == blob.size
-        self.target.blobs[str(blob.digest)] = content
+    target: DictTarget
+    content: bytearray = field(default_factory=bytearray)
+
+    async def send(self, blob: Descriptor, content: bytes) -> None:
+        self.content += content
+        await self.commit(blob)
+
+    async def append(self, offset: int, body: Body) -> None:
+        assert offset == len(self.content)
+        self.target.appended.append(offset)
+        await asyncio.to_thread(body.send_to, self._write)
+        assert len(self.content) == offset + body.size
+
+    async def taken(self) -> int | None:
+        return len(self.content) if self.target.keeps_sessions else None
+
+    async def commit(self, blob: Descriptor) -> None:
+        assert blob.digest.matches(bytes(self.content))
+        self.target.blobs[str(blob.digest)] = bytes(self.content)
         self.target.writes.append(str(blob.digest))
+
+    def _write(self, data: memoryview) -> None:
+        breaks = self.target.break_uploads_at
+        if breaks and len(self.content) + len(data) > breaks[0]:
+            self.content += data[: breaks[0] - len(self.content)]
+            breaks.pop(0)
+            raise LongshoreError("target_unavailable", "the connection broke")
+        self.content += data
 
     async def cancel(self) -> None:
         self.target.cancelled += 1
