@@ -126,9 +126,9 @@ def _cut_by_time(matching: ImageFilter, clauses: _Clauses, page: ImagePage) -> s
         begins = ">= (SELECT starts_at FROM period)"
     return f"""
         period AS MATERIALIZED (
-            SELECT starts_at, (upto - own)::bigint AS before FROM (
+            SELECT starts_at, upto - own AS before FROM (
                 SELECT *, sum(own) OVER (ORDER BY {order} ROWS UNBOUNDED PRECEDING) AS upto FROM (
-                    SELECT created_by, starts_at, sum(images) AS own FROM image_periods WHERE {clauses.counts}
+                    SELECT created_by, starts_at, sum(images)::integer AS own FROM image_periods WHERE {clauses.counts}
                     GROUP BY created_by, starts_at ORDER BY {order}
                 ) AS periods
             ) AS added_up

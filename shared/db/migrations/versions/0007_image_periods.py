@@ -15,7 +15,7 @@ PERIODS = (
         created_by text COLLATE "C",
         ready      boolean NOT NULL,
         starts_at  timestamptz NOT NULL,
-        images     bigint NOT NULL,
+        images     integer NOT NULL,
         summed     boolean NOT NULL DEFAULT false
     ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000)
     """,
