@@ -8,13 +8,15 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-OURS = ("shared", "api_service", "import_worker")
+OURS = ("shared", "api_service", "import_worker", "client")
 
 # Module or package -> what it must not reach, directly or through modules of ours.
 FORBIDDEN = {
-    "shared": {"api_service", "import_worker"},
-    "api_service": {"import_worker"},
-    "import_worker": {"api_service"},
+    "shared": {"api_service", "import_worker", "client"},
+    "api_service": {"import_worker", "client"},
+    "import_worker": {"api_service", "client"},
+    # It knows the HTTP contract alone.
+    "client": {"shared", "api_service", "import_worker"},
 }
 # These reach nothing but the standard library.
 PURE = ("shared.oci", "shared.imports", "shared.progress", "shared.errors")
@@ -51,10 +53,15 @@ HOMES = {
         "api_service.command_errors",
         "api_service.secret_commands",
         "api_service.token_commands",
+        "client.cli",
+        "client.commands",
+        "client.terminal.output",
         "import_worker.cli",
     ),
-    "rich": ("api_service.token_commands",),
+    "rich": ("api_service.token_commands", "client.commands", "client.terminal"),
 }
+# The parts of the client that are the `longshore` command; the rest is for other people's programs, too.
+COMMAND_LINE = ("client.cli", "client.commands", "client.terminal")
 # Migrations are alembic's; running them is not part of serving.
 SERVICES = ("api_service.app", "import_worker.worker")
 
@@ -128,6 +135,19 @@ def test_copy_core_reaches_no_io_library(package: str) -> None:
     for module in modules_of(package):
         for name in reached(module):
             assert name.partition(".")[0] not in IO_LIBRARIES, f"{module} reaches {name}"
+
+
+def test_the_python_client_needs_aiohttp_alone() -> None:
+    """Who imports it for a program of their own does not get a command line with it."""
+    for module in modules_of("client"):
+        if not any(within(module, part) for part in COMMAND_LINE):
+            ours = {name for name in reached(module) if any(within(name, part) for part in COMMAND_LINE)}
+            libraries = {name.partition(".")[0] for name in reached(module) - MODULES.keys()}
+            assert not ours, f"{module} reaches {ours}"
+            assert libraries - sys.stdlib_module_names <= {"aiohttp"}, module
+    assert [module for module in MODULES if "aiohttp" in direct_imports(module) and within(module, "client")] == [
+        "client.transport"
+    ]
 
 
 @pytest.mark.parametrize("library", HOMES)

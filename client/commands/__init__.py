@@ -1,0 +1,1 @@
+"""The `longshore` command: what each of its parts does."""

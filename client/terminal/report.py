@@ -1,0 +1,44 @@
+"""What became of an import, for a person."""
+
+from rich.console import Console
+from rich.text import Text
+
+from client.commands.import_result import NOT_STARTED, STARTED, THERE, ImportResult
+from client.errors import ApiError
+from client.terminal.figures import short_digest
+from client.terminal.safe_text import safe
+
+_MARKS = {"ready": ("✔", "green"), THERE: ("✔", "green"), STARTED: ("→", "yellow"), NOT_STARTED: ("-", "dim")}
+_BAD = ("✘", "red")
+
+
+def tell_result(result: ImportResult, *, console: Console, how: str = "", prefix: str = "") -> None:
+    """Print a line about the outcome, and below it what to do where it is a bad one."""
+    mark, style = _MARKS.get(result.state, _BAD)
+    line = Text(prefix) + Text(f"{mark} ", style=style) + Text(safe(_sentence(result)))
+    console.print(line + Text(f" ({how})" if how else "", style="dim"), soft_wrap=True)
+    for label, text in _advice(result):
+        console.print(Text(f"  {label} ", style="dim") + Text(safe(text)), soft_wrap=True)
+
+
+def _sentence(result: ImportResult) -> str:
+    where = result.image.reference if result.image else result.source
+    if result.error:
+        return f"{result.source}: {result.error.message}"
+    if result.state == "ready" and result.image:
+        return f"{where} is ready, sha256:{short_digest(result.image.digest)}"
+    if result.details:
+        return f"{where}: {result.details.message}"
+    return f"{where}: {result.started.message if result.started else NOT_STARTED}"
+
+
+def _advice(result: ImportResult) -> list[tuple[str, str]]:
+    failure, error = result.failure, result.error
+    if failure:
+        again = f"longshore retry {result.started.image_id}" if result.started else ""
+        told = [("hint:", failure.hint), ("code:", f"{failure.code}, {failure.side}"), ("again:", again)]
+    elif isinstance(error, ApiError):
+        told = [("hint:", error.hint), ("code:", f"{error.code}, request {error.request_id}")]
+    else:
+        told = [("hint:", error.hint if error else "")]
+    return [(label, text) for label, text in told if text]
