@@ -61,17 +61,13 @@ class Authenticator:
         return await self._bearer(self._challenge, scopes, None)
 
     async def answer(self, challenges: list[str], scopes: Scopes, sent: str | None) -> str | None:
-        """Answer a 401; None where there is nothing better than what was `sent`."""
+        """Answer a 401, with a fresh token where it asks for one; None where there is nothing better than `sent`."""
         chosen = self._choose(parse_challenges(challenges))
         if chosen is None:
             return None
         self._challenge = chosen.without("scope")
         answer = self._basic() if chosen.scheme == "basic" else await self._bearer(chosen, scopes, sent)
         return answer if answer != sent else None
-
-    def forget(self, scopes: Scopes) -> None:
-        """Drop the token for these scopes, so that the next request fetches a new one."""
-        self._tokens.drop(self._key(scopes))
 
     def secrets(self, sent: str | None) -> tuple[str, ...]:
         """Return what must not appear in a message, though a registry might repeat it."""

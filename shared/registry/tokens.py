@@ -78,10 +78,6 @@ class TokenCache:
         # One caller's cancellation must not fail the others that wait for the same token.
         return await asyncio.shield(task)
 
-    def drop(self, key: TokenKey) -> None:
-        """Forget a token that the registry no longer takes."""
-        self._tokens.pop(key, None)
-
     async def close(self) -> None:
         """Stop what is still being fetched."""
         tasks = tuple(self._fetching.values())
@@ -107,4 +103,4 @@ class TokenCache:
 def _lifetime(stated: object) -> float:
     if not isinstance(stated, int | float) or isinstance(stated, bool) or not stated > 0:
         return DEFAULT_LIFETIME
-    return min(float(stated), MAX_LIFETIME)
+    return float(min(stated, MAX_LIFETIME))

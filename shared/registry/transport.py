@@ -91,14 +91,16 @@ class Transport:
             yield response
 
     async def _answered(self, request: Request, challenged: Reply, sent: str | None) -> str:
-        """Return what to send after a 401; raises where there is nothing better, or no second body."""
-        if not request.replayable:
-            self._auth.forget(request.scopes)
-            raise request.failed(Failure.UNAVAILABLE, "no longer took its own token")
+        """Return what to send after a 401; raises where there is nothing better, or no second body.
+
+        In the latter case whoever tries again has a fresh token, which has been fetched by then.
+        """
         challenges = challenged.headers.getall("WWW-Authenticate", [])
         answer = await self._auth.answer(challenges, request.scopes, sent)
         if answer is None:
             raise await self._refused(request, challenged, sent)
+        if not request.replayable:
+            raise request.failed(Failure.UNAVAILABLE, "no longer took its own token")
         return answer
 
     async def _check(self, request: Request, response: Response, sent: str | None) -> None:
