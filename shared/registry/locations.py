@@ -5,14 +5,14 @@ from urllib.parse import quote
 
 from yarl import URL
 
-from shared.network.policy import NetworkPolicy
+from shared.network.policy import HTTP_PORT, NetworkPolicy
 from shared.registry.failures import Failure
 from shared.registry.request import Request, authority
 
 
 def origin(url: URL) -> tuple[str, str, int | None]:
     """Return what must be equal for two addresses to belong to the same server."""
-    return url.scheme, url.raw_host or "", url.port
+    return url.scheme, (url.raw_host or "").lower(), url.port
 
 
 def redirect_target(request: Request, current: URL, location: str | None, policy: NetworkPolicy) -> URL:
@@ -30,7 +30,7 @@ def redirect_target(request: Request, current: URL, location: str | None, policy
 
 def upload_location(request: Request, answered: URL, location: str | None) -> URL:
     """Return the address of an upload session, its query untouched; it must be on the registry itself."""
-    url = _joined(request, answered, location)
+    url = _secured(request.url, _joined(request, answered, location))
     if origin(url) != origin(request.url):
         raise request.failed(
             Failure.PROTOCOL,
@@ -45,6 +45,18 @@ def with_digest(location: URL, digest: str) -> URL:
     address = str(location.with_fragment(None))
     joint = "&" if location.raw_query_string else "?"
     return URL(f"{address}{joint}digest={digest}", encoded=True)
+
+
+def _secured(own: URL, url: URL) -> URL:
+    """Return the address under TLS where it is the registry's own but for that.
+
+    A registry behind a proxy that ends TLS may take itself for one of plain http (goharbor/harbor #61, distribution
+    #970). What is sent stays where it would have gone, and never goes there in clear.
+    """
+    downgraded = (own.scheme, url.scheme) == ("https", "http")
+    if not downgraded or origin(url)[1] != origin(own)[1] or url.port not in (HTTP_PORT, own.port):
+        return url
+    return url.with_scheme("https").with_port(own.explicit_port)
 
 
 def _joined(request: Request, current: URL, location: str | None) -> URL:

@@ -17,6 +17,7 @@ from shared.network.policy import NetworkPolicy
 # Registries, as references name them, whose token service has another host name than they have themselves.
 PINNED: Final[Mapping[str, str]] = {
     "docker.io": "auth.docker.io",
+    "registry.digitalocean.com": "api.digitalocean.com",
     "registry.gitlab.com": "gitlab.com",
 }
 
@@ -36,14 +37,18 @@ def read_realm(text: str, registry: str, base: URL, policy: NetworkPolicy) -> Re
     """
     try:
         url = URL(text, encoded=True)
-        host, port = url.raw_host, url.port
+        host, port = (url.raw_host or "").lower(), url.port
     except ValueError:
-        host, port = None, None
-    if host is None or port is None or url.scheme not in ("http", "https") or url.raw_user is not None:
+        host, port = "", None
+    if not host or port is None or url.scheme not in ("http", "https") or url.raw_user is not None:
         raise ValueError("its token service has no usable address")
+    if url.scheme == "http" and base.scheme == "https":
+        raise ValueError(f"its token service is at http://{host}:{port}, while the registry itself is under TLS")
     if url.scheme == "http" and not policy.allows_plain(host, port):
         raise ValueError(f"its token service is at http://{host}:{port}, which is not listed for plain http")
-    return Realm(url.with_fragment(None), host == base.raw_host or _pinned(registry, host, port, policy))
+    return Realm(
+        url.with_fragment(None), host == (base.raw_host or "").lower() or _pinned(registry, host, port, policy)
+    )
 
 
 def _pinned(registry: str, host: str, port: int, policy: NetworkPolicy) -> bool:
