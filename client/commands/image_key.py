@@ -1,27 +1,40 @@
-"""An image as people name it on the command line: by id, or by repository and tag."""
+"""An image as people name it on the command line: by id, or by as much of its name as makes it clear."""
 
 from client.errors import ApiError, Problem
-from client.image import FullImage
+from client.image import FullImage, Image
 from client.image_query import ImageQuery
 from client.longshore_client import LongshoreClient
 
+# Names of images that are worth reading where one name means several.
+NAMED = 5
+
 
 async def find_image(client: LongshoreClient, key: str) -> FullImage:
-    """Return the image; raises ApiError `image_not_found`."""
+    """Return the image of this id or name; the name's first parts may be left out.
+
+    Raises ApiError `image_not_found`, and `image_ambiguous`, which the API itself does not have.
+    """
     if key.isascii() and key.isdecimal():
         return await client.image(int(key))
-    # The list's filter has no host; a name without a host may begin with any part, so both are tried.
-    for text in (key, key.partition("/")[2]):
-        if text:
-            async for image in client.images(ImageQuery(tag=text)):
-                if key in (image.name, image.reference):
-                    return await client.image(image.id)
-    raise ApiError(
-        Problem(
-            status=404,
-            code="image_not_found",
-            title="There is no image of this name",
-            detail=f"There is no image {key}.",
-            hint="Name it by its id, or as repository:tag in the target; `longshore images` lists both.",
-        )
-    )
+    found = await _named(client, key)
+    if len(found) == 1:
+        return await client.image(found[0].id)
+    if found:
+        names = ", ".join(f"{image.name} ({image.id})" for image in found[:NAMED])
+        raise _error("image_ambiguous", f"{key} may be one of several: {names}.")
+    raise _error("image_not_found", f"There is no image {key}.")
+
+
+async def _named(client: LongshoreClient, key: str) -> list[Image]:
+    """Return the one image of exactly this name, else those whose names end with it."""
+    listed: list[Image] = []
+    # The list's filter knows no hosts, which a full reference begins with.
+    for text in filter(None, (key, key.partition("/")[2])):
+        listed = listed or [image async for image in client.images(ImageQuery(tag=text))]
+    exact = [image for image in listed if key in (image.name, image.reference)]
+    return exact or [image for image in listed if image.name.endswith(f"/{key}")]
+
+
+def _error(code: str, detail: str) -> ApiError:
+    hint = "Name it by its id, or by repository:tag; `longshore images` lists both."
+    return ApiError(Problem(status=404, code=code, title="Which image?", detail=detail, hint=hint))

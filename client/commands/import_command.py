@@ -78,6 +78,9 @@ async def _carry_out(
     client: LongshoreClient, requests: Sequence[ImportRequest], manner: Manner, *, many: bool, dry_run: bool
 ) -> ExitCode:
     if dry_run:
-        plan = plan_many(client, requests, as_json=manner.as_json)
-        return await (plan if many else plan_one(client, requests[0], as_json=manner.as_json))
-    return await (import_many(client, requests, manner) if many else import_one(client, requests[0], manner))
+        if many:
+            return await plan_many(client, requests, as_json=manner.as_json)
+        return await plan_one(client, requests[0], as_json=manner.as_json)
+    if many:
+        return await import_many(client, requests, manner)
+    return await import_one(client, requests[0], manner)

@@ -1,7 +1,5 @@
 """`longshore import SOURCE`: from the request to the reference to pull."""
 
-import time
-
 from client.commands.exit_codes import ExitCode
 from client.commands.follow_import import Manner, follow_import, tell_detached
 from client.commands.import_result import ImportResult
@@ -9,7 +7,7 @@ from client.commands.interruption import Interruption
 from client.import_request import ImportRequest
 from client.longshore_client import LongshoreClient
 from client.started_import import StartedImport
-from client.terminal.figures import duration, size
+from client.terminal.figures import size
 from client.terminal.output import messages, note, print_json, results
 from client.terminal.report import tell_result
 
@@ -28,7 +26,6 @@ async def finish_import(
     client: LongshoreClient, source: str, started: StartedImport, manner: Manner, interruption: Interruption
 ) -> ExitCode:
     """Follow a started import as far as it is wanted, and tell the outcome."""
-    begun = time.monotonic()
     details = None
     if manner.wait and not started.already:
         title = f"{source}, image {started.image_id}"
@@ -38,26 +35,26 @@ async def finish_import(
             return ExitCode.INTERRUPTED
     image = await client.image(started.image_id)
     result = ImportResult(source=source, started=started, details=details, image=image)
-    _tell(result, manner, seconds=time.monotonic() - begun)
+    _tell(result, manner)
     if interruption.asked:
         return ExitCode.INTERRUPTED
     return ExitCode.DONE if result.good else ExitCode.FAILED
 
 
-def _tell(result: ImportResult, manner: Manner, *, seconds: float) -> None:
+def _tell(result: ImportResult, manner: Manner) -> None:
     if manner.as_json:
         print_json(result.to_json())
         return
-    tell_result(result, console=messages(), how=_how(result, seconds))
+    tell_result(result, console=messages(), how=_how(result))
     if result.good and result.image:
         results().out(result.image.reference if manner.wait else result.image.id, highlight=False)
 
 
-def _how(result: ImportResult, seconds: float) -> str:
-    """Say what an import cost: time, and how its blobs came."""
+def _how(result: ImportResult) -> str:
+    """Say what came, and how its blobs did."""
     if result.details is None or result.image is None or not result.details.ready:
         return ""
     ways = [layer.transfer for layer in result.details.layers]
     words = (("copied", "copied"), ("mounted", "mounted"), ("existing", "there before"))
     told = [f"{ways.count(way)} {word}" for way, word in words if ways.count(way)]
-    return f"{size(result.image.size)} in {duration(seconds)}" + (f"; blobs: {', '.join(told)}" if told else "")
+    return size(result.image.size) + (f"; blobs: {', '.join(told)}" if told else "")

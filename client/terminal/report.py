@@ -22,14 +22,16 @@ def tell_result(result: ImportResult, *, console: Console, how: str = "", prefix
 
 
 def _sentence(result: ImportResult) -> str:
-    where = result.image.reference if result.image else result.source
+    """Name it as it was asked for; what to pull is a command's result, and stands on stdout."""
     if result.error:
-        return f"{result.source}: {result.error.message}"
-    if result.state == "ready" and result.image:
-        return f"{where} is ready, sha256:{short_digest(result.image.digest)}"
-    if result.details:
-        return f"{where}: {result.details.message}"
-    return f"{where}: {result.started.message if result.started else NOT_STARTED}"
+        told = result.error.message
+    elif result.state == "ready" and result.image:
+        told = f"ready, sha256:{short_digest(result.image.digest)}"
+    elif result.details:
+        told = result.details.message
+    else:
+        told = result.started.message if result.started else NOT_STARTED
+    return f"{result.source}: {told}"
 
 
 def _advice(result: ImportResult) -> list[tuple[str, str]]:
