@@ -136,10 +136,11 @@ async def use_cases_part(app: web.Application) -> AsyncIterator[None]:
         naming=naming,
         registry_host=settings.target_name,
         secrets=secrets,
+        referrers=settings.referrers,
     )
     ends = Ends(sources=app[SOURCES], target=app[TARGET], management=app[MANAGEMENT])
     stock = StockTaker(app[DATABASE], settings.shared.target.host)
-    app[DRY_RUN] = DryRun(app[DATABASE], finder, naming, ends, stock)
+    app[DRY_RUN] = DryRun(app[DATABASE], finder, naming, ends, stock, referrers=settings.referrers)
     app[REGISTRIES] = StoredRegistries(database=app[DATABASE], secrets=secrets, policy=policy)
     app[REPORTING] = ProgressReporting(database=app[DATABASE], retries=settings.retries, lease=settings.lease)
     app[FEED] = DetailsFeed(app[DATABASE], app[NOTIFICATIONS])

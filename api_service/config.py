@@ -27,7 +27,8 @@ class Settings:
 
     `target_name` is the target's public host, shown as `registryHost`. `drop_host_for` are the registries whose host
     is left out of an image's name in the target. `lease` is in seconds. `oidc` None: API tokens alone are taken.
-    `docker_source` says who may import from the workers' Docker Engine.
+    `docker_source` says who may import from the workers' Docker Engine. `referrers`: what refers to an image comes
+    along where a request does not say.
     """
 
     shared: SharedSettings
@@ -40,6 +41,7 @@ class Settings:
     retries: RetryPolicy
     oidc: OidcSettings | None = None
     docker_source: DockerSource = DockerSource.OFF
+    referrers: bool = True
 
 
 def read_settings() -> Settings:
@@ -57,6 +59,7 @@ def read_settings() -> Settings:
             retries=_read_retries(env),
             oidc=read_oidc(env, shared.source_network),
             docker_source=env.enum("DOCKER_SOURCE", DockerSource.OFF, enum=DockerSource, by_value=True),
+            referrers=env.bool("IMPORT_REFERRERS", default=True),
         )
 
 

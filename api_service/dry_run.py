@@ -19,7 +19,9 @@ from shared.db.images import Image
 from shared.errors import LongshoreError
 from shared.oci.engine_image import EngineImage
 from shared.oci.reference import Reference
+from shared.planning.find_referrers import find_referrers
 from shared.planning.make_plan import make_plan
+from shared.planning.referrers import Referrers
 from shared.registry.client import Registries, Registry
 from shared.registry.credential import Credential
 from shared.registry.source import RegistrySource
@@ -58,13 +60,16 @@ class DryRun:
         ends: Ends,
         stock: StockTaker,
         *,
+        referrers: bool,
         deadline: float = DEADLINE,
     ) -> None:
+        """Take what a plan is made of; `referrers` holds where a request does not say whether they come along."""
         self._database = database
         self._finder = finder
         self._naming = naming
         self._ends = ends
         self._stock = stock
+        self._referrers = referrers
         self._deadline = deadline
         self._slots = asyncio.Semaphore(PLANS_AT_ONCE)
 
@@ -73,6 +78,7 @@ class DryRun:
 
         Raises what the import would be refused for, whatever source and target raise, and `dry_run_timeout`.
         """
+        request = request.settled(referrers=self._referrers)
         source = await self._finder.find(request, by)
         if isinstance(source.reference, EngineImage):
             raise refuse_dry_run()
@@ -98,14 +104,17 @@ class DryRun:
         digest = source.digest or found
         image, verdict = await self._judge(Wanted.of(request, source, digest), target, by)
         plan = await make_plan(image_source, digest, request.platforms)
+        referrers = await find_referrers(image_source, plan) if request.referrers else Referrers()
         tag = await self._ends.management.find_tag(target.repository, target.tag)
-        stock = await self._stock.take(plan, self._ends.target.repository(target.repository))
+        blobs, manifests = [*plan.blobs, *referrers.blobs], [*plan.manifests, *referrers.manifests]
+        stock = await self._stock.take(blobs, manifests, self._ends.target.repository(target.repository))
         replaced = Overwritten(digest=tag, image=image) if tag and isinstance(verdict, Start) else None
         preview = ImportPreview(
             source=source,
             host=self._naming.host,
             target=target,
             plan=plan,
+            referrers=referrers,
             stock=stock,
             overwrites=replaced,
             room=await self._ends.management.room(target.repository),
@@ -144,4 +153,4 @@ def _message(verdict: Verdict, preview: ImportPreview) -> str:
         case Join():
             return JOINS
         case Start():
-            return REPLACES if preview.overwrites else STARTS
+            return " ".join((REPLACES if preview.overwrites else STARTS, *preview.referrers.left_out))

@@ -20,6 +20,7 @@ class Wanted:
     digest: str | None
     platforms: tuple[str, ...]
     force: bool
+    referrers: bool = False
 
     @classmethod
     def of(cls, request: ImportRequest, source: ImageSource, digest: Digest | None) -> "Wanted":
@@ -29,6 +30,7 @@ class Wanted:
             digest=str(digest) if digest else None,
             platforms=tuple(sorted({str(platform) for platform in request.platforms})),
             force=request.force,
+            referrers=bool(request.referrers),
         )
 
 
@@ -77,6 +79,8 @@ def _judge_open(latest: Import, wanted: Wanted) -> Join:
         raise LongshoreError(
             "import_conflict", f"The image is being imported for {_listed(latest.platforms)} at the moment."
         )
+    if wanted.referrers and not latest.with_referrers:
+        raise LongshoreError("import_conflict", "The image is being imported without its referrers at the moment.")
     return Join()
 
 
@@ -85,7 +89,7 @@ def _judge_ready(image: Image, last_ready: Import | None, wanted: Wanted) -> Exi
     platforms = last_ready.platforms if last_ready else ()
     same_platforms = platforms == wanted.platforms
     if image.source_digest == wanted.digest and same_platforms:
-        return Exists(message="The image is ready; nothing was imported.")
+        return Exists(message=_nothing_imported(last_ready, wanted))
     if image.source != wanted.source:
         raise LongshoreError(
             "import_conflict",
@@ -107,6 +111,12 @@ def _judge_ready(image: Image, last_ready: Import | None, wanted: Wanted) -> Exi
         message=f"The image is ready, from {image.source_digest}; the source's tag points to {wanted.digest} by now. "
         "`force` imports it again."
     )
+
+
+def _nothing_imported(last_ready: Import | None, wanted: Wanted) -> str:
+    if wanted.referrers and last_ready and not last_ready.with_referrers:
+        return "The image is ready; it was imported without its referrers, which `force` brings."
+    return "The image is ready; nothing was imported."
 
 
 def _check_owner(image: Image, by: Identity) -> None:

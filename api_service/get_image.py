@@ -23,6 +23,7 @@ async def get_image(database: Database, image_id: int) -> dict[str, Any]:
         "repo": image.repository,
         **artifact_json(image, created=rfc3339(image.created_at)),
         "sourceDigest": image.source_digest,
+        "referrers": image.referrers,
         "reference": f"{_name(image)}:{image.tag}",
         "digestReference": f"{_name(image)}@{image.digest}" if image.digest else None,
         "import": _import_json(latest) if latest else None,

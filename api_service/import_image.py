@@ -44,12 +44,13 @@ class _Plan:
             platforms=self.wanted.platforms,
             credential=self.credential,
             user=self.by.user,
+            with_referrers=self.wanted.referrers,
         )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageImporter:
-    """Starts imports. `registry_host` is the target's public name."""
+    """Starts imports. `registry_host` is the target's public name; `referrers` holds where a request says nothing."""
 
     database: Database
     finder: SourceFinder
@@ -57,9 +58,11 @@ class ImageImporter:
     naming: TargetNaming
     registry_host: str
     secrets: SecretBox
+    referrers: bool
 
     async def start(self, request: ImportRequest, by: Identity) -> ImportAnswer:
         """Start the import, join the one that is under way, or say that the image is there already."""
+        request = request.settled(referrers=self.referrers)
         source = await self.finder.find(request, by)
         target = self.naming.name(source.reference, request.target)
         digest = await self.resolver.resolve(source.reference, source.credential, request.platforms)

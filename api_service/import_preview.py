@@ -12,6 +12,7 @@ from shared.oci.digest import Digest
 from shared.oci.manifest import Manifest
 from shared.oci.reference import Reference
 from shared.planning.plan import ImportPlan
+from shared.planning.referrers import Referrers
 from shared.target.room import Room
 
 
@@ -35,32 +36,37 @@ class Overwritten:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportPreview:
-    """A plan beside what the target has. `host` is the target's public name, `room` None where there is no limit."""
+    """A plan and what refers to it, beside what the target has.
+
+    `host` is the target's public name, `room` None where there is no limit.
+    """
 
     source: Reference
     host: str
     target: TargetName
     plan: ImportPlan
+    referrers: Referrers
     stock: Stock
     overwrites: Overwritten | None
     room: Room | None
 
     def to_json(self) -> dict[str, Any]:
         """Return the dry run's `plan`; the three parts of `bytesTotal` add up to it."""
-        blobs = _Sorted.of(self.plan.blobs, self.stock)
-        manifests = _Sorted.of(self.plan.manifests, self.stock)
+        blobs = _Sorted.of((*self.plan.blobs, *self.referrers.blobs), self.stock)
+        manifests = _Sorted.of((*self.plan.manifests, *self.referrers.manifests), self.stock)
         return {
             "source": str(self.source),
             "sourceDigest": str(self.plan.source_digest),
             "target": f"{self.host}/{self.target}",
             "platforms": [str(platform) for platform in self.plan.platforms],
             "includeType": self.plan.include_type,
-            "bytesTotal": self.plan.size,
+            "bytesTotal": blobs.size + manifests.size,
             "bytesInTarget": _size(blobs.present) + _size(manifests.present),
             "bytesMountable": _size(blobs.mountable),
             "bytesToMove": _size(blobs.missing) + _size(manifests.missing),
             "blobs": blobs.counts(),
             "manifests": manifests.counts(),
+            "referrers": self.referrers.count,
             "overwrites": self.overwrites.to_json() if self.overwrites else None,
             "quotaRoom": self.room.free if self.room else None,
             "fits": self._charged(blobs, manifests) <= self.room.free if self.room else None,
@@ -90,6 +96,11 @@ class _Sorted:
             mountable=tuple(content for content in absent if content.digest in stock.elsewhere),
             missing=tuple(content for content in absent if content.digest not in stock.elsewhere),
         )
+
+    @property
+    def size(self) -> int:
+        """Bytes of all of it."""
+        return _size((*self.present, *self.mountable, *self.missing))
 
     def counts(self) -> dict[str, int]:
         figures = {"inTarget": len(self.present), "mountable": len(self.mountable), "toMove": len(self.missing)}

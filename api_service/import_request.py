@@ -1,6 +1,6 @@
 """What a caller asks for with POST /images:import, and what it is told."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Any
 
@@ -13,6 +13,7 @@ class ImportRequest:
     """The request, checked for form; None and the empty tuple mean "not given".
 
     `credentials` are an account or a stored registry's name. `dry_run`: say what would happen, and do nothing.
+    `referrers`: what refers to the image, such as signatures, comes along.
     """
 
     source: str
@@ -23,6 +24,11 @@ class ImportRequest:
     description: str | None = None
     force: bool = False
     dry_run: bool = False
+    referrers: bool | None = None
+
+    def settled(self, *, referrers: bool) -> "ImportRequest":
+        """Return the request with the operator's choice where it makes none."""
+        return self if self.referrers is not None else replace(self, referrers=referrers)
 
 
 class AnswerState(IntEnum):

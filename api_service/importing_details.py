@@ -73,7 +73,7 @@ def _message(latest: Import, *, stalled: bool) -> str:
     if latest.state is ImportState.RUNNING:
         return _running_message(latest, stalled=stalled)
     if latest.error_code is None or latest.state not in (ImportState.WAITING, ImportState.FAILED):
-        return _MESSAGES.get(latest.state, latest.state.value.capitalize())
+        return f"{_MESSAGES.get(latest.state, latest.state.value.capitalize())} {latest.note}".strip()
     reason = f"{ERROR_KINDS[latest.error_code].title}: {latest.error_detail}"
     if latest.state is ImportState.FAILED:
         return reason

@@ -37,7 +37,7 @@ def merge_layers(
     for digest, newer in report.layers.items():
         layers[digest] = known[digest].merged(newer) if digest in known else newer
     if ready:
-        layers = {digest: _completed(layer) for digest, layer in layers.items()}
+        layers = {digest: _ended(layer) for digest, layer in layers.items()}
     if len(layers) > MAX_LAYERS_REPORTED:
         raise LongshoreError("validation_failed", f"An import has at most {MAX_LAYERS_REPORTED} layers.")
     changed = {digest: layer for digest, layer in layers.items() if known.get(digest) != layer}
@@ -52,8 +52,10 @@ def merge_layers(
     return MergedLayers(changed=changed, movement=movement)
 
 
-def _completed(layer: LayerProgress) -> LayerProgress:
-    """The target serves the image, so that it has every one of its blobs."""
+def _ended(layer: LayerProgress) -> LayerProgress:
+    """The target serves the image, so that it has every blob but those of a referrer that was left out."""
+    if layer.status is LayerStatus.FAILED:
+        return layer
     return replace(layer, status=LayerStatus.COMPLETED, offset=layer.size)
 
 

@@ -13,7 +13,7 @@ from shared.secret_box import SecretBox
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewImport:
-    """What is to be imported. `digest` is pinned where it is known."""
+    """What is to be imported. `digest` is pinned where it is known; `with_referrers`: what refers to it comes along."""
 
     repository: str
     tag: str
@@ -22,6 +22,7 @@ class NewImport:
     platforms: tuple[str, ...]
     credential: Credential | None
     user: str
+    with_referrers: bool
 
 
 async def queue_import(connection: Connection, secrets: SecretBox, image_id: int, new: NewImport, reason: str) -> str:
@@ -39,6 +40,7 @@ async def queue_import(connection: Connection, secrets: SecretBox, image_id: int
         platforms=new.platforms,
         credentials=_sealed(secrets, new.credential),
         user=new.user,
+        with_referrers=new.with_referrers,
     )
     await outbox.add(connection, import_id, reason)
     return name
@@ -61,6 +63,7 @@ async def queue_first_import(
         platforms=new.platforms,
         credentials=_sealed(secrets, new.credential),
         user=new.user,
+        with_referrers=new.with_referrers,
     )
     return (image_id, name) if image_id else None
 

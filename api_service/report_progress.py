@@ -123,7 +123,7 @@ async def _check_no_deletion(connection: Connection, found: Import) -> None:
 
 
 async def _finish_ready(connection: Connection, found: Import, content: ReportedContent) -> None:
-    await imports.finish(connection, found.id, ImportState.READY)
+    await imports.finish(connection, found.id, ImportState.READY, note=content.note)
     await images.mark_ready(
         connection,
         found.image_id,
@@ -136,6 +136,7 @@ async def _finish_ready(connection: Connection, found: Import, content: Reported
             platforms=content.platforms,
             include_type=content.include_type,
             description=content.description,
+            referrers=content.referrers,
         ),
     )
 

@@ -81,4 +81,5 @@ def _again(image: Image, ended: Import, credential: Credential | None, by: Ident
         platforms=ended.platforms,
         credential=credential,
         user=by.user,
+        with_referrers=ended.with_referrers,
     )

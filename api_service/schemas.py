@@ -45,6 +45,7 @@ class ImportSchema(Schema):
     description = fields.String(allow_none=True, validate=(validate.Length(max=MAX_DESCRIPTION_LENGTH), prose))
     force = Boolean(load_default=False)
     dry_run = Boolean(data_key="dryRun", load_default=False)
+    referrers = Boolean(allow_none=True)
 
     @post_load
     def _make(self, data: dict[str, Any], **_: Any) -> ImportRequest:

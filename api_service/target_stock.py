@@ -1,7 +1,7 @@
 """How much of a plan the target has already, and how much it would only have to link."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from shared.concurrency import gather_all
@@ -11,7 +11,6 @@ from shared.errors import LongshoreError
 from shared.oci.descriptor import Descriptor
 from shared.oci.digest import Digest
 from shared.oci.manifest import Manifest
-from shared.planning.plan import ImportPlan
 from shared.registry.repository import Repository
 
 # HEAD requests at a time: enough to hide latency, few enough not to be in the way of imports.
@@ -37,7 +36,7 @@ class StockTaker:
         self._database = database
         self._registry = registry
 
-    async def take(self, plan: ImportPlan, repository: Repository) -> Stock:
+    async def take(self, blobs: Sequence[Descriptor], manifests: Sequence[Manifest], repository: Repository) -> Stock:
         """Look for every blob and manifest once; what a mount could bring is known from earlier imports."""
         slots = asyncio.Semaphore(HEADS_AT_ONCE)
 
@@ -45,11 +44,11 @@ class StockTaker:
             async with slots:
                 return content.digest if await _has(repository, content) else None
 
-        manifests = {manifest.digest: manifest for manifest in plan.manifests}
-        contents: list[Descriptor | Manifest] = [*plan.blobs, *manifests.values()]
-        found = await gather_all([held(content) for content in contents])
+        contents: list[Descriptor | Manifest] = [*blobs, *manifests]
+        distinct = {content.digest: content for content in contents}
+        found = await gather_all([held(content) for content in distinct.values()])
         present = frozenset(digest for digest in found if digest)
-        missing = [blob for blob in plan.blobs if blob.digest not in present]
+        missing = [blob for blob in blobs if blob.digest not in present]
         return Stock(present=present, elsewhere=await self._elsewhere(missing, repository.name))
 
     async def _elsewhere(self, blobs: list[Descriptor], repository: str) -> Mapping[Digest, str]:

@@ -5,27 +5,34 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Protocol
 
 import structlog
 
 from import_worker.admission import Admission
 from import_worker.copy_image import ImageCopy, ProgressBoard
-from import_worker.endpoints import BlobLedger, Source, Target
+from import_worker.copy_referrers import ReferrersCopy, ReferrersTarget
+from import_worker.endpoints import BlobLedger, Source
 from import_worker.engine_source import EngineSource
 from import_worker.reporter import Reporter, SupersededError
 from shared.concurrency import cancel_all
 from shared.db.imports import ClaimedImport
 from shared.errors import LongshoreError
-from shared.messages import ReportedContent
+from shared.messages import MAX_DETAIL_LENGTH, ReportedContent
 from shared.oci.digest import Digest
 from shared.oci.platform import Platform
 from shared.planning.make_plan import make_plan
 from shared.planning.plan import ImportPlan
+from shared.planning.referrers import ReferrersSource
 
 # What a stopping worker spends on giving an import back. Seconds; the lease runs out by itself otherwise.
 HAND_BACK_TIMEOUT = 5.0
 
 _log = structlog.stdlib.get_logger(__name__)
+
+
+class ReferredSource(Source, ReferrersSource, Protocol):
+    """A source that can also be asked what refers to its images."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,8 +43,8 @@ class Ends:
     that is streamed.
     """
 
-    source: Source | EngineSource
-    target: Target
+    source: ReferredSource | EngineSource
+    target: ReferrersTarget
     ledger: BlobLedger
     admission: Admission
     check_welcome: Callable[[], Awaitable[None]]
@@ -88,6 +95,7 @@ async def _copy(claimed: ClaimedImport, ends: Ends, reporter: Reporter, layers: 
     await ends.check_welcome()
     planned = await _plan(claimed, ends, reporter)
     plan = planned.plan
+    referrers = _referrers(claimed, plan, ends)
     copy = ImageCopy(
         plan,
         planned.source,
@@ -96,9 +104,17 @@ async def _copy(claimed: ClaimedImport, ends: Ends, reporter: Reporter, layers: 
         board=planned.board,
         slots=layers,
         streams=ends.streams,
+        referrers=referrers,
     )
     await copy.run(claimed.tag, partial(reporter.fence, plan.root.digest))
-    return _content(plan)
+    return _content(plan, referrers)
+
+
+def _referrers(claimed: ClaimedImport, plan: ImportPlan, ends: Ends) -> ReferrersCopy | None:
+    """Return what brings the referrers, where they are asked for; nothing on an engine refers to its images."""
+    if isinstance(ends.source, EngineSource) or not claimed.with_referrers:
+        return None
+    return ReferrersCopy(plan, ends.source, ends.target)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,8 +150,9 @@ async def _push(
     return _Planned(plan=replace(plan, source_digest=image.id), source=pushed, board=pushed.board(reporter))
 
 
-def _content(plan: ImportPlan) -> ReportedContent:
+def _content(plan: ImportPlan, referrers: ReferrersCopy | None) -> ReportedContent:
     shown = plan.shown_platform
+    note = " ".join(referrers.left_out) if referrers else ""
     return ReportedContent(
         source_digest=str(plan.source_digest),
         digest=str(plan.root.digest),
@@ -145,6 +162,8 @@ def _content(plan: ImportPlan) -> ReportedContent:
         platforms=tuple(map(str, plan.platforms)),
         include_type=plan.include_type,
         description=plan.description,
+        referrers=referrers.count if referrers else 0,
+        note=note[:MAX_DETAIL_LENGTH],
     )
 
 

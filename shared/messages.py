@@ -20,6 +20,7 @@ VERSION = 1
 MAX_LAYERS_REPORTED = 20_000
 MAX_DETAIL_LENGTH = 2_000
 MAX_INT64 = 2**63 - 1
+MAX_INT32 = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +58,10 @@ class ReportedError:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportedContent:
-    """What the target serves now. `size` is in bytes, of all distinct blobs and manifests."""
+    """What the target serves now. `size` is in bytes, of all distinct blobs and manifests.
+
+    `referrers` is how many artifacts came along that refer to it; `note` says what did not.
+    """
 
     source_digest: str
     digest: str
@@ -67,6 +71,8 @@ class ReportedContent:
     platforms: tuple[str, ...]
     include_type: str
     description: str = ""
+    referrers: int = 0
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,6 +172,8 @@ class _ContentSchema(Schema):
     platforms = fields.List(fields.String(), required=True)
     include_type = fields.String(data_key="includeType", required=True, validate=validate.OneOf(("full", "partial")))
     description = fields.String(load_default="", validate=validate.Length(max=MAX_DETAIL_LENGTH))
+    referrers = fields.Integer(strict=True, load_default=0, validate=validate.Range(0, MAX_INT32))
+    note = fields.String(load_default="", validate=validate.Length(max=MAX_DETAIL_LENGTH))
 
     @post_load
     def _make(self, data: dict[str, Any], **_: Any) -> ReportedContent:
@@ -175,7 +183,7 @@ class _ContentSchema(Schema):
 class ProgressReportSchema(_Versioned):
     """The body of `PUT /images:import/:name/progress`."""
 
-    attempt = fields.Integer(strict=True, required=True, validate=validate.Range(1, 2**31 - 1))
+    attempt = fields.Integer(strict=True, required=True, validate=validate.Range(1, MAX_INT32))
     sequence = fields.Integer(strict=True, required=True, validate=validate.Range(1, MAX_INT64))
     state = fields.Enum(ReportedState, by_value=True, required=True)
     layers = fields.Dict(

@@ -67,6 +67,7 @@ class ImageSchema(ArtifactSchema):
     registryHost = text("The target's public name.")
     repo = text("The repository in the target.")
     sourceDigest = text("What the source's tag pointed to when it was imported.", allow_none=True)
+    referrers = number("Signatures, SBOMs and the like that came along with it.")
     reference = text("What to pull, by tag.")
     digestReference = text("What to pull, by digest; null until ready.", allow_none=True)
     latest_import = fields.Nested(ImageImportSchema, data_key="import", allow_none=True)

@@ -45,6 +45,7 @@ class PlanSchema(AnswerSchema):
     bytesToMove = number("To be copied from the source.", required=True)
     blobs = fields.Nested(ContentCountSchema, required=True)
     manifests = fields.Nested(ContentCountSchema, required=True)
+    referrers = number("Signatures, SBOMs and the like that would come along; the figures hold them.", required=True)
     overwrites = fields.Nested(OverwrittenSchema, required=True, allow_none=True)
     quotaRoom = fields.Integer(
         strict=True,

@@ -29,6 +29,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "description": "Shown in lists. Else the image's own description.",
         "force": "Import although the image is there, or replace another one in the target.",
         "dryRun": "Say what would be done, and do nothing.",
+        "referrers": "Whether signatures, SBOMs and the like come along; the operator's choice where nothing is said.",
     },
     "Credentials": {"username": _ACCOUNT, "password": "The account's password or token."},
     "Retry": {"credentials": "An account of the source registry, or the name of a stored one."},
@@ -77,5 +78,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "platforms": "Of every part.",
         "includeType": "The whole image, or a chosen subset.",
         "description": "The image's own.",
+        "referrers": "How many artifacts that refer to it came along.",
+        "note": "What is not as people may expect, such as a signature that was left out.",
     },
 }

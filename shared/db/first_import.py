@@ -16,6 +16,7 @@ async def insert_first_import(
     platforms: tuple[str, ...],
     credentials: bytes | None,
     user: str,
+    with_referrers: bool,
 ) -> int | None:
     """Return the new image's id; None, and nothing written, where this target exists already.
 
@@ -29,8 +30,9 @@ async def insert_first_import(
             ON CONFLICT ON CONSTRAINT images_target_key DO NOTHING
             RETURNING id
         ), import AS (
-            INSERT INTO imports (name, image_id, state, source, source_digest, platforms, credentials, requested_by)
-            SELECT $5, id, 'queued', $6, $7, $8, $9, $10 FROM image
+            INSERT INTO imports
+                (name, image_id, state, source, source_digest, platforms, credentials, requested_by, with_referrers)
+            SELECT $5, id, 'queued', $6, $7, $8, $9, $10, $11 FROM image
             RETURNING id
         ), told AS (
             INSERT INTO outbox (import_id, reason) SELECT id, 'requested' FROM import
@@ -38,5 +40,6 @@ async def insert_first_import(
         SELECT id FROM image
         """,
         *(registry_host, repository, tag, description, name, source, source_digest, list(platforms), credentials, user),
+        with_referrers,
     )
     return new_id

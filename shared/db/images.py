@@ -29,6 +29,7 @@ class Image:
     created_at: datetime
     created_by: str
     updated_at: datetime
+    referrers: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +44,7 @@ class ImageContent:
     platforms: tuple[str, ...]
     include_type: str
     description: str = ""
+    referrers: int = 0
 
 
 # By name, so that a column that a newer schema adds does not reach code that knows nothing of it.
@@ -127,7 +129,7 @@ async def mark_ready(connection: Connection, image_id: int, content: ImageConten
         UPDATE images
         SET status = 'ready', source_digest = $2, digest = $3, size = $4, architecture = $5, os = $6,
             platforms = $7, include_type = $8, updated_at = now(),
-            description = CASE WHEN description = '' THEN $9 ELSE description END
+            description = CASE WHEN description = '' THEN $9 ELSE description END, referrers = $10
         WHERE id = $1
         """,
         image_id,
@@ -139,6 +141,7 @@ async def mark_ready(connection: Connection, image_id: int, content: ImageConten
         list(content.platforms),
         content.include_type,
         content.description,
+        content.referrers,
     )
 
 

@@ -20,7 +20,7 @@ class Import:
 
     `idle` are the seconds since bytes last moved (None before that), `age` those since anything about it changed.
     `tagging`: the target's tag may have been written, by whichever attempt. `fenced`: the attempt that runs has leave
-    to write it.
+    to write it. `with_referrers`: what refers to the image is to come along; `note` tells what did not.
     """
 
     id: int
@@ -48,6 +48,8 @@ class Import:
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
+    with_referrers: bool = True
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +64,7 @@ class ClaimedImport:
     credentials: bytes | None
     repository: str
     tag: str
+    with_referrers: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +85,7 @@ _COLUMNS = """
     id, name, image_id, state, source, source_digest, platforms, requested_by, attempt, failures, sequence, due_at,
     tagging, state = 'running' AND fenced_attempt = attempt AS fenced, bytes_done, bytes_total, progress, rate,
     extract(epoch FROM now() - moved_at)::float8 AS idle, extract(epoch FROM now() - updated_at)::float8 AS age,
-    error_code, error_detail, created_at, started_at, finished_at
+    error_code, error_detail, created_at, started_at, finished_at, with_referrers, note
 """
 
 
@@ -96,12 +99,14 @@ async def insert_import(
     platforms: tuple[str, ...],
     credentials: bytes | None,
     user: str,
+    with_referrers: bool = True,
 ) -> int:
     """Add a queued import and return its id. The image's row must be locked, or be new."""
     new_id: int = await connection.fetchval(
         """
-        INSERT INTO imports (name, image_id, state, source, source_digest, platforms, credentials, requested_by)
-        VALUES ($1, $2, 'queued', $3, $4, $5, $6, $7)
+        INSERT INTO imports
+            (name, image_id, state, source, source_digest, platforms, credentials, requested_by, with_referrers)
+        VALUES ($1, $2, 'queued', $3, $4, $5, $6, $7, $8)
         RETURNING id
         """,
         name,
@@ -111,6 +116,7 @@ async def insert_import(
         list(platforms),
         credentials,
         user,
+        with_referrers,
     )
     return new_id
 
@@ -181,7 +187,7 @@ async def claim(connection: Connection, name: str, *, worker: str, lease: float)
         WHERE imports.name = $1 AND images.id = imports.image_id
           AND imports.state IN ('queued', 'waiting') AND imports.due_at <= now()
         RETURNING imports.name, imports.attempt, imports.source, imports.source_digest, imports.platforms,
-                  imports.credentials, images.repository, images.tag
+                  imports.credentials, imports.with_referrers, images.repository, images.tag
         """,
         name,
         worker,
@@ -265,20 +271,27 @@ async def park(
 
 
 async def finish(
-    connection: Connection, import_id: int, state: ImportState, *, code: str | None = None, detail: str | None = None
+    connection: Connection,
+    import_id: int,
+    state: ImportState,
+    *,
+    code: str | None = None,
+    detail: str | None = None,
+    note: str = "",
 ) -> None:
     """End an import; its credentials go with it."""
     await connection.execute(
         """
         UPDATE imports
         SET state = $2, error_code = $3, error_detail = $4, lease_owner = NULL, lease_until = NULL, rate = 0,
-            credentials = NULL, finished_at = now(), updated_at = now()
+            credentials = NULL, finished_at = now(), note = $5, updated_at = now()
         WHERE id = $1
         """,
         import_id,
         state.value,
         code,
         detail,
+        note,
     )
 
 

@@ -116,6 +116,7 @@ async def test_everything_of_a_new_image_would_be_moved(api: Api, case: Case) ->
             "bytesToMove": case.image.size,
             "blobs": counts(0, 0, len(case.image.blobs)),
             "manifests": counts(0, 0, 3),
+            "referrers": 0,
             "overwrites": None,
             "quotaRoom": None,
             "fits": None,
