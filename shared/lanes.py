@@ -67,8 +67,11 @@ class Lanes:
     def _grant(self, lanes: tuple[Lane, ...]) -> None:
         queue = self._queues[lanes]
         while queue and self._fits(lanes):
-            self._take(lanes)
-            queue.popleft().granted.set_result(None)
+            waiter = queue.popleft()
+            # One that was cancelled a moment ago has not had its turn to leave the queue.
+            if not waiter.granted.done():
+                self._take(lanes)
+                waiter.granted.set_result(None)
         if not queue:
             del self._queues[lanes]
 
@@ -77,9 +80,11 @@ class Lanes:
         if not waiter.granted.cancelled():
             self.release(lanes)
             return
-        self._queues[lanes].remove(waiter)
-        if not self._queues[lanes]:
-            del self._queues[lanes]
+        queue = self._queues.get(lanes)
+        if queue and waiter in queue:
+            queue.remove(waiter)
+            if not queue:
+                del self._queues[lanes]
 
     def _fits(self, lanes: tuple[Lane, ...]) -> bool:
         return all(self._taken[lane.name] < max(1, lane.capacity()) for lane in lanes)

@@ -1,0 +1,68 @@
+"""Registries that are limited, and processes that share what they know of it."""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+
+import pytest
+import stamina
+
+from shared.db.database import Database, open_database
+from shared.errors import Side
+from shared.network.policy import NetworkPolicy
+from shared.registry.client import Registries, open_registries
+from shared.registry.limits.fleet import FleetLimits
+from shared.registry.limits.limits import Limits
+from shared.registry.retry import ATTEMPTS
+from tests.registry.hostile import HostileRegistry
+
+
+@pytest.fixture(autouse=True)
+def no_waits() -> Iterator[None]:
+    """Retries as in production, without the pauses between them."""
+    stamina.set_testing(True, attempts=ATTEMPTS, cap=True)
+    yield
+    stamina.set_testing(False)
+
+
+@pytest.fixture
+async def hostile() -> AsyncIterator[HostileRegistry]:
+    async with HostileRegistry().running() as server:
+        yield server
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    async with open_database(database_url, application="test", size=10) as database:
+        yield database
+
+
+@dataclass
+class Clock:
+    """A clock that goes when it is told to."""
+
+    now: float = 1_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@dataclass
+class Fleet:
+    """Processes on one database. Each may call loopback over plain http."""
+
+    database: Database
+    stack: AsyncExitStack
+    hosts: list[str] = field(default_factory=list)
+
+    async def process(self, *, side: Side = Side.SOURCE) -> Registries:
+        """Open one more process's client."""
+        policy = NetworkPolicy.of(allowed_private=["127.0.0.0/8"], plain_http=self.hosts)
+        limits = Limits(FleetLimits(self.database))
+        return await self.stack.enter_async_context(open_registries(policy, side, limits))
+
+
+@pytest.fixture
+async def fleet(database: Database, hostile: HostileRegistry) -> AsyncIterator[Fleet]:
+    async with AsyncExitStack() as stack:
+        yield Fleet(database, stack, [hostile.host])
