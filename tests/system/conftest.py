@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 
 from deploy.local.image import Image
-from deploy.local.stack import Remote, Scratch, Stack, Worker
+from deploy.local.registry import DISTRIBUTION_3
+from deploy.local.stack import Registry, Remote, Scratch, Stack, Worker, merged
 from deploy.local.verify import Place, Verified, verify
+from tests.faults.link import Link
 
 # Short, so that a killed worker's import is taken over while a test waits.
 LEASE_SECONDS = "3"
@@ -80,11 +82,12 @@ class Product:
         assert details["status"] == "ready", details
         return self.get(f"/images/{image_id}")
 
-    def verify(self, image: Any, repository: str) -> Verified:
+    def verify(self, image: Any, repository: str, target_registry: Registry | None = None) -> Verified:
         """Read the image back from the target and compare it with the source, blob for blob."""
-        target = Place(remote=Remote.of(self.stack.target), repository=image["repo"])
+        remote = Remote.of(target_registry or self.stack.target)
+        target = Place(remote=remote, repository=image["repo"])
         source = Place(remote=Remote.of(self.stack.source), repository=repository)
-        assert Remote.of(self.stack.target).manifest(image["repo"], image["imageTag"]).digest == image["digest"]
+        assert remote.manifest(image["repo"], image["imageTag"]).digest == image["digest"]
         return verify(image["digest"], target, source)
 
     def sql(self, query: str) -> str:
@@ -102,13 +105,45 @@ class Product:
                 worker.stop()
 
 
+@dataclass(frozen=True, kw_only=True)
+class Ways:
+    """Other ways to the stack's registries, which the services may use; whoever needs one starts it.
+
+    `keeping` is another target: a registry that keeps upload sessions.
+    """
+
+    source: Link
+    target: Link
+    keeping: Registry
+    to_keeping: Link
+
+
 @pytest.fixture(scope="session")
-def product() -> Iterator[Product]:
+def own_stack() -> Iterator[Stack]:
+    """The product's parts, not started yet."""
     settings = {
         "LEASE_SECONDS": LEASE_SECONDS,
         "RETRY_BASE_SECONDS": "1",
         "DOCKER_SOURCE": "users",
         "LOG_LEVEL": os.environ.get("LOG_LEVEL", "INFO"),
     }
-    with Scratch() as scratch, Stack(scratch, workers=0, fsync=False, settings=settings) as stack:
+    with Scratch() as scratch:
+        yield Stack(scratch, workers=0, fsync=False, settings=settings)
+
+
+@pytest.fixture(scope="session")
+def ways(own_stack: Stack) -> Ways:
+    """Reserve their ports, and let the services use them."""
+    scratch = own_stack.scratch
+    keeping = Registry(scratch, name="keeping", program=DISTRIBUTION_3.path)
+    ports = {"source": own_stack.source.port, "target": own_stack.target.port, "to_keeping": keeping.port}
+    links = {name: Link(scratch, port, name=f"{name}-link") for name, port in ports.items()}
+    hosts = ",".join([keeping.host, *(link.host for link in links.values())])
+    own_stack.api.settings = merged(own_stack.api.settings, {"ALLOWED_PRIVATE": hosts, "PLAIN_HTTP_HOSTS": hosts})
+    return Ways(keeping=keeping, **links)
+
+
+@pytest.fixture(scope="session")
+def product(own_stack: Stack, ways: Ways) -> Iterator[Product]:
+    with own_stack as stack:
         yield Product(stack)

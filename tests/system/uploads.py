@@ -1,0 +1,36 @@
+"""What a registry's access log tells of uploads: how many were begun, and how often each blob was committed."""
+
+from __future__ import annotations
+
+import re
+import urllib.parse
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+# The combined log format (Apache httpd, mod_log_config), which distribution writes when a request has ended.
+_LINE = re.compile(r'^\S+ \S+ \S+ \[[^\]]*\] "(?P<method>[A-Z]+) (?P<address>\S+) [^"]*" (?P<status>\d{3}) ')
+_CREATED, _ACCEPTED = "201", "202"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Uploads:
+    """Of one repository: the sessions that were opened, and how often each digest was stored."""
+
+    sessions: int
+    stored: Counter[str]
+
+
+def uploads_to(log: Path, repository: str) -> Uploads:
+    """Read all that the log has about uploads to a repository."""
+    sessions, stored = 0, Counter[str]()
+    for match in filter(None, map(_LINE.match, log.read_text(errors="replace").splitlines())):
+        address = urllib.parse.urlsplit(match["address"])
+        if not address.path.startswith(f"/v2/{repository}/blobs/uploads/"):
+            continue
+        query = urllib.parse.parse_qs(address.query)
+        if match["method"] == "POST" and match["status"] == _ACCEPTED:
+            sessions += 1
+        for digest in query.get("digest", ()):
+            stored[digest] += match["status"] == _CREATED
+    return Uploads(sessions=sessions, stored=stored)
