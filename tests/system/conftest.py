@@ -109,13 +109,14 @@ class Product:
 class Ways:
     """Other ways to the stack's registries, which the services may use; whoever needs one starts it.
 
-    `keeping` is another target: a registry that keeps upload sessions.
+    `keeping` is another target: a registry that keeps upload sessions. At `spare_port` a test may put its own source.
     """
 
     source: Link
     target: Link
     keeping: Registry
     to_keeping: Link
+    spare_port: int
 
 
 @pytest.fixture(scope="session")
@@ -138,9 +139,10 @@ def ways(own_stack: Stack) -> Ways:
     keeping = Registry(scratch, name="keeping", program=DISTRIBUTION_3.path)
     ports = {"source": own_stack.source.port, "target": own_stack.target.port, "to_keeping": keeping.port}
     links = {name: Link(scratch, port, name=f"{name}-link") for name, port in ports.items()}
-    hosts = ",".join([keeping.host, *(link.host for link in links.values())])
+    spare_port = scratch.ports.reserve()
+    hosts = ",".join([keeping.host, f"127.0.0.1:{spare_port}", *(link.host for link in links.values())])
     own_stack.api.settings = merged(own_stack.api.settings, {"ALLOWED_PRIVATE": hosts, "PLAIN_HTTP_HOSTS": hosts})
-    return Ways(keeping=keeping, **links)
+    return Ways(keeping=keeping, spare_port=spare_port, **links)
 
 
 @pytest.fixture(scope="session")
