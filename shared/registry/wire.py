@@ -3,7 +3,8 @@
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TypeAlias, cast
+from io import BytesIO
+from typing import Any, TypeAlias, cast
 
 import aiohttp
 from yarl import URL
@@ -19,6 +20,8 @@ from shared.registry.request import Reply, Request, authority
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 # Redirects of one request; registries use one, to their storage.
 MAX_REDIRECTS = 5
+# Bytes of a body beyond which aiohttp sends it in one piece only under protest: the event loop would wait for it.
+LARGE_BODY = 1024 * 1024
 # Bytes of an error answer or of a redirect's body.
 MAX_COMPLAINT_SIZE = 64 * 1024
 Response: TypeAlias = aiohttp.ClientResponse | BulkResponse
@@ -73,7 +76,7 @@ class Wire:
             request.method,
             url,
             headers=headers,
-            data=request.body,
+            data=_sendable(request),
             allow_redirects=False,
             timeout=request.timeout,
             ssl=self.outgoing.tls.context(url.raw_host or "", url.port or 0),
@@ -83,6 +86,12 @@ class Wire:
         fields = (default_headers() | dict(headers)).items()
         body = cast("BulkBody | None", request.body)
         return await self.outgoing.bulk.request(BulkRequest(method=request.method, url=url, fields=fields, body=body))
+
+
+def _sendable(request: Request) -> Any:
+    """Return the body as the client takes it: a large one, such as a manifest at its limit, piece by piece."""
+    body = request.body
+    return BytesIO(body) if isinstance(body, bytes) and len(body) > LARGE_BODY else body
 
 
 async def read_reply(request: Request, response: Response) -> Reply:
