@@ -1,0 +1,107 @@
+"""The target as the product reaches it: the stand-in for Harbor or a plain registry, with faults on order."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+
+from aiohttp import web
+
+from deploy.local.harbor.app import create_app
+from deploy.local.harbor.proxy import Proxy
+from deploy.local.harbor.settings import Settings, User
+from shared.target.kind import TargetKind
+from tests.harbor.conftest import ADMIN, LOOPBACK
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Fault(StrEnum):
+    """What happens at a request."""
+
+    CRASH = "crash"
+    """Who asked is killed."""
+    ONCE = "once"
+    """The answer is 503, this once."""
+    DOWN = "down"
+    """The answer is 503, also to whatever follows."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trouble:
+    """The fault comes with the `at`-th request about manifests, before or after the target has done what was asked."""
+
+    at: int
+    fault: Fault
+    done: bool
+
+
+class Front:
+    """Counts the requests about manifests while there is trouble ahead."""
+
+    def __init__(self) -> None:
+        self.host = ""
+        self._trouble: Trouble | None = None
+        self._seen = 0
+        self._victim: Callable[[], object] = lambda: None
+
+    def expect(self, trouble: Trouble | None, victim: Callable[[], object]) -> None:
+        """Arm, or disarm with None; `victim` kills who is to crash."""
+        self._trouble, self._victim, self._seen = trouble, victim, -1
+
+    @web.middleware
+    async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        trouble = self._trouble
+        if trouble is None or ("/artifacts/" not in request.path and "/manifests/" not in request.path):
+            return await handler(request)
+        self._seen += 1
+        if self._seen != trouble.at and (trouble.fault is not Fault.DOWN or self._seen < trouble.at):
+            return await handler(request)
+        if trouble.done and self._seen == trouble.at:
+            await handler(request)
+        if trouble.fault is Fault.CRASH:
+            self._victim()
+            await asyncio.sleep(0)
+        return web.Response(status=503)
+
+
+@asynccontextmanager
+async def open_front(kind: TargetKind, upstream: str) -> AsyncIterator[Front]:
+    """Serve a target of this kind before a docker-registry."""
+    front = Front()
+    if kind is TargetKind.HARBOR:
+        admin = User(name=ADMIN.username, password=ADMIN.password, admin=True)
+        app = create_app(Settings(users=(admin,)), upstream, middlewares=[front.middleware])
+    else:
+        app = _plain(upstream, front)
+    async with serving(app) as front.host:
+        yield front
+
+
+@asynccontextmanager
+async def serving(app: web.Application) -> AsyncIterator[str]:
+    """Serve an application on a port of its own."""
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+    await runner.setup()
+    await web.TCPSite(runner, LOOPBACK, 0).start()
+    try:
+        yield f"{LOOPBACK}:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
+
+
+def _plain(upstream: str, front: Front) -> web.Application:
+    proxy = Proxy(upstream)
+
+    async def running(_: web.Application) -> AsyncIterator[None]:
+        async with proxy.running():
+            yield
+
+    async def pass_on(request: web.Request) -> web.StreamResponse:
+        return await proxy.pass_on(request)
+
+    app = web.Application(middlewares=[front.middleware], client_max_size=0)
+    app.cleanup_ctx.append(running)
+    app.router.add_route("*", "/{rest:.*}", pass_on)
+    return app

@@ -1,0 +1,74 @@
+"""The worker's way to the API, with points at which a test holds an import, and with workers that fall silent."""
+
+import asyncio
+from collections.abc import Callable
+from enum import StrEnum
+
+from import_worker.api_client import ApiClient
+from shared.errors import LongshoreError
+from shared.messages import ProgressReport, ReportedState
+
+
+class Point(StrEnum):
+    """Where an import can be held."""
+
+    COPIED = "copied"
+    """All blobs and children are in the target; leave to write the tag was not asked for yet."""
+    FENCED = "fenced"
+    """The API gave leave, the tag is not written."""
+    WRITTEN = "written"
+    """The tag is written, the API does not know."""
+
+
+class Gate(ApiClient):
+    """Passes reports on. `on_leave` hears of every leave to write a tag: the import's name and the digest."""
+
+    on_leave: Callable[[str, str], None]
+
+    def open_for(self, on_leave: Callable[[str, str], None]) -> None:
+        """Begin a new sequence."""
+        self.on_leave = on_leave
+        self.held: dict[str, Point] = {}
+        self._points: dict[str, Point | None] = {}
+        self._known: dict[str, asyncio.Event] = {}
+        self._released: dict[str, asyncio.Event] = {}
+        self._silent: set[tuple[str, int]] = set()
+
+    def expect(self, name: str, point: Point | None) -> None:
+        """Say where the import's next attempt is to be held; until then it waits before its first such point."""
+        if name not in self._points:
+            self._points[name] = point
+            if point:
+                self.held[name] = point
+            self._event(self._known, name).set()
+
+    def release(self, name: str) -> None:
+        """Let a held import go on, now and in later attempts."""
+        self._points[name] = None
+        self.held.pop(name, None)
+        self._event(self._released, name).set()
+
+    def silence(self, name: str, attempt: int) -> None:
+        """Let nothing through any more from this attempt: its worker is dead."""
+        self._silent.add((name, attempt))
+
+    async def put_progress(self, name: str, report: ProgressReport) -> None:
+        """Deliver one report, at its time."""
+        if report.state is ReportedState.TAGGING:
+            await self._pass(name, Point.COPIED)
+        if report.state is ReportedState.READY:
+            await self._pass(name, Point.WRITTEN)
+        if (name, report.attempt) in self._silent:
+            raise LongshoreError("api_unavailable", "This worker is dead.")
+        await super().put_progress(name, report)
+        if report.state is ReportedState.TAGGING and report.tag_digest:
+            self.on_leave(name, report.tag_digest)
+            await self._pass(name, Point.FENCED)
+
+    async def _pass(self, name: str, point: Point) -> None:
+        await self._event(self._known, name).wait()
+        if self._points[name] is point:
+            await self._event(self._released, name).wait()
+
+    def _event(self, events: dict[str, asyncio.Event], name: str) -> asyncio.Event:
+        return events.setdefault(name, asyncio.Event())

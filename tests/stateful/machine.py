@@ -1,0 +1,133 @@
+"""Random sequences of what people, workers and the world do, on the whole product."""
+
+from typing import Any, ClassVar
+
+import hypothesis
+from hypothesis import HealthCheck, Phase, Verbosity
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
+
+from shared.concurrency import gather_all
+from tests.stateful.contents import CONTENTS
+from tests.stateful.front import Fault, Trouble
+from tests.stateful.gate import Point
+from tests.stateful.play import BY_HAND, PLACES, SOURCES, Play
+from tests.stateful.steps import (
+    Cancel,
+    Delete,
+    DeleteByHand,
+    GoOn,
+    Import,
+    MoveSource,
+    PushByHand,
+    Retry,
+    Step,
+    Untag,
+)
+from tests.stateful.world import USERS, Running
+
+# A deletion asks the target between three and eight questions.
+REQUESTS = 8
+STEPS = 14
+
+places = st.sampled_from(PLACES)
+sources = st.sampled_from(SOURCES)
+users = st.sampled_from(list(USERS))
+contents = st.integers(0, len(CONTENTS) - 1)
+points = st.none() | st.sampled_from(Point)
+troubles = st.builds(Trouble, at=st.integers(0, REQUESTS), fault=st.sampled_from(Fault), done=st.booleans())
+
+imports = st.builds(Import, source=sources, place=places, user=users, force=st.booleans())
+deletes = st.builds(Delete, place=places, user=users)
+cancels = st.builds(Cancel, place=places, user=users)
+retries = st.builds(Retry, place=places, user=users)
+pushes = st.builds(PushByHand, place=st.sampled_from((*PLACES, BY_HAND)), content=contents)
+losses = st.builds(DeleteByHand, place=places) | st.builds(Untag, place=places)
+moves = st.builds(MoveSource, source=sources, content=contents)
+requests: st.SearchStrategy[Step] = imports | deletes | cancels | retries
+
+
+class Sequence(RuleBasedStateMachine):
+    """One sequence, in a project of its own; after each step that leaves nothing under way, all is compared."""
+
+    running: ClassVar[Running]
+
+    @initialize()
+    def begin(self) -> None:
+        self.play = Play(self.running.world)
+        self.running.do(self.play.begin())
+
+    @rule(step=st.builds(Import, source=sources, place=places, user=users, force=st.booleans(), point=points))
+    def import_image(self, step: Step) -> None:
+        self._take(step)
+
+    @rule(step=imports.filter(lambda step: step.user == "root"))
+    def import_as_admin(self, step: Step) -> None:
+        self._take(step)
+
+    @rule(step=deletes)
+    def delete(self, step: Step) -> None:
+        self._take(step)
+
+    @rule(step=st.builds(Delete, place=places, user=st.just("root"), trouble=troubles))
+    def delete_in_trouble(self, step: Step) -> None:
+        self._take(step)
+
+    @rule(step=cancels | st.builds(Retry, place=places, user=users, point=points))
+    def cancel_or_retry(self, step: Step) -> None:
+        self._take(step)
+
+    @rule(step=moves)
+    def move_source(self, step: Step) -> None:
+        self._take(step)
+
+    @rule(step=pushes | losses)
+    def change_by_hand(self, step: Step) -> None:
+        self._take(step)
+
+    @rule(step=st.builds(GoOn, which=st.integers(0, 3), how=st.sampled_from(("release", "kill", "hand back"))))
+    def go_on(self, step: Step) -> None:
+        self._take(step)
+
+    @rule(one=requests, other=requests | pushes | losses)
+    def do_both(self, one: Step, other: Step) -> None:
+        self.running.do(self._both(one, other))
+
+    def teardown(self) -> None:
+        if hasattr(self, "play"):
+            self.running.do(self.play.settle())
+
+    def _take(self, step: Step) -> None:
+        self.running.do(self._alone(step))
+
+    async def _alone(self, step: Step) -> None:
+        await step.take(self.play, alone=self.play.quiet)
+        await self._settle_if_quiet()
+
+    async def _both(self, one: Step, other: Step) -> None:
+        await gather_all([one.take(self.play, alone=False), other.take(self.play, alone=False)])
+        await self._settle_if_quiet()
+
+    async def _settle_if_quiet(self) -> None:
+        if self.play.quiet:
+            await self.play.settle()
+
+
+def play_sequences(running: Running, *, sequences: int, seed: int, shrink: bool, verbose: bool = False) -> None:
+    """Play so many sequences; a failure tells its steps, and repeats with the seed."""
+
+    class Bound(Sequence):
+        pass
+
+    Bound.running = running
+    settings = hypothesis.settings(
+        max_examples=sequences,
+        stateful_step_count=STEPS,
+        deadline=None,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+        phases=(Phase.generate, Phase.shrink) if shrink else (Phase.generate,),
+        verbosity=Verbosity.verbose if verbose else Verbosity.normal,
+    )
+    seeded: Any = hypothesis.seed(seed)(Bound)
+    run_state_machine_as_test(seeded, settings=settings)

@@ -1,0 +1,210 @@
+"""One sequence's view of the world, and what it may look like: the model that every settled state is compared with."""
+
+import asyncio
+import itertools
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from api_service.finish_deletions import finish_deletions
+from api_service.keys import DELETION, PRESENCE
+from api_service.patrol import patrol
+from api_service.reaper import reap
+from shared.db.database import Connection
+from tests.stateful.contents import CHILDREN, CONTENTS
+from tests.stateful.world import ORIGINS, PATIENCE, RETRIES, Answer, World
+
+# `repository:tag` of the target, the repository without its project.
+Place = tuple[str, str]
+# Two tags that share a repository, one that does not, and one that nobody imports to.
+PLACES: tuple[Place, ...] = (("x", "1"), ("x", "2"), ("y", "1"))
+BY_HAND: Place = ("x", "hand")
+REPOSITORIES = ("x", "y")
+SOURCES: tuple[Place, ...] = ((ORIGINS[0], "1"), (ORIGINS[0], "2"), (ORIGINS[1], "1"))
+POLL = 0.01
+
+_numbers = itertools.count(1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """An image as the database has it, with its newest import."""
+
+    id: int
+    status: str
+    digest: str | None
+    created_by: str
+    state: str
+    name: str
+    error: str | None
+
+
+class Play:
+    """What was asked for so far. All digests are those of the contents; None is a tag that is not there."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.project = f"p{next(_numbers)}"
+        # What each tag may point to, given what was asked for since it was last looked at.
+        self.may_be: dict[Place, set[str | None]] = {place: {None} for place in (*PLACES, BY_HAND)}
+        # What each import was asked to bring, and where; and what it got leave to point its tag to.
+        self.wanted: dict[str, tuple[Place, str]] = {}
+        self.leaves: dict[Place, set[str]] = defaultdict(set)
+        self.newest: dict[Place, str] = {}
+        self.images: dict[Place, int] = {}
+        # Places that somebody else changed in the target, or whose deletion went wrong, since their last good import.
+        self.disturbed: set[Place] = set()
+        # Manifests that a deletion has to take away, where nothing leads to them.
+        self.deleted: set[tuple[str, str]] = set()
+        self.problems: list[str] = []
+        self.sources = dict.fromkeys(SOURCES, 0)
+
+    async def begin(self) -> None:
+        """Start from the same source each time."""
+        self.world.gate.open_for(self._on_leave)
+        for number, source in enumerate(SOURCES):
+            await self.move_source(source, number)
+
+    async def move_source(self, source: Place, content: int) -> None:
+        self.sources[source] = content
+        await self.world.move_source(*source, content)
+
+    def source_digest(self, source: Place) -> str:
+        return CONTENTS[self.sources[source]].digest
+
+    def full(self, repository: str) -> str:
+        return f"{self.project}/{repository}"
+
+    @property
+    def quiet(self) -> bool:
+        """Nothing is held, so nothing is under way."""
+        return not self.world.gate.held
+
+    def _on_leave(self, name: str, digest: str) -> None:
+        place, wanted = self.wanted.get(name, (BY_HAND, ""))
+        if digest != wanted:
+            self.problems.append(f"{name} got leave for {digest}, asked for was {wanted}")
+        self.may_be[place].add(digest)
+        self.leaves[place].add(digest)
+
+    def expect_import(self, name: str, place: Place, digest: str, **how: Any) -> None:
+        """Take note of an import that was started or joined."""
+        self.wanted.setdefault(name, (place, digest))
+        self.newest[place] = name
+        self.world.gate.expect(name, how.get("point"))
+
+    async def settle(self) -> None:
+        """Let everything come to its end and look whether it is as it has to be."""
+        for name in list(self.world.gate.held):
+            self.world.gate.release(name)
+        async with asyncio.timeout(PATIENCE):
+            while await self._under_way():
+                await self._clean_up()
+                await asyncio.sleep(POLL)
+        await self._patrol()
+        await self.check()
+
+    async def _patrol(self) -> None:
+        """Look at every image of this sequence, wherever the API's patrol would be just now."""
+        async with self.world.database.connection() as connection:
+            first = await connection.fetchval(
+                "SELECT min(id) FROM images WHERE repository LIKE $1", f"{self.project}/%"
+            )
+        after = (first or 1) - 1
+        while first:
+            after, trouble = await patrol(self.world.app[PRESENCE], after)
+            assert trouble is None, trouble
+            if not after:
+                break
+
+    async def _under_way(self) -> bool:
+        async with self.world.database.connection() as connection:
+            found: bool = await connection.fetchval(
+                """
+                SELECT EXISTS (
+                    SELECT FROM images LEFT JOIN imports ON image_id = images.id
+                    WHERE repository LIKE $1 AND
+                          (state IN ('queued', 'running', 'waiting') OR deletion_lease_until IS NOT NULL)
+                )
+                """,
+                f"{self.project}/%",
+            )
+        return found or bool(self.world.worker.slots.running)
+
+    async def _clean_up(self) -> None:
+        """Do what the API's loops do, for leases that nobody holds: in a sequence no deletion outlives its request."""
+        async with self.world.database.connection() as connection:
+            await connection.execute(
+                "UPDATE images SET deletion_lease_until = now() - interval '1 s' WHERE deletion_lease_until > now()"
+            )
+        await finish_deletions(self.world.app[DELETION].work)
+        await reap(self.world.database, RETRIES)
+
+    async def check(self) -> None:
+        """Compare the target and the list with what was asked for."""
+        tags = {repository: await self.world.tags(self.full(repository)) for repository in REPOSITORIES}
+        rows = await self.rows()
+        self._check_tags(tags)
+        for place, row in rows.items():
+            self._check_image(place, row, tags[place[0]].get(place[1]))
+        await self._check_deleted(tags)
+        assert not self.problems, self.problems
+        self.may_be = {place: {tags[place[0]].get(place[1])} for place in self.may_be}
+
+    def _check_tags(self, tags: Mapping[str, Mapping[str, str]]) -> None:
+        for repository, found in tags.items():
+            for tag in found:
+                assert (repository, tag) in self.may_be, f"{repository}:{tag} was made by nobody"
+        for (repository, tag), allowed in self.may_be.items():
+            digest = tags[repository].get(tag)
+            assert digest in allowed, f"{repository}:{tag} points to {digest}, not to one of {allowed}"
+
+    def _check_image(self, place: Place, row: Row, served: str | None) -> None:
+        assert row.status != "importing", (place, row)
+        assert row.state in ("ready", "cancelled"), (place, row)
+        if row.status == "ready":
+            assert row.digest in self.leaves[place], (place, row)
+            assert served == row.digest, f"{place} is ready as {row.digest}, served is {served}"
+        elif row.state == "ready":
+            assert place in self.disturbed, f"{place} has failed for no reason: {row}"
+
+    async def _check_deleted(self, tags: Mapping[str, Mapping[str, str]]) -> None:
+        for repository, digest in self.deleted:
+            held = tags[repository].values()
+            if digest in held or any(digest in CHILDREN[tagged] for tagged in held):
+                continue
+            left = await self.world.serves(self.full(repository), digest)
+            assert left is None, f"{digest} was left behind in {repository}"
+        self.deleted.clear()
+
+    async def rows(self) -> dict[Place, Row]:
+        """Return the images of this sequence."""
+        async with self.world.database.connection() as connection:
+            return await _rows(connection, self.project)
+
+    async def call(self, method: str, path: str, *, user: str, body: object = None) -> Answer:
+        """Ask the API; a defect of it, or of this, is no answer."""
+        answer = await self.world.call(method, path, user=user, body=body)
+        assert answer.status != 500, answer
+        assert answer.status not in (400, 401, 405, 415), answer
+        return answer
+
+
+async def _rows(connection: Connection, project: str) -> dict[Place, Row]:
+    found = await connection.fetch(
+        """
+        SELECT DISTINCT ON (images.id)
+               images.id, repository, tag, status, images.digest, created_by, state, imports.name,
+               error_code || ': ' || error_detail AS error
+        FROM images JOIN imports ON image_id = images.id WHERE repository LIKE $1
+        ORDER BY images.id, imports.id DESC
+        """,
+        f"{project}/%",
+    )
+    rows = {}
+    for record in found:
+        values = dict(record)
+        place = (values.pop("repository").partition("/")[2], values.pop("tag"))
+        rows[place] = Row(**values)
+    return rows

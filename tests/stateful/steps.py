@@ -1,0 +1,264 @@
+"""What people, workers and the world do in a sequence; each knows which answers are right, and tells the model."""
+
+import asyncio
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Protocol
+
+from api_service.identity import Identity
+from api_service.keys import DELETION
+from deploy.local.stack import LocalStackError
+from shared.errors import LongshoreError
+from shared.oci.digest import Digest
+from shared.target.kind import TargetKind
+from tests.stateful.contents import CONTENTS
+from tests.stateful.front import Fault, Trouble
+from tests.stateful.gate import Point
+from tests.stateful.play import Place, Play, Row
+from tests.stateful.world import USERS, Answer
+
+# Refusals that change nothing.
+REFUSED = frozenset({403, 404, 409})
+
+
+class Step(Protocol):
+    """Something that happens; `alone` tells that nothing else happens at the same time."""
+
+    async def take(self, play: Play, *, alone: bool) -> None: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Import:
+    """POST /images:import, of whatever the source's tag points to; the worker is held at a point, or not at all."""
+
+    source: Place
+    place: Place
+    user: str
+    force: bool = False
+    point: Point | None = None
+
+    async def take(self, play: Play, *, alone: bool) -> None:
+        digest = play.source_digest(self.source)
+        row = (await play.rows()).get(self.place)
+        body = {
+            "source": f"{play.world.source.host}/{self.source[0]}:{self.source[1]}",
+            "target": f"{play.full(self.place[0])}:{self.place[1]}",
+            "force": self.force,
+        }
+        answer = await play.call("POST", "/images:import", user=self.user, body=body)
+        if alone:
+            self._check(answer, row)
+        if answer.status != 200:
+            assert answer.status in REFUSED, answer
+            return
+        play.images[self.place] = answer.body["imageId"]
+        if answer.body["state"] == 1:
+            play.expect_import(answer.body["name"], self.place, digest, point=self.point)
+        elif alone:
+            await self._check_exists(play)
+
+    def _check(self, answer: Answer, row: Row | None) -> None:
+        if row is None or (self.force and _may(self.user, row) and row.state in ("ready", "cancelled")):
+            assert (answer.status, answer.body["state"]) == (200, 1), answer
+
+    async def _check_exists(self, play: Play) -> None:
+        """State 2 means that the target has it."""
+        row = (await play.rows())[self.place]
+        served = await play.world.serves(play.full(self.place[0]), self.place[1])
+        assert row.digest == served, f"{self.place} exists as {row.digest}, served is {served}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Delete:
+    """DELETE /images/:id, perhaps with trouble at the target, or with a crash in the middle."""
+
+    place: Place
+    user: str
+    trouble: Trouble | None = None
+
+    async def take(self, play: Play, *, alone: bool) -> None:
+        image_id = play.images.get(self.place)
+        if image_id is None:
+            return
+        row = (await play.rows()).get(self.place)
+        status = await self._delete(play, image_id)
+        if alone and self.trouble is None:
+            self._check(play, status, row)
+        if status in REFUSED:
+            return
+        if status != 200:
+            play.disturbed.add(self.place)
+        play.may_be[self.place].add(None)
+        if row and row.digest and alone and play.quiet:
+            await self._after(play, row.digest)
+
+    async def _delete(self, play: Play, image_id: int) -> int:
+        """Return the answer's status, 599 where none came."""
+        if self.trouble is None:
+            return (await play.call("DELETE", f"/images/{image_id}", user=self.user)).status
+        work = play.world.app[DELETION].delete(image_id, Identity(user=self.user, role=USERS[self.user]))
+        task = asyncio.ensure_future(work)
+        play.world.front.expect(self.trouble, task.cancel)
+        try:
+            await task
+        except LongshoreError as error:
+            return error.kind.status
+        except asyncio.CancelledError:
+            assert self.trouble.fault is Fault.CRASH
+            return 599
+        finally:
+            play.world.front.expect(None, task.cancel)
+        return 200
+
+    def _check(self, play: Play, status: int, row: Row | None) -> None:
+        if row is None:
+            assert status == 404
+        elif not _may(self.user, row):
+            assert status == 403
+        elif play.quiet:
+            # Harbor keeps a part of an index, though no tag leads to that any more.
+            assert status in ((200, 409) if play.world.kind is TargetKind.HARBOR else (200,))
+
+    async def _after(self, play: Play, digest: str) -> None:
+        """What is somebody else's stays; what was ours goes."""
+        served = await play.world.serves(play.full(self.place[0]), self.place[1])
+        before = play.may_be[self.place] - {None}
+        if before.isdisjoint(play.leaves[self.place]) and None not in before:
+            play.may_be[self.place] = before or {None}
+        elif self.trouble is None:
+            assert served != digest, f"{self.place} still serves {digest}"
+        play.deleted.add((self.place[0], digest))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cancel:
+    """POST /images/:id/importing:cancel."""
+
+    place: Place
+    user: str
+
+    async def take(self, play: Play, *, alone: bool) -> None:
+        if self.place in play.images:
+            path = f"/images/{play.images[self.place]}/importing:cancel"
+            answer = await play.call("POST", path, user=self.user)
+            assert answer.status in (200, *REFUSED), answer
+            if answer.status == 200:
+                play.disturbed.add(self.place)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Retry:
+    """POST /images/:id/importing:retry: the same content once more, wherever the source's tag points to by now."""
+
+    place: Place
+    user: str
+    point: Point | None = None
+
+    async def take(self, play: Play, *, alone: bool) -> None:
+        if self.place not in play.images:
+            return
+        _, digest = play.wanted[play.newest[self.place]]
+        answer = await play.call("POST", f"/images/{play.images[self.place]}/importing:retry", user=self.user)
+        assert answer.status in (200, *REFUSED), answer
+        if answer.status == 200:
+            play.expect_import(answer.body["name"], self.place, digest, point=self.point)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MoveSource:
+    """Somebody pushes another image to the source's tag."""
+
+    source: Place
+    content: int
+
+    async def take(self, play: Play, *, alone: bool) -> None:
+        await play.move_source(self.source, self.content)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PushByHand:
+    """Somebody else pushes to the target: over a managed tag, or beside it."""
+
+    place: Place
+    content: int
+
+    async def take(self, play: Play, *, alone: bool) -> None:
+        image = CONTENTS[self.content]
+        # Harbor creates no project on a push.
+        with suppress(LocalStackError):
+            await asyncio.to_thread(play.world.remote.push, play.full(self.place[0]), self.place[1], image)
+        play.may_be[self.place].add(image.digest)
+        play.disturbed.add(self.place)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeleteByHand:
+    """Somebody else deletes the manifest that a tag of the target points to, with all its tags."""
+
+    place: Place
+
+    async def take(self, play: Play, *, alone: bool) -> None:
+        repository = play.full(self.place[0])
+        digest = await play.world.serves(repository, self.place[1])
+        if digest is None:
+            return
+        # Harbor keeps what an index needs.
+        with suppress(LocalStackError):
+            await asyncio.to_thread(play.world.remote.delete_manifest, repository, digest)
+        for place, digests in play.may_be.items():
+            if place[0] == self.place[0] and digest in digests:
+                digests.add(None)
+                play.disturbed.add(place)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Untag:
+    """Somebody else takes one tag off, through Harbor's own API."""
+
+    place: Place
+
+    async def take(self, play: Play, *, alone: bool) -> None:
+        repository = play.full(self.place[0])
+        digest = await play.world.serves(repository, self.place[1])
+        if digest is None or play.world.kind is not TargetKind.HARBOR:
+            return
+        await play.world.untag(repository, Digest.parse(digest), self.place[1])
+        play.may_be[self.place].add(None)
+        play.disturbed.add(self.place)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GoOn:
+    """A held import goes on; or its worker is killed, or stopped in good order, and another one begins anew."""
+
+    which: int
+    how: str
+
+    async def take(self, play: Play, *, alone: bool) -> None:
+        gate = play.world.gate
+        if not gate.held:
+            return
+        name = sorted(gate.held)[self.which % len(gate.held)]
+        if self.how != "release":
+            await self._stop_worker(play, name)
+        gate.release(name)
+
+    async def _stop_worker(self, play: Play, name: str) -> None:
+        world = play.world
+        async with world.database.connection() as connection:
+            attempt = await connection.fetchval("SELECT attempt FROM imports WHERE name = $1", name)
+        if self.how == "kill" and attempt:
+            world.gate.silence(name, attempt)
+        tasks = [task for task in world.worker.slots.running if task.get_name() == name]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+        async with world.database.connection() as connection:
+            await connection.execute(
+                "UPDATE imports SET lease_until = now() - interval '1 s' WHERE name = $1 AND state = 'running'", name
+            )
+
+
+def _may(user: str, row: Row) -> bool:
+    return user in ("root", row.created_by)

@@ -1,0 +1,315 @@
+"""The product in this process, on real servers, kept running from one sequence to the next."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from typing import Any, TypeVar
+from unittest.mock import patch
+
+import aiohttp
+import stamina
+from aiohttp import web
+from cryptography.fernet import Fernet
+
+from api_service import begin_deletion
+from api_service.app import (
+    changes_part,
+    create_app,
+    database_part,
+    notifications_part,
+    oidc_part,
+    registries_part,
+    relay_part,
+    use_cases_part,
+)
+from api_service.config import Settings
+from api_service.retry_policy import RetryPolicy
+from deploy.local.stack import Registry, Remote
+from import_worker import reporter
+from import_worker.config import WorkerSettings
+from import_worker.worker import Worker
+from shared.concurrency import cancel_all
+from shared.db.database import Database, open_database
+from shared.db.tokens import Role, create_token
+from shared.errors import Side
+from shared.network.policy import NetworkPolicy
+from shared.oci.digest import Digest
+from shared.registry.client import open_registries
+from shared.registry.retry import ATTEMPTS
+from shared.secret_box import SecretBox
+from shared.settings import SharedSettings, Target
+from shared.target.kind import TargetKind
+from shared.target.open_target import open_target
+from tests.harbor.conftest import ADMIN, LOOPBACK
+from tests.stateful.contents import CONTENTS
+from tests.stateful.front import Front, open_front, serving
+from tests.stateful.gate import Gate
+
+T = TypeVar("T")
+
+# Nothing in a sequence takes longer, on a busy machine. Seconds.
+PATIENCE = 60.0
+# Longer than any sequence: what a test does not take away is not lost. Seconds.
+LEASE = 600.0
+# As many as a sequence can hold at once.
+SLOTS = 12
+# Failures do not come to an end by themselves.
+RETRIES = RetryPolicy(max_failures=1000, base=0)
+USERS = {"ann": Role.USER, "bob": Role.USER, "root": Role.ADMIN}
+TARGET_NAME = "harbor.example.com"
+ORIGINS = ("origin/a", "origin/b")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Servers:
+    """What the product runs on: a database and a virtual host of its own, and two docker-registries."""
+
+    database_url: str
+    amqp_url: str
+    source: Registry
+    upstream: Registry
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """A response of the API."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: Any
+
+    @property
+    def code(self) -> str:
+        return str(self.body.get("code", "")) if isinstance(self.body, dict) else ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class World:
+    """Everything that runs, and the ways in. `remote` is a client of the target that is not the product's."""
+
+    kind: TargetKind
+    source: Registry
+    front: Front
+    app: web.Application
+    url: str
+    tokens: Mapping[str, str]
+    database: Database
+    gate: Gate
+    worker: Worker
+    http: aiohttp.ClientSession
+
+    async def call(self, method: str, path: str, *, user: str, body: object = None) -> Answer:
+        """Ask the API."""
+        headers = {"Authorization": f"Bearer {self.tokens[user]}"}
+        async with self.http.request(method, f"{self.url}/api/v1{path}", headers=headers, json=body) as response:
+            read = await response.json(content_type=None) if response.content_type.endswith("json") else None
+            return Answer(status=response.status, headers=response.headers, body=read)
+
+    @property
+    def remote(self) -> Remote:
+        return Remote(f"http://{self.front.host}", username=ADMIN.username, password=ADMIN.password)
+
+    async def move_source(self, repository: str, tag: str, content: int) -> None:
+        """Point a tag of the source to one of the contents."""
+        remote = Remote.of(self.source)
+        await asyncio.to_thread(remote.push_manifest, repository, tag, CONTENTS[content].root)
+
+    async def serves(self, repository: str, reference: str) -> str | None:
+        """Return the digest that the target's clients get for a tag or a digest."""
+        url = f"http://{self.front.host}/v2/{repository}/manifests/{reference}"
+        types = ", ".join({image.root.media_type for image in CONTENTS})
+        async with self.http.head(url, headers={"Accept": types}, auth=_BASIC) as response:
+            if response.status in _NOTHING_THERE:
+                return None
+            assert response.status == 200, response
+            return response.headers["Docker-Content-Digest"]
+
+    async def untag(self, repository: str, digest: Digest, tag: str) -> None:
+        """Take one tag off, through Harbor's own API."""
+        project, _, name = repository.partition("/")
+        path = f"projects/{project}/repositories/{name}/artifacts/{digest}/tags/{tag}"
+        async with self.http.delete(f"http://{self.front.host}/api/v2.0/{path}", auth=_BASIC) as response:
+            assert response.status in (200, 404), response
+
+    async def tags(self, repository: str) -> dict[str, str]:
+        """Return every tag of a repository of the target, with its digest."""
+        async with self.http.get(f"http://{self.front.host}/v2/{repository}/tags/list", auth=_BASIC) as response:
+            if response.status in _NOTHING_THERE:
+                return {}
+            names = (await response.json(content_type=None))["tags"] or ()
+        found = await asyncio.gather(*(self.serves(repository, name) for name in names))
+        return {name: digest for name, digest in zip(names, found, strict=True) if digest}
+
+
+# 401 is Harbor's word for a project that is not there.
+_NOTHING_THERE = frozenset({401, 404})
+_BASIC = aiohttp.BasicAuth(ADMIN.username, ADMIN.password, encoding="utf-8")
+
+
+@contextmanager
+def running(servers: Servers, kind: TargetKind) -> Iterator["Running"]:
+    """Run the product on an event loop in a thread of its own while the block does."""
+    for origin in ORIGINS:
+        for image in CONTENTS:
+            Remote.of(servers.source).push(origin, "any", image)
+    running = Running(servers, kind)
+    try:
+        running.start()
+        yield running
+    finally:
+        running.stop()
+
+
+class Running:
+    """A world on its loop."""
+
+    def __init__(self, servers: Servers, kind: TargetKind) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._ready: asyncio.Future[World] = self._loop.create_future()
+        self._stop = asyncio.Event()
+        self._lives = self._live(servers, kind)
+        self.world: World
+
+    def start(self) -> None:
+        self._thread.start()
+        self._life = asyncio.run_coroutine_threadsafe(self._lives, self._loop)
+        self._life.add_done_callback(lambda life: life.exception())
+        self.world = self.do(asyncio.wait_for(_of(self._ready), PATIENCE))
+
+    def do(self, work: Coroutine[Any, Any, T]) -> T:
+        """Do something there, and wait for it."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(PATIENCE)
+
+    def stop(self) -> None:
+        if self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._stop.set)
+            self._life.result(PATIENCE)
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join()
+        self._loop.close()
+
+    async def _live(self, servers: Servers, kind: TargetKind) -> None:
+        try:
+            async with open_world(servers, kind) as world:
+                self._ready.set_result(world)
+                await self._stop.wait()
+        except BaseException as error:
+            if not self._ready.done():
+                self._ready.set_exception(error)
+            raise
+
+
+async def _of(future: "asyncio.Future[T]") -> T:
+    return await future
+
+
+@asynccontextmanager
+async def open_world(servers: Servers, kind: TargetKind) -> AsyncIterator[World]:
+    """Open everything; waits that only bridge time are cut short."""
+    async with AsyncExitStack() as stack:
+        stack.enter_context(_hurried())
+        front = await stack.enter_async_context(open_front(kind, servers.upstream.url))
+        settings = _settings(servers, kind, front.host)
+        app = create_app(settings, _PARTS)
+        url = f"http://{await stack.enter_async_context(serving(app))}"
+        database = await stack.enter_async_context(open_database(servers.database_url, application="test", size=8))
+        async with database.connection() as connection:
+            tokens = {
+                user: await create_token(connection, user=user, role=role, lifetime=None)
+                for user, role in {**USERS, "worker": Role.WORKER}.items()
+            }
+        http = await stack.enter_async_context(aiohttp.ClientSession(trust_env=False))
+        gate, worker = await _worker(stack, settings, database, url, tokens["worker"])
+        yield World(
+            kind=kind,
+            source=servers.source,
+            front=front,
+            app=app,
+            url=url,
+            tokens=tokens,
+            database=database,
+            gate=gate,
+            worker=worker,
+            http=http,
+        )
+
+
+_PARTS = (
+    database_part,
+    notifications_part,
+    registries_part,
+    oidc_part,
+    use_cases_part,
+    changes_part,
+    relay_part,
+)
+
+
+@contextmanager
+def _hurried() -> Iterator[None]:
+    """Cut the pauses, not what happens after them."""
+    stamina.set_testing(True, attempts=ATTEMPTS, cap=True)
+    try:
+        with (
+            patch.object(begin_deletion, "PATIENCE", 0.1),
+            patch.object(begin_deletion, "PAUSE", 0.02),
+            patch.object(reporter, "RETRY_INTERVAL", 0.02),
+        ):
+            yield
+    finally:
+        stamina.set_testing(False)
+
+
+def _settings(servers: Servers, kind: TargetKind, host: str) -> Settings:
+    network = NetworkPolicy.of(allowed_private=[LOOPBACK], plain_http=[servers.source.host, host])
+    return Settings(
+        shared=SharedSettings(
+            database_url=servers.database_url,
+            amqp_url=servers.amqp_url,
+            secrets=SecretBox([Fernet.generate_key().decode()]),
+            target=Target(host=host, credential=ADMIN if kind is TargetKind.HARBOR else None, kind=kind),
+            source_network=network,
+            target_network=NetworkPolicy.of(plain_http=[host], trusted=True),
+            log_style="json",
+            log_level="INFO",
+        ),
+        host=LOOPBACK,
+        port=0,
+        default_project="imports",
+        target_name=TARGET_NAME,
+        drop_host_for=frozenset(),
+        lease=LEASE,
+        retries=RETRIES,
+    )
+
+
+async def _worker(
+    stack: AsyncExitStack, settings: Settings, database: Database, url: str, token: str
+) -> tuple[Gate, Worker]:
+    shared = settings.shared
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+    gate = Gate(await stack.enter_async_context(aiohttp.ClientSession(headers=headers, trust_env=False)), url)
+    worker = Worker(
+        WorkerSettings(
+            shared=shared,
+            api_url=url,
+            api_token=token,
+            slots=SLOTS,
+            layers=4,
+            lease=LEASE,
+            name="stateful",
+            health_port=None,
+            stop_grace=0,
+        ),
+        database,
+        gate,
+        sources=await stack.enter_async_context(open_registries(shared.source_network, Side.SOURCE)),
+        targets=await stack.enter_async_context(open_registries(shared.target_network, Side.TARGET)),
+        management=await stack.enter_async_context(open_target(shared)),
+    )
+    task = asyncio.create_task(worker.run(asyncio.Event()))
+    stack.push_async_callback(cancel_all, [task])
+    return gate, worker
