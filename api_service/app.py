@@ -28,6 +28,7 @@ from api_service.keys import (
     JWT,
     MANAGEMENT,
     NOTIFICATIONS,
+    PRESENCE,
     READINESS,
     REGISTRIES,
     RELAY,
@@ -50,6 +51,8 @@ from api_service.openapi.operations import OPERATIONS
 from api_service.outbox import Relay
 from api_service.parsing import MAX_REPORT_BODY
 from api_service.part_checks import part_checks
+from api_service.patrol import Patrol
+from api_service.presence import Presence
 from api_service.readiness import Readiness
 from api_service.reaper import Reaper
 from api_service.report_progress import ProgressReporting
@@ -126,6 +129,7 @@ async def use_cases_part(app: web.Application) -> AsyncIterator[None]:
     settings = app[SETTINGS]
     secrets, policy = settings.shared.secrets, settings.shared.source_network
     finder = SourceFinder(database=app[DATABASE], secrets=secrets, policy=policy, docker=settings.docker_source)
+    app[PRESENCE] = Presence(database=app[DATABASE], target=app[MANAGEMENT], registry_host=settings.target_name)
     naming = TargetNaming(
         host=settings.target_name, project=settings.default_project, drop_host_for=settings.drop_host_for
     )
@@ -137,6 +141,7 @@ async def use_cases_part(app: web.Application) -> AsyncIterator[None]:
         registry_host=settings.target_name,
         secrets=secrets,
         referrers=settings.referrers,
+        presence=app[PRESENCE],
     )
     ends = Ends(sources=app[SOURCES], target=app[TARGET], management=app[MANAGEMENT])
     stock = StockTaker(app[DATABASE], settings.shared.target.host)
@@ -186,6 +191,13 @@ async def deletions_part(app: web.Application) -> AsyncIterator[None]:
         yield
 
 
+async def patrol_part(app: web.Application) -> AsyncIterator[None]:
+    """The one who looks whether the target still serves what is ready."""
+    patrol = Patrol(app[PRESENCE])
+    async with running("patrol", patrol.run):
+        yield
+
+
 async def readiness_part(app: web.Application) -> AsyncIterator[None]:
     """The answers of /readyz."""
     app[READINESS] = Readiness(part_checks(app[DATABASE], app[RELAY], app[MANAGEMENT]))
@@ -202,6 +214,7 @@ PARTS: Sequence[Part] = (
     relay_part,
     reaper_part,
     deletions_part,
+    patrol_part,
     readiness_part,
 )
 

@@ -106,6 +106,9 @@ class DryRun:
         plan = await make_plan(image_source, digest, request.platforms)
         referrers = await find_referrers(image_source, plan) if request.referrers else Referrers()
         tag = await self._ends.management.find_tag(target.repository, target.tag)
+        if isinstance(verdict, Exists) and image and str(tag) != image.digest:
+            # As the import would find out: the target has lost it.
+            verdict = Start()
         blobs, manifests = [*plan.blobs, *referrers.blobs], [*plan.manifests, *referrers.manifests]
         stock = await self._stock.take(blobs, manifests, self._ends.target.repository(target.repository))
         replaced = Overwritten(digest=tag, image=image) if tag and isinstance(verdict, Start) else None

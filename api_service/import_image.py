@@ -7,6 +7,7 @@ from api_service.existing_image import Exists, Start, Wanted, judge
 from api_service.find_source import SourceFinder
 from api_service.identity import Identity
 from api_service.import_request import AnswerState, ImportAnswer, ImportRequest
+from api_service.presence import Presence
 from api_service.queue_import import NewImport, queue_first_import, queue_import
 from api_service.resolve_source import SourceResolver
 from api_service.target_name import TargetName, TargetNaming
@@ -17,7 +18,8 @@ from shared.errors import LongshoreError
 from shared.registry.credential import Credential
 from shared.secret_box import SecretBox
 
-# An image that is deleted between two of our statements sends us back to the start; more than once is no accident.
+# An image that is deleted between two of our statements, or that the target has lost, sends us back to the start; more
+# than once is no accident.
 TRIES = 3
 
 STARTED = "Image import started"
@@ -59,6 +61,7 @@ class ImageImporter:
     registry_host: str
     secrets: SecretBox
     referrers: bool
+    presence: Presence
 
     async def start(self, request: ImportRequest, by: Identity) -> ImportAnswer:
         """Start the import, join the one that is under way, or say that the image is there already."""
@@ -78,9 +81,10 @@ class ImageImporter:
                 image = await images.lock_image(
                     connection, registry_host=self.registry_host, repository=plan.target.repository, tag=plan.target.tag
                 )
-                if image:
-                    return await self._answer(connection, image, plan)
-        raise LongshoreError("internal_error", "The image was created and deleted while this request ran; try again.")
+                answer = await self._answer(connection, image, plan) if image else None
+            if image and answer and (answer.state is not AnswerState.EXISTS or await self.presence.confirm(image)):
+                return answer
+        raise LongshoreError("internal_error", "The image came and went while this request ran; try again.")
 
     async def _start_first(self, plan: _Plan) -> ImportAnswer | None:
         """Begin with an image that is not there yet; None where it is, once a request that creates it is through."""

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from api_service.times import rfc3339
-from shared.db import imports
+from shared.db import images, imports
 from shared.db.database import Database
 from shared.db.imports import Import
 from shared.db.layers import get_layers
 from shared.errors import ERROR_KINDS, LongshoreError
-from shared.imports import FINAL_STATES, ImportState, outer_status
+from shared.imports import FINAL_STATES, ImageStatus, ImportState, outer_status
 from shared.progress import LayerProgress, LayerStatus, eta_seconds
 
 # A running import on which nothing has moved for this long is called stalled: many reports' worth. Seconds.
@@ -20,6 +20,27 @@ _MESSAGES = {
     ImportState.QUEUED: "Waiting for a worker.",
     ImportState.READY: "The image is ready.",
     ImportState.CANCELLED: "The import was cancelled.",
+}
+
+
+def _describe_error(code: str, detail: str | None) -> dict[str, Any]:
+    kind = ERROR_KINDS[code]
+    return {
+        "code": kind.code,
+        "side": kind.side.value,
+        "retryable": kind.retryable,
+        "hint": kind.hint,
+        "title": kind.title,
+        "detail": detail,
+    }
+
+
+# Beside an import that was ready, where its image is not any more.
+_NOT_SERVED = "The target's tag does not point to what was imported any more."
+_LOST = {
+    "status": ImageStatus.FAILED.value,
+    "message": _NOT_SERVED,
+    "error": _describe_error("target_not_found", _NOT_SERVED),
 }
 
 
@@ -39,10 +60,11 @@ async def read_details(database: Database, image_id: int) -> ImportingDetails:
         if latest is None:
             raise LongshoreError("image_not_found", f"There is no image {image_id}.")
         layers = await get_layers(connection, latest.id)
+        lost = latest.state is ImportState.READY and await images.is_lost(connection, image_id)
     return ImportingDetails(
         version=f"{latest.name}/{latest.attempt}.{latest.sequence}.{latest.state.value}",
         final=latest.state in FINAL_STATES,
-        body=describe_import(latest, layers),
+        body=describe_import(latest, layers) | (_LOST if lost else {}),
     )
 
 
@@ -95,15 +117,7 @@ def _error(latest: Import) -> dict[str, Any] | None:
     """Return why an import waits or has failed; one that runs again has left its old error behind."""
     if latest.error_code is None or latest.state not in (ImportState.WAITING, ImportState.FAILED):
         return None
-    kind = ERROR_KINDS[latest.error_code]
-    return {
-        "code": kind.code,
-        "side": kind.side.value,
-        "retryable": kind.retryable,
-        "hint": kind.hint,
-        "title": kind.title,
-        "detail": latest.error_detail,
-    }
+    return _describe_error(latest.error_code, latest.error_detail)
 
 
 def _layer(layer: LayerProgress, state: ImportState) -> dict[str, Any]:

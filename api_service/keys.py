@@ -14,6 +14,7 @@ from api_service.import_image import ImageImporter
 from api_service.jwt_verifier import JwtVerifier
 from api_service.notifications import Notifications
 from api_service.outbox import Relay
+from api_service.presence import Presence
 from api_service.readiness import Readiness
 from api_service.report_progress import ProgressReporting
 from api_service.retry_import import ImportRetry
@@ -33,6 +34,7 @@ NOTIFICATIONS = web.AppKey("NOTIFICATIONS", Notifications)
 SOURCES = web.AppKey("SOURCES", Registries)
 TARGET = web.AppKey("TARGET", Registry)
 MANAGEMENT: web.AppKey[TargetManagement] = web.AppKey("MANAGEMENT")
+PRESENCE = web.AppKey("PRESENCE", Presence)
 IMPORTER = web.AppKey("IMPORTER", ImageImporter)
 DRY_RUN = web.AppKey("DRY_RUN", DryRun)
 RETRY = web.AppKey("RETRY", ImportRetry)

@@ -126,12 +126,16 @@ async def begin(connection: Connection, image_id: int, *, user: str | None, leas
 
 
 async def abandon(connection: Connection, image_id: int, until: datetime, *, status: ImageStatus | None) -> None:
-    """Take the mark off again; `status` is what the image was just seen to be, None where it is what it was."""
+    """Take the mark off again; `status` is what the image was just seen to be, None where it is what it was.
+
+    One that has failed, or of which it was not known any more what it was made from, has to be imported anew.
+    """
     await connection.execute(
         """
         UPDATE images
         SET deletion_lease_until = NULL, deletion_requested_by = NULL,
-            status = coalesce($3, status), updated_at = now()
+            status = CASE WHEN $3 = 'ready' AND source_digest IS NULL THEN 'failed' ELSE coalesce($3, status) END,
+            source_digest = CASE WHEN $3 = 'failed' THEN NULL ELSE source_digest END, updated_at = now()
         WHERE id = $1 AND deletion_lease_until = $2
         """,
         image_id,
@@ -145,7 +149,8 @@ async def suspend(connection: Connection, image_id: int, until: datetime, *, del
     await connection.execute(
         """
         UPDATE images
-        SET status = 'failed', deletion_lease_until = now() + make_interval(secs => $3), updated_at = now()
+        SET status = 'failed', source_digest = NULL, deletion_lease_until = now() + make_interval(secs => $3),
+            updated_at = now()
         WHERE id = $1 AND deletion_lease_until = $2
         """,
         image_id,

@@ -10,7 +10,10 @@ from shared.imports import ImageStatus
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Image:
-    """One managed image. `size` is in bytes, of all distinct blobs and manifests; `digest` what the tag points to."""
+    """One managed image. `size` is in bytes, of all distinct blobs and manifests; `digest` what the tag points to.
+
+    `source_digest` is what that was made from; None where it is not known that the target still serves `digest`.
+    """
 
     id: int
     registry_host: str
@@ -146,16 +149,50 @@ async def mark_ready(connection: Connection, image_id: int, content: ImageConten
 
 
 async def mark_failed(connection: Connection, image_id: int, *, tag_untouched: bool) -> None:
-    """Record a failed import; an image that was ready stays so while its tag was not touched."""
+    """Record a failed import; an image that was ready before it stays so while its tag was not touched."""
     await connection.execute(
         """
         UPDATE images
-        SET status = CASE WHEN digest IS NOT NULL AND $2 THEN 'ready' ELSE 'failed' END, updated_at = now()
+        SET status = CASE WHEN source_digest IS NOT NULL AND $2 THEN 'ready' ELSE 'failed' END,
+            source_digest = CASE WHEN $2 THEN source_digest END, updated_at = now()
         WHERE id = $1
         """,
         image_id,
         tag_untouched,
     )
+
+
+async def mark_lost(connection: Connection, image: Image) -> None:
+    """Record that the target does not serve a ready image, unless something has happened to it since it was read."""
+    await connection.execute(
+        """
+        UPDATE images SET status = 'failed', source_digest = NULL, updated_at = now()
+        WHERE id = $1 AND updated_at = $2 AND status = 'ready' AND deletion_lease_until IS NULL
+        """,
+        image.id,
+        image.updated_at,
+    )
+
+
+async def is_lost(connection: Connection, image_id: int) -> bool:
+    """Tell whether an image that was ready is known not to be in the target any more."""
+    lost: bool | None = await connection.fetchval("SELECT status = 'failed' FROM images WHERE id = $1", image_id)
+    return bool(lost)
+
+
+async def ready_images(connection: Connection, *, registry_host: str, after: int, limit: int) -> list[Image]:
+    """Return ready images of a target in the order of their ids, beginning after one of those."""
+    rows = await connection.fetch(
+        f"""
+        SELECT {_COLUMNS} FROM images
+        WHERE id > $2 AND registry_host = $1 AND status = 'ready' AND deletion_lease_until IS NULL
+        ORDER BY id LIMIT $3
+        """,  # noqa: S608 - fixed text
+        registry_host,
+        after,
+        limit,
+    )
+    return [_image(row) for row in rows]
 
 
 def _image(row: Any) -> Image:

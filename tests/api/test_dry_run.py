@@ -216,8 +216,18 @@ async def test_a_failed_image_would_be_imported_again(api: Api, case: Case) -> N
     assert (found["state"], found["plan"]["overwrites"]) == (1, None)
 
 
-async def test_a_moved_tag_is_told(api: Api, case: Case, public_registry: Registry, repository: str) -> None:
+async def test_what_the_target_lost_would_be_imported_again(api: Api, case: Case) -> None:
+    """Longshore calls it ready, but its tag is gone there: somebody else deleted it."""
     await finish(api, (await api.start(case.real))["name"])
+    found = await preview(api, case.body)
+    assert (found["state"], found["alreadyImageId"], found["plan"]["overwrites"]) == (1, 0, None)
+
+
+async def test_a_moved_tag_is_told(
+    api: Api, case: Case, public_registry: Registry, target_registry: Registry, repository: str
+) -> None:
+    await finish(api, (await api.start(case.real))["name"])
+    Remote.of(target_registry).push(case.repository, "1.0", case.image)
     moved = synthetic_image(secrets.token_hex(6), [10])
     Remote.of(public_registry).push(repository, "1.0", moved)
     found = await preview(api, case.body)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
@@ -12,16 +13,30 @@ from deploy.local.stack import Registry, Remote
 from deploy.local.synthetic import synthetic_image
 from shared.db.tokens import Role
 from shared.messages import ProgressReport, ReportedContent, ReportedError, ReportedState
+from shared.settings import Target
 from tests.api.api import Api
 from tests.api.conftest import OpenApi, Source
 from tests.registry.hostile import Answer as Scripted
 from tests.registry.hostile import HostileRegistry, error
 
+INDEX = "application/vnd.oci.image.index.v1+json"
 MANIFEST = "/v2/app/manifests/1.0"
 
 
-async def finish(api: Api, name: str) -> None:
-    """Play the worker: claim the import and report it ready."""
+@pytest.fixture
+async def target() -> AsyncIterator[HostileRegistry]:
+    """The target; it serves what a test says."""
+    async with HostileRegistry().running() as registry:
+        yield registry
+
+
+@pytest.fixture
+def settings(settings: Settings, target: HostileRegistry) -> Settings:
+    return replace(settings, shared=replace(settings.shared, target=Target(host=target.host, credential=None)))
+
+
+async def finish(api: Api, name: str, target: HostileRegistry | None = None) -> str:
+    """Play the worker: claim the import and report it ready. Return its path in the target, which serves it then."""
     claimed = await api.claim(name)
     digest = claimed.source_digest or "sha256:" + 64 * "0"
     content = ReportedContent(
@@ -35,6 +50,16 @@ async def finish(api: Api, name: str) -> None:
     )
     report = ProgressReport(attempt=claimed.attempt, sequence=1, state=ReportedState.READY, content=content)
     assert (await api.report(name, report)).status == 200
+    path = f"/v2/{claimed.repository}/manifests/{claimed.tag}"
+    if target:
+        target.on("HEAD", path, served(digest))
+    return path
+
+
+def served(digest: str) -> Scripted:
+    """Return a registry's answer about an index."""
+    headers = {"Content-Type": INDEX, "Docker-Content-Digest": digest, "Content-Length": "500"}
+    return Scripted(headers=headers)
 
 
 async def fail(api: Api, name: str) -> None:
@@ -75,9 +100,9 @@ async def test_twenty_equal_requests_at_once_are_one_import(api: Api, image_sour
         assert tuple(await connection.fetchrow(counts) or ()) == (1, 1, 1)
 
 
-async def test_a_ready_image_is_not_imported_again(api: Api, image_source: str) -> None:
+async def test_a_ready_image_is_not_imported_again(api: Api, image_source: str, target: HostileRegistry) -> None:
     started = await api.start({"source": image_source})
-    await finish(api, started["name"])
+    await finish(api, started["name"], target)
     answer = await api.post_import({"source": image_source})
     assert answer.status == 200
     assert answer.body == {
@@ -89,11 +114,13 @@ async def test_a_ready_image_is_not_imported_again(api: Api, image_source: str) 
     }
 
 
-async def test_a_moved_tag_is_told_and_followed_with_force(api: Api, source: Source, repository: str) -> None:
+async def test_a_moved_tag_is_told_and_followed_with_force(
+    api: Api, source: Source, repository: str, target: HostileRegistry
+) -> None:
     source.push(repository)
     wanted = {"source": f"{source.host}/{repository}:1.0"}
     started = await api.start(wanted)
-    await finish(api, started["name"])
+    await finish(api, started["name"], target)
     moved = source.push(repository, seed="newer")
     told = (await api.post_import(wanted)).body
     assert (told["state"], told["alreadyImageId"]) == (2, started["imageId"])
@@ -104,15 +131,46 @@ async def test_a_moved_tag_is_told_and_followed_with_force(api: Api, source: Sou
     assert await api.value("SELECT source_digest FROM imports WHERE name = $1", forced["name"]) == moved.digest
 
 
-async def test_other_platforms_of_a_ready_image_are_imported(api: Api, image_source: str) -> None:
+async def test_other_platforms_of_a_ready_image_are_imported(
+    api: Api, image_source: str, target: HostileRegistry
+) -> None:
     whole = await api.start({"source": image_source})
-    await finish(api, whole["name"])
+    await finish(api, whole["name"], target)
     part = await api.start({"source": image_source, "platforms": ["linux/arm64", "linux/aarch64"]})
     assert part["imageId"] == whole["imageId"]
     assert (await api.get(f"/images/{part['imageId']}"))["import"]["platforms"] == ["linux/arm64"]
-    await finish(api, part["name"])
+    await finish(api, part["name"], target)
     again = await api.post_import({"source": image_source, "platforms": ["linux/arm64"]})
     assert again.body["state"] == 2
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [error(404, "MANIFEST_UNKNOWN"), Scripted(headers={"Docker-Content-Digest": "sha256:" + 64 * "f"})],
+    ids=["gone", "moved"],
+)
+async def test_an_image_that_the_target_lost_is_imported_again(
+    api: Api, image_source: str, target: HostileRegistry, answer: Scripted
+) -> None:
+    """Somebody else deleted the tag in the target, or pushed over it: state 2 would be wrong."""
+    started = await api.start({"source": image_source})
+    path = await finish(api, started["name"], target)
+    target.on("HEAD", path, replace(answer, headers={**served("").headers, **answer.headers}))
+    again = await api.start({"source": image_source}, token=await api.token("bob"))
+    assert again["imageId"] == started["imageId"]
+    assert again["name"] != started["name"]
+
+
+async def test_nobody_is_told_that_an_image_exists_while_the_target_is_away(
+    api: Api, image_source: str, target: HostileRegistry
+) -> None:
+    """The target's error is the answer, and the image stays what it was."""
+    started = await api.start({"source": image_source})
+    path = await finish(api, started["name"], target)
+    target.on("HEAD", path, error(503, "UNAVAILABLE"))
+    answer = await api.post_import({"source": image_source})
+    assert (answer.status, answer.code, answer.body["state"]) == (502, "target_unavailable", 0)
+    assert (await api.get(f"/images/{started['imageId']}"))["status"] == "ready"
 
 
 async def test_a_failed_image_is_imported_by_the_same_request(api: Api, image_source: str) -> None:
@@ -128,10 +186,10 @@ async def test_a_failed_image_is_imported_by_the_same_request(api: Api, image_so
 
 @pytest.mark.parametrize(("role", "status"), [(Role.USER, 403), (Role.ADMIN, 200)])
 async def test_force_on_another_users_image_needs_an_admin(
-    api: Api, image_source: str, role: Role, status: int
+    api: Api, image_source: str, target: HostileRegistry, role: Role, status: int
 ) -> None:
     started = await api.start({"source": image_source}, token=await api.token("alice"))
-    await finish(api, started["name"])
+    await finish(api, started["name"], target)
     answer = await api.post_import({"source": image_source, "force": True}, role=role)
     assert answer.status == status
     assert answer.body["state"] == (0 if status == 403 else 1)
