@@ -399,13 +399,13 @@ async def test_a_token_that_is_about_to_end_is_fetched_anew(opened: Opener, host
     uploads, session = "/v2/team/app/blobs/uploads/", "/v2/team/app/blobs/uploads/1"
     hostile.on("GET", "/token", token("t1", expires_in=1), token("t2", expires_in=300))
     hostile.on("POST", uploads, needs("t1", challenge(hostile), Answer(status=202, headers={"Location": session})))
-    hostile.on("PUT", session, needs("t2", challenge(hostile), Answer(status=201)))
+    hostile.on("PATCH", session, needs("t2", challenge(hostile), Answer(status=202, headers={"Location": session})))
     registries = await opened.loopback(hostile.host, side=Side.TARGET)
     there = registries.registry(hostile.host).repository("team/app")
     started = await there.start_upload()
     await asyncio.sleep(0.6)
-    await there.upload_blob(started, described(b"layer"), pieces(b"layer"))
-    assert [asked.headers.get("authorization") for asked in hostile.requests("PUT")] == ["Bearer t2"]
+    await there.stream_upload(started, pieces(b"layer"))
+    assert [asked.headers.get("authorization") for asked in hostile.requests("PATCH")] == ["Bearer t2"]
 
 
 async def test_a_token_is_kept_for_a_minute_where_its_life_is_not_said(
@@ -428,12 +428,12 @@ async def test_a_first_request_with_a_body_asks_beforehand_how(opened: Opener, h
     hostile.on("POST", "/v2/team/app/blobs/uploads/", Answer(status=202, headers={"Location": session}))
     hostile.on("GET", PING, needs("t1", challenge(hostile)))
     hostile.on("GET", "/token", token())
-    hostile.on("PUT", session, needs("t1", challenge(hostile), Answer(status=201)))
+    hostile.on("PATCH", session, needs("t1", challenge(hostile), Answer(status=202, headers={"Location": session})))
     opener = (await opened.loopback(hostile.host, side=Side.TARGET)).registry(hostile.host).repository("team/app")
     started = await opener.start_upload()
     later = (await opened.loopback(hostile.host, side=Side.TARGET)).registry(hostile.host).repository("team/app")
-    await later.upload_blob(started, described(b"layer"), pieces(b"layer"))
-    assert [asked.headers.get("authorization") for asked in hostile.requests("PUT")] == ["Bearer t1"]
+    await later.stream_upload(started, pieces(b"layer"))
+    assert [asked.headers.get("authorization") for asked in hostile.requests("PATCH")] == ["Bearer t1"]
 
 
 async def test_a_refused_token_in_an_upload_may_be_tried_again(opened: Opener, hostile: HostileRegistry) -> None:
@@ -442,13 +442,13 @@ async def test_a_refused_token_in_an_upload_may_be_tried_again(opened: Opener, h
     started = Answer(status=202, headers={"Location": session})
     hostile.on("GET", "/token", token("t1"), token("t2"))
     hostile.on("POST", uploads, lambda asked: started if "authorization" in asked.headers else challenge(hostile))
-    hostile.on("PUT", session, needs("t2", challenge(hostile), Answer(status=201)))
+    hostile.on("PATCH", session, needs("t2", challenge(hostile), started))
     registries = await opened.loopback(hostile.host, side=Side.TARGET)
     there = registries.registry(hostile.host).repository("team/app")
     with pytest.raises(LongshoreError) as caught:
-        await push(there, b"layer")
+        await there.stream_upload(await there.start_upload(), pieces(b"layer"))
     assert caught.value.code == "target_unavailable"
-    await push(there, b"layer")
+    await there.stream_upload(await there.start_upload(), pieces(b"layer"))
 
 
 @pytest.mark.parametrize(

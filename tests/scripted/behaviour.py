@@ -31,9 +31,9 @@ class Behaviour:
     corrupt_at: int | None = None
     """This byte of the body is another one."""
     early_after: int | None = None
-    """The answer comes after so much of the request's body; the rest is never taken."""
+    """The answer comes after so much of the request's body."""
     lingers: bool = True
-    """After an early answer, what still comes is read and forgotten; else the connection closes at once."""
+    """After an early answer the rest of the body is read and forgotten; else the connection closes at once."""
     lost: Ending | None = None
     """The request is carried out, but instead of the answer the connection ends."""
     stated_length: int | None = None

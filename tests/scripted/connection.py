@@ -36,6 +36,7 @@ class Connection:
         self.number = number
         self._reader = reader
         self._writer = writer
+        self._body: AsyncIterator[bytes] | None = None
         # Draining waits until everything is with the kernel, so that "cut after n bytes" means n bytes. Not at most 0:
         # under TLS an empty buffer would count as full then.
         writer.transport.set_write_buffer_limits(high=1, low=0)
@@ -51,12 +52,10 @@ class Connection:
         headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
         return Asked(method=method, target=target, headers=headers, connection=self.number, at=time.monotonic())
 
-    async def body(self, asked: Asked) -> AsyncIterator[bytes]:
-        """Yield the request's body as it arrives."""
-        async for part in self._chunks() if asked.chunked else self._exactly(asked.length):
-            asked.received += len(part)
-            yield part
-        asked.complete = True
+    def body(self, asked: Asked) -> AsyncIterator[bytes]:
+        """Return the request's body, to be read as it arrives."""
+        self._body = self._read_body(asked)
+        return self._body
 
     async def send(self, data: bytes | memoryview) -> None:
         self._writer.write(data)
@@ -73,9 +72,16 @@ class Connection:
         raise EndedError
 
     async def linger(self) -> None:
-        """Read what still comes, and forget it: closing before would reset the connection, and the answer with it."""
-        while await self._reader.read(PIECE):
-            pass
+        """Read the rest of the body and forget it: closing before would reset the connection under the answer."""
+        if self._body:
+            async for _ in self._body:
+                pass
+
+    async def _read_body(self, asked: Asked) -> AsyncIterator[bytes]:
+        async for part in self._chunks() if asked.chunked else self._exactly(asked.length):
+            asked.received += len(part)
+            yield part
+        asked.complete = True
 
     async def _exactly(self, length: int) -> AsyncIterator[bytes]:
         while length:
