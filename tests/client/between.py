@@ -1,0 +1,61 @@
+"""What may stand between a client and the API: a proxy that does as a test tells it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Literal
+
+from aiohttp import ClientSession, web
+from aiohttp.test_utils import TestServer
+
+STREAM = "text/event-stream"
+_HOP = {"Transfer-Encoding", "Content-Length", "Connection"}
+
+
+@dataclass
+class Between:
+    """Passes everything on, but for event streams, and for what it has been told to answer itself."""
+
+    upstream: str
+    streams: Literal["pass", "plain", "silent"] = "pass"
+    answer: web.Response | None = None
+    seen: list[tuple[str, str | None]] = field(default_factory=list)
+    url: str = ""
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        self.seen.append((request.path, request.headers.get("Accept")))
+        if self.answer is not None:
+            return self.answer
+        wants_stream = request.headers.get("Accept") == STREAM
+        if wants_stream and self.streams == "silent":
+            return await self._silence(request)
+        dropped = {"Host", "Accept"} if wants_stream and self.streams == "plain" else {"Host"}
+        headers = {name: value for name, value in request.headers.items() if name not in dropped}
+        async with (
+            ClientSession() as session,
+            session.request(
+                request.method, self.upstream + request.path_qs, headers=headers, data=await request.read()
+            ) as answer,
+        ):
+            kept = {name: value for name, value in answer.headers.items() if name not in _HOP}
+            response = web.StreamResponse(status=answer.status, headers=kept)
+            await response.prepare(request)
+            async for chunk in answer.content.iter_any():
+                await response.write(chunk)
+            return response
+
+    async def _silence(self, request: web.Request) -> web.StreamResponse:
+        """Keep every event, as a proxy with a buffer does."""
+        response = web.StreamResponse(headers={"Content-Type": STREAM})
+        await response.prepare(request)
+        await asyncio.Event().wait()
+        return response
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator["Between"]:
+        app = web.Application()
+        app.router.add_route("*", "/{path:.*}", self.handle)
+        async with TestServer(app) as server:
+            self.url = str(server.make_url("")).rstrip("/")
+            yield self
