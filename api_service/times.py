@@ -1,10 +1,9 @@
 """Times as the contract writes them."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime
 from functools import lru_cache
 
-EPOCH = date(1970, 1, 1)
-MILLISECONDS_OF_DAY = 86_400_000
+MILLISECONDS_OF_MINUTE = 60_000
 
 
 def rfc3339(time: datetime) -> str:
@@ -13,12 +12,11 @@ def rfc3339(time: datetime) -> str:
 
 
 def rfc3339_of(milliseconds: int) -> str:
-    """Return the same for milliseconds since 1970; a page of images has many such times, and most of a few days."""
-    days, rest = divmod(milliseconds, MILLISECONDS_OF_DAY)
-    seconds, fraction = divmod(rest, 1000)
-    return f"{_date(days)}T{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}.{fraction:03}Z"
+    """Return the same for milliseconds since 1970; the images of a page, or of pages asked for again, share minutes."""
+    minutes, rest = divmod(milliseconds, MILLISECONDS_OF_MINUTE)
+    return f"{_minute(minutes)}:{rest // 1000:02}.{rest % 1000:03}Z"
 
 
 @lru_cache(maxsize=1000)
-def _date(days: int) -> str:
-    return (EPOCH + timedelta(days=days)).isoformat()
+def _minute(minutes: int) -> str:
+    return datetime.fromtimestamp(minutes * 60, UTC).isoformat()[: len("2026-11-23T12:34")]

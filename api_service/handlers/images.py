@@ -35,7 +35,7 @@ _LIST_QUERY = ImageQuerySchema()
 
 async def list_handler(request: web.Request) -> web.Response:
     """GET /images."""
-    query: ImageQuery = read_query(request, _LIST_QUERY)
+    query: ImageQuery = read_query(request.rel_url.raw_query_string, _LIST_QUERY)
     return json_answer(await list_images(request.app[DATABASE], query))
 
 

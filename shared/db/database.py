@@ -49,9 +49,7 @@ def translated() -> Iterator[None]:
     try:
         yield
     except _UNAVAILABLE as error:
-        raise LongshoreError(
-            "database_unavailable", "The database did not answer in time.", retry_after=RETRY_AFTER
-        ) from error
+        raise _away() from error
 
 
 class Database:
@@ -106,21 +104,29 @@ class Database:
 
 
 class _Loan:
-    """A connection for the length of a block; as a class, because every request has one or two."""
+    """A connection for the length of a block; as a class and without `translated`, for every request has one or two."""
 
     def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
         self._pool = pool
 
     async def __aenter__(self) -> Connection:
-        with translated():
+        try:
             self._connection = await self._pool.acquire(timeout=ACQUIRE_TIMEOUT)
+        except _UNAVAILABLE as error:
+            raise _away() from error
         return self._connection
 
     async def __aexit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        with translated():
+        try:
             await self._pool.release(self._connection)
-            if isinstance(error, _UNAVAILABLE):
-                raise error
+        except _UNAVAILABLE as failure:
+            raise _away() from failure
+        if isinstance(error, _UNAVAILABLE):
+            raise _away() from error
+
+
+def _away() -> LongshoreError:
+    return LongshoreError("database_unavailable", "The database did not answer in time.", retry_after=RETRY_AFTER)
 
 
 @asynccontextmanager
