@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import structlog
 
 from api_service.begin_deletion import BegunDeletion
+from api_service.sweep_referrers import sweep_referrers
 from shared.db import blobs, deletions
 from shared.db.database import Database
 from shared.errors import LongshoreError
@@ -84,7 +85,16 @@ class DeletionWork:
         async with self.database.connection() as connection:
             siblings = await deletions.has_sibling(connection, image.id, str(digest))
         async with _deadline():
-            return await self.target.remove_tag(image.repository, image.tag, digest, siblings=siblings)
+            removal = await self.target.remove_tag(image.repository, image.tag, digest, siblings=siblings)
+            if removal is not Removal.TAG:
+                await sweep_referrers(
+                    self.database,
+                    self.target,
+                    registry_host=self.registry_host,
+                    repository=image.repository,
+                    digest=digest,
+                )
+        return removal
 
     async def _after_no_look(self, begun: BegunDeletion, error: LongshoreError) -> None:
         """Leave an image alone that nobody has touched; of another one it is not known what is left of it."""
