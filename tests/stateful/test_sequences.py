@@ -1,0 +1,25 @@
+"""Whatever people, workers and the world do: what is ready is in the target, and no tag goes that nobody wants gone."""
+
+import os
+
+import pytest
+
+from deploy.local.stack import Registry
+from shared.target.kind import TargetKind
+from tests.stateful.machine import play_sequences
+from tests.stateful.world import Servers, running
+
+# Enough to meet every step, in a fraction of a minute; `python -m tests.stateful` plays as many as one likes.
+SEQUENCES = 40
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("kind", TargetKind)
+def test_no_sequence_leaves_the_target_and_the_list_apart(
+    kind: TargetKind, database_url: str, amqp_url: str, public_registry: Registry, target_registry: Registry
+) -> None:
+    """The same sequences each time; SEQUENCES_SEED=n for others. A failure prints its steps, as short as it gets."""
+    seed = int(os.environ.get("SEQUENCES_SEED", "1"))
+    servers = Servers(database_url=database_url, amqp_url=amqp_url, source=public_registry, upstream=target_registry)
+    with running(servers, kind) as world:
+        play_sequences(world, sequences=SEQUENCES, seed=seed, shrink=True)
