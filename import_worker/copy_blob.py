@@ -1,4 +1,6 @@
-"""One blob from source to target: mounted, else moved with its digest computed on the way."""
+"""One blob from source to target, with its digest computed on the way."""
+
+from collections.abc import Awaitable, Callable
 
 from import_worker.endpoints import Source, Target, Upload
 from import_worker.flow import Advance, unless_stalled
@@ -8,7 +10,6 @@ from shared.concurrency import run_in_thread
 from shared.errors import LongshoreError
 from shared.oci.descriptor import Descriptor
 from shared.planning.mismatch import blob_digest_mismatch
-from shared.progress import Transfer
 
 # Tries of one blob within one attempt of its import; after that the import as a whole waits and tries again.
 BLOB_TRIES = 3
@@ -16,72 +17,87 @@ BLOB_TRIES = 3
 # larger blob's buffer.
 WHOLE_SIZE = 1024 * 1024
 
+# The target did not refuse: it may have done what was asked, and its answer got lost.
+LOST_ANSWERS = frozenset({"target_unreachable", "target_stalled"})
+
+# Told the address of an upload that has begun, so that another worker may go on with it.
+Began = Callable[[str], Awaitable[None]]
+
 
 async def copy_blob(
-    blob: Descriptor, source: Source, target: Target, *, candidate: str | None, advance: Advance
-) -> Transfer:
-    """Make the target hold a blob that it lacked a moment ago, and return how that came about.
+    blob: Descriptor, source: Source, target: Target, *, kept: str | None, began: Began, advance: Advance
+) -> None:
+    """Bring a blob that the target lacked a moment ago.
 
-    `candidate` is a repository of the target that is thought to hold it. A failure that another try may mend is tried
-    again here, a few times.
+    `kept` is the address of an upload of it that some worker has begun. A failure that another try may mend is tried
+    again here, a few times. What the target has taken when this ends early is left there, for whoever goes on with it,
+    unless it is wrong.
     """
-    copy = _BlobCopy(blob, source, target, advance)
-    try:
-        for attempt in range(1, BLOB_TRIES):
-            try:
-                return await copy.run(candidate)
-            except LongshoreError as error:
-                await wait_or_raise(error, attempt)
-            # What failed may have been the answer alone.
-            if await target.has_blob(blob):
-                return Transfer.COPIED
-        return await copy.run(candidate)
-    except BaseException:
-        await copy.give_up()
-        raise
+    copy = _BlobCopy(blob, source, target, began, advance)
+    copy.go_on_with(kept)
+    for attempt in range(1, BLOB_TRIES):
+        try:
+            return await copy.run()
+        except LongshoreError as error:
+            await copy.give_up_if_wrong(error)
+            await wait_or_raise(error, attempt)
+        # What failed may have been the answer alone.
+        if await target.has_blob(blob):
+            return None
+    return await copy.run()
 
 
 class _BlobCopy:
     """One blob's way through several tries; what an upload has taken is not sent again where that can be proven."""
 
-    def __init__(self, blob: Descriptor, source: Source, target: Target, advance: Advance) -> None:
+    def __init__(self, blob: Descriptor, source: Source, target: Target, began: Began, advance: Advance) -> None:
         self._blob = blob
         self._source = source
         self._target = target
+        self._began = began
         self._advance = advance
         self._upload: Upload | None = None
         self._check = Check(blob)
-        self._sent = 0
+        # Bytes that the upload may have taken.
+        self._offered = 0
 
-    async def run(self, candidate: str | None) -> Transfer:
-        """Try once: mount it, or send it whole, or what is left of it."""
+    def go_on_with(self, kept: str | None) -> None:
+        """Begin with an upload that another worker has left behind."""
+        self._upload = self._target.find_upload(kept) if kept else None
+        self._offered = self._blob.size
+
+    async def run(self) -> None:
+        """Try once to send the blob, or what is left of it."""
         offset = await self._continued()
         if self._upload is None:
             self._check = Check(self._blob)
-            self._upload = await self._start(candidate)
-        if self._upload is None:
-            return Transfer.MOUNTED
+            self._upload = await self._target.start_upload()
+            self._offered = 0
         if self._blob.size <= WHOLE_SIZE:
             await self._upload.send(self._blob, await self._read_whole())
-        else:
-            await self._send(self._upload, offset)
-            await self._upload.commit(self._blob)
-        return Transfer.COPIED
+            return
+        if not offset:
+            await self._began(self._upload.address)
+        await self._send(self._upload, offset)
+        await self._upload.commit(self._blob)
 
-    async def give_up(self) -> None:
-        """Tell the target to forget what it has taken."""
+    async def give_up_if_wrong(self, error: LongshoreError) -> None:
+        """Have the target forget what it has taken where its bytes may be wrong: it said so, or the source's are."""
+        complete = self._offered == self._blob.size
+        if error.code in LOST_ANSWERS or (error.kind.retryable and not complete):
+            return
+        await self._give_up()
+
+    async def _give_up(self) -> None:
         upload, self._upload = self._upload, None
         if upload:
             await upload.cancel()
 
-    async def _start(self, candidate: str | None) -> Upload | None:
-        return await (self._target.mount_blob(self._blob, candidate) if candidate else self._target.start_upload())
-
     async def _continued(self) -> int:
         """Return how much of the blob a broken upload has taken; it is given up where that is not certain."""
-        taken = await self._upload.taken() if self._upload and self._sent else None
-        if taken is None or taken > self._sent:
-            await self.give_up()
+        taken = await self._upload.taken() if self._upload and self._offered else None
+        if taken is None or taken > self._offered:
+            await self._give_up()
             return 0
         return taken
 
@@ -89,13 +105,12 @@ class _BlobCopy:
         passage = Passage(self._blob, self._source, self._check, offset=offset)
 
         def look() -> None:
-            self._sent = passage.taken
             self._advance(passage.taken)
 
         try:
             await unless_stalled(_pass(upload, offset, passage), passage.flow, f"Blob {self._blob.digest}", look)
         finally:
-            look()
+            self._offered = passage.offered
             await passage.close()
 
     async def _read_whole(self) -> bytes:

@@ -144,7 +144,7 @@ class ImageCopy:
             async with self._slots, self._streams:
                 way = await self._ledger.way(blob)
                 if isinstance(way, Bring):
-                    return await self._stream(blob, look_first=waited)
+                    return await self._stream(blob, way, look_first=waited)
             if isinstance(way, Wait):
                 self._show(blob, LayerStatus.DOWNLOADING, way.offset)
                 waited = True
@@ -162,23 +162,27 @@ class ImageCopy:
         await self._ledger.forget(blob, repository)
         return False
 
-    async def _stream(self, blob: Descriptor, *, look_first: bool) -> Transfer:
+    async def _stream(self, blob: Descriptor, way: Bring, *, look_first: bool) -> Transfer:
         """Stream the blob for this import and all that wait for it."""
         try:
             # Who waited may find that the other import brought it to this very repository.
             existing = look_first and await self._target.has_blob(blob)
-            transfer = Transfer.EXISTING if existing else await self._copy(blob)
+            if not existing:
+                await self._copy(blob, way.upload)
         except BaseException:
             await self._ledger.given_up(blob)
             raise
         await self._ledger.landed(blob)
-        return transfer
+        return Transfer.EXISTING if existing else Transfer.COPIED
 
-    async def _copy(self, blob: Descriptor) -> Transfer:
+    async def _copy(self, blob: Descriptor, kept: str | None) -> None:
         def advance(offset: int) -> None:
             self._show(blob, LayerStatus.DOWNLOADING, offset)
 
-        return await copy_blob(blob, self._source, self._target, candidate=None, advance=advance)
+        async def began(address: str) -> None:
+            await self._ledger.began(blob, address)
+
+        await copy_blob(blob, self._source, self._target, kept=kept, began=began, advance=advance)
 
     async def _put_child(self, manifest: Manifest) -> None:
         reference = str(manifest.digest)

@@ -57,6 +57,11 @@ class Source(ReadableImage, Protocol):
 class Upload(Protocol):
     """An upload session at the target."""
 
+    @property
+    def address(self) -> str:
+        """What `Target.find_upload` finds it by, also from another process."""
+        ...
+
     async def send(self, blob: Descriptor, content: bytes) -> None:
         """Send the whole blob and commit it under its digest."""
         ...
@@ -89,6 +94,10 @@ class Target(Protocol):
 
     async def start_upload(self) -> Upload: ...
 
+    def find_upload(self, address: str) -> Upload | None:
+        """Return an upload that was begun elsewhere, which may be gone; None where it cannot be of this target."""
+        ...
+
     async def find_manifest(self, reference: str) -> Digest | None:
         """Return the digest that a tag or a digest has in the target; None when it does not exist."""
         ...
@@ -100,7 +109,12 @@ class Target(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Bring:
-    """Nobody has the blob or brings it: stream it from the source."""
+    """Nobody has the blob or brings it: stream it from the source.
+
+    `upload` is the address of an upload into this very repository, left behind by whoever brought it before.
+    """
+
+    upload: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +140,10 @@ class BlobLedger(Protocol):
 
     async def way(self, blob: Descriptor) -> Bring | MountFrom | Wait:
         """Tell how a blob that the target's repository lacks gets there; with `Bring`, others wait for this import."""
+        ...
+
+    async def began(self, blob: Descriptor, upload: str) -> None:
+        """Tell, after `Bring`, the address of the upload, so that another worker may go on with it."""
         ...
 
     async def landed(self, blob: Descriptor) -> None:

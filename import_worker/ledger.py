@@ -64,14 +64,22 @@ class PostgresLedger:
 
     async def _way(self, connection: Connection, blob: Descriptor) -> Bring | MountFrom | Wait:
         digest, pilot = str(blob.digest), self._pilot(blob)
-        if not await flights.take_off(connection, pilot):
+        flight = await flights.take_off(connection, pilot, self._repository)
+        if flight is None:
             return Wait(await flights.offset_in_flight(connection, self._registry, digest))
         # Only now: whoever brought it has ended the flight and written the ledger in one transaction.
         held = await ledger.repositories_with(connection, self._registry, [digest], other_than=self._repository)
         if digest not in held:
-            return Bring()
+            return Bring(flight.upload)
         await flights.land(connection, pilot)
         return MountFrom(held[digest])
+
+    async def began(self, blob: Descriptor, upload: str) -> None:
+        try:
+            async with self._database.connection() as connection:
+                await flights.note_upload(connection, self._pilot(blob), upload)
+        except LongshoreError as error:
+            _log.warning("upload not noted; another worker would begin it anew", error=str(error))
 
     async def landed(self, blob: Descriptor) -> None:
         if blob.size < MIN_FLIGHT_SIZE:
@@ -88,7 +96,7 @@ class PostgresLedger:
             return
         try:
             async with self._database.connection() as connection:
-                await flights.land(connection, self._pilot(blob))
+                await flights.break_off(connection, self._pilot(blob))
         except LongshoreError as error:
             _log.warning("blob flight not ended; it ends with its import", error=str(error))
 

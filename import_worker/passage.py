@@ -49,7 +49,9 @@ class Passage:
         self.size = blob.size - offset
         self.flow = Flow()
         self.taken = offset
-        """Bytes of the blob that the target has taken."""
+        """Bytes of the blob that the target has taken for certain, from its start."""
+        self.offered = offset
+        """Bytes of the blob that the target may have taken."""
         self._blob = blob
         self._source = source
         self._check = check
@@ -86,6 +88,7 @@ class Passage:
             self._read += len(data)
             self.flow.wait_for(Side.TARGET)
             if unsent:
+                self.offered = self._read
                 write(unsent)
                 self.taken = self._read
             self.flow.moved(len(data))

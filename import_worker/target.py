@@ -29,6 +29,10 @@ class RegistryTarget:
     async def start_upload(self) -> "RegistryUpload":
         return RegistryUpload(self._repository, await self._repository.start_upload())
 
+    def find_upload(self, address: str) -> "RegistryUpload | None":
+        session = self._repository.session_at(address)
+        return RegistryUpload(self._repository, session) if session else None
+
     async def find_manifest(self, reference: str) -> Digest | None:
         found = await self._repository.find_manifest(reference)
         return found.digest if found else None
@@ -50,6 +54,10 @@ class RegistryUpload:
         self._repository = repository
         self._session = session
 
+    @property
+    def address(self) -> str:
+        return self._session.location
+
     async def send(self, blob: Descriptor, content: bytes) -> None:
         await self._repository.put_blob(self._session, blob, content)
 
@@ -69,4 +77,6 @@ class RegistryUpload:
     async def cancel(self) -> None:
         # The registry drops abandoned sessions by itself; asking is a courtesy.
         with suppress(LongshoreError):
-            await self._repository.cancel_upload(self._session)
+            # An address from before a broken request may no longer be taken.
+            if await self.taken() is not None:
+                await self._repository.cancel_upload(self._session)

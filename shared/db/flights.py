@@ -19,32 +19,71 @@ class Pilot:
     attempt: int
 
 
-async def take_off(connection: Connection, pilot: Pilot) -> bool:
-    """Become the one who brings the blob; False while another attempt is alive at it."""
-    return bool(
-        await connection.fetchval(
-            """
-            INSERT INTO blob_flights AS flight (registry, digest, import_name, attempt) VALUES ($1, $2, $3, $4)
-            ON CONFLICT (registry, digest) DO UPDATE
-            SET import_name = excluded.import_name, attempt = excluded.attempt, started_at = now()
-            WHERE NOT EXISTS (
-                SELECT FROM imports
-                WHERE imports.name = flight.import_name AND imports.attempt = flight.attempt
-                  AND imports.state = 'running' AND imports.lease_until > now()
-                  AND (imports.name, imports.attempt) <> ($3, $4)
-            )
-            RETURNING true
-            """,
-            pilot.registry,
-            pilot.digest,
-            pilot.import_name,
-            pilot.attempt,
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flight:
+    """One's own flight. `upload` is where an earlier one has begun to send the blob to the same repository."""
+
+    upload: str | None
+
+
+async def take_off(connection: Connection, pilot: Pilot, repository: str) -> Flight | None:
+    """Become the one who brings the blob to a repository; None while another attempt is alive at it."""
+    row = await connection.fetchrow(
+        """
+        INSERT INTO blob_flights AS flight (registry, digest, import_name, attempt, repository)
+        VALUES ($1, $2, $3, $4, $5)
+        ON CONFLICT (registry, digest) DO UPDATE
+        SET import_name = excluded.import_name, attempt = excluded.attempt, started_at = now(),
+            repository = excluded.repository,
+            upload = CASE WHEN flight.repository = excluded.repository THEN flight.upload END
+        WHERE NOT EXISTS (
+            SELECT FROM imports
+            WHERE imports.name = flight.import_name AND imports.attempt = flight.attempt
+              AND imports.state = 'running' AND imports.lease_until > now()
+              AND (imports.name, imports.attempt) <> ($3, $4)
         )
+        RETURNING upload
+        """,
+        pilot.registry,
+        pilot.digest,
+        pilot.import_name,
+        pilot.attempt,
+        repository,
+    )
+    return Flight(upload=row["upload"]) if row else None
+
+
+async def note_upload(connection: Connection, pilot: Pilot, upload: str) -> None:
+    """Note where the blob is being sent, for whoever takes the flight over."""
+    await connection.execute(
+        """
+        UPDATE blob_flights SET upload = $5
+        WHERE (registry, digest, import_name, attempt) = ($1, $2, $3, $4)
+        """,
+        pilot.registry,
+        pilot.digest,
+        pilot.import_name,
+        pilot.attempt,
+        upload,
+    )
+
+
+async def break_off(connection: Connection, pilot: Pilot) -> None:
+    """End a flight so that another import may take off at once, and go on with its upload."""
+    await connection.execute(
+        """
+        UPDATE blob_flights SET attempt = 0
+        WHERE (registry, digest, import_name, attempt) = ($1, $2, $3, $4)
+        """,
+        pilot.registry,
+        pilot.digest,
+        pilot.import_name,
+        pilot.attempt,
     )
 
 
 async def land(connection: Connection, pilot: Pilot) -> None:
-    """End a flight, well or not; without effect where it is another's by now."""
+    """End a flight, and forget its upload; without effect where it is another's by now."""
     await connection.execute(
         """
         DELETE FROM blob_flights

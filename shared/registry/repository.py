@@ -176,6 +176,15 @@ class Repository:
         request = self._steps.append_to_blob(session, offset, body)
         return _session(request, await self._transport.send(request))
 
+    def session_at(self, location: str) -> UploadSession | None:
+        """Return a session by the address that it was given once; None where that is not this registry's."""
+        session = UploadSession(location)
+        try:
+            self._steps.find_session(session)
+        except ValueError:
+            return None
+        return session
+
     async def find_session(self, session: UploadSession) -> tuple[UploadSession, int] | None:
         """Return where to go on with an upload, and how many bytes the registry says it has taken (end-13).
 

@@ -70,13 +70,8 @@ async def http_to(standin: StandIn) -> AsyncIterator[Http]:
 
 async def put(registry: Registry, repository: str, blob: Blob) -> None:
     """Upload a blob as the copy does."""
-
-    async def chunks() -> AsyncIterator[bytes]:
-        for chunk in blob.read():
-            yield chunk
-
     opened = registry.repository(repository)
-    await opened.upload_blob(await opened.start_upload(), descriptor(blob), chunks())
+    await opened.put_blob(await opened.start_upload(), descriptor(blob), b"".join(blob.read()))
 
 
 def descriptor(blob: Blob) -> Descriptor:

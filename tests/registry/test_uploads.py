@@ -1,9 +1,5 @@
 """Uploads: sessions, the one PUT, mounts, and what goes wrong between two registries."""
 
-import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing
-
 import pytest
 
 from deploy.local.stack import Registry as RegistryServer
@@ -11,7 +7,7 @@ from shared.errors import LongshoreError, Side
 from shared.registry.repository import Repository
 from shared.registry.uploads import UploadSession
 from tests.registry.conftest import Opener
-from tests.registry.content import described, noise, pieces, push, read
+from tests.registry.content import described, noise, push, read
 from tests.registry.hostile import Answer, HostileRegistry, error
 
 CONTENT = noise(300_000, 7)
@@ -26,22 +22,11 @@ async def target(opened: Opener, server: RegistryServer | HostileRegistry, name:
     return registries.registry(server.host).repository(name)
 
 
-async def stopped(reached: asyncio.Event | None = None) -> AsyncGenerator[bytes, None]:
-    """Begin a blob, then wait for ever; and take a moment to end, as a download that closes its connection."""
-    try:
-        yield CONTENT[:1000]
-        if reached:
-            reached.set()
-        await asyncio.Event().wait()
-    finally:
-        await asyncio.sleep(0.05)
-
-
 async def test_an_uploaded_blob_is_there(opened: Opener, target_registry: RegistryServer, repository: str) -> None:
     """Spec end-4a and end-6."""
     there = await target(opened, target_registry, repository)
     session = await there.start_upload()
-    await there.upload_blob(session, BLOB, pieces(CONTENT))
+    await there.put_blob(session, BLOB, CONTENT)
     assert await read(there, BLOB) == CONTENT
 
 
@@ -54,7 +39,7 @@ async def test_a_session_is_used_as_the_registry_gave_it(
     hostile.on("POST", UPLOADS, Answer(status=202, headers={"Location": location}))
     hostile.on("PUT", SESSION, Answer(status=201))
     there = await target(opened, hostile)
-    await there.upload_blob(await there.start_upload(), BLOB, pieces(CONTENT))
+    await there.put_blob(await there.start_upload(), BLOB, CONTENT)
     put = hostile.requests("PUT")[0]
     assert put.query == f"_state=a%2Fb%3D&x=+%20&digest={BLOB.digest}"
     assert put.body == CONTENT
@@ -68,7 +53,7 @@ async def test_a_session_without_a_query_gets_one(opened: Opener, hostile: Hosti
     hostile.on("POST", UPLOADS, Answer(status=202, headers={"Location": SESSION}))
     hostile.on("PUT", SESSION, Answer(status=201))
     there = await target(opened, hostile)
-    await there.upload_blob(await there.start_upload(), BLOB, pieces(CONTENT))
+    await there.put_blob(await there.start_upload(), BLOB, CONTENT)
     assert hostile.requests("PUT")[0].query == f"digest={BLOB.digest}"
 
 
@@ -100,54 +85,9 @@ async def test_a_session_of_another_registry_is_not_sent_to(opened: Opener, host
     there = await target(opened, hostile)
     session = UploadSession("http://other.example/upload")
     with pytest.raises(ValueError, match="another registry"):
-        await there.upload_blob(session, BLOB, pieces(CONTENT))
+        await there.put_blob(session, BLOB, CONTENT)
     with pytest.raises(ValueError, match="another registry"):
         await there.cancel_upload(session)
-
-
-async def test_a_failing_source_comes_out_as_itself_and_commits_nothing(
-    opened: Opener, target_registry: RegistryServer, repository: str
-) -> None:
-    """The target's complaint about a broken body is only the consequence."""
-
-    async def breaking() -> AsyncIterator[bytes]:
-        yield CONTENT[:1000]
-        raise LongshoreError("source_unavailable", "the source broke off")
-
-    there = await target(opened, target_registry, repository)
-    with pytest.raises(LongshoreError, match="the source broke off") as caught:
-        await there.upload_blob(await there.start_upload(), BLOB, breaking())
-    assert caught.value.code == "source_unavailable"
-    assert not await there.has_blob(BLOB)
-
-
-async def test_a_failure_after_the_last_byte_still_commits_nothing(
-    opened: Opener, target_registry: RegistryServer, repository: str
-) -> None:
-    """Whoever reads the source learns of a wrong digest only at its end: the last bytes wait for that."""
-
-    async def wrong_at_the_end() -> AsyncIterator[bytes]:
-        async for piece in pieces(CONTENT):
-            yield piece
-        raise LongshoreError("blob_digest_mismatch", "other bytes")
-
-    there = await target(opened, target_registry, repository)
-    with pytest.raises(LongshoreError, match="other bytes"):
-        await there.upload_blob(await there.start_upload(), BLOB, wrong_at_the_end())
-    assert not await there.has_blob(BLOB)
-
-
-@pytest.mark.parametrize("content", [CONTENT[:-1], CONTENT + b"!", b""], ids=["short", "long", "empty"])
-async def test_a_body_of_another_size_is_an_error_and_commits_nothing(
-    opened: Opener, target_registry: RegistryServer, repository: str, content: bytes
-) -> None:
-    """The HTTP client alone would wait for ever for the missing byte, and cut the one too many."""
-    there = await target(opened, target_registry, repository)
-    with pytest.raises(LongshoreError) as caught:
-        await asyncio.wait_for(there.upload_blob(await there.start_upload(), BLOB, pieces(content)), 10)
-    assert caught.value.code == "blob_digest_mismatch"
-    assert str(BLOB.digest) in caught.value.detail
-    assert not await there.has_blob(BLOB)
 
 
 async def test_wrong_bytes_of_the_right_size_are_refused_by_the_registry(
@@ -156,50 +96,9 @@ async def test_wrong_bytes_of_the_right_size_are_refused_by_the_registry(
     """The registry computes the digest, too; bytes that changed on the way are sent again."""
     there = await target(opened, target_registry, repository)
     with pytest.raises(LongshoreError) as caught:
-        await there.upload_blob(await there.start_upload(), BLOB, pieces(noise(BLOB.size, 8)))
+        await there.put_blob(await there.start_upload(), BLOB, noise(BLOB.size, 8))
     assert caught.value.code == "target_unavailable"
     assert not await there.has_blob(BLOB)
-
-
-async def test_an_early_refusal_ends_an_upload_whose_source_has_stopped(
-    opened: Opener, hostile: HostileRegistry
-) -> None:
-    """The answer counts at once; and afterwards nobody is in the chunks, which may be closed."""
-    hostile.on("POST", UPLOADS, STARTED)
-    hostile.on("PUT", SESSION, Answer(status=413, early=True))
-    there = await target(opened, hostile)
-    session = await there.start_upload()
-    async with aclosing(stopped()) as chunks:
-        with pytest.raises(LongshoreError) as caught:
-            await asyncio.wait_for(there.upload_blob(session, BLOB, chunks), 10)
-    assert caught.value.code == "target_refused"
-
-
-async def test_a_cancelled_upload_leaves_its_chunks_to_the_caller(opened: Opener, hostile: HostileRegistry) -> None:
-    """Cancelling an import closes the download at once, from outside."""
-    reading = asyncio.Event()
-    hostile.on("POST", UPLOADS, STARTED)
-    hostile.on("PUT", SESSION, Answer(status=201))
-    there = await target(opened, hostile)
-    session = await there.start_upload()
-    async with aclosing(stopped(reading)) as chunks:
-        upload = asyncio.create_task(there.upload_blob(session, BLOB, chunks))
-        await reading.wait()
-        upload.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await upload
-
-
-async def test_success_before_the_blob_was_sent_is_not_believed(opened: Opener, hostile: HostileRegistry) -> None:
-    """Nobody can have checked a digest of bytes that are still here."""
-    hostile.on("POST", UPLOADS, STARTED)
-    hostile.on("PUT", SESSION, Answer(status=201, early=True))
-    there = await target(opened, hostile)
-    session = await there.start_upload()
-    async with aclosing(stopped()) as chunks:
-        with pytest.raises(LongshoreError) as caught:
-            await asyncio.wait_for(there.upload_blob(session, BLOB, chunks), 10)
-    assert caught.value.code == "target_protocol_error"
 
 
 @pytest.mark.parametrize("status", [200, 202, 204, 302, 307])
@@ -215,13 +114,13 @@ async def test_only_201_commits(opened: Opener, hostile: HostileRegistry, status
 
 
 async def test_a_body_is_sent_once(opened: Opener, hostile: HostileRegistry) -> None:
-    """A stream cannot be sent again: neither by our retries nor by the HTTP client's own."""
+    """The import knows better than a retry what to do next: the blob may be there, though the answer says no."""
     hostile.on("POST", UPLOADS, STARTED)
-    hostile.on("PUT", SESSION, Answer(reset=True, raw=b""))
+    hostile.on("PUT", SESSION, error(503, "UNAVAILABLE"))
     there = await target(opened, hostile)
     with pytest.raises(LongshoreError) as caught:
         await push(there, CONTENT)
-    assert caught.value.code == "target_unreachable"
+    assert caught.value.code == "target_unavailable"
     assert len(hostile.requests("PUT")) == 1
 
 
@@ -252,7 +151,7 @@ async def test_a_cancelled_session_is_gone(opened: Opener, target_registry: Regi
     session = await there.start_upload()
     await there.cancel_upload(session)
     with pytest.raises(LongshoreError) as caught:
-        await there.upload_blob(session, BLOB, pieces(CONTENT))
+        await there.put_blob(session, BLOB, CONTENT)
     assert caught.value.code == "target_unavailable"
     await there.cancel_upload(session)
 
@@ -274,7 +173,7 @@ async def test_a_mount_that_becomes_an_upload_goes_on_in_its_session(
     second = await target(opened, target_registry, f"{repository}/second")
     session = await second.mount_blob(BLOB, f"{repository}/first")
     assert session is not None
-    await second.upload_blob(session, BLOB, pieces(CONTENT))
+    await second.put_blob(session, BLOB, CONTENT)
     assert await second.has_blob(BLOB)
 
 
@@ -318,5 +217,6 @@ async def test_a_rate_limit_at_a_mount_is_told(opened: Opener, hostile: HostileR
     there = await target(opened, hostile)
     with pytest.raises(LongshoreError) as caught:
         await there.mount_blob(BLOB, "team/base")
-    assert (caught.value.code, caught.value.retry_after) == ("target_rate_limited", 90)
+    assert caught.value.code == "target_rate_limited"
+    assert caught.value.retry_after == pytest.approx(90, abs=5)
     assert len(hostile.asked) == 1

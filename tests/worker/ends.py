@@ -92,7 +92,10 @@ class DictTarget:
     writes: list[str] = field(default_factory=list)
     break_uploads_at: list[int] = field(default_factory=list)
     keeps_sessions: bool = True
+    lose_commits: int = 0
+    lose_size: int = 12_345
     appended: list[int] = field(default_factory=list)
+    uploads: list["DictUpload"] = field(default_factory=list)
     cancelled: int = 0
 
     async def has_blob(self, blob: Descriptor) -> bool:
@@ -106,7 +109,11 @@ class DictTarget:
         return None
 
     async def start_upload(self) -> "DictUpload":
-        return DictUpload(self)
+        self.uploads.append(DictUpload(self))
+        return self.uploads[-1]
+
+    def find_upload(self, address: str) -> "DictUpload":
+        return self.uploads[int(address)]
 
     async def find_manifest(self, reference: str) -> Digest | None:
         manifest = self.manifests.get(reference)
@@ -128,12 +135,16 @@ class DictTarget:
         self.writes.append(reference)
 
 
-@dataclass
+@dataclass(eq=False)
 class DictUpload:
     """A session, which breaks where the target says so."""
 
     target: DictTarget
     content: bytearray = field(default_factory=bytearray)
+
+    @property
+    def address(self) -> str:
+        return str(self.target.uploads.index(self))
 
     async def send(self, blob: Descriptor, content: bytes) -> None:
         self.content += content
@@ -149,7 +160,11 @@ class DictUpload:
         return len(self.content) if self.target.keeps_sessions else None
 
     async def commit(self, blob: Descriptor) -> None:
-        assert blob.digest.matches(bytes(self.content))
+        if not blob.digest.matches(bytes(self.content)):
+            raise LongshoreError("target_unavailable", "the digest is another one")
+        if self.target.lose_commits and blob.size == self.target.lose_size:
+            self.target.lose_commits -= 1
+            raise LongshoreError("target_unreachable", "the connection broke")
         self.target.blobs[str(blob.digest)] = bytes(self.content)
         self.target.writes.append(str(blob.digest))
 
@@ -172,13 +187,17 @@ class DictLedger:
     ended: list[tuple[Digest, bool]] = field(default_factory=list)
     recorded: list[Digest] = field(default_factory=list)
     forgotten: list[Digest] = field(default_factory=list)
+    uploads: dict[Digest, str] = field(default_factory=dict)
 
     async def candidates(self, blobs: Sequence[Descriptor]) -> Mapping[Digest, str]:
         return {blob.digest: self.held[blob.digest] for blob in blobs if blob.digest in self.held}
 
     async def way(self, blob: Descriptor) -> Bring | MountFrom | Wait:
         ways = self.ways.get(blob.digest)
-        return ways.pop(0) if ways else Bring()
+        return ways.pop(0) if ways else Bring(self.uploads.get(blob.digest))
+
+    async def began(self, blob: Descriptor, upload: str) -> None:
+        self.uploads[blob.digest] = upload
 
     async def landed(self, blob: Descriptor) -> None:
         self.ended.append((blob.digest, True))

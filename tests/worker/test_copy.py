@@ -4,9 +4,10 @@ import pytest
 
 from deploy.local.image import Image
 from deploy.local.synthetic import synthetic_image
-from import_worker.copy_blob import DOWNLOAD_TRIES
+from import_worker.copy_blob import BLOB_TRIES
 from import_worker.copy_image import ImageCopy
 from import_worker.endpoints import Bring, MountFrom, Wait
+from import_worker.passage import DOWNLOAD_TRIES
 from shared.errors import LongshoreError
 from shared.oci.descriptor import Descriptor
 from shared.oci.digest import Digest
@@ -17,6 +18,8 @@ from shared.progress import LayerStatus, Transfer
 from tests.worker.ends import Board, DictLedger, DictSource, DictTarget
 
 ARM = Platform("linux", "arm64")
+# Configs are read and sent as a whole, layers pass through. Bytes.
+SMALL = 2_000
 
 
 @pytest.fixture
@@ -26,8 +29,9 @@ def image() -> Image:
 
 @pytest.fixture(autouse=True)
 def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody is on the other side whom a pause would help."""
-    monkeypatch.setattr("import_worker.copy_blob.FIRST_DELAY", 0.001)
+    """Nobody is on the other side whom a pause would help; and layers of a few kilobytes go the way of large ones."""
+    monkeypatch.setattr("import_worker.tries.FIRST_DELAY", 0.001)
+    monkeypatch.setattr("import_worker.copy_blob.WHOLE_SIZE", SMALL)
     monkeypatch.setattr("import_worker.copy_image.FLIGHT_INTERVAL", 0.001)
 
 
@@ -181,6 +185,64 @@ async def test_a_download_that_breaks_at_its_very_end_is_complete(image: Image) 
     source, target = DictSource(image, break_at={blob.digest: [12_345]}), DictTarget()
     await copy(source, target)
     assert [offset for digest, offset in source.opened if digest == blob.digest] == [0]
+
+
+async def test_a_broken_upload_goes_on_where_the_target_says(image: Image) -> None:
+    """Neither side moves again what the target has taken, and the digest is still that of the whole blob."""
+    blob = next(blob for blob in image.blobs if blob.size == 12_345)
+    source, target = DictSource(image), DictTarget(break_uploads_at=[7_500])
+    await copy(source, target)
+    assert [offset for digest, offset in source.opened if digest == blob.digest] == [0, 7_500]
+    assert 7_500 in target.appended
+    assert target.blobs[blob.digest] == source.content(blob.digest)
+    assert target.cancelled == 0
+
+
+async def test_a_broken_upload_that_the_target_forgot_begins_anew(image: Image) -> None:
+    """What a registry does not prove to have is sent again."""
+    blob = next(blob for blob in image.blobs if blob.size == 12_345)
+    source, target = DictSource(image), DictTarget(break_uploads_at=[7_500], keeps_sessions=False)
+    await copy(source, target)
+    assert [offset for digest, offset in source.opened if digest == blob.digest] == [0, 0]
+    assert target.blobs[blob.digest] == source.content(blob.digest)
+    assert target.cancelled == 1
+
+
+async def test_a_lost_answer_to_the_commit_costs_no_bytes(image: Image) -> None:
+    """Everything was taken: only the commit is repeated."""
+    blob = next(blob for blob in image.blobs if blob.size == 12_345)
+    source, target = DictSource(image), DictTarget(lose_commits=1)
+    await copy(source, target)
+    assert [offset for digest, offset in source.opened if digest == blob.digest] == [0]
+    assert target.blobs[blob.digest] == source.content(blob.digest)
+
+
+async def test_another_worker_goes_on_with_an_upload(image: Image) -> None:
+    """It reads the whole blob, because the digest is of all its bytes, and sends only what the target lacks."""
+    blob = next(blob for blob in image.blobs if blob.size == 12_345)
+    target, ledger = DictTarget(break_uploads_at=[7_500] * 2 * BLOB_TRIES), DictLedger()
+    with pytest.raises(LongshoreError, match="target_unavailable"):
+        await copy(DictSource(image), target, ledger=ledger)
+    target.break_uploads_at.clear()
+    target.appended.clear()
+    source = DictSource(image)
+    await copy(source, target, ledger=ledger)
+    assert [offset for digest, offset in source.opened if digest == blob.digest] == [0]
+    assert 7_500 in target.appended
+    assert target.blobs[blob.digest] == source.content(blob.digest)
+
+
+async def test_a_kept_upload_of_other_bytes_is_never_committed(image: Image) -> None:
+    """Bytes that another worker sent are not believed: the target compares the digest, and the blob is sent anew."""
+    blob = next(blob for blob in image.blobs if blob.size == 12_345)
+    source, target, ledger = DictSource(image), DictTarget(), DictLedger()
+    left = await target.start_upload()
+    left.content += bytes(5_000)
+    ledger.uploads[Digest.parse(blob.digest)] = left.address
+    await copy(source, target, ledger=ledger)
+    assert target.blobs[blob.digest] == source.content(blob.digest)
+    assert 5_000 in target.appended
+    assert target.cancelled == 1
 
 
 async def test_a_source_that_always_breaks_ends_the_copy(image: Image) -> None:

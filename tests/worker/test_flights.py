@@ -13,6 +13,7 @@ from shared.oci.descriptor import Descriptor
 from shared.oci.digest import Digest
 
 BLOB = Descriptor(media_type="layer", digest=Digest.of(b"blob"), size=MIN_FLIGHT_SIZE)
+TAKEN_AWAY = "UPDATE imports SET state = 'queued', lease_until = NULL WHERE id = $1"
 SMALL = Descriptor(media_type="layer", digest=Digest.of(b"small"), size=MIN_FLIGHT_SIZE - 1)
 
 
@@ -148,3 +149,38 @@ async def test_a_database_that_is_away_costs_no_import(claims: Imports) -> None:
     assert await first.way(BLOB) == Bring()
     await first.landed(BLOB)
     await first.given_up(BLOB)
+
+
+async def test_the_next_worker_learns_where_the_blob_was_being_sent(claims: Imports) -> None:
+    """The upload outlives the worker, whether it was killed or handed its import back."""
+    first = await claims.claimed("kept")
+    assert await first.way(BLOB) == Bring()
+    await first.began(BLOB, "http://harbor/v2/team/kept/blobs/uploads/1")
+    await claims.run(TAKEN_AWAY, "kept")
+    killed = await claims.claim("kept")
+    assert await killed.way(BLOB) == Bring("http://harbor/v2/team/kept/blobs/uploads/1")
+    await killed.given_up(BLOB)
+    assert await killed.way(BLOB) == Bring("http://harbor/v2/team/kept/blobs/uploads/1")
+
+
+async def test_an_upload_is_of_one_repository(claims: Imports) -> None:
+    """Another import's target is another place, and a session that was used up is forgotten."""
+    first, other = await claims.claimed("first"), await claims.claimed("other")
+    assert await first.way(BLOB) == Bring()
+    await first.began(BLOB, "http://harbor/v2/team/first/blobs/uploads/1")
+    await first.given_up(BLOB)
+    assert await other.way(BLOB) == Bring()
+    await other.given_up(BLOB)
+    assert await first.way(BLOB) == Bring()
+
+
+async def test_a_superseded_attempt_leaves_no_upload_behind(claims: Imports) -> None:
+    """What it says late is not believed."""
+    stale = await claims.claimed("stale")
+    assert await stale.way(BLOB) == Bring()
+    await claims.run(TAKEN_AWAY, "stale")
+    fresh = await claims.claim("stale")
+    assert await fresh.way(BLOB) == Bring()
+    await stale.began(BLOB, "http://harbor/v2/team/stale/blobs/uploads/1")
+    await fresh.given_up(BLOB)
+    assert await fresh.way(BLOB) == Bring()

@@ -63,22 +63,17 @@ class BulkConnection:
         # What h11 knows of the exchange before ends where its body went past it.
         self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEAD_SIZE)
         self._left, self._ended, self._early = None, False, memoryview(b"")
-        try:
-            head = self._http.send(h11.Request(method=method, target=target, headers=list(fields)))
-        except h11.LocalProtocolError as error:
-            raise NotHttpError(str(error)) from None
-        self._send_all(memoryview(head or b""))
+        self._send(h11.Request(method=method, target=target, headers=list(fields)))
 
     def write(self, data: memoryview) -> None:
         """Send a part of the body; raises EarlyAnswerError where the server has answered instead of reading on."""
         # By h11's documentation the data may be anything with a length where it is passed through.
-        for part in self._http.send_with_data_passthrough(h11.Data(data=cast("bytes", data))) or ():
-            self._send_all(memoryview(part))
+        self._send(h11.Data(data=cast("bytes", data)))
 
     def read_head(self) -> Head:
         """End the request and wait for the final answer's head."""
         if self._http.our_state is h11.SEND_BODY:
-            self._send_all(memoryview(self._http.send(h11.EndOfMessage()) or b""))
+            self._send(h11.EndOfMessage())
         return self._read_head(self._timeout)
 
     def read_early_head(self, *, timeout: float | None = None) -> Head:
@@ -187,6 +182,14 @@ class BulkConnection:
             if not more or time.monotonic() > until:
                 break
         return count
+
+    def _send(self, event: h11.Event) -> None:
+        try:
+            parts = self._http.send_with_data_passthrough(event)
+        except h11.LocalProtocolError as error:
+            raise NotHttpError(str(error)) from None
+        for part in parts or ():
+            self._send_all(memoryview(part))
 
     def _send_all(self, data: memoryview) -> None:
         self._socket.settimeout(ANSWER_CHECK_SECONDS)
