@@ -13,11 +13,12 @@ from client.commands.batch import Entry
 from client.errors import ClientError
 from client.import_details import ImportDetails
 from client.terminal.figures import duration, part, size
-from client.terminal.import_bars import REFRESH
 from client.terminal.import_lines import progress_line
 from client.terminal.report import tell_result
 from client.terminal.safe_text import safe
 
+# News come about once a second. Times a second.
+REFRESH = 2
 # Lines beside those of imports: the bar for all, trouble, and one for the prompt.
 OTHER_LINES = 4
 # What a bar takes of the terminal's width, and the most of it that a source's name does. Columns.

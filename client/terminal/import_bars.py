@@ -17,8 +17,6 @@ from client.terminal.layer_rows import choose_rows, outcome
 from client.terminal.meter import Meter
 from client.terminal.safe_text import safe
 
-# Often enough to look alive, and little to send over a slow connection. Times a second.
-REFRESH = 6
 # Lines beside those of layers: title, total, message, and one for the prompt.
 OTHER_LINES = 5
 # A bar is as long as the other columns leave room for, within these. Columns.
@@ -40,10 +38,11 @@ class ImportBars:
         self._details: ImportDetails | None = None
         self._trouble = ""
         self._meters: dict[str, Meter] = {}
-        self._live = Live(console=console, get_renderable=self.draw, refresh_per_second=REFRESH, redirect_stdout=False)
+        # Drawn when there is news, which the API tells four times a second at most: a quiet import sends nothing.
+        self._live = Live(console=console, get_renderable=self.draw, auto_refresh=False, redirect_stdout=False)
 
     def __enter__(self) -> Self:
-        self._live.start()
+        self._live.start(refresh=True)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -55,10 +54,12 @@ class ImportBars:
         for layer in details.layers:
             self._meters.setdefault(layer.digest, Meter()).look(layer.offset, now)
         self._details, self._trouble = details, ""
+        self._live.refresh()
 
     def trouble(self, error: ClientError) -> None:
         """Show that the API is away, until it is not."""
         self._trouble = f"{error.message} Trying again."
+        self._live.refresh()
 
     def draw(self) -> RenderableType:
         """Return what the terminal shows now."""

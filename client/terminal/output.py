@@ -62,6 +62,7 @@ def error_lines(error: ClientError) -> list[tuple[str, str]]:
     hint = error.hint
     if isinstance(error, ApiError):
         problem = error.problem
+        lines = [("error:", problem.title)] if problem.fields else lines
         hint = _HINTS.get(problem.code, hint)
         lines += [("", f"{field.field}: {field.message}" if field.field else field.message) for field in problem.fields]
         marks: tuple[Any, ...] = (problem.code, f"request {problem.request_id}" if problem.request_id else "")

@@ -17,6 +17,8 @@ CTRL_C = "\x03"
 PATIENCE = 60.0
 _CHUNK = 65_536
 _BLINK = 0.05
+# How much of a terminal a failure shows. Characters.
+_TOLD = 2_000
 
 
 @dataclass
@@ -36,20 +38,21 @@ class Terminal:
         """Read on until this stands in what has come since the last such wait, and return all of that."""
         limit = time.monotonic() + PATIENCE
         while (at := self.output.find(text.encode(), self._read)) < 0:
-            assert time.monotonic() < limit, f"no {text!r} in {self.rest()!r}"
+            assert time.monotonic() < limit, f"no {text!r} in {self.rest()[-_TOLD:]!r}"
             if not self.read() and self.process.poll() is not None:
-                raise AssertionError(f"it ended without {text!r}: {self.rest()!r}")
+                raise AssertionError(f"it ended without {text!r}: {self.rest()[-_TOLD:]!r}")
         before, self._read = self._read, at + len(text.encode())
         return self.output[before : self._read].decode(errors="replace")
 
     def rest(self) -> str:
+        """Return what has come since the last wait."""
         return self.output[self._read :].decode(errors="replace")
 
     def end(self) -> int:
         """Read on until the program ends, and return its exit status."""
         limit = time.monotonic() + PATIENCE
         while self.process.poll() is None:
-            assert time.monotonic() < limit, self.rest()
+            assert time.monotonic() < limit, self.rest()[-_TOLD:]
             self.read()
         while self.read():
             pass

@@ -82,7 +82,7 @@ async def test_a_plan_says_what_an_import_would_mean(longshore: LongshoreClient,
 
 async def test_an_error_carries_what_people_and_programs_need(longshore: LongshoreClient) -> None:
     with pytest.raises(ApiError) as refused:
-        await longshore.import_image("UPPER/case")
+        await longshore.import_image("docker.io/Upper/case")
     error = refused.value
     assert (error.status, error.code, error.passing) == (400, "reference_malformed", False)
     assert error.hint.startswith("Write it as for docker pull")
