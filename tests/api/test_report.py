@@ -246,11 +246,14 @@ async def test_attempts_are_limited(worker: Worker) -> None:
 
 
 async def test_a_rate_limit_parks_without_spending_attempts(worker: Worker, api: Api) -> None:
+    """Until it ends and a little longer, so that those that wait for it do not come back together."""
     for _ in range(5):
         await worker.fail("source_rate_limited", retry_after=120)
         assert await api.value(
-            "SELECT due_at BETWEEN now() + interval '110 s' AND now() + interval '121 s' FROM imports"
+            "SELECT due_at BETWEEN now() + interval '115 s' AND now() + interval '132 s' FROM imports"
         )
+        details = await worker.details()
+        assert details["message"].startswith(f"Resumes at {details['resumesAt']}. The source registry's rate limit")
         await worker.due_now()
         await worker.claim_again()
     assert await api.value("SELECT failures FROM imports") == 0
