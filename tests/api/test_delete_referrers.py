@@ -9,31 +9,31 @@ from shared.errors import LongshoreError
 from shared.target.plain_registry import PlainRegistry
 from tests.api.api import BASE
 from tests.api.managed import Job, Managed
-from tests.api.test_delete import managed, on_plain, opened, plain  # noqa: F401 - fixtures
+from tests.api.test_delete import on_plain, opened, plain  # noqa: F401 - fixtures
 from tests.artifacts.content import artifact, cosign_signature, cosign_tag, fallback_tag, listing_of, sbom_of
 
 
-async def attach(managed: Managed, job: Job, made: tuple[Manifest, tuple[Blob, ...]], tag: str) -> Manifest:  # noqa: F811
+async def attach(place: Managed, job: Job, made: tuple[Manifest, tuple[Blob, ...]], tag: str) -> Manifest:
     manifest, blobs = made
     image = Image(root=manifest, children=(), blobs=blobs)
-    await asyncio.to_thread(managed.target.push, job.repository, tag, image)
+    await asyncio.to_thread(place.target.push, job.repository, tag, image)
     return manifest
 
 
-async def signed(managed: Managed) -> tuple[Job, Manifest, list[str]]:  # noqa: F811
+async def signed(place: Managed) -> tuple[Job, Manifest, list[str]]:
     """Bring an image with a signature, an SBOM that is listed, and the SBOM's own signature; return its tags."""
-    job = await managed.ready()
-    signature = await attach(managed, job, cosign_signature(job.image.root, "release"), cosign_tag(job.image.root))
-    await attach(managed, job, cosign_signature(signature, "notary"), cosign_tag(signature))
+    job = await place.ready()
+    signature = await attach(place, job, cosign_signature(job.image.root, "release"), cosign_tag(job.image.root))
+    await attach(place, job, cosign_signature(signature, "notary"), cosign_tag(signature))
     bom = sbom_of(job.image.root)
-    await attach(managed, job, bom, bom[0].digest)
-    await attach(managed, job, (listing_of(bom[0]), ()), fallback_tag(job.image.root))
+    await attach(place, job, bom, bom[0].digest)
+    await attach(place, job, (listing_of(bom[0]), ()), fallback_tag(job.image.root))
     tags = [cosign_tag(job.image.root), cosign_tag(signature), fallback_tag(job.image.root)]
     return job, signature, tags
 
 
-async def delete(managed: Managed, job: Job) -> int:  # noqa: F811
-    return (await managed.api.call("DELETE", f"{BASE}/images/{job.image_id}")).status
+async def delete(place: Managed, job: Job) -> int:
+    return (await place.api.call("DELETE", f"{BASE}/images/{job.image_id}")).status
 
 
 async def test_signatures_and_lists_of_referrers_go_with_their_image(on_plain: Managed) -> None:  # noqa: F811
