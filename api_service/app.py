@@ -55,6 +55,7 @@ from api_service.patrol import Patrol
 from api_service.presence import Presence
 from api_service.readiness import Readiness
 from api_service.reaper import Reaper
+from api_service.registry_lookup import RegistryLookup
 from api_service.report_progress import ProgressReporting
 from api_service.resolve_source import SourceResolver
 from api_service.retry_import import ImportRetry
@@ -128,7 +129,9 @@ async def use_cases_part(app: web.Application) -> AsyncIterator[None]:
     """What the handlers call."""
     settings = app[SETTINGS]
     secrets, policy = settings.shared.secrets, settings.shared.source_network
-    finder = SourceFinder(database=app[DATABASE], secrets=secrets, policy=policy, docker=settings.docker_source)
+    finder = SourceFinder(
+        stored=RegistryLookup(app[DATABASE]), secrets=secrets, policy=policy, docker=settings.docker_source
+    )
     app[PRESENCE] = Presence(database=app[DATABASE], target=app[MANAGEMENT], registry_host=settings.target_name)
     naming = TargetNaming(
         host=settings.target_name, project=settings.default_project, drop_host_for=settings.drop_host_for
@@ -156,7 +159,9 @@ async def changes_part(app: web.Application) -> AsyncIterator[None]:
     """What is done to images and imports that there are, and the target's figures."""
     settings = app[SETTINGS]
     secrets, policy = settings.shared.secrets, settings.shared.source_network
-    finder = SourceFinder(database=app[DATABASE], secrets=secrets, policy=policy, docker=settings.docker_source)
+    finder = SourceFinder(
+        stored=RegistryLookup(app[DATABASE]), secrets=secrets, policy=policy, docker=settings.docker_source
+    )
     app[RETRY] = ImportRetry(database=app[DATABASE], finder=finder, secrets=secrets)
     work = DeletionWork(
         database=app[DATABASE],

@@ -7,9 +7,8 @@ from api_service.docker_source import DockerSource, read_engine_image
 from api_service.identity import Identity
 from api_service.import_request import ImportRequest
 from api_service.registry_address import comparable_host
+from api_service.registry_lookup import AskedRegistry, RegistryLookup
 from api_service.source_reference import names_registry, read_source
-from shared.db import registries
-from shared.db.database import Database
 from shared.db.registries import StoredRegistry
 from shared.errors import LongshoreError
 from shared.network.policy import NetworkPolicy
@@ -34,7 +33,7 @@ class SourceFinder:
     `policy` are the rules under which sources are called, `docker` says who may name sources on a Docker Engine.
     """
 
-    database: Database
+    stored: RegistryLookup
     secrets: SecretBox
     policy: NetworkPolicy
     docker: DockerSource = DockerSource.OFF
@@ -59,9 +58,8 @@ class SourceFinder:
 
     async def _stored(self, reference: Reference, request: ImportRequest, *, default: bool) -> Sequence[StoredRegistry]:
         name = request.credentials if isinstance(request.credentials, str) else None
-        hosts = [comparable_host(reference.registry, self.policy)]
-        async with self.database.connection() as connection:
-            return await registries.find_registries(connection, hosts=hosts, name=name, default=default)
+        host = comparable_host(reference.registry, self.policy)
+        return await self.stored.find(AskedRegistry(host=host, name=name, default=default))
 
     def _credential(
         self, request: ImportRequest, reference: Reference, stored: Sequence[StoredRegistry]

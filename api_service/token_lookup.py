@@ -1,10 +1,10 @@
 """Looks up the API tokens of requests: an answer serves a second's requests, and those that wait share a query."""
 
-import asyncio
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from api_service.together import Together
 from shared.db.database import Database
 from shared.db.tokens import ApiToken, find_tokens, touch_token
 
@@ -27,23 +27,16 @@ class TokenLookup:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._kept: dict[str, _Kept] = {}
-        self._secrets: set[str] = set()
-        self._next: asyncio.Task[Mapping[str, ApiToken]] | None = None
+        self._together = Together(self._look)
 
     async def find(self, secret: str) -> ApiToken | None:
         """Return the token with this secret, also when it has expired or is revoked; notes its use now and then."""
         kept = self._kept.get(secret)
         if kept and time.monotonic() < kept.until:
             return kept.token
-        self._secrets.add(secret)
-        if self._next is None:
-            self._next = asyncio.create_task(self._look())
-            self._next.add_done_callback(_take_note)
-        # One of them may be cancelled without the others.
-        return (await asyncio.shield(self._next)).get(secret)
+        return (await self._together.ask(secret)).get(secret)
 
-    async def _look(self) -> Mapping[str, ApiToken]:
-        secrets, self._secrets, self._next = self._secrets, set(), None
+    async def _look(self, secrets: frozenset[str]) -> Mapping[str, ApiToken]:
         # Before the query, which may see less than what has been done since.
         now = time.monotonic()
         async with self._database.connection() as connection:
@@ -59,9 +52,3 @@ class TokenLookup:
         """Keep good tokens alone, so that a stranger's guesses take no memory."""
         fresh = {secret: kept for secret, kept in self._kept.items() if now < kept.until}
         self._kept = fresh | {secret: _Kept(token, now + KEPT_FOR) for secret, token in good.items()}
-
-
-def _take_note(task: asyncio.Task[Mapping[str, ApiToken]]) -> None:
-    """Look at the failure that all who waited were told, or asyncio reports it where they have all gone."""
-    if not task.cancelled():
-        task.exception()

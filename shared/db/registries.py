@@ -1,6 +1,6 @@
 """Source registries that an administrator has stored, with the account that their images are read with."""
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 
@@ -63,11 +63,13 @@ async def get_registry(connection: Connection, registry_id: int) -> StoredRegist
 
 
 async def find_registries(
-    connection: Connection, *, hosts: Sequence[str], name: str | None, default: bool
+    connection: Connection, *, hosts: Collection[str], names: Collection[str], default: bool
 ) -> list[StoredRegistry]:
-    """Return those with one of these hosts or this name, and the default one where that is wanted."""
+    """Return those with one of these hosts or names, and the default one where that is wanted."""
     return await _fetch(
-        connection, "WHERE host = ANY($1::text[]) OR name = $2 OR (is_default AND $3)", list(hosts), name, default
+        connection,
+        "WHERE host = ANY($1::text[]) OR name = ANY($2::text[]) OR (is_default AND $3)",
+        *(list(hosts), list(names), default),
     )
 
 
