@@ -1,6 +1,7 @@
 """The use case behind POST /images:import: check the source, then write image, import and wake-up in one go."""
 
 from dataclasses import dataclass
+from time import monotonic
 
 from api_service.being_deleted import check_not_being_deleted
 from api_service.existing_image import Exists, Start, Wanted, judge
@@ -22,18 +23,24 @@ from shared.secret_box import SecretBox
 # than once is no accident.
 TRIES = 3
 
+# What a request has for source and target together, and what is left for a look at the target where the source took
+# long. Seconds; it answers within five, whatever either does.
+PATIENCE = 4.5
+LEAST_LOOK = 0.5
+
 STARTED = "Image import started"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Plan:
-    """The request, with everything found out about it before the database is touched."""
+    """The request, with everything found out about it before the database is touched; `give_up` is a monotonic time."""
 
     request: ImportRequest
     wanted: Wanted
     target: TargetName
     credential: Credential | None
     by: Identity
+    give_up: float
 
     @property
     def new(self) -> NewImport:
@@ -65,13 +72,15 @@ class ImageImporter:
 
     async def start(self, request: ImportRequest, by: Identity) -> ImportAnswer:
         """Start the import, join the one that is under way, or say that the image is there already."""
+        give_up = monotonic() + PATIENCE
         request = request.settled(referrers=self.referrers)
         source = await self.finder.find(request, by)
         target = self.naming.name(source.reference, request.target)
         digest = await self.resolver.resolve(source.reference, source.credential, request.platforms)
         wanted = Wanted.of(request, source.reference, digest)
-        plan = _Plan(request=request, wanted=wanted, target=target, credential=source.credential, by=by)
-        return await self._record(plan)
+        return await self._record(
+            _Plan(request=request, wanted=wanted, target=target, credential=source.credential, by=by, give_up=give_up)
+        )
 
     async def _record(self, plan: _Plan) -> ImportAnswer:
         for _ in range(TRIES):
@@ -82,9 +91,12 @@ class ImageImporter:
                     connection, registry_host=self.registry_host, repository=plan.target.repository, tag=plan.target.tag
                 )
                 answer = await self._answer(connection, image, plan) if image else None
-            if image and answer and (answer.state is not AnswerState.EXISTS or await self.presence.confirm(image)):
+            if image and answer and (answer.state is not AnswerState.EXISTS or await self._is_there(image, plan)):
                 return answer
         raise LongshoreError("internal_error", "The image came and went while this request ran; try again.")
+
+    async def _is_there(self, image: Image, plan: _Plan) -> bool:
+        return await self.presence.confirm(image, within=max(LEAST_LOOK, plan.give_up - monotonic()))
 
     async def _start_first(self, plan: _Plan) -> ImportAnswer | None:
         """Begin with an image that is not there yet; None where it is, once a request that creates it is through."""

@@ -11,8 +11,8 @@ from shared.db.images import Image
 from shared.errors import LongshoreError
 from shared.target.management import TargetManagement
 
-# What the target has for one look. Seconds; with the source's share, a request's answer comes within five.
-DEADLINE = 2.0
+# What the target has for one look, where nobody waits for it. Seconds.
+DEADLINE = 5.0
 
 _logger = structlog.get_logger(__name__)
 
@@ -25,12 +25,12 @@ class Presence:
     target: TargetManagement
     registry_host: str
 
-    async def confirm(self, image: Image) -> bool:
-        """Tell whether the target serves the image; one that it does not is called failed from then on.
+    async def confirm(self, image: Image, *, within: float = DEADLINE) -> bool:
+        """Tell, within so many seconds, whether the target serves the image; else it is called failed from then on.
 
         Raises what the target fails of: then nothing is known.
         """
-        found = await self._find(image)
+        found = await self._find(image, within)
         if found == image.digest:
             return True
         async with self.database.connection() as connection:
@@ -38,12 +38,12 @@ class Presence:
         _logger.warning("image.lost", image_id=image.id, repository=image.repository, tag=image.tag, found=found)
         return False
 
-    async def _find(self, image: Image) -> str | None:
+    async def _find(self, image: Image, within: float) -> str | None:
         try:
-            async with asyncio.timeout(DEADLINE):
+            async with asyncio.timeout(within):
                 found = await self.target.find_tag(image.repository, image.tag)
         except TimeoutError:
             raise LongshoreError(
-                "target_stalled", f"The target did not tell within {DEADLINE:.0f} seconds what it serves."
+                "target_stalled", f"The target did not tell within {within:.0f} seconds what it serves."
             ) from None
         return str(found) if found else None
