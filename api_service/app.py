@@ -172,6 +172,7 @@ async def changes_part(app: web.Application) -> AsyncIterator[None]:
     app[DELETION] = ImageDeletion(work=work)
     app[STATISTICS] = HarborStatistics(app[DATABASE], app[MANAGEMENT], settings.target_name)
     yield
+    await app[DELETION].close()
     await app[STATISTICS].close()
 
 

@@ -426,6 +426,13 @@ _KINDS = (
         "`detail` has the target's own reason.",
     ),
     _target(
+        "deletion_unfinished",
+        HTTPStatus.GATEWAY_TIMEOUT,
+        "The target has not ended its part of the deletion yet",
+        "It goes on by itself. Look at the image in a moment: it is gone then, or it is still there.",
+        retryable=True,
+    ),
+    _target(
         "target_statistics_unavailable",
         HTTPStatus.SERVICE_UNAVAILABLE,
         "The target does not tell its figures",

@@ -24,7 +24,7 @@ DELETE = Operation(
     description=(
         "For its owner and admins. An import under way is stopped first. The tag goes from the target, and what it "
         "pointed to where nothing else there needs it; no other tag is ever lost. What the target does not allow is a "
-        "409 that says why."
+        "409 that says why. Where the target is slow, 504 `deletion_unfinished` says that the deletion goes on."
     ),
     answers=(
         Answer(
@@ -37,6 +37,7 @@ DELETE = Operation(
         "image_not_found",
         "image_being_deleted",
         "import_finishing",
+        "deletion_unfinished",
         "target_artifact_referenced",
         "target_delete_refused",
         "target_immutable_tag",

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from api_service import begin_deletion, carry_out_deletion
+from api_service import begin_deletion, carry_out_deletion, delete_image
 from api_service.app import Part, changes_part
 from api_service.carry_out_deletion import DeletionWork
 from api_service.config import Settings
@@ -33,7 +33,7 @@ from shared.target.kind import TargetKind
 from shared.target.management import TargetManagement
 from shared.target.removal import Removal
 from shared.target.untag_marker import untag_marker
-from tests.api.api import BASE, Answer, Api
+from tests.api.api import BASE, Answer, Api, until
 from tests.api.conftest import REQUESTS_ONLY, OpenApi, Source
 from tests.api.managed import PROJECT, Job, Managed
 from tests.harbor.conftest import ADMIN, StandIn, standing_in
@@ -564,6 +564,38 @@ async def test_a_target_that_is_too_slow_is_not_waited_for(
         answer = await delete(managed.api, job.image_id)
         assert (answer.status, answer.code) == (504, "target_stalled")
         assert (await managed.api.get(f"/images/{job.image_id}"))["status"] == "ready"
+
+
+async def test_a_deletion_at_a_slow_target_goes_on_without_its_request(
+    opened: OpenManaged, plain: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """504 within five seconds; the image is gone when the target is done, and not marked for another one to begin."""
+    assert delete_image.PATIENCE < 5
+    monkeypatch.setattr(delete_image, "PATIENCE", 0.2)
+    free = asyncio.Event()
+
+    class Slow(Failing):
+        async def remove_tag(self, *given: Any, **named: Any) -> Removal:
+            await free.wait()
+            return await self.real.remove_tag(*given, **named)
+
+    async def slow_part(app: web.Application) -> AsyncIterator[None]:
+        app[MANAGEMENT] = Slow(app[MANAGEMENT], removes=False)
+        yield
+
+    parts = (*(part for part in REQUESTS_ONLY if part is not changes_part), slow_part, changes_part)
+    async with opened(plain, parts) as managed:
+        job = await managed.ready()
+        answer = await delete(managed.api, job.image_id)
+        assert (answer.status, answer.code, answer.headers["Retry-After"]) == (504, "deletion_unfinished", "5")
+        assert await exists(managed.api, job.image_id)
+        free.set()
+
+        async def gone() -> bool:
+            return not await exists(managed.api, job.image_id)
+
+        await until(gone)
+        assert await managed.serves(job.repository, job.tag) is None
 
 
 async def test_an_immutable_tag_is_named_and_its_image_stays(
