@@ -1,8 +1,8 @@
 """A worker's life: what it opens, what it runs, and how it stops without losing an import."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from functools import partial
 
 import orjson
@@ -42,6 +42,9 @@ from shared.target.open_target import open_target
 DATABASE_CONNECTIONS = 4
 # Reports within one lease; two may be lost before it runs out.
 REPORTS_PER_LEASE = 3
+
+# Opens the way to the API: its address, and a worker's token.
+OpenApi = Callable[[str, str], AbstractAsyncContextManager[ApiClient]]
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -163,7 +166,7 @@ async def _check_welcome(registries: Sequence[Registry]) -> None:
 
 
 @asynccontextmanager
-async def open_worker(settings: WorkerSettings) -> AsyncIterator[Worker]:
+async def open_worker(settings: WorkerSettings, open_api: OpenApi = open_api_client) -> AsyncIterator[Worker]:
     """Open all that a worker needs, and its health endpoint if it has a port."""
     shared = settings.shared
     async with AsyncExitStack() as stack:
@@ -172,7 +175,7 @@ async def open_worker(settings: WorkerSettings) -> AsyncIterator[Worker]:
                 shared.database_url, application=f"longshore-worker {settings.name}", size=DATABASE_CONNECTIONS
             )
         )
-        api = await stack.enter_async_context(open_api_client(settings.api_url, settings.api_token))
+        api = await stack.enter_async_context(open_api(settings.api_url, settings.api_token))
         limits = Limits(FleetLimits(database))
         sources = await stack.enter_async_context(open_registries(shared.source_network, Side.SOURCE, limits))
         targets = await stack.enter_async_context(open_registries(shared.target_network, Side.TARGET, limits))

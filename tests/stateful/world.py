@@ -29,19 +29,16 @@ from api_service.retry_policy import RetryPolicy
 from deploy.local.stack import Registry, Remote
 from import_worker import reporter
 from import_worker.config import WorkerSettings
-from import_worker.worker import Worker
+from import_worker.worker import Worker, open_worker
 from shared.concurrency import cancel_all
 from shared.db.database import Database, open_database
 from shared.db.tokens import Role, create_token
-from shared.errors import Side
 from shared.network.policy import NetworkPolicy
 from shared.oci.digest import Digest
-from shared.registry.client import open_registries
 from shared.registry.retry import ATTEMPTS
 from shared.secret_box import SecretBox
 from shared.settings import SharedSettings, Target
 from shared.target.kind import TargetKind
-from shared.target.open_target import open_target
 from tests.harbor.conftest import ADMIN, LOOPBACK
 from tests.stateful.contents import CONTENTS
 from tests.stateful.front import Front, open_front, serving
@@ -120,7 +117,7 @@ class World:
         """Return the digest that the target's clients get for a tag or a digest."""
         url = f"http://{self.front.host}/v2/{repository}/manifests/{reference}"
         types = ", ".join({image.root.media_type for image in CONTENTS})
-        async with self.http.head(url, headers={"Accept": types}, auth=_BASIC) as response:
+        async with self.http.head(url, headers={**_LOGIN, "Accept": types}) as response:
             if response.status in _NOTHING_THERE:
                 return None
             assert response.status == 200, response
@@ -130,12 +127,12 @@ class World:
         """Take one tag off, through Harbor's own API."""
         project, _, name = repository.partition("/")
         path = f"projects/{project}/repositories/{name}/artifacts/{digest}/tags/{tag}"
-        async with self.http.delete(f"http://{self.front.host}/api/v2.0/{path}", auth=_BASIC) as response:
+        async with self.http.delete(f"http://{self.front.host}/api/v2.0/{path}", headers=_LOGIN) as response:
             assert response.status in (200, 404), response
 
     async def tags(self, repository: str) -> dict[str, str]:
         """Return every tag of a repository of the target, with its digest."""
-        async with self.http.get(f"http://{self.front.host}/v2/{repository}/tags/list", auth=_BASIC) as response:
+        async with self.http.get(f"http://{self.front.host}/v2/{repository}/tags/list", headers=_LOGIN) as response:
             if response.status in _NOTHING_THERE:
                 return {}
             names = (await response.json(content_type=None))["tags"] or ()
@@ -145,7 +142,7 @@ class World:
 
 # 401 is Harbor's word for a project that is not there.
 _NOTHING_THERE = frozenset({401, 404})
-_BASIC = aiohttp.BasicAuth(ADMIN.username, ADMIN.password, encoding="utf-8")
+_LOGIN = {"Authorization": aiohttp.encode_basic_auth(ADMIN.username, ADMIN.password, encoding="utf-8")}
 
 
 @contextmanager
@@ -222,7 +219,7 @@ async def open_world(servers: Servers, kind: TargetKind) -> AsyncIterator[World]
                 for user, role in {**USERS, "worker": Role.WORKER}.items()
             }
         http = await stack.enter_async_context(aiohttp.ClientSession(trust_env=False))
-        gate, worker = await _worker(stack, settings, database, url, tokens["worker"])
+        gate, worker = await _open_worker(stack, settings, url, tokens["worker"])
         yield World(
             kind=kind,
             source=servers.source,
@@ -286,30 +283,28 @@ def _settings(servers: Servers, kind: TargetKind, host: str) -> Settings:
     )
 
 
-async def _worker(
-    stack: AsyncExitStack, settings: Settings, database: Database, url: str, token: str
-) -> tuple[Gate, Worker]:
-    shared = settings.shared
-    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
-    gate = Gate(await stack.enter_async_context(aiohttp.ClientSession(headers=headers, trust_env=False)), url)
-    worker = Worker(
-        WorkerSettings(
-            shared=shared,
-            api_url=url,
-            api_token=token,
-            slots=SLOTS,
-            layers=4,
-            lease=LEASE,
-            name="stateful",
-            health_port=None,
-            stop_grace=0,
-        ),
-        database,
-        gate,
-        sources=await stack.enter_async_context(open_registries(shared.source_network, Side.SOURCE)),
-        targets=await stack.enter_async_context(open_registries(shared.target_network, Side.TARGET)),
-        management=await stack.enter_async_context(open_target(shared)),
+async def _open_worker(stack: AsyncExitStack, settings: Settings, url: str, token: str) -> tuple[Gate, Worker]:
+    gates: list[Gate] = []
+
+    @asynccontextmanager
+    async def open_gate(url: str, token: str) -> AsyncIterator[Gate]:
+        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+        async with aiohttp.ClientSession(headers=headers, trust_env=False) as http:
+            gates.append(Gate(http, url))
+            yield gates[0]
+
+    worker_settings = WorkerSettings(
+        shared=settings.shared,
+        api_url=url,
+        api_token=token,
+        slots=SLOTS,
+        layers=4,
+        lease=LEASE,
+        name="stateful",
+        health_port=None,
+        stop_grace=0,
     )
+    worker = await stack.enter_async_context(open_worker(worker_settings, open_gate))
     task = asyncio.create_task(worker.run(asyncio.Event()))
     stack.push_async_callback(cancel_all, [task])
-    return gate, worker
+    return gates[0], worker
