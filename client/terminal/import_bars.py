@@ -19,8 +19,9 @@ from client.terminal.safe_text import safe
 
 # Lines beside those of layers: title, total, message, and one for the prompt.
 OTHER_LINES = 5
-# A bar is as long as the other columns leave room for, within these. Columns.
-OTHER_COLUMNS = 54
+# What a digest and the space between columns take, and what is said behind a bar at its longest. A bar is as long as
+# they leave room for, within these. Columns.
+DIGEST, SPACE, SAID = 14, 2, 46
 SHORTEST_BAR, LONGEST_BAR = 6, 40
 # Below these widths there is no room for bytes, and for bars. Columns.
 ROOM_FOR_BYTES, ROOM_FOR_BARS = 56, 34
@@ -74,9 +75,10 @@ class ImportBars:
 
     def _layers(self, details: ImportDetails) -> RenderableType:
         rows = choose_rows(details.layers, max(1, self._console.height - OTHER_LINES))
-        table = Table.grid(padding=(0, 2, 0, 0))
-        for _ in range(3):
-            table.add_column(no_wrap=True, overflow="ellipsis")
+        table = Table.grid(padding=(0, SPACE, 0, 0))
+        bar = self._bar_width()
+        for width in (DIGEST, bar, max(1, self._console.width - DIGEST - bar - 2 * SPACE)):
+            table.add_column(no_wrap=True, overflow="ellipsis", max_width=width)
         for layer in rows.shown:
             table.add_row(f"  {short_digest(layer.digest)}", self._bar(layer.progress), self._state(layer))
         if rows.hidden:
@@ -85,13 +87,14 @@ class ImportBars:
             table.add_row(Text("  all", style="bold"), self._bar(details.progress), Text(self._total(details)))
         return table
 
+    def _bar_width(self) -> int:
+        room = self._console.width - DIGEST - SAID - 2 * SPACE
+        return min(LONGEST_BAR, max(SHORTEST_BAR, room))
+
     def _bar(self, percent: int) -> RenderableType:
-        width = self._console.width
-        if width < ROOM_FOR_BARS:
+        if self._console.width < ROOM_FOR_BARS:
             return Text(f"{percent:>3} %")
-        return ProgressBar(
-            total=100, completed=percent, width=min(LONGEST_BAR, max(SHORTEST_BAR, width - OTHER_COLUMNS))
-        )
+        return ProgressBar(total=100, completed=percent, width=self._bar_width())
 
     def _state(self, layer: Layer) -> Text:
         word = outcome(layer)

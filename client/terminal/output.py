@@ -13,11 +13,13 @@ from client.terminal.safe_text import safe
 
 # A line that is not for a terminal is as long as it has to be. Columns.
 _UNLIMITED = 10_000
+# Its detail is what its fields say one by one.
+_FIELDS_SAY_IT = "validation_failed"
 # What the API advises to those who write programs, said to those who use the command.
 _HINTS = {
     "unauthenticated": "Sign in with `longshore login`; an administrator makes tokens.",
     "token_expired": "Ask an administrator for a new token, then sign in with `longshore login`.",
-    "validation_failed": "",
+    _FIELDS_SAY_IT: "",
 }
 
 
@@ -62,7 +64,7 @@ def error_lines(error: ClientError) -> list[tuple[str, str]]:
     hint = error.hint
     if isinstance(error, ApiError):
         problem = error.problem
-        lines = [("error:", problem.title)] if problem.fields else lines
+        lines = [("error:", problem.title)] if problem.code == _FIELDS_SAY_IT else lines
         hint = _HINTS.get(problem.code, hint)
         lines += [("", f"{field.field}: {field.message}" if field.field else field.message) for field in problem.fields]
         marks: tuple[Any, ...] = (problem.code, f"request {problem.request_id}" if problem.request_id else "")
