@@ -27,6 +27,7 @@ class Server:
         self._tls = tls
         self._listening: asyncio.Server | None = None
         self._serving: set[asyncio.Task[None]] = set()
+        self._writers: list[asyncio.StreamWriter] = []
 
     @property
     def host(self) -> str:
@@ -59,10 +60,14 @@ class Server:
         for task in self._serving:
             task.cancel()
         await asyncio.gather(*self._serving, return_exceptions=True)
+        for writer in self._writers:
+            # Under TLS a close waits half a minute for a peer that keeps the connection for later.
+            writer.transport.abort()
         await self._listening.wait_closed()
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
+        self._writers.append(writer)
         task = asyncio.current_task()
         assert task
         self._serving.add(task)
@@ -71,11 +76,7 @@ class Server:
                 await self._serve(Connection(reader, writer, self.connections))
         finally:
             self._serving.discard(task)
-            # After a reset under TLS, waiting for the end would never end.
-            if not writer.transport.is_closing():
-                writer.close()
-                with suppress(*_GONE):
-                    await writer.wait_closed()
+            writer.close()
 
     async def _serve(self, connection: Connection) -> None:
         while asked := await connection.read_request():
