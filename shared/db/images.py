@@ -116,7 +116,8 @@ async def mark_importing(connection: Connection, image_id: int, *, source: str, 
     await connection.execute(
         """
         UPDATE images
-        SET status = 'importing', source = $2, description = coalesce($3, description), updated_at = now()
+        SET status = 'importing', source = $2, description = coalesce($3, description), updated_at = now(),
+            description_is_own = description_is_own AND $3 IS NULL
         WHERE id = $1
         """,
         image_id,
@@ -132,7 +133,8 @@ async def mark_ready(connection: Connection, image_id: int, content: ImageConten
         UPDATE images
         SET status = 'ready', source_digest = $2, digest = $3, size = $4, architecture = $5, os = $6,
             platforms = $7, include_type = $8, updated_at = now(),
-            description = CASE WHEN description = '' THEN $9 ELSE description END, referrers = $10
+            description = CASE WHEN description = '' OR description_is_own THEN $9 ELSE description END,
+            description_is_own = (description = '' OR description_is_own), referrers = $10
         WHERE id = $1
         """,
         image_id,

@@ -160,6 +160,27 @@ async def test_a_description_given_by_a_person_stays(api: Api, image_source: str
     assert (await worker.image())["description"] == "Mine"
 
 
+@pytest.mark.parametrize(
+    ("given", "again", "shown"),
+    [
+        ({}, {}, "Of the newer image"),
+        ({}, {"description": "Mine"}, "Mine"),
+        ({"description": "Mine"}, {}, "Mine"),
+        ({"description": "Mine"}, {"description": ""}, "Of the newer image"),
+    ],
+    ids=["never given", "given later", "given before", "given up"],
+)
+async def test_a_newer_image_brings_its_own_description_unless_one_was_given(
+    api: Api, image_source: str, given: dict[str, str], again: dict[str, str], shown: str
+) -> None:
+    for more, own in ((given, "Of the image"), (again, "Of the newer image")):
+        started = await api.start({"source": image_source, "force": True, **more})
+        claimed = await api.claim(started["name"])
+        worker = Worker(api, started["name"], started["imageId"], claimed.attempt, itertools.count(1))
+        await worker.send(ReportedState.READY, content=replace(CONTENT, description=own))
+    assert (await worker.image())["description"] == shown
+
+
 async def test_the_report_that_ended_the_attempt_may_be_repeated(worker: Worker) -> None:
     """Its answer may have been lost; the repetition is neither an error nor a second ending."""
     ready = worker.make(ReportedState.READY, content=CONTENT)
