@@ -38,16 +38,6 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 
 
 @dataclass
-class Clock:
-    """A clock that goes when it is told to."""
-
-    now: float = 1_000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@dataclass
 class Fleet:
     """Processes on one database. Each may call loopback over plain http."""
 

@@ -79,6 +79,12 @@ def test_what_is_left_is_spread_until_the_reset() -> None:
     assert Allowance(limit=5000, remaining=100, reset=600).spacing == 6
 
 
+def test_everything_is_granted_anew_by_the_reset_or_after_a_window() -> None:
+    """Nobody waits longer for it."""
+    assert Allowance(limit=100, remaining=1, reset=50, window=21_600).horizon == 50
+    assert Allowance(limit=100, remaining=1, window=21_600).horizon == 21_600
+
+
 def test_without_a_window_nothing_can_be_said() -> None:
     """The registry will say 429 itself."""
     assert Allowance(limit=100, remaining=0).spacing == 0

@@ -224,7 +224,7 @@ async def test_changes_at_once_are_made_one_after_the_other(database: Database) 
     store = FleetLimits(database)
 
     def push(stored: Limit) -> Limit:
-        return stored.pushed(0.0, 10.0)
+        return stored.pushed(0.0, 10.0, 1000.0)
 
     await asyncio.gather(*(store.change(key, push) for _ in range(20)))
     assert (await store.read())[key].resumes_at == pytest.approx(200, abs=2)

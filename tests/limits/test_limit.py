@@ -1,6 +1,7 @@
 """The arithmetic of one limit, on a clock that stands still."""
 
 from itertools import pairwise
+from math import inf
 
 import pytest
 from hypothesis import given
@@ -75,8 +76,17 @@ def test_pushes_add_up(pushes: list[float]) -> None:
     """Each counted request costs its own time, whoever of the fleet made it."""
     limit = NO_LIMIT
     for seconds in pushes:
-        limit = limit.pushed(NOW, seconds)
+        limit = limit.pushed(NOW, seconds, inf)
     assert limit.wait(NOW) == pytest.approx(sum(pushes))
+
+
+@given(st.lists(SPANS, min_size=1, max_size=20), SPANS)
+def test_pushes_end_where_all_is_granted_anew(pushes: list[float], horizon: float) -> None:
+    """Many requests within a second's window are no reason to wait for a minute; a longer limit stays."""
+    limit = held = NO_LIMIT.struck(NOW, 30.0)
+    for seconds in pushes:
+        limit = limit.pushed(NOW, seconds, horizon)
+    assert held.wait(NOW) <= limit.wait(NOW) <= max(30.0, horizon) + 1e-6
 
 
 def test_of_two_accounts_of_a_limit_the_stricter_one_holds() -> None:

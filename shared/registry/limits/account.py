@@ -68,7 +68,7 @@ class AccountLimits:
         if allowance is None or not allowance.spacing:
             return
         if metered:
-            await self._change(Scope.IMPORTS, partial(_pushed, seconds=allowance.spacing))
+            await self._change(Scope.IMPORTS, partial(_pushed, allowance=allowance))
         elif allowance.spent:
             await self._change(Scope.IMPORTS, partial(_held, seconds=allowance.spacing))
 
@@ -87,5 +87,5 @@ def _held(limit: Limit, now: float, *, seconds: float) -> Limit:
     return limit.held(now, seconds)
 
 
-def _pushed(limit: Limit, now: float, *, seconds: float) -> Limit:
-    return limit.pushed(now, seconds)
+def _pushed(limit: Limit, now: float, *, allowance: Allowance) -> Limit:
+    return limit.pushed(now, allowance.spacing, allowance.horizon)

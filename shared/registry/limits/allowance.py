@@ -54,9 +54,12 @@ class Allowance:
         """
         if self.remaining > self.limit * RESERVE:
             return 0.0
-        if self.reset is not None:
-            return min(self.reset / max(1, self.remaining), LONGEST_HOLD)
-        return min((self.window or 0.0) / self.limit, LONGEST_HOLD)
+        return self.horizon / (self.limit if self.reset is None else max(1, self.remaining))
+
+    @property
+    def horizon(self) -> float:
+        """Return after how many seconds all that was counted by now is granted anew; 0 where that is not told."""
+        return min((self.window or 0.0) if self.reset is None else self.reset, LONGEST_HOLD)
 
 
 def _number(text: str | None) -> tuple[int | None, int | None]:

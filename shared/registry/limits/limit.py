@@ -62,9 +62,10 @@ class Limit:
             return self
         return Limit(resumes_at=now + seconds, share=self.share_at(now))
 
-    def pushed(self, now: float, seconds: float) -> "Limit":
-        """Hold for so many seconds longer."""
-        return Limit(resumes_at=max(now, self.resumes_at) + seconds, share=self.share_at(now))
+    def pushed(self, now: float, seconds: float, horizon: float) -> "Limit":
+        """Hold for so many seconds longer, but not beyond the horizon, from which on all is granted anew."""
+        pushed = min(max(now, self.resumes_at) + seconds, now + horizon)
+        return Limit(resumes_at=max(self.resumes_at, pushed), share=self.share_at(now))
 
     def shifted(self, seconds: float) -> "Limit":
         """Return the same on a clock that shows so much more."""
