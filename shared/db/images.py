@@ -54,34 +54,6 @@ class ImageContent:
 _COLUMNS = ", ".join(field.name for field in fields(Image))
 
 
-async def insert_image(
-    connection: Connection,
-    *,
-    registry_host: str,
-    repository: str,
-    tag: str,
-    source: str,
-    user: str,
-    description: str = "",
-) -> int | None:
-    """Add an image that is being imported and return its id; None where this target exists already."""
-    new_id: int | None = await connection.fetchval(
-        """
-        INSERT INTO images (registry_host, repository, tag, status, source, created_by, description)
-        VALUES ($1, $2, $3, 'importing', $4, $5, $6)
-        ON CONFLICT ON CONSTRAINT images_target_key DO NOTHING
-        RETURNING id
-        """,
-        registry_host,
-        repository,
-        tag,
-        source,
-        user,
-        description,
-    )
-    return new_id
-
-
 async def lock_image(connection: Connection, *, registry_host: str, repository: str, tag: str) -> Image | None:
     """Return the image at this target, locked until the transaction ends."""
     row = await connection.fetchrow(

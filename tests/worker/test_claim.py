@@ -5,10 +5,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from shared.db import images, imports
+from shared.db import imports
 from shared.db.database import Database, open_database
 from shared.db.imports import ClaimedImport
 from shared.imports import ImportState
+from tests.worker.images import insert_image
 
 
 @pytest.fixture
@@ -20,10 +21,7 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 async def add_import(database: Database, name: str) -> int:
     """Add a queued import of its own image and return its id."""
     async with database.transaction() as connection:
-        image_id = await images.insert_image(
-            connection, registry_host="harbor", repository="a/b", tag=name, source="docker.io/a/b:1", user="somebody"
-        )
-        assert image_id
+        image_id = await insert_image(connection, "a/b", name)
         return await imports.insert_import(
             connection,
             name=name,

@@ -7,10 +7,11 @@ import pytest
 
 from import_worker.endpoints import Bring, MountFrom, Wait
 from import_worker.ledger import MIN_FLIGHT_SIZE, PostgresLedger
-from shared.db import images, imports
+from shared.db import imports
 from shared.db.database import Database, open_database
 from shared.oci.descriptor import Descriptor
 from shared.oci.digest import Digest
+from tests.worker.images import insert_image
 
 BLOB = Descriptor(media_type="layer", digest=Digest.of(b"blob"), size=MIN_FLIGHT_SIZE)
 TAKEN_AWAY = "UPDATE imports SET state = 'queued', lease_until = NULL WHERE id = $1"
@@ -33,16 +34,7 @@ class Imports:
     async def claimed(self, name: str, repository: str | None = None) -> PostgresLedger:
         """Add an import, claim it, and return its ledger."""
         async with self.database.transaction() as connection:
-            image_id = await images.insert_image(
-                connection,
-                registry_host="harbor",
-                repository=repository or f"team/{name}",
-                tag=name,
-                description="",
-                source="docker.io/a/b:1",
-                user="somebody",
-            )
-            assert image_id
+            image_id = await insert_image(connection, repository or f"team/{name}", name)
             self.ids[name] = await imports.insert_import(
                 connection,
                 name=name,
