@@ -48,12 +48,16 @@ class Image:
 
 @dataclass(frozen=True, kw_only=True)
 class FullImage(Image):
-    """One image asked for by its id, with what only that answer has. `state` is its newest import's."""
+    """One image asked for by its id, with what only that answer has. `state` is its newest import's.
+
+    `referrers` counts the signatures, SBOMs and the like that came along.
+    """
 
     source_digest: str | None
     digest_reference: str | None
     import_name: str | None
     state: str | None
+    referrers: int
 
     @classmethod
     def of(cls, document: Json) -> "FullImage":
@@ -64,6 +68,7 @@ class FullImage(Image):
             digest_reference=maybe(document, "digestReference", str),
             import_name=maybe(newest, "name", str),
             state=maybe(newest, "state", str),
+            referrers=maybe(document, "referrers", int) or 0,
             **_fields(document),
         )
 

@@ -61,6 +61,7 @@ class ImportPlan:
     bytes_to_move: int
     blobs: ContentCount
     manifests: ContentCount
+    referrers: int
     overwrites: Overwritten | None
     quota_room: int | None
     fits: bool | None
@@ -83,6 +84,7 @@ class ImportPlan:
             bytes_to_move=need(plan, "bytesToMove", int),
             blobs=ContentCount.of(need(plan, "blobs", dict)),
             manifests=ContentCount.of(need(plan, "manifests", dict)),
+            referrers=maybe(plan, "referrers", int) or 0,
             overwrites=Overwritten.of(overwritten) if overwritten else None,
             quota_room=maybe(plan, "quotaRoom", int),
             fits=maybe(plan, "fits", bool),

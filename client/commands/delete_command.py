@@ -1,14 +1,16 @@
 """`longshore delete`: says what goes and what stays, asks, and deletes."""
 
+import asyncio
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 import click
 
 from client.commands.exit_codes import ExitCode, exit_code_of
 from client.commands.image_key import find_image
 from client.commands.with_client import with_client
-from client.errors import ClientError
+from client.errors import ApiError, ClientError
 from client.image import FullImage, Image
 from client.image_query import ImageQuery
 from client.longshore_client import LongshoreClient
@@ -17,6 +19,11 @@ from client.terminal.output import note, tell_error
 
 # Names of others at the same digest that are worth reading.
 NAMED = 5
+# What a person waits for a deletion that the API goes on with, and how often it is looked for. Seconds.
+GONE_SECONDS = 60.0
+LOOK_SECONDS = 1.0
+_UNFINISHED = "deletion_unfinished"
+_UNKNOWN = "image_not_found"
 _OPEN = frozenset({"queued", "waiting", "running"})
 _REMOVED = {
     "manifest": "tag and manifest are gone from the target",
@@ -53,13 +60,38 @@ async def _delete(client: LongshoreClient, images: Sequence[FullImage]) -> ExitC
     worst = ExitCode.DONE
     for image in images:
         try:
-            removed = await client.delete(image.id)
+            removed = await _delete_one(client, image)
             note(f"Deleted {image.name}: {_REMOVED.get(removed, 'it is gone')}.")
         except ClientError as error:
             note(f"Not deleted: {image.name}")
             tell_error(error)
             worst = exit_code_of(error)
     return worst
+
+
+async def _delete_one(client: LongshoreClient, image: FullImage) -> str:
+    """Delete an image; a slow target's part goes on by itself, and is waited for."""
+    try:
+        return await client.delete(image.id)
+    except ApiError as error:
+        if error.code != _UNFINISHED or not await _is_gone(client, image.id):
+            raise
+        return ""
+
+
+async def _is_gone(client: LongshoreClient, image_id: int) -> bool:
+    """Tell whether an image that is being deleted goes within the time that a person waits."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(GONE_SECONDS):
+            while True:
+                try:
+                    await client.image(image_id)
+                except ApiError as error:
+                    if error.code == _UNKNOWN:
+                        return True
+                    raise
+                await asyncio.sleep(LOOK_SECONDS)
+    return False
 
 
 async def _explain(client: LongshoreClient, image: FullImage, going: set[int]) -> None:

@@ -146,6 +146,7 @@ def _image_pairs(image: FullImage) -> Sequence[tuple[str, str]]:
         ("Size", size(image.size) if image.size else ""),
         ("Platforms", ", ".join(image.platforms)),
         ("Contains", {"partial": "a chosen subset of platforms"}.get(image.include_type, "")),
+        ("Referrers", str(image.referrers) if image.referrers else ""),
         ("Source", image.source),
         ("Source digest", image.source_digest or ""),
         ("Description", image.description),

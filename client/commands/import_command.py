@@ -35,6 +35,9 @@ def _platforms(_context: click.Context, _parameter: click.Parameter, values: Seq
 )
 @click.option("--description", help="A text to find the image by.")
 @click.option("--force", is_flag=True, help="Import again what is there already, as after the source's tag has moved.")
+@click.option(
+    "--referrers/--no-referrers", default=None, help="Whether signatures, SBOMs and the like come along, too."
+)
 @click.option("--dry-run", is_flag=True, help="Say what it would mean, and do nothing.")
 @credentials_options
 @following_options

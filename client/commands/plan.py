@@ -87,6 +87,7 @@ def _pairs(plan: ImportPlan) -> Sequence[tuple[str, str]]:
         ("To move", size(plan.bytes_to_move)),
         ("Blobs", _count(plan.blobs)),
         ("Manifests", _count(plan.manifests)),
+        ("Referrers", str(plan.referrers) if plan.referrers else ""),
         ("Overwrites", _overwritten(plan)),
         ("Quota room", "" if plan.quota_room is None else size(max(0, plan.quota_room))),
         ("Fits", _fits(plan)),
