@@ -15,11 +15,15 @@ _HOP = {"Transfer-Encoding", "Content-Length", "Connection"}
 
 @dataclass
 class Between:
-    """Passes everything on, but for event streams, and for what it has been told to answer itself."""
+    """Passes everything on, but for event streams, and for what it has been told to answer itself.
+
+    `answer` is for every request, `deletion` for those that delete.
+    """
 
     upstream: str
     streams: Literal["pass", "plain", "silent"] = "pass"
     answer: web.Response | None = None
+    deletion: web.Response | None = None
     seen: list[tuple[str, str | None]] = field(default_factory=list)
     url: str = ""
 
@@ -27,6 +31,8 @@ class Between:
         self.seen.append((request.path, request.headers.get("Accept")))
         if self.answer is not None:
             return self.answer
+        if self.deletion is not None and request.method == "DELETE":
+            return self.deletion
         wants_stream = request.headers.get("Accept") == STREAM
         if wants_stream and self.streams == "silent":
             return await self._silence(request)

@@ -258,6 +258,42 @@ async def test_nobody_there_is_told_with_the_reason(api: Api) -> None:
     assert not refused.value.passing
 
 
+async def test_the_environments_proxy_is_used(api: Api, between: Between, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else nobody in a closed network could reach an API outside; NO_PROXY names what is inside."""
+    monkeypatch.setenv("http_proxy", between.url)
+    async with LongshoreClient("http://longshore.example.com", api.tokens[Role.USER]) as client:
+        assert (await client.whoami()).user == "user"
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    async with LongshoreClient(url_of(api), api.tokens[Role.USER]) as client:
+        await client.whoami()
+    assert len(between.seen) == 1
+
+
+def test_a_request_says_what_was_asked_for_and_nothing_else() -> None:
+    """So that an API of an older release takes it, too."""
+    assert ImportRequest(source="a").body() == {"source": "a"}
+    whole = ImportRequest(
+        source="a",
+        target="p/a:1",
+        platforms=("linux/arm64",),
+        credentials=Account(username="u", password="p"),
+        description="mine",
+        force=True,
+        referrers=False,
+    )
+    assert whole.body(dry_run=True) == {
+        "source": "a",
+        "target": "p/a:1",
+        "platforms": ["linux/arm64"],
+        "credentials": {"username": "u", "password": "p"},
+        "description": "mine",
+        "force": True,
+        "referrers": False,
+        "dryRun": True,
+    }
+    assert ImportRequest(source="a", credentials="quay").body()["credentials"] == "quay"
+
+
 async def test_a_client_is_used_while_it_is_open(longshore: LongshoreClient) -> None:
     with pytest.raises(RuntimeError, match="async with"):
         await LongshoreClient("https://example.com", "lsh_x").whoami()

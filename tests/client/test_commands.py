@@ -1,14 +1,17 @@
 """The commands one by one, as scripts use them: what is printed where, JSON, and the exit status."""
 
+import asyncio
 import json
 from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from aiohttp import web
 
 from shared.db.tokens import Role
-from tests.api.api import Api
+from tests.api.api import Api, until
 from tests.api.conftest import Source
+from tests.client.between import Between
 from tests.client.conftest import Cli, url_of
 from tests.client.driven_worker import MEGABYTE, DrivenWorker, arrived, digest
 
@@ -21,6 +24,11 @@ def cart(source: Source) -> str:
     """An image in a registry."""
     source.push(REPOSITORY)
     return f"{source.host}/{REPOSITORY}:1.0"
+
+
+def problem_answer(problem: dict[str, Any]) -> web.Response:
+    """Return an error as the API tells it."""
+    return web.json_response(problem, status=problem["status"], content_type="application/problem+json")
 
 
 async def start(cli: Cli, reference: str, *more: str) -> int:
@@ -207,6 +215,24 @@ async def test_a_deletion_says_who_shares_the_digest(api: Api, cli: Cli) -> None
     both = await cli.run("delete", "--yes", "2", "3", "1")
     assert "The same digest" not in both.err
     assert "the manifest goes too" in both.err
+
+
+async def test_a_deletion_that_goes_on_is_waited_for(api: Api, cli: Cli) -> None:
+    """A slow target makes the API answer before the end."""
+    [image_id] = await insert(api, "1")
+    unfinished = {"code": "deletion_unfinished", "side": "target", "status": 504, "detail": "It goes on."}
+    between = Between(url_of(api), deletion=problem_answer(unfinished))
+    async with between.running():
+        running = asyncio.create_task(cli.run("delete", "--yes", image_id, LONGSHORE_URL=between.url))
+
+        async def looked_at_again() -> bool:
+            asked = [path for path, _ in between.seen]
+            return asked.count(f"/api/v1/images/{image_id}") >= 3
+
+        await until(looked_at_again)
+        await api.execute("DELETE FROM images")
+        done = await running
+    assert (done.status, "Deleted imports/app:1: it is gone." in done.err) == (0, True)
 
 
 async def test_registries_are_listed_and_managed(api: Api, cli: Cli) -> None:
