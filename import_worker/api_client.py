@@ -11,12 +11,15 @@ import orjson
 
 from import_worker.reporter import SupersededError
 from shared.errors import LongshoreError
-from shared.messages import ProgressReport, dump_report
+from shared.messages import ProgressReport, ReportedState, dump_report
 
 # A report is small and the API answers within five seconds whatever its database does. Seconds.
 REPORT_TIMEOUT = 10.0
 # The import has ended, moved on, or is gone with its image.
 _STOP = frozenset({"import_superseded", "import_not_found"})
+
+# After these, to be told to stop is to be told that the report was taken.
+_ENDS = frozenset({ReportedState.READY, ReportedState.FAILED, ReportedState.HANDED_BACK})
 
 
 class ApiClient:
@@ -33,12 +36,12 @@ class ApiClient:
                 answer = await response.read()
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise LongshoreError("api_unavailable", f"The API cannot be reached ({type(error).__name__}).") from error
-        _judge(response.status, answer)
+        _judge(response.status, answer, ends=report.state in _ENDS)
 
 
-def _judge(status: int, answer: bytes) -> None:
+def _judge(status: int, answer: bytes, *, ends: bool) -> None:
     said = _json_object(answer)
-    if said.get("code") in _STOP or said.get("action") == "stop":
+    if said.get("code") in _STOP or (said.get("action") == "stop" and not ends):
         raise SupersededError
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.TOO_MANY_REQUESTS:
         raise LongshoreError("api_unavailable", f"The API answered {status}.")

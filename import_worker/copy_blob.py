@@ -6,7 +6,7 @@ from import_worker.endpoints import Source, Target, Upload
 from import_worker.flow import Advance, unless_stalled
 from import_worker.passage import Check, Passage
 from import_worker.tries import wait_or_raise
-from shared.concurrency import run_in_thread
+from shared.concurrency import both, run_in_thread
 from shared.errors import LongshoreError
 from shared.oci.descriptor import Descriptor
 from shared.planning.mismatch import blob_digest_mismatch
@@ -60,26 +60,24 @@ class _BlobCopy:
         self._check = Check(blob)
         # Bytes that the upload may have taken.
         self._offered = 0
+        self._whole = blob.size <= WHOLE_SIZE
 
     def go_on_with(self, kept: str | None) -> None:
         """Begin with an upload that another worker has left behind."""
-        self._upload = self._target.find_upload(kept) if kept else None
-        self._offered = self._blob.size
+        if kept:
+            self._upload = self._target.find_upload(kept)
+            self._offered = self._blob.size
 
     async def run(self) -> None:
         """Try once to send the blob, or what is left of it."""
         offset = await self._continued()
-        if self._upload is None:
-            self._check = Check(self._blob)
-            self._upload = await self._target.start_upload()
-            self._offered = 0
-        if self._blob.size <= WHOLE_SIZE:
-            await self._upload.send(self._blob, await self._read_whole())
-            return
-        if not offset:
-            await self._began(self._upload.address)
-        await self._send(self._upload, offset)
-        await self._upload.commit(self._blob)
+        if self._whole:
+            content, upload = await both(self._read_whole(), self._started())
+            self._offered = self._blob.size
+            await upload.send(self._blob, content)
+        else:
+            upload = await self._passed(offset)
+            await upload.commit(self._blob)
 
     async def give_up_if_wrong(self, error: LongshoreError) -> None:
         """Have the target forget what it has taken where its bytes may be wrong: it said so, or the source's are."""
@@ -95,23 +93,38 @@ class _BlobCopy:
 
     async def _continued(self) -> int:
         """Return how much of the blob a broken upload has taken; it is given up where that is not certain."""
-        taken = await self._upload.taken() if self._upload and self._offered else None
+        if self._upload is None or not self._offered:
+            return 0
+        taken = None if self._whole else await self._upload.taken()
         if taken is None or taken > self._offered:
             await self._give_up()
             return 0
         return taken
 
-    async def _send(self, upload: Upload, offset: int) -> None:
+    async def _started(self) -> Upload:
+        """Return the upload to go on with, or a new one; the source is asked for the bytes at the same time."""
+        if self._upload is None:
+            self._upload = await self._target.start_upload()
+            await self._began(self._upload.address)
+        return self._upload
+
+    async def _passed(self, offset: int) -> Upload:
+        """Send everything from the offset on, and return the upload that has it all then."""
+        if not offset:
+            self._check = Check(self._blob)
         passage = Passage(self._blob, self._source, self._check, offset=offset)
 
         def look() -> None:
             self._advance(passage.taken)
 
         try:
+            done = passage.checked and not passage.size
+            upload, _ = await both(self._started(), _nothing() if done else passage.open())
             await unless_stalled(_pass(upload, offset, passage), passage.flow, f"Blob {self._blob.digest}", look)
         finally:
             self._offered = passage.offered
             await passage.close()
+        return upload
 
     async def _read_whole(self) -> bytes:
         async with self._source.open_blob(self._blob) as chunks:
@@ -124,11 +137,13 @@ class _BlobCopy:
 async def _pass(upload: Upload, offset: int, passage: Passage) -> None:
     """Send what the target has not taken yet; of what it has, only the digest may be open."""
     if passage.size:
-        await passage.open()
         await upload.append(offset, passage)
     elif not passage.checked:
-        await passage.open()
         await run_in_thread(lambda: passage.send_to(_drop), passage.abort)
+
+
+async def _nothing() -> None:
+    """There is nothing to be read any more."""
 
 
 def _drop(_data: memoryview) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import Protocol
 
@@ -22,6 +23,10 @@ Fence = Callable[[], Awaitable[None]]
 
 # Questions about blobs at a time; they have places of their own, so that none waits behind a large layer.
 LOOKS_AT_ONCE = 8
+# Manifests on their way to the target at a time.
+PUTS_AT_ONCE = 8
+# An image of so few blobs is looked for blob by blob.
+FEW_BLOBS = 3
 # How often an import asks how far another one is with a blob that both need. Seconds.
 FLIGHT_INTERVAL = 0.25
 
@@ -69,11 +74,12 @@ class ImageCopy:
         slots: int,
         streams: AbstractAsyncContextManager[None] | None = None,
         referrers: ReferrersCopy | None = None,
+        first_attempt: bool = False,
     ) -> None:
         """Take the plan's two ends; `slots` is how many blobs may be under way at once.
 
         `streams` is entered for each blob that is streamed: a place at both ends, beside other imports' blobs. Without
-        `referrers` nothing comes along.
+        `referrers` nothing comes along. With `first_attempt` a repository without tags is taken to be empty.
         """
         self._plan = plan
         self._source = _Prefetched(source, plan.contents)
@@ -83,7 +89,11 @@ class ImageCopy:
         self._slots = asyncio.Semaphore(slots)
         self._streams = streams or nullcontext()
         self._looks = asyncio.Semaphore(LOOKS_AT_ONCE)
+        self._puts = asyncio.Semaphore(PUTS_AT_ONCE)
         self._referrers = referrers
+        self._first_attempt = first_attempt
+        # Of the plan's blobs and manifests, those that are not worth looking for.
+        self._absent: AbstractSet[Digest] = frozenset()
 
     async def run(self, tag: str, fence: Fence) -> None:
         """Bring everything, then write the tag and confirm it.
@@ -91,9 +101,9 @@ class ImageCopy:
         Raises LongshoreError; `target_digest_mismatch` where the tag does not answer with the plan's digest.
         """
         self._show_plan()
+        self._absent = await self._known_absent()
         await gather_all([self._copy_blobs(self._plan.blobs), self._copy_referrers()])
-        for manifest in self._plan.manifests[:-1]:
-            await self._put_child(manifest)
+        await self._put_children()
         await self._publish(tag, fence)
         await self._ledger.record(self._plan.blobs)
 
@@ -102,6 +112,18 @@ class ImageCopy:
             self._board.show(blob.digest, LayerProgress(size=blob.size))
         for layer in self._plan.foreign:
             self._show(layer, LayerStatus.COMPLETED, layer.size, Transfer.EXISTING)
+
+    async def _known_absent(self) -> AbstractSet[Digest]:
+        """Return what a look for would be in vain: one question in place of one for each blob of a new repository.
+
+        Where it is wrong, because an import that failed has left blobs behind, these are sent again.
+        """
+        blobs = self._plan.blobs
+        if not self._first_attempt or len(blobs) <= FEW_BLOBS or not await self._target.is_vacant():
+            return frozenset()
+        left_behind = await self._ledger.held_here(blobs)
+        digests = {blob.digest for blob in blobs} - left_behind
+        return digests | {manifest.digest for manifest in self._plan.manifests}
 
     async def _copy_referrers(self) -> None:
         """Look for what refers to the image, and copy the blobs of that; one that cannot be had ends nothing."""
@@ -127,13 +149,16 @@ class ImageCopy:
     async def _copy_blob(self, blob: Descriptor, candidate: str | None) -> None:
         """Make the target hold a blob: it exists, is mounted, brought by another import, or streamed."""
         try:
-            async with self._looks:
-                exists = await self._target.has_blob(blob)
+            exists = blob.digest not in self._absent and await self._has_blob(blob)
             transfer = Transfer.EXISTING if exists else await self._bring(blob, candidate)
         except LongshoreError:
             self._show(blob, LayerStatus.FAILED, 0)
             raise
         self._show(blob, LayerStatus.COMPLETED, blob.size, transfer)
+
+    async def _has_blob(self, blob: Descriptor) -> bool:
+        async with self._looks:
+            return await self._target.has_blob(blob)
 
     async def _bring(self, blob: Descriptor, candidate: str | None) -> Transfer:
         """Mount the blob where the ledger knows it, else stream it; while another import brings it, hold no place."""
@@ -184,10 +209,18 @@ class ImageCopy:
 
         await copy_blob(blob, self._source, self._target, kept=kept, began=began, advance=advance)
 
+    async def _put_children(self) -> None:
+        """Put all but the root: side by side those that refer to no other manifest, then the indexes above them."""
+        below = self._plan.manifests[:-1]
+        await gather_all([self._put_child(manifest) for manifest in below if not manifest.is_index])
+        for index in (manifest for manifest in below if manifest.is_index):
+            await self._put_child(index)
+
     async def _put_child(self, manifest: Manifest) -> None:
         reference = str(manifest.digest)
-        if await self._target.find_manifest(reference) is None:
-            await self._put(reference, manifest)
+        async with self._puts:
+            if manifest.digest in self._absent or await self._target.find_manifest(reference) is None:
+                await self._put(reference, manifest)
 
     async def _publish(self, tag: str, fence: Fence) -> None:
         """Make the tag point to the root; one that does already is left alone, since it may be immutable."""

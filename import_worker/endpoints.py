@@ -4,6 +4,7 @@ Methods carry the names of the distribution specification's steps. All raise Lon
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -86,6 +87,10 @@ class Upload(Protocol):
 class Target(Protocol):
     """The repository that an image goes to."""
 
+    async def is_vacant(self) -> bool:
+        """Tell whether the repository is known to have no tags, as one that was never written to; a hint."""
+        ...
+
     async def has_blob(self, blob: Descriptor) -> bool: ...
 
     async def mount_blob(self, blob: Descriptor, from_repository: str) -> Upload | None:
@@ -133,6 +138,10 @@ class Wait:
 
 class BlobLedger(Protocol):
     """What is known of the target's other repositories, and what other imports are bringing there. Hints only."""
+
+    async def held_here(self, blobs: Sequence[Descriptor]) -> AbstractSet[Digest]:
+        """Return those that the target's repository itself is known to hold."""
+        ...
 
     async def candidates(self, blobs: Sequence[Descriptor]) -> Mapping[Digest, str]:
         """Return, for those blobs that another repository is known to hold, that repository."""

@@ -39,6 +39,17 @@ class PostgresLedger:
             return {}
         return {Digest.parse(digest): repository for digest, repository in found.items()}
 
+    async def held_here(self, blobs: Sequence[Descriptor]) -> AbstractSet[Digest]:
+        try:
+            async with self._database.connection() as connection:
+                found = await ledger.held_by_repository(
+                    connection, self._registry, self._repository, [str(blob.digest) for blob in blobs]
+                )
+        except LongshoreError as error:
+            _log.warning("blob ledger not read", error=str(error))
+            return {blob.digest for blob in blobs}
+        return {Digest.parse(digest) for digest in found}
+
     async def held_by_project(self, blobs: Sequence[Descriptor]) -> AbstractSet[Digest]:
         """Return those that some repository of the target repository's project is known to hold."""
         project = self._repository.partition("/")[0]
@@ -75,6 +86,8 @@ class PostgresLedger:
         return MountFrom(held[digest])
 
     async def began(self, blob: Descriptor, upload: str) -> None:
+        if blob.size < MIN_FLIGHT_SIZE:
+            return
         try:
             async with self._database.connection() as connection:
                 await flights.note_upload(connection, self._pilot(blob), upload)

@@ -105,6 +105,8 @@ async def _copy(claimed: ClaimedImport, ends: Ends, reporter: Reporter, layers: 
         slots=layers,
         streams=ends.streams,
         referrers=referrers,
+        # An engine's layers are there already, though no tag is.
+        first_attempt=claimed.attempt == 1 and planned.source is ends.source,
     )
     await copy.run(claimed.tag, partial(reporter.fence, plan.root.digest))
     return _content(plan, referrers)

@@ -19,6 +19,9 @@ class RegistryTarget:
     def __init__(self, repository: Repository) -> None:
         self._repository = repository
 
+    async def is_vacant(self) -> bool:
+        return await self._repository.is_vacant()
+
     async def has_blob(self, blob: Descriptor) -> bool:
         return await self._repository.has_blob(blob)
 

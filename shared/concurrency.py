@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 CANCEL_INTERVAL = 10.0
 
 _Result = TypeVar("_Result")
+_Other = TypeVar("_Other")
 
 
 async def gather_all(work: Sequence[Awaitable[_Result]]) -> Sequence[_Result]:
@@ -18,6 +19,15 @@ async def gather_all(work: Sequence[Awaitable[_Result]]) -> Sequence[_Result]:
     On the first failure the others are cancelled and awaited, and that failure is raised by itself, not in a group.
     """
     tasks = [asyncio.ensure_future(each) for each in work]
+    try:
+        return await asyncio.gather(*tasks)
+    finally:
+        await cancel_all(tasks)
+
+
+async def both(first: Awaitable[_Result], second: Awaitable[_Other]) -> tuple[_Result, _Other]:
+    """As `gather_all`, of two things that return different ones."""
+    tasks = asyncio.ensure_future(first), asyncio.ensure_future(second)
     try:
         return await asyncio.gather(*tasks)
     finally:

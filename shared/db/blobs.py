@@ -25,6 +25,19 @@ async def repositories_with(
     return {row["digest"]: row["repository"] for row in rows}
 
 
+async def held_by_repository(
+    connection: Connection, registry: str, repository: str, digests: Sequence[str]
+) -> set[str]:
+    """Return those of these digests that the repository is known to hold."""
+    rows = await connection.fetch(
+        "SELECT digest FROM blobs WHERE registry = $1 AND repository = $2 AND digest = ANY($3::text[])",
+        registry,
+        repository,
+        list(digests),
+    )
+    return {row["digest"] for row in rows}
+
+
 async def held_by_project(connection: Connection, registry: str, project: str, digests: Sequence[str]) -> set[str]:
     """Return those of these digests that a repository of the project is known to hold."""
     rows = await connection.fetch(

@@ -93,13 +93,13 @@ class Steps:
             accepts=DELETED,
         )
 
-    def list_tags(self, page: URL | None = None) -> Request:
+    def list_tags(self, page: URL | None = None, *, count: int = PAGE_SIZE) -> Request:
         return Request(
             side=self.account.side,
             subject=Subject.MANIFEST,
             step=f"listing the tags of {self.name}",
             method="GET",
-            url=page or self._url(f"tags/list?n={PAGE_SIZE}"),
+            url=page or self._url(f"tags/list?n={count}"),
             scopes=self._scopes,
             accepts=OK_OR_MISSING,
             limit=MAX_PAGE_BYTES,

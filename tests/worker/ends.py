@@ -97,8 +97,13 @@ class DictTarget:
     appended: list[int] = field(default_factory=list)
     uploads: list["DictUpload"] = field(default_factory=list)
     cancelled: int = 0
+    looks: int = 0
+
+    async def is_vacant(self) -> bool:
+        return not self.manifests
 
     async def has_blob(self, blob: Descriptor) -> bool:
+        self.looks += 1
         return str(blob.digest) in self.blobs
 
     async def mount_blob(self, blob: Descriptor, from_repository: str) -> "DictUpload | None":
@@ -183,11 +188,15 @@ class DictUpload:
 @dataclass
 class DictLedger:
     held: dict[Digest, str] = field(default_factory=dict)
+    here: set[Digest] = field(default_factory=set)
     ways: dict[Digest, list[Bring | MountFrom | Wait]] = field(default_factory=dict)
     ended: list[tuple[Digest, bool]] = field(default_factory=list)
     recorded: list[Digest] = field(default_factory=list)
     forgotten: list[Digest] = field(default_factory=list)
     uploads: dict[Digest, str] = field(default_factory=dict)
+
+    async def held_here(self, blobs: Sequence[Descriptor]) -> set[Digest]:
+        return {blob.digest for blob in blobs} & self.here
 
     async def candidates(self, blobs: Sequence[Descriptor]) -> Mapping[Digest, str]:
         return {blob.digest: self.held[blob.digest] for blob in blobs if blob.digest in self.held}

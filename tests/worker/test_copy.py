@@ -48,6 +48,39 @@ async def copy(
     return plan, board
 
 
+async def first_copy(source: DictSource, target: DictTarget, ledger: DictLedger) -> None:
+    plan = await make_plan(source, await source.resolve(), ())
+    copying = ImageCopy(plan, source, target, ledger=ledger, board=Board(), slots=2, first_attempt=True)
+    await copying.run("latest", allowed)
+
+
+async def test_a_new_repository_is_not_searched_for_each_blob(image: Image) -> None:
+    """Whether it has tags is one question, in place of one for each blob and manifest."""
+    target = DictTarget()
+    await first_copy(DictSource(image), target, DictLedger())
+    assert target.looks == 0
+    assert target.blobs.keys() == {blob.digest for blob in image.blobs}
+
+
+async def test_what_the_ledger_knows_of_a_repository_without_tags_is_looked_for(image: Image) -> None:
+    """An import that failed has left it behind, and it is not sent a second time."""
+    blob = next(blob for blob in image.blobs if blob.size == 12_345)
+    source = DictSource(image)
+    target = DictTarget(blobs={blob.digest: source.content(blob.digest)})
+    await first_copy(source, target, DictLedger(here={Digest.parse(blob.digest)}))
+    assert target.looks == 1
+    assert blob.digest not in {opened for opened, _ in source.opened}
+
+
+async def test_a_repository_with_tags_is_searched(image: Image) -> None:
+    """A second image shares blobs with the first one, as a rule."""
+    target = DictTarget()
+    await copy(DictSource(image), target)
+    again = DictSource(image)
+    await first_copy(again, target, DictLedger())
+    assert len(again.opened) == 1
+
+
 async def test_everything_arrives_byte_for_byte(image: Image) -> None:
     """Blobs and manifests in the target are the source's, and the tag points to the source's digest."""
     source, target = DictSource(image), DictTarget()
