@@ -119,6 +119,8 @@ class Batch:
                 async with self._places:
                     return await question()
             except ClientError as error:
+                if self._stopped:
+                    raise
                 await patience.bear(error)
 
     def _pause(self, entry: Entry) -> float:

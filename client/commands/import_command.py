@@ -1,6 +1,7 @@
 """`longshore import`."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, TextIO
 
 import click
@@ -67,7 +68,7 @@ def _requests(sources: Sequence[str], listed: TextIO | None, options: dict[str, 
     credentials = credentials_of(**{name: options.pop(name) for name in _ACCOUNT})
     pattern = ImportRequest(source="", credentials=credentials, **options)
     try:
-        requests = [*read_list(sources, pattern), *read_list(listed or (), pattern)]
+        requests = [*(replace(pattern, source=source) for source in sources), *read_list(listed or (), pattern)]
     except ValueError as error:
         raise click.UsageError(f"The list cannot be read: {error}.") from None
     if not requests:
