@@ -16,6 +16,8 @@ from shared.planning.walk import MANIFESTS_AT_ONCE, Walk
 MAX_DEPTH = 3
 # Referrers of one image: a daily report for more than a year, and a bound for what a source can make us read.
 MAX_REFERRERS = 500
+# Bytes of all their manifests, which are held until they are put; five hundred usual ones have one or two million.
+MAX_MANIFEST_BYTES = 32 * 1024 * 1024
 
 
 async def find_referrers(source: ReferrersSource, plan: ImportPlan) -> Referrers:
@@ -37,6 +39,7 @@ class _Search:
         self._slots = asyncio.Semaphore(MANIFESTS_AT_ONCE)
         self._subjects = {plan.source_digest, *(manifest.digest for manifest in plan.manifests)}
         self._taken: set[Attachment] = set()
+        self._held = 0
         self.found: list[Referrer] = []
         self.left_out: list[str] = []
 
@@ -89,10 +92,21 @@ class _Search:
             async with self._slots:
                 manifest = await self._source.fetch_manifest(attachment.digest)
             _check_subject(attachment, manifest)
-            return Referrer(attachment=attachment, manifests=await Walk(self._source).collect(manifest))
+            referrer = Referrer(attachment=attachment, manifests=await Walk(self._source).collect(manifest))
+            self._hold(referrer)
         except LongshoreError as error:
             self._leave_out(f"{attachment} was left out", error)
             return None
+        return referrer
+
+    def _hold(self, referrer: Referrer) -> None:
+        """Raise where the manifests of all referrers together become too large."""
+        size = sum(manifest.size for manifest in referrer.manifests)
+        if self._held + size > MAX_MANIFEST_BYTES:
+            raise LongshoreError(
+                "manifest_unsupported", f"the manifests of all referrers have more than {MAX_MANIFEST_BYTES} bytes."
+            )
+        self._held += size
 
     def _next_subjects(self, referrers: Sequence[Referrer]) -> tuple[Digest, ...]:
         digests = dict.fromkeys(manifest.digest for referrer in referrers for manifest in referrer.manifests)

@@ -14,6 +14,8 @@ from shared.registry.wording import clean
 REFERRERS_ANSWERS = frozenset({200, 400, 403, 404, 405, 406, 501})
 # Pages of one list; a page of 4 MiB has some ten thousand entries, and no image has as many.
 MAX_REFERRER_PAGES = 10
+# Entries that are looked at; no import brings as many.
+MAX_LISTED = 1000
 
 
 def read_referrers(request: Request, reply: Reply) -> tuple[Descriptor, ...] | None:

@@ -10,6 +10,7 @@ from shared.errors import LongshoreError
 from shared.oci.digest import Digest
 from shared.oci.referrer import companion_tags, parse_referrers, referrers_tag
 from shared.planning.referrers import Attachment
+from shared.registry.referrer_list import MAX_LISTED
 from shared.registry.repository import Repository
 from shared.registry.tag_lookup import TagLookup
 
@@ -61,7 +62,7 @@ class ReferrerFinder:
             if error.code != "manifest_unsupported":
                 raise
             return ()
-        return [entry.digest for entry in parse_referrers(content)] if content else ()
+        return [entry.digest for entry in parse_referrers(content)[:MAX_LISTED]] if content else ()
 
     async def _tagged(self, subjects: Sequence[Digest]) -> Sequence[Attachment]:
         by_tag = {tag: subject for subject in subjects for tag in companion_tags(subject)}

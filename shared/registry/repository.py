@@ -17,7 +17,7 @@ from shared.registry.download import BlobDownload, bytes_to_skip, read_blob
 from shared.registry.failures import Failure
 from shared.registry.locations import upload_location
 from shared.registry.manifests import check_pushed, check_reference, read_descriptor, read_manifest
-from shared.registry.referrer_list import MAX_REFERRER_PAGES, read_referrers
+from shared.registry.referrer_list import MAX_LISTED, MAX_REFERRER_PAGES, read_referrers
 from shared.registry.request import OK, Reply, Request
 from shared.registry.steps import OK_OR_MISSING, Steps, check_name
 from shared.registry.streamed_body import StreamedBody
@@ -88,7 +88,7 @@ class Repository:
         return read_tags(request, reply) if listed else None
 
     async def list_referrers(self, subject: Digest) -> tuple[Descriptor, ...] | None:
-        """Return what refers to a manifest; None where the registry does not have the API (end-12a)."""
+        """Return what refers to a manifest, the first thousand; None where there is no such API (end-12a)."""
         found: list[Descriptor] = []
         page: URL | None = None
         for _ in range(MAX_REFERRER_PAGES):
@@ -99,8 +99,8 @@ class Repository:
                 return None
             found += listed
             page = next_page(request, reply)
-            if page is None:
-                return tuple({entry.digest: entry for entry in found}.values())
+            if page is None or len(found) > MAX_LISTED:
+                return tuple({entry.digest: entry for entry in found[:MAX_LISTED]}.values())
         raise request.failed(Failure.PROTOCOL, f"listed more than {MAX_REFERRER_PAGES} pages")
 
     async def get_referrers_tag(self, tag: str) -> bytes | None:

@@ -34,6 +34,16 @@ def test_only_changed_layers_are_written() -> None:
     assert dict(merged.changed) == {B: copying(20), C: LayerProgress(size=5)}
 
 
+def test_a_good_end_completes_all_but_what_was_left_out() -> None:
+    """A referrer's blob that could not be had did not arrive; the bytes say so, the progress is a hundred."""
+    failed = LayerProgress(size=500, status=LayerStatus.FAILED)
+    report = ProgressReport(attempt=1, sequence=1, state=ReportedState.READY, layers={B: failed}, content=CONTENT)
+    merged = merge_layers({A: copying(10)}, report, rate=0, age=1)
+    assert merged.changed[A].status is LayerStatus.COMPLETED
+    assert merged.changed[B] == failed
+    assert (merged.movement.bytes_done, merged.movement.bytes_total, merged.movement.progress) == (1000, 1500, 100)
+
+
 def test_the_totals_are_those_of_all_layers() -> None:
     merged = merge({A: done(), B: copying(10)}, {B: copying(500)})
     assert (merged.movement.bytes_done, merged.movement.bytes_total, merged.movement.progress) == (1500, 2000, 75)

@@ -307,6 +307,31 @@ async def test_chains_and_crowds_are_bounded(from_api: Copier, image: Image, mon
     assert copied.referrers.left_out == ["2 referrers were left out: 4 are brought at most."]
 
 
+async def test_manifests_of_referrers_are_bounded_together(
+    from_api: Copier, image: Image, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are held in memory until they are put; what does not fit is left out, and the image is imported."""
+    await from_api.source.push(image)
+    boms = [await from_api.source.attach(sbom_of(image.root, f"part {number}")) for number in range(3)]
+    monkeypatch.setattr("shared.planning.find_referrers.MAX_MANIFEST_BYTES", sum(len(bom.body) for bom in boms) - 1)
+    copied = await from_api()
+    assert copied.referrers.count == 2
+    assert "more than" in copied.referrers.left_out[0]
+
+
+async def test_a_list_is_read_to_a_thousand_entries(
+    from_api: Copier, image: Image, monkeypatch: pytest.MonkeyPatch, memory: MemoryRegistry
+) -> None:
+    """A source cannot fill our memory with a list that does not end."""
+    monkeypatch.setattr("shared.registry.repository.MAX_LISTED", 3)
+    memory.page_size = 2
+    await from_api.source.push(image)
+    for number in range(9):
+        await from_api.source.attach(sbom_of(image.root, f"part {number}"))
+    assert (await from_api()).referrers.count == 3
+    assert len([asked for asked in memory.asked if f"/referrers/{image.digest}" in asked]) == 2
+
+
 async def test_a_chain_is_followed_three_steps(from_api: Copier, image: Image) -> None:
     """The fourth has no known use."""
     await from_api.source.push(image)
