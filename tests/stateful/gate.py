@@ -32,6 +32,8 @@ class Gate(ApiClient):
         self._points: dict[str, Point | None] = {}
         self._known: dict[str, asyncio.Event] = {}
         self._released: dict[str, asyncio.Event] = {}
+        # Held after their leave.
+        self.waiting: set[str] = set()
         self._silent: set[tuple[str, int]] = set()
 
     def expect(self, name: str, point: Point | None) -> None:
@@ -46,6 +48,7 @@ class Gate(ApiClient):
         """Let a held import go on, now and in later attempts."""
         self._points[name] = None
         self.held.pop(name, None)
+        self.waiting.discard(name)
         self._event(self._released, name).set()
 
     def silence(self, name: str, attempt: int) -> None:
@@ -63,6 +66,7 @@ class Gate(ApiClient):
         await super().put_progress(name, report)
         if report.state is ReportedState.TAGGING and report.tag_digest:
             self.on_leave(name, report.tag_digest)
+            self.waiting.add(name)
             await self._pass(name, Point.FENCED)
 
     async def _pass(self, name: str, point: Point) -> None:

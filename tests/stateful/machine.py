@@ -11,7 +11,7 @@ from shared.concurrency import gather_all
 from tests.stateful.contents import CONTENTS
 from tests.stateful.front import Fault, Trouble
 from tests.stateful.gate import Point
-from tests.stateful.play import BY_HAND, PLACES, SOURCES, Play
+from tests.stateful.play import BY_HAND, PLACES, SOURCES, Place, Play
 from tests.stateful.steps import (
     Cancel,
     Delete,
@@ -32,7 +32,8 @@ STEPS = 14
 
 places = st.sampled_from(PLACES)
 sources = st.sampled_from(SOURCES)
-users = st.sampled_from(list(USERS))
+# Mostly somebody who may do it.
+users = st.sampled_from(("root", "root", *USERS))
 contents = st.integers(0, len(CONTENTS) - 1)
 points = st.none() | st.sampled_from(Point)
 troubles = st.builds(Trouble, at=st.integers(0, REQUESTS), fault=st.sampled_from(Fault), done=st.booleans())
@@ -52,18 +53,24 @@ class Sequence(RuleBasedStateMachine):
 
     running: ClassVar[Running]
 
-    @initialize()
-    def begin(self) -> None:
+    @initialize(step=st.builds(Import, source=sources, place=places, user=users))
+    def begin(self, step: Step) -> None:
         self.play = Play(self.running.world)
         self.running.do(self.play.begin())
+        self._take(step)
 
     @rule(step=st.builds(Import, source=sources, place=places, user=users, force=st.booleans(), point=points))
     def import_image(self, step: Step) -> None:
         self._take(step)
 
-    @rule(step=imports.filter(lambda step: step.user == "root"))
-    def import_as_admin(self, step: Step) -> None:
+    @rule(step=st.builds(Import, source=sources, place=places, user=st.just("root"), force=st.just(value=True)))
+    def import_anyway(self, step: Step) -> None:
         self._take(step)
+
+    @rule(one=places, other=places)
+    def delete_both(self, one: Place, other: Place) -> None:
+        """Perhaps siblings on one digest."""
+        self.running.do(self._both(Delete(place=one, user="root"), Delete(place=other, user="root")))
 
     @rule(step=deletes)
     def delete(self, step: Step) -> None:

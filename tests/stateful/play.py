@@ -22,6 +22,8 @@ PLACES: tuple[Place, ...] = (("x", "1"), ("x", "2"), ("y", "1"))
 BY_HAND: Place = ("x", "hand")
 REPOSITORIES = ("x", "y")
 SOURCES: tuple[Place, ...] = ((ORIGINS[0], "1"), (ORIGINS[0], "2"), (ORIGINS[1], "1"))
+# Two of them have the same image, so that tags share digests.
+FIRST_CONTENTS = dict(zip(SOURCES, (0, 2, 0), strict=True))
 POLL = 0.01
 
 _numbers = itertools.count(1)
@@ -55,6 +57,8 @@ class Play:
         self.images: dict[Place, int] = {}
         # Places that somebody else changed in the target, or whose deletion went wrong, since their last good import.
         self.disturbed: set[Place] = set()
+        # Those of them that somebody else changed, which Longshore cannot know before it looks.
+        self.by_hand: set[Place] = set()
         # Manifests that a deletion has to take away, where nothing leads to them.
         self.deleted: set[tuple[str, str]] = set()
         self.problems: list[str] = []
@@ -63,8 +67,8 @@ class Play:
     async def begin(self) -> None:
         """Start from the same source each time."""
         self.world.gate.open_for(self._on_leave)
-        for number, source in enumerate(SOURCES):
-            await self.move_source(source, number)
+        for source, content in FIRST_CONTENTS.items():
+            await self.move_source(source, content)
 
     async def move_source(self, source: Place, content: int) -> None:
         self.sources[source] = content
@@ -75,6 +79,11 @@ class Play:
 
     def full(self, repository: str) -> str:
         return f"{self.project}/{repository}"
+
+    def writing(self, repository: str) -> list[Place]:
+        """Return the places of a repository whose imports are held after they got leave to write their tag."""
+        held = [self.wanted[name][0] for name, point in self.world.gate.held.items() if name in self.world.gate.waiting]
+        return [place for place in held if place[0] == repository]
 
     @property
     def quiet(self) -> bool:
@@ -102,8 +111,17 @@ class Play:
             while await self._under_way():
                 await self._clean_up()
                 await asyncio.sleep(POLL)
+        await self._check_undisturbed()
         await self._patrol()
         await self.check()
+        self.by_hand.clear()
+
+    async def _check_undisturbed(self) -> None:
+        """What nobody else has touched is right without anybody looking at the target."""
+        for place, row in (await self.rows()).items():
+            if row.status == "ready" and place not in self.by_hand:
+                served = await self.world.serves(self.full(place[0]), place[1])
+                assert served == row.digest, f"{place} is ready as {row.digest}, served is {served}"
 
     async def _patrol(self) -> None:
         """Look at every image of this sequence, wherever the API's patrol would be just now."""

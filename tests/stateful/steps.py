@@ -80,8 +80,10 @@ class Delete:
         image_id = play.images.get(self.place)
         if image_id is None:
             return
-        row = (await play.rows()).get(self.place)
+        row, writing = (await play.rows()).get(self.place), play.writing(self.place[0])
         status = await self._delete(play, image_id)
+        if alone and writing:
+            assert status in REFUSED, f"{self.place} was deleted while {writing} were written"
         if alone and self.trouble is None:
             self._check(play, status, row)
         if status in REFUSED:
@@ -139,10 +141,12 @@ class Cancel:
 
     async def take(self, play: Play, *, alone: bool) -> None:
         if self.place in play.images:
+            writing = play.writing(self.place[0])
             path = f"/images/{play.images[self.place]}/importing:cancel"
             answer = await play.call("POST", path, user=self.user)
             assert answer.status in (200, *REFUSED), answer
             if answer.status == 200:
+                assert not alone or self.place not in writing, f"{self.place} was cancelled while it was written"
                 play.disturbed.add(self.place)
 
 
@@ -189,6 +193,7 @@ class PushByHand:
             await asyncio.to_thread(play.world.remote.push, play.full(self.place[0]), self.place[1], image)
         play.may_be[self.place].add(image.digest)
         play.disturbed.add(self.place)
+        play.by_hand.add(self.place)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -209,6 +214,7 @@ class DeleteByHand:
             if place[0] == self.place[0] and digest in digests:
                 digests.add(None)
                 play.disturbed.add(place)
+                play.by_hand.add(place)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -225,6 +231,7 @@ class Untag:
         await play.world.untag(repository, Digest.parse(digest), self.place[1])
         play.may_be[self.place].add(None)
         play.disturbed.add(self.place)
+        play.by_hand.add(self.place)
 
 
 @dataclass(frozen=True, kw_only=True)
