@@ -62,11 +62,11 @@ def doctor(*, as_json: bool) -> int:
 
 
 def _tell(found: Finding) -> None:
-    mark = Text("✔ ", style="green") if found.well else Text("✘ ", style="red")
+    mark = ("✔ ", "green") if found.well else ("✘ ", "red")
     console = results()
-    console.print(mark + Text(f"{found.name:<16}", style="bold") + Text(safe(found.detail)), soft_wrap=True)
+    console.print(Text.assemble(mark, (f"{found.name:<16}", "bold"), safe(found.detail)), soft_wrap=True)
     if found.advice:
-        console.print(Text("  → ", style="yellow") + Text(safe(found.advice)), soft_wrap=True)
+        console.print(Text.assemble(("  → ", "yellow"), safe(found.advice)), soft_wrap=True)
 
 
 async def _examine() -> list[Finding]:
@@ -109,6 +109,8 @@ async def _parts(client: LongshoreClient) -> list[Finding]:
     findings = []
     for part, trouble in readiness.trouble.items():
         name, advice = _PARTS.get(part, (part, "Operators: look at the API's logs."))
+        if part == "schema" and readiness.trouble.get("database"):
+            advice = "Whether it is the right one shows when the database is back."
         findings.append(_bad(name, trouble, advice) if trouble else _good(name, "works"))
     return findings
 

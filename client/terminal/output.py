@@ -54,8 +54,8 @@ def tell_error(error: ClientError) -> None:
     """Say what went wrong, what to do, and how the logs know it."""
     console = messages()
     for label, text in error_lines(error):
-        line = Text(f"{label:<7}", style="bold red" if label == "error:" else "dim")
-        console.print(line + Text(safe(text)), soft_wrap=True)
+        style = "bold red" if label == "error:" else "dim"
+        console.print(Text.assemble((f"{label:<7}", style), safe(text)), soft_wrap=True)
 
 
 def error_lines(error: ClientError) -> list[tuple[str, str]]:

@@ -15,10 +15,10 @@ _BAD = ("✘", "red")
 def tell_result(result: ImportResult, *, console: Console, how: str = "", prefix: str = "") -> None:
     """Print a line about the outcome, and below it what to do where it is a bad one."""
     mark, style = _MARKS.get(result.state, _BAD)
-    line = Text(prefix) + Text(f"{mark} ", style=style) + Text(safe(_sentence(result)))
-    console.print(line + Text(f" ({how})" if how else "", style="dim"), soft_wrap=True)
+    told = (f" ({how})" if how else "", "dim")
+    console.print(Text.assemble(prefix, (f"{mark} ", style), safe(_sentence(result)), told), soft_wrap=True)
     for label, text in _advice(result):
-        console.print(Text(f"  {label} ", style="dim") + Text(safe(text)), soft_wrap=True)
+        console.print(Text.assemble((f"  {label} ", "dim"), safe(text)), soft_wrap=True)
 
 
 def _sentence(result: ImportResult) -> str:
