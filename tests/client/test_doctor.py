@@ -79,3 +79,14 @@ async def test_a_token_that_others_can_read_is_noticed(api: Api, home: Cli, mode
     done = await home.run("doctor")
     assert marks(done)["settings"] == mark
     assert (f"chmod 600 {home.config}" in done.out) is (mark == "✘")
+
+
+async def test_a_database_that_is_away_is_not_blamed_on_its_schema(
+    home: Cli, open_api: OpenApi, settings: Settings
+) -> None:
+    shared = replace(settings.shared, database_url="postgresql://nobody:x@127.0.0.1:1/none")
+    async with open_api(replace(settings, shared=shared), PARTS) as api:
+        done = await doctor(home, api)
+    assert {name for name, mark in marks(done).items() if mark == "✔"} == {"settings", "API"}
+    assert "PostgreSQL must run" in done.out
+    assert "longshore-api migrate" not in done.out
