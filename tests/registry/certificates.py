@@ -50,6 +50,14 @@ class Authority:
             .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address(address))]), critical=False)
             .sign(self._key, SHA256())
         )
+        return self._written(name, certificate, key)
+
+    def self_signed_server(self, name: str) -> ServerFiles:
+        """Make a certificate that this authority knows nothing of."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        return self._written(name, self_signed(name, key), key)
+
+    def _written(self, name: str, certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey) -> ServerFiles:
         files = ServerFiles(self._folder / f"{name}.pem", self._folder / f"{name}.key")
         files.certificate.write_bytes(certificate.public_bytes(Encoding.PEM))
         files.key.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))

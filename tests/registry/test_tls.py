@@ -11,8 +11,9 @@ from shared.network.policy import NetworkPolicy
 from shared.registry.client import open_registries
 from tests.registry.certificates import Authority
 from tests.registry.conftest import Opener
-from tests.registry.content import noise, push, read
-from tests.registry.hostile import HostileRegistry
+from tests.registry.content import described, noise, push, read
+from tests.registry.hostile import Answer, HostileRegistry
+from tests.registry.moving import source_at
 
 
 def policy(*, trusted: dict[str, str] | None = None) -> NetworkPolicy:
@@ -69,6 +70,45 @@ async def test_an_expired_certificate_is_not_trusted(opened: Opener, authority: 
             await registries.registry(server.host).ping()
     assert caught.value.code == "source_tls_failed"
     assert "expired" in caught.value.detail
+
+
+async def test_a_self_signed_certificate_is_not_trusted(opened: Opener, authority: Authority) -> None:
+    """Neither by itself nor beside an authority; the words say what it is."""
+    async with HostileRegistry(authority.self_signed_server("alone").context()).running() as server:
+        for trusted in ({}, {server.host: str(authority.file)}):
+            with pytest.raises(LongshoreError) as caught:
+                await (await opened(policy(trusted=trusted))).registry(server.host).ping()
+            assert caught.value.code == "source_tls_failed"
+            assert "self-signed" in caught.value.detail
+
+
+@pytest.mark.parametrize("size", [10_000, 2_000_000])
+async def test_an_authority_of_the_registry_is_none_for_its_storage(
+    opened: Opener, authority: Authority, size: int
+) -> None:
+    """A redirect leads to another host, which has to be trusted by itself; so do connections for large blobs."""
+    content = noise(size, 61)
+    path = f"/v2/team/app/blobs/{described(content).digest}"
+    files = authority.server("both")
+    async with (
+        HostileRegistry(files.context()).running() as server,
+        HostileRegistry(files.context()).running() as storage,
+    ):
+        server.on("GET", path, Answer(status=307, headers={"Location": f"{storage.url}/store"}))
+        storage.on("GET", "/store", Answer(body=content))
+        for trusted in ([server.host], [server.host, storage.host]):
+            registries = await opened(policy(trusted=dict.fromkeys(trusted, str(authority.file))))
+            source = source_at(registries, server.host)
+            if len(trusted) == 1:
+                with pytest.raises(LongshoreError) as caught:
+                    async with source.download_blob(described(content)):
+                        """There is no answer."""
+                assert caught.value.code == "source_tls_failed"
+                assert storage.host in caught.value.detail
+                assert storage.asked == []
+            else:
+                async with source.open_blob(described(content)) as chunks:
+                    assert b"".join([chunk async for chunk in chunks]) == content
 
 
 async def test_a_plain_server_is_not_spoken_to_without_tls(opened: Opener, public_registry: RegistryServer) -> None:

@@ -37,6 +37,8 @@ class Connection:
         self._reader = reader
         self._writer = writer
         self._body: AsyncIterator[bytes] | None = None
+        self.sent = 0
+        """Bytes that the kernel has taken."""
         # Draining waits until everything is with the kernel, so that "cut after n bytes" means n bytes. Not at most 0:
         # under TLS an empty buffer would count as full then.
         writer.transport.set_write_buffer_limits(high=1, low=0)
@@ -60,6 +62,7 @@ class Connection:
     async def send(self, data: bytes | memoryview) -> None:
         self._writer.write(data)
         await self._writer.drain()
+        self.sent += len(data)
 
     async def end(self, ending: Ending) -> NoReturn:
         """End the connection, and so the exchange; raises EndedError."""

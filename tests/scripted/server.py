@@ -28,6 +28,7 @@ class Server:
         self._listening: asyncio.Server | None = None
         self._serving: set[asyncio.Task[None]] = set()
         self._writers: list[asyncio.StreamWriter] = []
+        self._links: list[Connection] = []
 
     @property
     def host(self) -> str:
@@ -36,6 +37,11 @@ class Server:
     @property
     def url(self) -> str:
         return f"{'https' if self._tls else 'http'}://{self.host}"
+
+    @property
+    def sent(self) -> dict[int, int]:
+        """Bytes sent on each connection, by its number."""
+        return {connection.number: connection.sent for connection in self._links}
 
     def requests(self, method: str = ".*", path: str = ".*") -> list[Asked]:
         """Return what was asked, by patterns for the whole method and the whole path."""
@@ -73,7 +79,9 @@ class Server:
         self._serving.add(task)
         try:
             with suppress(*_GONE, asyncio.CancelledError):
-                await self._serve(Connection(reader, writer, self.connections))
+                connection = Connection(reader, writer, self.connections)
+                self._links.append(connection)
+                await self._serve(connection)
         finally:
             self._serving.discard(task)
             writer.close()
