@@ -92,12 +92,16 @@ async def tag_being_written(connection: Connection, image_id: int) -> bool:
 
 
 async def has_sibling(connection: Connection, image_id: int, digest: str) -> bool:
-    """Tell whether another image of the repository, which is not itself being deleted, has this digest."""
+    """Tell whether the target serves this digest as another image of the repository that is not itself being deleted.
+
+    One that has failed is none: should its tag be there nevertheless, the target shows it.
+    """
     found: bool = await connection.fetchval(
         """
         SELECT EXISTS (
             SELECT FROM images AS own JOIN images AS other USING (registry_host, repository)
-            WHERE own.id = $1 AND other.id <> $1 AND other.digest = $2 AND other.deletion_lease_until IS NULL
+            WHERE own.id = $1 AND other.id <> $1 AND other.digest = $2 AND other.source_digest IS NOT NULL
+              AND other.deletion_lease_until IS NULL
         )
         """,
         image_id,

@@ -15,7 +15,8 @@ from api_service.carry_out_deletion import DeletionWork
 from api_service.config import Settings
 from api_service.finish_deletions import finish_deletions
 from api_service.identity import Identity
-from api_service.keys import DELETION, MANAGEMENT
+from api_service.keys import DELETION, MANAGEMENT, PRESENCE
+from api_service.patrol import patrol
 from deploy.local.harbor.rules import Rule
 from deploy.local.harbor.server import immutable_rule
 from deploy.local.harbor.settings import Settings as HarborSettings
@@ -184,6 +185,20 @@ async def test_siblings_on_one_digest_go_one_by_one(managed: Managed, first: int
     answer = await delete(managed.api, left.image_id)
     assert (answer.status, answer.headers["X-Longshore-Removed"]) == (200, "manifest")
     assert await managed.serves(one.repository, one.image.digest) is None
+
+
+async def test_a_sibling_that_the_target_lost_keeps_no_manifest(
+    opened: OpenManaged, harbor: Place, standin: StandIn
+) -> None:
+    """Somebody took its tag off: with the other tag the artifact goes, instead of staying without any."""
+    async with opened(harbor) as managed:
+        one = await managed.ready()
+        lost = await managed.ready(one.image, repository=one.repository, tag="2.0")
+        del standin.state.repository(one.repository).tags["2.0"]
+        await patrol(managed.api.client.app[PRESENCE])
+        answer = await delete(managed.api, one.image_id)
+        assert (answer.status, answer.headers["X-Longshore-Removed"]) == (200, "manifest")
+        assert (await delete(managed.api, lost.image_id)).headers["X-Longshore-Removed"] == "nothing"
 
 
 async def test_siblings_that_are_deleted_at_once_leave_nothing(managed: Managed) -> None:
