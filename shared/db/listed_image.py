@@ -4,7 +4,6 @@
 """
 
 from collections.abc import Mapping
-from functools import cache
 from typing import NamedTuple
 
 
@@ -43,7 +42,6 @@ class ListedImage(NamedTuple):
 EXPRESSIONS: Mapping[str, str] = {"created_ms": "floor(extract(epoch FROM created_at) * 1000)::bigint AS created_ms"}
 
 
-@cache
 def columns_of(kind: type[NamedTuple]) -> str:
     """Return what to select from `images` for the fields of a kind, in their order."""
     return ", ".join(EXPRESSIONS.get(name, name) for name in kind._fields)
