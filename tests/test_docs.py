@@ -9,6 +9,7 @@ from api_service.routes import ALL_ROUTES
 
 TESTS = Path(__file__).parent
 API = (TESTS.parent / "docs" / "api.md").read_text()
+REGISTRIES = (TESTS.parent / "docs" / "registries.md").read_text()
 _TEST = re.compile(r"`([a-z_]+/test_\w+\.py)::(test_\w+)`")
 
 
@@ -30,6 +31,19 @@ def test_every_test_named_in_the_api_document_exists() -> None:
         named = _TEST.findall(tests)
         assert named, (endpoint, behaviour)
         assert len(named) == tests.count("::"), tests
+        for file, name in named:
+            assert name in functions(file), f"{file} has no {name}"
+
+
+def test_every_test_named_beside_a_registry_exists() -> None:
+    """As for the API's: what a registry does otherwise is played, and what it must not do is tried."""
+    table = [line for line in REGISTRIES.splitlines() if line.startswith("| ") and "`registry/" in line]
+    lines = [line for line in REGISTRIES.splitlines() if line.startswith("|")]
+    # Two tables, each with a head and a ruler.
+    assert len(table) == len(lines) - 4 > 30
+    for line in table:
+        named = _TEST.findall(line)
+        assert len(named) == line.count("::"), line
         for file, name in named:
             assert name in functions(file), f"{file} has no {name}"
 
