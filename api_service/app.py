@@ -247,9 +247,9 @@ def _description() -> bytes:
 
 
 async def _finish_headers(request: web.Request, response: web.StreamResponse) -> None:
-    """Name the request, keep answers out of caches, and keep our libraries' versions to ourselves."""
+    """Name the request, keep answers out of caches unless they say more, and our libraries' versions to ourselves."""
     response.headers[HEADER] = request[REQUEST_ID]
-    response.headers[hdrs.CACHE_CONTROL] = "no-store"
+    response.headers.setdefault(hdrs.CACHE_CONTROL, "no-store")
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers.popall(hdrs.SERVER, None)
 

@@ -43,5 +43,10 @@ async def page_file_handler(request: web.Request) -> web.FileResponse:
 
 
 def _file(name: str, media_type: str) -> web.FileResponse:
-    headers = {hdrs.CONTENT_TYPE: f"{media_type}; charset=utf-8", "Content-Security-Policy": _POLICY}
+    headers = {
+        hdrs.CONTENT_TYPE: f"{media_type}; charset=utf-8",
+        # Kept, and asked for again: after an upgrade the page is the new one, and else its two megabytes stay here.
+        hdrs.CACHE_CONTROL: "no-cache",
+        "Content-Security-Policy": _POLICY,
+    }
     return web.FileResponse(_FOLDER / name, headers=headers)

@@ -154,6 +154,14 @@ async def test_the_page_comes_with_everything_that_it_needs(api: Api) -> None:
         assert "http" not in header
 
 
+async def test_the_page_is_kept_and_asked_for_again(api: Api) -> None:
+    """Two megabytes that an upgrade may change: unlike other answers they may stay in a browser."""
+    first = await api.client.get(f"{BASE}/docs/swagger-ui-bundle.js")
+    assert first.headers["Cache-Control"] == "no-cache"
+    again = await api.client.get(f"{BASE}/docs/swagger-ui-bundle.js", headers={"If-None-Match": first.headers["ETag"]})
+    assert again.status == 304
+
+
 @pytest.mark.parametrize("name", ["LICENSE.swagger-ui", "..%2Fapp.py", "..%2F..%2Fpyproject.toml", "x.js", "%00"])
 async def test_the_page_has_no_other_files(api: Api, name: str) -> None:
     assert (await api.call("GET", f"{BASE}/docs/{name}", role=None)).code == "route_not_found"
