@@ -12,12 +12,18 @@ from shared.registry.client import open_registries
 from tests.registry.certificates import Authority
 from tests.registry.conftest import Opener
 from tests.registry.content import described, noise, push, read
-from tests.registry.hostile import Answer, HostileRegistry
-from tests.registry.moving import source_at
+from tests.registry.hostile import HostileRegistry
+from tests.registry.moving import REPOSITORY, source_at
+from tests.scripted.answer import Answer
+from tests.scripted.registry import ScriptedRegistry
 
 
 def policy(*, trusted: dict[str, str] | None = None) -> NetworkPolicy:
     return NetworkPolicy.of(allowed_private=["127.0.0.0/8", "::1"], ca_files=trusted or {})
+
+
+def found(location: str) -> Answer:
+    return Answer(status=307, headers={"Location": location})
 
 
 async def test_a_private_authority_is_trusted_for_its_host(
@@ -88,14 +94,10 @@ async def test_an_authority_of_the_registry_is_none_for_its_storage(
 ) -> None:
     """A redirect leads to another host, which has to be trusted by itself; so do connections for large blobs."""
     content = noise(size, 61)
-    path = f"/v2/team/app/blobs/{described(content).digest}"
-    files = authority.server("both")
-    async with (
-        HostileRegistry(files.context()).running() as server,
-        HostileRegistry(files.context()).running() as storage,
-    ):
-        server.on("GET", path, Answer(status=307, headers={"Location": f"{storage.url}/store"}))
-        storage.on("GET", "/store", Answer(body=content))
+    context = authority.server("both").context()
+    async with ScriptedRegistry(tls=context) as server, ScriptedRegistry(tls=context) as storage:
+        server.on("GET", ".*/blobs/.*").answer_with(lambda asked: found(f"{storage.url}{asked.path}"))
+        storage.add_blob(REPOSITORY, content)
         for trusted in ([server.host], [server.host, storage.host]):
             registries = await opened(policy(trusted=dict.fromkeys(trusted, str(authority.file))))
             source = source_at(registries, server.host)
