@@ -14,8 +14,10 @@ from shared.planning.mismatch import blob_digest_mismatch
 # Bytes that are on their way at a time. From 256 KiB to 1 MiB, CPU seconds a GiB fall from 1.3 to 1.0; beyond it only
 # memory grows (docs/performance.md).
 BUFFER_SIZE = 1024 * 1024
-# Tries of a broken download within one upload, each going on where the last one ended.
+# Tries of a broken download within one upload, each going on where the last one ended, that come to too little.
 DOWNLOAD_TRIES = 5
+# What a try must bring for the next one to count as a first one again: a large blob outlives many cuts. Bytes.
+WORTHWHILE = 1024 * 1024
 
 
 class Check:
@@ -63,6 +65,7 @@ class Passage:
         self._opening: Callable[[], object] = lambda: None
         self._aborted = False
         self._tries = 0
+        self._broke_at = self._read
 
     @property
     def checked(self) -> bool:
@@ -73,6 +76,7 @@ class Passage:
         """Open the download, so that no upload begins without one."""
         self.flow.wait_for(Side.SOURCE)
         await self._open()
+        self.flow.wait_for(Side.TARGET)
 
     async def close(self) -> None:
         await self._stack.aclose()
@@ -118,6 +122,9 @@ class Passage:
             opening.result()
 
     async def _open_again(self, failed: LongshoreError) -> None:
+        if self._read - self._broke_at >= WORTHWHILE:
+            self._tries = 0
+        self._broke_at = self._read
         while True:
             self._tries += 1
             if self._tries == DOWNLOAD_TRIES:

@@ -287,6 +287,18 @@ async def test_a_source_that_always_breaks_ends_the_copy(image: Image) -> None:
     assert len([digest for digest, _ in source.opened if digest == blob.digest]) >= DOWNLOAD_TRIES
 
 
+async def test_a_source_that_breaks_often_but_brings_something_is_gone_on_with(
+    image: Image, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What counts is progress: a large layer from a far registry may break many times."""
+    monkeypatch.setattr("import_worker.passage.WORTHWHILE", 1_000)
+    blob = next(blob for blob in image.blobs if blob.size == 12_345)
+    source, target = DictSource(image, break_at={blob.digest: list(range(1_000, 12_000, 1_000))}), DictTarget()
+    await copy(source, target)
+    assert len([digest for digest, _ in source.opened if digest == blob.digest]) > 2 * DOWNLOAD_TRIES
+    assert target.blobs[blob.digest] == source.content(blob.digest)
+
+
 async def test_a_blob_that_the_target_lost_is_brought_again(image: Image) -> None:
     """MANIFEST_BLOB_UNKNOWN after a garbage collection re-uploads that blob instead of failing the import."""
     blob = next(blob for blob in image.blobs if blob.size == 12_345)
