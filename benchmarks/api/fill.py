@@ -74,7 +74,12 @@ async def fill(url: str, images: int) -> Filled:
         await connection.execute(INSERT, images, repositories, ROBOT, USERS)
         for index in indexes:
             await connection.execute(index["indexdef"])
-        for statement in ("VACUUM ANALYZE images", "VACUUM ANALYZE image_counts", "VACUUM ANALYZE image_periods", "CHECKPOINT"):
+        for statement in (
+            "VACUUM ANALYZE images",
+            "VACUUM ANALYZE image_counts",
+            "VACUUM ANALYZE image_periods",
+            "CHECKPOINT",
+        ):
             await connection.execute(statement)
         part = await connection.fetchval("SELECT split_part(repository, '/', 4) FROM images ORDER BY id DESC LIMIT 1")
     finally:
