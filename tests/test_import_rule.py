@@ -27,12 +27,15 @@ CORE = (
     "import_worker.copy_blob",
     "import_worker.copy_referrers",
     "import_worker.flow",
+    "import_worker.passage",
     "import_worker.push_layers",
     "import_worker.pushed_image",
 )
-IO_LIBRARIES = {"aiohttp", "aio_pika", "aiormq", "asyncpg", "aiodocker", "socket", "ssl", "sqlalchemy"}
+IO_LIBRARIES = {"aiohttp", "aio_pika", "aiormq", "asyncpg", "aiodocker", "h11", "socket", "ssl", "sqlalchemy"}
 # Each library has one home; a few have two ends.
 HOMES = {
+    "aiohappyeyeballs": ("shared.network.bulk",),
+    "h11": ("shared.network.bulk",),
     "aiodocker": ("import_worker.sources.docker_engine",),
     "isal": ("import_worker.compression",),
     "zstandard": ("import_worker.compression", "import_worker.unpack"),
