@@ -31,14 +31,14 @@ async def find_referrers(source: ReferrersSource, plan: ImportPlan) -> Referrers
 
 
 class _Search:
-    """Goes from the image outwards, a step at a time; nothing is followed twice, so that a cycle ends."""
+    """Goes from the image outwards, a step at a time; no subject is asked about twice, so that a cycle ends."""
 
     def __init__(self, source: ReferrersSource, plan: ImportPlan) -> None:
         self._source = source
         self._plan = plan
         self._slots = asyncio.Semaphore(MANIFESTS_AT_ONCE)
         self._subjects = {plan.source_digest, *(manifest.digest for manifest in plan.manifests)}
-        self._taken: set[Attachment] = set()
+        self._taken = 0
         self._held = 0
         self.found: list[Referrer] = []
         self.left_out: list[str] = []
@@ -68,13 +68,13 @@ class _Search:
 
     def _fitting(self, attachments: Sequence[Attachment]) -> tuple[Attachment, ...]:
         """Return what is to be read: new, of what is imported, and not too much."""
-        new = [each for each in dict.fromkeys(attachments) if each not in self._taken]
+        new = list(dict.fromkeys(attachments))
         if self._plan.partial:
             new = self._without_the_whole(new)
-        room = MAX_REFERRERS - len(self._taken)
+        room = MAX_REFERRERS - self._taken
         if len(new) > room:
             self.left_out.append(f"{len(new) - room} referrers were left out: {MAX_REFERRERS} are brought at most.")
-        self._taken.update(new[:room])
+        self._taken += len(new[:room])
         return tuple(new[:room])
 
     def _without_the_whole(self, attachments: Sequence[Attachment]) -> list[Attachment]:

@@ -111,6 +111,17 @@ async def test_a_list_of_several_pages_is_read_to_its_end(
     assert listed(await from_api.target.serves(fallback_tag(image.root))) == {bom.digest for bom in boms}
 
 
+async def test_a_blob_that_image_and_referrer_share_is_moved_once(
+    from_api: Copier, image: Image, memory: MemoryRegistry
+) -> None:
+    """A referrer may name one of the image's own layers."""
+    await from_api.source.push(image)
+    shared = image.blobs[0]
+    await from_api.source.attach(artifact(shared, subject=image.root, artifactType="application/x-layer"))
+    assert (await from_api()).referrers.count == 1
+    assert len([asked for asked in memory.asked if asked.startswith("GET") and asked.endswith(shared.digest)]) == 1
+
+
 async def test_an_index_that_refers_to_an_image_comes_with_its_children(from_api: Copier, image: Image) -> None:
     """Nothing says that a referrer is a single manifest."""
     await from_api.source.push(image)
