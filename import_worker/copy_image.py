@@ -6,7 +6,7 @@ from collections.abc import Set as AbstractSet
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import Protocol
 
-from import_worker.copy_blob import copy_blob
+from import_worker.copy_blob import WHOLE_SIZE, copy_blob
 from import_worker.copy_referrers import ReferrersCopy
 from import_worker.endpoints import BlobLedger, Bring, Source, Target, Wait
 from shared.concurrency import gather_all
@@ -23,6 +23,9 @@ Fence = Callable[[], Awaitable[None]]
 
 # Questions about blobs at a time; they have places of their own, so that none waits behind a large layer.
 LOOKS_AT_ONCE = 8
+# Blobs that are sent whole at a time: they wait for answers more than for bytes, and together hold less than the
+# buffers of large ones.
+SMALL_AT_ONCE = 16
 # Manifests on their way to the target at a time.
 PUTS_AT_ONCE = 8
 # An image of so few blobs is looked for blob by blob.
@@ -76,7 +79,7 @@ class ImageCopy:
         referrers: ReferrersCopy | None = None,
         first_attempt: bool = False,
     ) -> None:
-        """Take the plan's two ends; `slots` is how many blobs may be under way at once.
+        """Take the plan's two ends; `slots` is how many large blobs may be under way at once.
 
         `streams` is entered for each blob that is streamed: a place at both ends, beside other imports' blobs. Without
         `referrers` nothing comes along. With `first_attempt` a repository without tags is taken to be empty.
@@ -87,6 +90,7 @@ class ImageCopy:
         self._ledger = ledger
         self._board = board
         self._slots = asyncio.Semaphore(slots)
+        self._small = asyncio.Semaphore(SMALL_AT_ONCE)
         self._streams = streams or nullcontext()
         self._looks = asyncio.Semaphore(LOOKS_AT_ONCE)
         self._puts = asyncio.Semaphore(PUTS_AT_ONCE)
@@ -166,7 +170,7 @@ class ImageCopy:
             return Transfer.MOUNTED
         waited = False
         while True:
-            async with self._slots, self._streams:
+            async with self._small if blob.size <= WHOLE_SIZE else self._slots, self._streams:
                 way = await self._ledger.way(blob)
                 if isinstance(way, Bring):
                     return await self._stream(blob, way, look_first=waited)
