@@ -113,6 +113,16 @@ class Repository:
             raise request.failed(Failure.UNSUPPORTED, "has something else", "it is no list of referrers")
         return reply.content
 
+    async def is_vacant(self) -> bool:
+        """Tell whether the registry says that there is no such repository, or that it has no tags (end-8)."""
+        request = self._steps.list_tags(count=1)
+        try:
+            return not read_tags(request, await self._transport.ask_once(request))
+        except LongshoreError as error:
+            if error.kind.parks:
+                raise
+            return False
+
     async def has_blob(self, blob: Descriptor) -> bool:
         """Tell whether the repository holds the blob; one of another size does not count (end-2)."""
         reply = await self._transport.ask(self._steps.head_blob(blob))
