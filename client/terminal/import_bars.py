@@ -82,7 +82,7 @@ class ImportBars:
         for layer in rows.shown:
             table.add_row(f"  {short_digest(layer.digest)}", self._bar(layer.progress), self._state(layer))
         if rows.hidden:
-            table.add_row("", Text(rows.hidden, style="dim"))
+            table.add_row("", "", Text(rows.hidden, style="dim"))
         if details.bytes_total:
             table.add_row(Text("  all", style="bold"), self._bar(details.progress), Text(self._total(details)))
         return table

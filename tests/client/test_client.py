@@ -202,6 +202,7 @@ async def test_where_events_do_not_get_through_the_api_is_asked(
     started = await through.import_image(f"{source.host}/odd/proxy:1.0")
     watching = asyncio.create_task(collect(through.watch(started.image_id)))
     worker = await DrivenWorker(api).take("odd/proxy")
+    await asyncio.sleep(0.5)  # Time for looks at which there is no news.
     await worker.report(a=moving(MEGABYTE, 1000))
     await worker.ready()
     seen = await watching

@@ -203,7 +203,7 @@ async def test_several_are_followed_at_once(api: Api, cli: Cli, source: Source) 
         status, rest = await seat.end()
     assert status == 1
     assert "many/c:1.0: A layer is missing at the source: Gone." in rest
-    assert "again: longshore retry" in rest
+    assert "longshore retry " in rest
     assert "4 images: 2 ready, 1 failed, 1 refused, 6.0 MB" in rest
 
 
