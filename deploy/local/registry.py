@@ -136,7 +136,7 @@ class Registry(Server):
     def launch(self) -> Process:
         """Write the configuration and start it. JSON is YAML, too."""
         configuration = write(self.home / "config.yml", json.dumps(self._configuration()))
-        command = [self.program, "serve", configuration]
+        command: list[str | Path] = [self.program, "serve", configuration]
         return self.scratch.spawn(self.name, command, env=ENVIRONMENT, cwd=self.home)
 
     def _configuration(self) -> dict[str, Any]:

@@ -39,7 +39,7 @@ def ask(
         connection.request(method, location, body=body, headers=dict(headers or {}))
         response = connection.getresponse()
         response.read()
-        return response.status, response.headers
+        return response.status, dict(response.headers)
     finally:
         connection.close()
 
