@@ -31,6 +31,7 @@ class Gate(ApiClient):
         self.held: dict[str, Point] = {}
         self._points: dict[str, Point | None] = {}
         self._known: dict[str, asyncio.Event] = {}
+        self._arrived: dict[str, asyncio.Event] = {}
         self._released: dict[str, asyncio.Event] = {}
         # Held after their leave.
         self.waiting: set[str] = set()
@@ -44,12 +45,21 @@ class Gate(ApiClient):
                 self.held[name] = point
             self._event(self._known, name).set()
 
+    async def reached(self, name: str, point: Point) -> None:
+        """Wait until a held import is at its point."""
+        await self._event(self._arrived, f"{name} {point}").wait()
+
     def release(self, name: str) -> None:
         """Let a held import go on, now and in later attempts."""
         self._points[name] = None
         self.held.pop(name, None)
         self.waiting.discard(name)
         self._event(self._released, name).set()
+
+    def hold_again(self, name: str, point: Point) -> None:
+        """Hold the import's next attempt at this point instead."""
+        self._points[name] = point
+        self.waiting.discard(name)
 
     def silence(self, name: str, attempt: int) -> None:
         """Let nothing through any more from this attempt: its worker is dead."""
@@ -72,6 +82,7 @@ class Gate(ApiClient):
     async def _pass(self, name: str, point: Point) -> None:
         await self._event(self._known, name).wait()
         if self._points[name] is point:
+            self._event(self._arrived, f"{name} {point}").set()
             await self._event(self._released, name).wait()
 
     def _event(self, events: dict[str, asyncio.Event], name: str) -> asyncio.Event:

@@ -11,7 +11,7 @@ from shared.concurrency import gather_all
 from tests.stateful.contents import CONTENTS
 from tests.stateful.front import Fault, Trouble
 from tests.stateful.gate import Point
-from tests.stateful.play import BY_HAND, PLACES, SOURCES, Place, Play
+from tests.stateful.play import HANDS, PLACES, SOURCES, Place, Play
 from tests.stateful.steps import (
     Cancel,
     Delete,
@@ -22,6 +22,8 @@ from tests.stateful.steps import (
     PushByHand,
     Retry,
     Step,
+    StopMidway,
+    TagByHand,
     Untag,
 )
 from tests.stateful.world import USERS, Running
@@ -30,7 +32,8 @@ from tests.stateful.world import USERS, Running
 REQUESTS = 8
 STEPS = 14
 
-places = st.sampled_from(PLACES)
+# Mostly those that share a repository.
+places = st.sampled_from((PLACES[0], *PLACES))
 sources = st.sampled_from(SOURCES)
 # Mostly somebody who may do it.
 users = st.sampled_from(("root", "root", *USERS))
@@ -42,7 +45,7 @@ imports = st.builds(Import, source=sources, place=places, user=users, force=st.b
 deletes = st.builds(Delete, place=places, user=users)
 cancels = st.builds(Cancel, place=places, user=users)
 retries = st.builds(Retry, place=places, user=users)
-pushes = st.builds(PushByHand, place=st.sampled_from((*PLACES, BY_HAND)), content=contents)
+pushes = st.builds(PushByHand, place=st.sampled_from((*PLACES, *HANDS)), content=contents)
 losses = st.builds(DeleteByHand, place=places) | st.builds(Untag, place=places)
 moves = st.builds(MoveSource, source=sources, content=contents)
 requests: st.SearchStrategy[Step] = imports | deletes | cancels | retries
@@ -84,6 +87,14 @@ class Sequence(RuleBasedStateMachine):
     def cancel_or_retry(self, step: Step) -> None:
         self._take(step)
 
+    @rule(step=st.builds(StopMidway, source=sources, place=places, point=st.sampled_from(Point)))
+    def stop_midway(self, step: Step) -> None:
+        self._take(step)
+
+    @rule(step=st.builds(TagByHand, place=places))
+    def tag_by_hand(self, step: Step) -> None:
+        self._take(step)
+
     @rule(step=moves)
     def move_source(self, step: Step) -> None:
         self._take(step)
@@ -108,7 +119,7 @@ class Sequence(RuleBasedStateMachine):
         self.running.do(self._alone(step))
 
     async def _alone(self, step: Step) -> None:
-        await step.take(self.play, alone=self.play.quiet)
+        await step.take(self.play, alone=True)
         await self._settle_if_quiet()
 
     async def _both(self, one: Step, other: Step) -> None:

@@ -5,7 +5,6 @@ import itertools
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from api_service.finish_deletions import finish_deletions
 from api_service.keys import DELETION, PRESENCE
@@ -13,14 +12,16 @@ from api_service.patrol import patrol
 from api_service.reaper import reap
 from shared.db.database import Connection
 from tests.stateful.contents import CHILDREN, CONTENTS
+from tests.stateful.gate import Point
 from tests.stateful.world import ORIGINS, PATIENCE, RETRIES, Answer, World
 
 # `repository:tag` of the target, the repository without its project.
 Place = tuple[str, str]
-# Two tags that share a repository, one that does not, and one that nobody imports to.
+# Two tags that share a repository and one that does not; the tag that nobody imports to.
 PLACES: tuple[Place, ...] = (("x", "1"), ("x", "2"), ("y", "1"))
-BY_HAND: Place = ("x", "hand")
+BY_HAND = "hand"
 REPOSITORIES = ("x", "y")
+HANDS: tuple[Place, ...] = tuple((repository, BY_HAND) for repository in REPOSITORIES)
 SOURCES: tuple[Place, ...] = ((ORIGINS[0], "1"), (ORIGINS[0], "2"), (ORIGINS[1], "1"))
 # Two of them have the same image, so that tags share digests.
 FIRST_CONTENTS = dict(zip(SOURCES, (0, 2, 0), strict=True))
@@ -49,7 +50,7 @@ class Play:
         self.world = world
         self.project = f"p{next(_numbers)}"
         # What each tag may point to, given what was asked for since it was last looked at.
-        self.may_be: dict[Place, set[str | None]] = {place: {None} for place in (*PLACES, BY_HAND)}
+        self.may_be: dict[Place, set[str | None]] = {place: {None} for place in (*PLACES, *HANDS)}
         # What each import was asked to bring, and where; and what it got leave to point its tag to.
         self.wanted: dict[str, tuple[Place, str]] = {}
         self.leaves: dict[Place, set[str]] = defaultdict(set)
@@ -91,17 +92,21 @@ class Play:
         return not self.world.gate.held
 
     def _on_leave(self, name: str, digest: str) -> None:
-        place, wanted = self.wanted.get(name, (BY_HAND, ""))
+        place, wanted = self.wanted.get(name, (HANDS[0], ""))
         if digest != wanted:
             self.problems.append(f"{name} got leave for {digest}, asked for was {wanted}")
         self.may_be[place].add(digest)
         self.leaves[place].add(digest)
 
-    def expect_import(self, name: str, place: Place, digest: str, **how: Any) -> None:
-        """Take note of an import that was started or joined."""
-        self.wanted.setdefault(name, (place, digest))
+    async def expect_import(self, name: str, place: Place, digest: str, *, point: Point | None) -> None:
+        """Take note of an import that was started or joined; one that is to be held is waited for."""
         self.newest[place] = name
-        self.world.gate.expect(name, how.get("point"))
+        if name in self.wanted:
+            return
+        self.wanted[name] = (place, digest)
+        self.world.gate.expect(name, point)
+        if point:
+            await self.world.gate.reached(name, point)
 
     async def settle(self) -> None:
         """Let everything come to its end and look whether it is as it has to be."""

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from api_service.identity import Identity
 from api_service.keys import DELETION
+from api_service.reaper import reap
 from deploy.local.stack import LocalStackError
 from shared.errors import LongshoreError
 from shared.oci.digest import Digest
@@ -14,8 +15,8 @@ from shared.target.kind import TargetKind
 from tests.stateful.contents import CONTENTS
 from tests.stateful.front import Fault, Trouble
 from tests.stateful.gate import Point
-from tests.stateful.play import Place, Play, Row
-from tests.stateful.world import USERS, Answer
+from tests.stateful.play import BY_HAND, Place, Play, Row
+from tests.stateful.world import RETRIES, USERS, Answer
 
 # Refusals that change nothing.
 REFUSED = frozenset({403, 404, 409})
@@ -53,7 +54,7 @@ class Import:
             return
         play.images[self.place] = answer.body["imageId"]
         if answer.body["state"] == 1:
-            play.expect_import(answer.body["name"], self.place, digest, point=self.point)
+            await play.expect_import(answer.body["name"], self.place, digest, point=self.point)
         elif alone:
             await self._check_exists(play)
 
@@ -81,6 +82,7 @@ class Delete:
         if image_id is None:
             return
         row, writing = (await play.rows()).get(self.place), play.writing(self.place[0])
+        served = await play.world.serves(play.full(self.place[0]), self.place[1])
         status = await self._delete(play, image_id)
         if alone and writing:
             assert status in REFUSED, f"{self.place} was deleted while {writing} were written"
@@ -91,8 +93,8 @@ class Delete:
         if status != 200:
             play.disturbed.add(self.place)
         play.may_be[self.place].add(None)
-        if row and row.digest and alone and play.quiet:
-            await self._after(play, row.digest)
+        if served and alone and play.quiet:
+            await self._after(play, served)
 
     async def _delete(self, play: Play, image_id: int) -> int:
         """Return the answer's status, 599 where none came."""
@@ -121,15 +123,14 @@ class Delete:
             # Harbor keeps a part of an index, though no tag leads to that any more.
             assert status in ((200, 409) if play.world.kind is TargetKind.HARBOR else (200,))
 
-    async def _after(self, play: Play, digest: str) -> None:
-        """What is somebody else's stays; what was ours goes."""
+    async def _after(self, play: Play, before: str) -> None:
+        """What is somebody else's stays; what was ours goes, and its manifest where nothing leads to it."""
         served = await play.world.serves(play.full(self.place[0]), self.place[1])
-        before = play.may_be[self.place] - {None}
-        if before.isdisjoint(play.leaves[self.place]) and None not in before:
-            play.may_be[self.place] = before or {None}
+        if before not in play.leaves[self.place]:
+            assert served == before, f"{self.place} was somebody else's {before}"
         elif self.trouble is None:
-            assert served != digest, f"{self.place} still serves {digest}"
-        play.deleted.add((self.place[0], digest))
+            assert served is None, f"{self.place} still serves {before}"
+            play.deleted.add((self.place[0], before))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,7 +166,7 @@ class Retry:
         answer = await play.call("POST", f"/images/{play.images[self.place]}/importing:retry", user=self.user)
         assert answer.status in (200, *REFUSED), answer
         if answer.status == 200:
-            play.expect_import(answer.body["name"], self.place, digest, point=self.point)
+            await play.expect_import(answer.body["name"], self.place, digest, point=self.point)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -194,6 +195,43 @@ class PushByHand:
         play.may_be[self.place].add(image.digest)
         play.disturbed.add(self.place)
         play.by_hand.add(self.place)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TagByHand:
+    """Somebody gives what a tag of the target points to another tag, which Longshore does not know."""
+
+    place: Place
+
+    async def take(self, play: Play, *, alone: bool) -> None:
+        repository, hand = play.full(self.place[0]), (self.place[0], BY_HAND)
+        digest = await play.world.serves(repository, self.place[1])
+        for image in CONTENTS:
+            if image.digest == digest:
+                await asyncio.to_thread(play.world.remote.push_manifest, repository, BY_HAND, image.root)
+                play.may_be[hand].add(digest)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StopMidway:
+    """An import gets as far as its point, its worker is killed there, and somebody cancels it before the next ends."""
+
+    source: Place
+    place: Place
+    point: Point
+
+    async def take(self, play: Play, *, alone: bool) -> None:
+        before = set(play.wanted)
+        step = Import(source=self.source, place=self.place, user="root", force=True, point=self.point)
+        await step.take(play, alone=alone)
+        name = play.newest.get(self.place)
+        if name is None or name in before:
+            return
+        await _stop_worker(play, name, kill=True)
+        play.world.gate.hold_again(name, Point.COPIED)
+        await reap(play.world.database, RETRIES)
+        await Cancel(place=self.place, user="root").take(play, alone=alone)
+        play.world.gate.release(name)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -247,24 +285,26 @@ class GoOn:
             return
         name = sorted(gate.held)[self.which % len(gate.held)]
         if self.how != "release":
-            await self._stop_worker(play, name)
+            await _stop_worker(play, name, kill=self.how == "kill")
         gate.release(name)
 
-    async def _stop_worker(self, play: Play, name: str) -> None:
-        world = play.world
-        async with world.database.connection() as connection:
-            attempt = await connection.fetchval("SELECT attempt FROM imports WHERE name = $1", name)
-        if self.how == "kill" and attempt:
-            world.gate.silence(name, attempt)
-        tasks = [task for task in world.worker.slots.running if task.get_name() == name]
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
-        async with world.database.connection() as connection:
-            await connection.execute(
-                "UPDATE imports SET lease_until = now() - interval '1 s' WHERE name = $1 AND state = 'running'", name
-            )
+
+async def _stop_worker(play: Play, name: str, *, kill: bool) -> None:
+    """End the import's attempt: killed, its lease runs out; stopped in good order, it gives the import back."""
+    world = play.world
+    async with world.database.connection() as connection:
+        attempt = await connection.fetchval("SELECT attempt FROM imports WHERE name = $1", name)
+    if kill and attempt:
+        world.gate.silence(name, attempt)
+    tasks = [task for task in world.worker.slots.running if task.get_name() == name]
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        await asyncio.wait(tasks)
+    async with world.database.connection() as connection:
+        await connection.execute(
+            "UPDATE imports SET lease_until = now() - interval '1 s' WHERE name = $1 AND state = 'running'", name
+        )
 
 
 def _may(user: str, row: Row) -> bool:
