@@ -12,6 +12,8 @@ from socket import SO_LINGER, SOL_SOCKET
 LOOPBACK = "127.0.0.1"
 # What an endless body sends at a time.
 ENDLESS_CHUNK = bytes(64 * 1024)
+# Seconds between the bytes of a body that drips.
+DRIP_INTERVAL = 0.05
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,8 +40,8 @@ class Answer:
     """What is sent back.
 
     `length` is what Content-Length says where that is not true; None leaves the header out. `early` answers before
-    the request's body is read. After `body`: `endless` goes on for ever, `hang` sends nothing more and leaves the
-    connection open, `close` ends it, `reset` breaks it. `wait` is slept before, in seconds.
+    the request's body is read. After `body`: `endless` goes on for ever, `drips` does so byte by byte, `hang` sends
+    nothing more and leaves the connection open, `close` ends it, `reset` breaks it. `wait` is slept before, in seconds.
     """
 
     status: int = 200
@@ -48,6 +50,7 @@ class Answer:
     length: int | None = -1
     early: bool = False
     endless: bool = False
+    drips: bool = False
     hang: bool = False
     close: bool = False
     reset: bool = False
@@ -95,6 +98,10 @@ class HostileRegistry:
     @property
     def url(self) -> str:
         return f"{'https' if self._tls else 'http'}://{self.host}"
+
+    @property
+    def open_connections(self) -> int:
+        return len(self._handlers)
 
     def on(self, method: str, path: str, *answers: Scripted) -> None:
         """Script the answers for a path (without its query)."""
@@ -180,9 +187,10 @@ async def _send(writer: asyncio.StreamWriter, asked: Asked, answer: Answer) -> b
     """Send an answer; False where the connection has done its service."""
     writer.write(answer.head(asked.method))
     await writer.drain()
-    while answer.endless:
-        writer.write(ENDLESS_CHUNK)
+    while answer.endless or answer.drips:
+        writer.write(ENDLESS_CHUNK if answer.endless else b"x")
         await writer.drain()
+        await asyncio.sleep(DRIP_INTERVAL if answer.drips else 0)
     if answer.hang:
         await asyncio.Event().wait()
     if answer.reset:

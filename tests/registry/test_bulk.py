@@ -1,12 +1,15 @@
 """Large blobs, as threads read and send them: the same rules as for every other request, and faults of the wire."""
 
 import asyncio
+import threading
+from collections.abc import AsyncIterator
 from http import HTTPStatus
 
 import pytest
 from yarl import URL
 
 from deploy.local.stack import Registry as RegistryServer
+from shared.concurrency import cancel_all
 from shared.errors import LongshoreError, Side
 from shared.network.bulk.connection import ANSWER_CHECK_SECONDS
 from shared.network.bulk.exchange import BulkRequest
@@ -208,17 +211,66 @@ async def test_an_early_refusal_counts(opened: Opener, hostile: HostileRegistry,
     await repository.start_upload()
 
 
-async def test_an_early_refusal_counts_under_tls(opened: Opener, authority: Authority) -> None:
+@pytest.mark.parametrize("hang", [False, True], ids=["closed", "open"])
+async def test_an_early_refusal_counts_under_tls(secured: HostileRegistry, over_tls: Repository, hang: bool) -> None:
     """There, a readable socket alone may be the handshake's tickets."""
-    context = authority.server("early", address="127.0.0.1").context()
-    async with HostileRegistry(context).running() as server:
-        policy = NetworkPolicy.of(allowed_private=["127.0.0.0/8"], ca_files={server.host: str(authority.file)})
-        repository = (await opened(policy, Side.TARGET)).registry(server.host).repository("team/app")
-        server.on("POST", UPLOADS, STARTED)
-        server.on("PATCH", SESSION, Answer(status=413, early=True, hang=True))
-        session = await repository.start_upload()
-        with pytest.raises(LongshoreError, match="target_refused"):
-            await asyncio.wait_for(repository.append_to_blob(session, 0, Bytes(noise(20_000_000))), 10)
+    secured.on("PATCH", SESSION, Answer(status=413, early=True, hang=hang))
+    session = await over_tls.start_upload()
+    with pytest.raises(LongshoreError, match="target_refused"):
+        await asyncio.wait_for(over_tls.append_to_blob(session, 0, Bytes(noise(20_000_000))), 10)
+
+
+async def test_a_handshake_can_be_cancelled(opened: Opener) -> None:
+    """A server that accepts and says nothing holds no cancelled import up."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        greeted.set()
+        await reader.read()
+        gone.set()
+        writer.close()
+
+    greeted, gone = asyncio.Event(), asyncio.Event()
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        host = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        repository = (await opened(NetworkPolicy.of(allowed_private=[host]))).registry(host).repository("team/app")
+        reading = asyncio.create_task(read_in_bulk(repository, BLOB))
+        await greeted.wait()
+        await asyncio.sleep(0.1)
+        reading.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await reading
+        await asyncio.wait_for(gone.wait(), 5)
+
+
+async def test_a_server_that_ends_the_handshake_is_away(opened: Opener) -> None:
+    """As when it starts anew: that is no lack of trust, and is tried again."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(10)
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        host = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        repository = (await opened(NetworkPolicy.of(allowed_private=[host]))).registry(host).repository("team/app")
+        with pytest.raises(LongshoreError, match="source_unreachable"):
+            await read_in_bulk(repository, BLOB)
+
+
+async def test_silent_handshakes_take_no_common_threads(opened: Opener) -> None:
+    """The event loop's own few threads are everybody's: those that dial have theirs."""
+    busy = set(threading.enumerate())
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        host = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        repository = (await opened(NetworkPolicy.of(allowed_private=[host]))).registry(host).repository("team/app")
+        reading = [asyncio.create_task(read_in_bulk(repository, BLOB)) for _ in range(40)]
+        await asyncio.sleep(0.5)
+        await asyncio.wait_for(asyncio.to_thread(busy.copy), 2)
+        await cancel_all(reading)
 
 
 async def test_success_before_the_body_was_sent_is_not_believed(opened: Opener, hostile: HostileRegistry) -> None:
@@ -278,6 +330,20 @@ async def test_a_download_that_waits_can_be_aborted(opened: Opener, hostile: Hos
         download.abort()
         with pytest.raises(LongshoreError):
             await asyncio.wait_for(waiting, 5)
+
+
+@pytest.fixture
+async def secured(authority: Authority) -> AsyncIterator[HostileRegistry]:
+    context = authority.server("secured", address="127.0.0.1").context()
+    async with HostileRegistry(context).running() as server:
+        server.on("POST", UPLOADS, STARTED)
+        yield server
+
+
+@pytest.fixture
+async def over_tls(opened: Opener, secured: HostileRegistry, authority: Authority) -> Repository:
+    policy = NetworkPolicy.of(allowed_private=["127.0.0.0/8"], ca_files={secured.host: str(authority.file)})
+    return (await opened(policy, Side.TARGET)).registry(secured.host).repository("team/app")
 
 
 @pytest.fixture

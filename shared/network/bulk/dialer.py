@@ -1,13 +1,17 @@
 """Opens the sockets of bulk connections, under the rules of every other connection."""
 
 import asyncio
+import errno
 import socket
 import ssl
+from concurrent.futures import Executor
+from contextlib import suppress
 from dataclasses import dataclass
 
 from aiohappyeyeballs import start_connection
 from yarl import URL
 
+from shared.concurrency import run_in_thread
 from shared.network.guard import Guard
 from shared.network.tls import TlsSettings
 
@@ -27,9 +31,10 @@ class Dialer:
     tls: TlsSettings
     timeout: float
 
-    async def dial(self, url: URL) -> socket.socket:
+    async def dial(self, url: URL, threads: Executor) -> socket.socket:
         """Return a connected socket; raises OSError, ConnectTimeoutError among others.
 
+        TLS is agreed on in one of the threads: the event loop's own are few, and silent servers would hold them all.
         The caller has named the host with `guard.calling`.
         """
         host, port = url.raw_host or "", url.port or 0
@@ -43,28 +48,30 @@ class Dialer:
             raise ConnectTimeoutError from error
         made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         made.settimeout(self.timeout)
-        return await self._secured(made, host, port) if url.scheme == "https" else made
+        return await self._secured(made, host, port, threads) if url.scheme == "https" else made
 
-    async def _secured(self, made: socket.socket, host: str, port: int) -> socket.socket:
-        context = self.tls.context(host, port)
-        handshake = asyncio.create_task(asyncio.to_thread(_wrap, made, context, host))
+    async def _secured(self, made: socket.socket, host: str, port: int, threads: Executor) -> socket.socket:
         try:
-            return await asyncio.shield(handshake)
-        except asyncio.CancelledError:
-            # The thread sees the end of the connection, and only then may the socket go.
-            made.shutdown(socket.SHUT_RDWR)
-            await asyncio.wait({handshake})
-            if not handshake.exception():
-                handshake.result().close()
+            secured = self.tls.context(host, port).wrap_socket(
+                made, server_hostname=host, do_handshake_on_connect=False
+            )
+        except BaseException:
+            made.close()
             raise
 
+        def abort() -> None:
+            with suppress(OSError):
+                # The thread sees the end of the connection; the TLS socket's own shutdown() would let it go on.
+                socket.socket.shutdown(secured, socket.SHUT_RDWR)
 
-def _wrap(made: socket.socket, context: ssl.SSLContext, host: str) -> socket.socket:
-    try:
-        return context.wrap_socket(made, server_hostname=host)
-    except TimeoutError as error:
-        made.close()
-        raise ConnectTimeoutError from error
-    except BaseException:
-        made.close()
-        raise
+        try:
+            await run_in_thread(secured.do_handshake, abort, threads)
+        except BaseException as error:
+            secured.close()
+            if isinstance(error, TimeoutError):
+                raise ConnectTimeoutError from error
+            if isinstance(error, ssl.SSLEOFError):
+                # A server that goes away offers nothing to be distrusted.
+                raise ConnectionResetError(errno.ECONNRESET, "the connection was closed in the handshake") from error
+            raise
+        return secured

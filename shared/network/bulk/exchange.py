@@ -132,7 +132,7 @@ class BulkExchanges:
         self._threads.shutdown(wait=False)
 
     async def _dial(self, url: URL) -> BulkConnection:
-        return BulkConnection(await self._dialer.dial(url), timeout=self._timeout)
+        return BulkConnection(await self._dialer.dial(url, self._threads), timeout=self._timeout)
 
     def _take(self, url: URL) -> BulkConnection | None:
         kept = self._idle[url.origin()]
