@@ -220,6 +220,18 @@ async def test_an_early_refusal_counts_under_tls(secured: HostileRegistry, over_
         await asyncio.wait_for(over_tls.append_to_blob(session, 0, Bytes(noise(20_000_000))), 10)
 
 
+@pytest.mark.parametrize("end", [Answer(raw=b"", early=True), Answer(raw=b"", early=True, reset=True)])
+async def test_a_connection_that_breaks_under_tls_is_lost_not_distrusted(
+    secured: HostileRegistry, over_tls: Repository, end: Answer
+) -> None:
+    """The certificate was accepted before; a lost connection is tried again."""
+    secured.on("PATCH", SESSION, end)
+    session = await over_tls.start_upload()
+    with pytest.raises(LongshoreError) as caught:
+        await asyncio.wait_for(over_tls.append_to_blob(session, 0, Bytes(noise(20_000_000))), 10)
+    assert caught.value.code == "target_unreachable"
+
+
 async def test_a_handshake_can_be_cancelled(opened: Opener) -> None:
     """A server that accepts and says nothing holds no cancelled import up."""
 

@@ -5,8 +5,8 @@ import select
 import socket
 import ssl
 import time
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import cast
 
@@ -160,7 +160,8 @@ class BulkConnection:
 
     def _feed(self) -> bool:
         """Hand h11 what has arrived; False where the server has closed the connection."""
-        data = self._socket.recv(HEAD_READ_SIZE)
+        with _lost_with_tls():
+            data = self._socket.recv(HEAD_READ_SIZE)
         if data:
             self._http.receive_data(data)
         return bool(data)
@@ -172,12 +173,16 @@ class BulkConnection:
             raise NotHttpError(str(error)) from None
 
     def _receive(self, buffer: memoryview) -> int:
-        count = self._socket.recv_into(buffer)
         if not isinstance(self._socket, ssl.SSLSocket):
-            return count
+            return self._socket.recv_into(buffer)
+        with _lost_with_tls():
+            return self._receive_records(self._socket, buffer)
+
+    def _receive_records(self, sock: ssl.SSLSocket, buffer: memoryview) -> int:
+        count = sock.recv_into(buffer)
         until = time.monotonic() + FILL_SECONDS
-        while 0 < count < len(buffer) and (self._socket.pending() or _readable(self._socket)):
-            more = self._socket.recv_into(buffer[count:])
+        while 0 < count < len(buffer) and (sock.pending() or _readable(sock)):
+            more = sock.recv_into(buffer[count:])
             count += more
             if not more or time.monotonic() > until:
                 break
@@ -195,7 +200,8 @@ class BulkConnection:
         self._socket.settimeout(ANSWER_CHECK_SECONDS)
         while data:
             try:
-                data = data[self._socket.send(data) :]
+                with _lost_with_tls():
+                    data = data[self._socket.send(data) :]
             except TimeoutError:
                 self._look_for_answer()
         self._socket.settimeout(self._timeout)
@@ -205,10 +211,19 @@ class BulkConnection:
         if not _readable(self._socket):
             return
         self._socket.settimeout(LOOK_SECONDS)
-        with suppress(TimeoutError, ssl.SSLWantReadError):
+        with suppress(TimeoutError):
             self._feed()
             raise EarlyAnswerError
         self._socket.settimeout(ANSWER_CHECK_SECONDS)
+
+
+@contextmanager
+def _lost_with_tls() -> Iterator[None]:
+    """Once the certificate has been accepted, what TLS complains of is a lost connection, not a lack of trust."""
+    try:
+        yield
+    except ssl.SSLError as error:
+        raise ConnectionResetError(errno.ECONNRESET, "TLS has ended") from error
 
 
 def _readable(sock: socket.socket) -> bool:
