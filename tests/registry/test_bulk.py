@@ -232,6 +232,16 @@ async def test_a_connection_that_breaks_under_tls_is_lost_not_distrusted(
     assert caught.value.code == "target_unreachable"
 
 
+async def test_what_follows_an_answer_under_tls_is_not_the_next_one(
+    secured: HostileRegistry, over_tls: Repository
+) -> None:
+    """Those bytes have left the socket already, and wait in TLS."""
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(CONTENT)
+    secured.on("GET", PATH, Answer(raw=head + CONTENT + b"more"), WHOLE)
+    assert await read_in_bulk(over_tls, BLOB) == CONTENT
+    assert await read_in_bulk(over_tls, BLOB) == CONTENT
+
+
 async def test_a_handshake_can_be_cancelled(opened: Opener) -> None:
     """A server that accepts and says nothing holds no cancelled import up."""
 

@@ -113,7 +113,8 @@ class BulkConnection:
     @property
     def stale(self) -> bool:
         """Whether an idle connection was closed by the server, or holds bytes that nobody asked for."""
-        return _readable(self._socket)
+        spare = isinstance(self._socket, ssl.SSLSocket) and self._socket.pending()
+        return bool(spare) or _readable(self._socket)
 
     def _read_head(self, timeout: float) -> Head:
         deadline = time.monotonic() + timeout
