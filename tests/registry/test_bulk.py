@@ -295,6 +295,16 @@ async def test_silent_handshakes_take_no_common_threads(opened: Opener) -> None:
         await cancel_all(reading)
 
 
+async def test_an_address_that_is_not_ascii_arrives_as_it_was_given(
+    opened: Opener, hostile: HostileRegistry, other: HostileRegistry
+) -> None:
+    """Storage addresses hold file names; UTF-8 is what servers write there."""
+    raw = "/signed/é".encode().decode("latin-1")
+    hostile.on("GET", PATH, Answer(status=307, headers={"Location": other.url + raw}))
+    other.on("GET", "/signed/%C3%A9", WHOLE)
+    assert await read_in_bulk(await there(opened, hostile, other), BLOB) == CONTENT
+
+
 async def test_success_before_the_body_was_sent_is_not_believed(opened: Opener, hostile: HostileRegistry) -> None:
     """Nobody can have taken bytes that are still here."""
     hostile.on("POST", UPLOADS, STARTED)

@@ -129,7 +129,8 @@ class BulkConnection:
                 raise TimeoutError
 
     def _begin_body(self, answer: h11.Response) -> Head:
-        fields = tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in answer.headers)
+        # As the other client reads them: an address may hold a file's name.
+        fields = tuple((name.decode(), value.decode(errors="surrogateescape")) for name, value in answer.headers)
         named = dict(fields)
         self._closing = "close" in named.get("connection", "").lower() or answer.http_version < b"1.1"
         if "transfer-encoding" not in named and "content-length" in named:
