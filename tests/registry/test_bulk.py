@@ -305,6 +305,16 @@ async def test_an_address_that_is_not_ascii_arrives_as_it_was_given(
     assert await read_in_bulk(await there(opened, hostile, other), BLOB) == CONTENT
 
 
+async def test_an_answer_that_may_have_no_body_is_not_waited_for(
+    sessions: Repository, hostile: HostileRegistry
+) -> None:
+    """Whatever length a 204 states (RFC 9112, section 6.3)."""
+    head = f"HTTP/1.1 204 No Content\r\nLocation: {SESSION}\r\nContent-Length: 10\r\n\r\n"
+    hostile.on("PATCH", SESSION, Answer(raw=head.encode()))
+    session = await sessions.start_upload()
+    await asyncio.wait_for(sessions.append_to_blob(session, 0, Bytes(CONTENT)), 5)
+
+
 async def test_success_before_the_body_was_sent_is_not_believed(opened: Opener, hostile: HostileRegistry) -> None:
     """Nobody can have taken bytes that are still here."""
     hostile.on("POST", UPLOADS, STARTED)

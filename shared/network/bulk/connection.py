@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import cast
 
 import h11
@@ -16,6 +17,8 @@ import h11
 MAX_HEAD_SIZE = 64 * 1024
 # Bytes asked for while a head is awaited; what comes with it belongs to the body.
 HEAD_READ_SIZE = 64 * 1024
+# Answers without a body, whatever length they state (RFC 9112, section 6.3).
+BODILESS = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
 # Seconds that a write waits for room before it looks whether the answer has come already.
 ANSWER_CHECK_SECONDS = 1.0
 # Seconds for reading what made the socket readable, which under TLS may be no part of an answer.
@@ -133,7 +136,8 @@ class BulkConnection:
         fields = tuple((name.decode(), value.decode(errors="surrogateescape")) for name, value in answer.headers)
         named = dict(fields)
         self._closing = "close" in named.get("connection", "").lower() or answer.http_version < b"1.1"
-        if "transfer-encoding" not in named and "content-length" in named:
+        counted = answer.status_code not in BODILESS and "transfer-encoding" not in named
+        if counted and "content-length" in named:
             self._early = memoryview(bytearray().join(self._rest_of_head()))
             self._left = int(named["content-length"]) - len(self._early)
             self._ended = self._left <= 0
