@@ -315,6 +315,15 @@ async def test_an_answer_that_may_have_no_body_is_not_waited_for(
     await asyncio.wait_for(sessions.append_to_blob(session, 0, Bytes(CONTENT)), 5)
 
 
+async def test_a_field_that_cannot_be_sent_is_an_error_of_the_exchange(hostile: HostileRegistry) -> None:
+    """Such as a token with a line break in it; the other client says ValueError, too."""
+    policy = NetworkPolicy.of(allowed_private=[hostile.host], plain_http=[hostile.host])
+    request = BulkRequest(method="GET", url=URL(hostile.url), fields=[("Authorization", "Bearer a\nb")])
+    async with open_outgoing(policy) as outgoing:
+        with pytest.raises(ValueError, match="value"):
+            await outgoing.bulk.request(request)
+
+
 async def test_success_before_the_body_was_sent_is_not_believed(opened: Opener, hostile: HostileRegistry) -> None:
     """Nobody can have taken bytes that are still here."""
     hostile.on("POST", UPLOADS, STARTED)

@@ -28,7 +28,7 @@ FILL_SECONDS = 0.05
 
 
 class NotHttpError(ValueError):
-    """What came is not HTTP/1.1."""
+    """What came, or would have to be sent, is not HTTP/1.1."""
 
 
 class EarlyAnswerError(Exception):
@@ -66,7 +66,11 @@ class BulkConnection:
         # What h11 knows of the exchange before ends where its body went past it.
         self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEAD_SIZE)
         self._left, self._ended, self._early = None, False, memoryview(b"")
-        self._send(h11.Request(method=method, target=target, headers=list(fields)))
+        try:
+            request = h11.Request(method=method, target=target, headers=list(fields))
+        except h11.LocalProtocolError as error:
+            raise NotHttpError(str(error)) from None
+        self._send(request)
 
     def write(self, data: memoryview) -> None:
         """Send a part of the body; raises EarlyAnswerError where the server has answered instead of reading on."""
