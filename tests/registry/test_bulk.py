@@ -324,6 +324,19 @@ async def test_a_field_that_cannot_be_sent_is_an_error_of_the_exchange(hostile: 
             await outgoing.bulk.request(request)
 
 
+async def test_connections_that_nobody_uses_any_more_are_closed(
+    opened: Opener, hostile: HostileRegistry, other: HostileRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not only when their own server is called again, which may be never."""
+    monkeypatch.setattr("shared.network.bulk.exchange.KEEP_ALIVE", 0.1)
+    registries = await opened.loopback(hostile.host, other.host)
+    for server in (hostile, other):
+        server.on("GET", PATH, WHOLE)
+        await read_in_bulk(registries.registry(server.host).repository("team/app"), BLOB)
+        await asyncio.sleep(0.2)
+    assert (hostile.open_connections, other.open_connections) == (0, 1)
+
+
 async def test_success_before_the_body_was_sent_is_not_believed(opened: Opener, hostile: HostileRegistry) -> None:
     """Nobody can have taken bytes that are still here."""
     hostile.on("POST", UPLOADS, STARTED)

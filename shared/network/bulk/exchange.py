@@ -118,6 +118,7 @@ class BulkExchanges:
 
     def give_back(self, url: URL, connection: BulkConnection) -> None:
         """Keep the connection for the next exchange with that server, or close it."""
+        self._close_unused()
         if connection.reusable:
             self._idle[url.origin()].append((time.monotonic(), connection))
         else:
@@ -130,6 +131,15 @@ class BulkExchanges:
                 connection.close()
         self._idle.clear()
         self._threads.shutdown(wait=False)
+
+    def _close_unused(self) -> None:
+        """Close what was kept too long: its own server may never be called again."""
+        oldest = time.monotonic() - KEEP_ALIVE
+        for url, kept in list(self._idle.items()):
+            while kept and kept[0][0] < oldest:
+                kept.pop(0)[1].close()
+            if not kept:
+                del self._idle[url]
 
     async def _dial(self, url: URL) -> BulkConnection:
         return BulkConnection(await self._dialer.dial(url, self._threads), timeout=self._timeout)
