@@ -1,5 +1,6 @@
 """One request on the wire, redirects included; no credentials but those handed in, no retries."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from yarl import URL
 
 from shared.network.bulk.exchange import BulkBody, BulkRequest, BulkResponse
 from shared.network.guard import calling
-from shared.network.session import Outgoing, default_headers
+from shared.network.session import SMALL_EXCHANGE_TIMEOUT, Outgoing, default_headers
 from shared.registry.failures import Failure
 from shared.registry.locations import origin, redirect_target
 from shared.registry.network_errors import CAUGHT, translated
@@ -22,6 +23,8 @@ REDIRECTS = frozenset({301, 302, 303, 307, 308})
 MAX_REDIRECTS = 5
 # Bytes of a body beyond which aiohttp sends it in one piece only under protest: the event loop would wait for it.
 LARGE_BODY = 1024 * 1024
+# Seconds for reading an answer's body as a whole: a server that drips must not hold an import.
+READING_TIMEOUT = SMALL_EXCHANGE_TIMEOUT
 # Bytes of an error answer or of a redirect's body.
 MAX_COMPLAINT_SIZE = 64 * 1024
 Response: TypeAlias = aiohttp.ClientResponse | BulkResponse
@@ -113,11 +116,12 @@ async def _read_bounded(request: Request, response: Response, limit: int) -> byt
     parts: list[bytes] = []
     size = 0
     try:
-        async for part in response.content.iter_any():
-            size += len(part)
-            if size > limit:
-                return None
-            parts.append(part)
+        async with asyncio.timeout(READING_TIMEOUT):
+            async for part in response.content.iter_any():
+                size += len(part)
+                if size > limit:
+                    return None
+                parts.append(part)
     except CAUGHT as error:
         raise translated(request, authority(response.url), error) from None
     return b"".join(parts)

@@ -337,6 +337,16 @@ async def test_connections_that_nobody_uses_any_more_are_closed(
     assert (hostile.open_connections, other.open_connections) == (0, 1)
 
 
+async def test_a_dripping_complaint_ends(
+    opened: Opener, hostile: HostileRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Single bytes of an error's words must not hold an import for days."""
+    monkeypatch.setattr("shared.registry.wire.READING_TIMEOUT", 0.3)
+    hostile.on("GET", PATH, Answer(status=500, length=60_000, drips=True))
+    with pytest.raises(LongshoreError, match="source_stalled"):
+        await asyncio.wait_for(read_in_bulk(await there(opened, hostile, side=Side.SOURCE), BLOB), 5)
+
+
 async def test_success_before_the_body_was_sent_is_not_believed(opened: Opener, hostile: HostileRegistry) -> None:
     """Nobody can have taken bytes that are still here."""
     hostile.on("POST", UPLOADS, STARTED)
