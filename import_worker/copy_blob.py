@@ -1,13 +1,13 @@
 """One blob from source to target, with its digest computed on the way."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 from import_worker.endpoints import Source, Target, Upload
-from import_worker.flow import Advance, unless_stalled
+from import_worker.flow import Advance, Flow, unless_stalled
 from import_worker.passage import Check, Passage
 from import_worker.tries import wait_or_raise
 from shared.concurrency import both, run_in_thread
-from shared.errors import LongshoreError
+from shared.errors import LongshoreError, Side
 from shared.oci.descriptor import Descriptor
 from shared.planning.mismatch import blob_digest_mismatch
 
@@ -127,8 +127,16 @@ class _BlobCopy:
         return upload
 
     async def _read_whole(self) -> bytes:
+        parts: list[bytes] = []
+
+        async def read(watched: AsyncIterator[bytes]) -> None:
+            parts.extend([chunk async for chunk in watched])
+
         async with self._source.open_blob(self._blob) as chunks:
-            content = b"".join([chunk async for chunk in chunks])
+            flow = Flow()
+            flow.wait_for(Side.SOURCE)
+            await unless_stalled(read(flow.watched(chunks, lambda _: None)), flow, f"Blob {self._blob.digest}")
+        content = b"".join(parts)
         if not self._blob.digest.matches(content):
             raise blob_digest_mismatch(self._blob)
         return content

@@ -1,5 +1,9 @@
 """The copy's rules, played on dictionaries: what is written, in which order, and what never is."""
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 import pytest
 
 from deploy.local.image import Image
@@ -306,6 +310,26 @@ async def test_a_blob_that_the_target_lost_is_brought_again(image: Image) -> Non
     await copy(DictSource(image), target)
     assert target.writes.count(blob.digest) == 2
     assert "latest" in target.manifests
+
+
+async def test_a_small_blob_that_drips_is_not_waited_for(image: Image, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is read as a whole is watched as well."""
+    monkeypatch.setattr("import_worker.flow.STALL_SECONDS", 0.3)
+    monkeypatch.setattr("import_worker.copy_blob.WHOLE_SIZE", 20_000)
+
+    class Dripping(DictSource):
+        @asynccontextmanager
+        async def open_blob(self, blob: Descriptor, offset: int = 0) -> AsyncIterator[AsyncIterator[bytes]]:
+            async def drip() -> AsyncIterator[bytes]:
+                for byte in content:
+                    await asyncio.sleep(0.05)
+                    yield bytes([byte])
+
+            content = self.content(str(blob.digest))
+            yield drip() if blob.size == 12_345 else self._chunks(self._open(blob, offset))
+
+    with pytest.raises(LongshoreError, match="source_stalled"):
+        await asyncio.wait_for(copy(Dripping(image), DictTarget()), 30)
 
 
 async def test_a_child_that_the_target_lost_is_put_again(image: Image) -> None:
