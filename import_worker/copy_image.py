@@ -243,6 +243,8 @@ class ImageCopy:
         except LongshoreError as error:
             if error.code != "target_blob_unknown":
                 raise
+            # What came since then is there.
+            self._absent = frozenset()
             await self._copy_blobs(manifest.blobs)
             below = {child.digest for child in manifest.manifests}
             for child in self._plan.manifests:

@@ -312,6 +312,15 @@ async def test_a_blob_that_the_target_lost_is_brought_again(image: Image) -> Non
     assert "latest" in target.manifests
 
 
+async def test_only_what_the_target_lost_is_brought_again(image: Image) -> None:
+    """Though the repository was new: by now it holds the rest."""
+    blob = next(blob for blob in image.blobs if blob.size == 12_345)
+    source, target = DictSource(image), DictTarget(lose_before_manifest={blob.digest})
+    await first_copy(source, target, DictLedger())
+    opened = [digest for digest, _ in source.opened]
+    assert [digest for digest in set(opened) if opened.count(digest) > 1] == [blob.digest]
+
+
 async def test_a_small_blob_that_drips_is_not_waited_for(image: Image, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is read as a whole is watched as well."""
     monkeypatch.setattr("import_worker.flow.STALL_SECONDS", 0.3)
