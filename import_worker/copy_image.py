@@ -1,6 +1,7 @@
 """Carries out a plan: blobs before manifests, children before parents, the tag last, then a look at where it points."""
 
 import asyncio
+from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
@@ -94,6 +95,8 @@ class ImageCopy:
         self._streams = streams or nullcontext()
         self._looks = asyncio.Semaphore(LOOKS_AT_ONCE)
         self._puts = asyncio.Semaphore(PUTS_AT_ONCE)
+        # One upload of a blob at a time, though several manifests may miss it at once.
+        self._one_at_a_time: defaultdict[Digest, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._referrers = referrers
         self._first_attempt = first_attempt
         # Of the plan's blobs and manifests, those that are not worth looking for.
@@ -153,8 +156,9 @@ class ImageCopy:
     async def _copy_blob(self, blob: Descriptor, candidate: str | None) -> None:
         """Make the target hold a blob: it exists, is mounted, brought by another import, or streamed."""
         try:
-            exists = blob.digest not in self._absent and await self._has_blob(blob)
-            transfer = Transfer.EXISTING if exists else await self._bring(blob, candidate)
+            async with self._one_at_a_time[blob.digest]:
+                exists = blob.digest not in self._absent and await self._has_blob(blob)
+                transfer = Transfer.EXISTING if exists else await self._bring(blob, candidate)
         except LongshoreError:
             self._show(blob, LayerStatus.FAILED, 0)
             raise

@@ -321,6 +321,15 @@ async def test_only_what_the_target_lost_is_brought_again(image: Image) -> None:
     assert [digest for digest in set(opened) if opened.count(digest) > 1] == [blob.digest]
 
 
+async def test_a_lost_blob_that_two_manifests_share_is_brought_once(image: Image) -> None:
+    """Both put it back at the same time: never into the same upload."""
+    shared = next(blob for blob in image.blobs if blob.size == 5_000).digest
+    source, target = DictSource(image), DictTarget(lose_before_manifest={shared})
+    await copy(source, target)
+    assert target.writes.count(shared) == 2
+    assert "latest" in target.manifests
+
+
 async def test_a_small_blob_that_drips_is_not_waited_for(image: Image, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is read as a whole is watched as well."""
     monkeypatch.setattr("import_worker.flow.STALL_SECONDS", 0.3)
