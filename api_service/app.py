@@ -41,6 +41,8 @@ from api_service.keys import (
     TARGET,
     TOKENS,
 )
+from api_service.metrics.figures import Figures
+from api_service.metrics.serve import serve_metrics
 from api_service.middlewares.access_log import access_log_middleware
 from api_service.middlewares.auth import auth_middleware
 from api_service.middlewares.errors import errors_middleware
@@ -210,6 +212,16 @@ async def readiness_part(app: web.Application) -> AsyncIterator[None]:
     yield
 
 
+async def metrics_part(app: web.Application) -> AsyncIterator[None]:
+    """Figures for Prometheus, where they have a port."""
+    settings = app[SETTINGS]
+    if settings.metrics_port is None:
+        yield
+        return
+    async with serve_metrics(settings.host, settings.metrics_port, Figures(app[DATABASE], app[READINESS])):
+        yield
+
+
 PARTS: Sequence[Part] = (
     database_part,
     notifications_part,
@@ -222,6 +234,7 @@ PARTS: Sequence[Part] = (
     deletions_part,
     patrol_part,
     readiness_part,
+    metrics_part,
 )
 
 

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from time import monotonic
 
+from api_service.attempt_end import AttemptEnd
 from api_service.identity import Identity
+from api_service.metrics import events
 from api_service.ownership import check_owner, no_image
 from shared.db import deletions, images, imports
 from shared.db.database import Connection, Database
@@ -72,6 +74,7 @@ async def resume_deletion(database: Database, image_id: int) -> BegunDeletion | 
 
 
 async def _try_to_begin(database: Database, image_id: int, by: Identity) -> BegunDeletion:
+    cancelled = None
     async with database.transaction() as connection:
         running = await imports.lock_open(connection, image_id)
         image = await deletions.lock_image(connection, image_id)
@@ -85,10 +88,14 @@ async def _try_to_begin(database: Database, image_id: int, by: Identity) -> Begu
         await deletions.lock_repository(connection, image_id)
         await _check_no_writer(connection, image)
         if running:
-            await imports.finish(connection, running.id, ImportState.CANCELLED)
+            lifetime = await imports.finish(connection, running.id, ImportState.CANCELLED)
+            cancelled = AttemptEnd(state=ImportState.CANCELLED, lifetime=lifetime)
             await images.mark_failed(connection, image_id, tag_untouched=not running.tagging)
         await _check_nothing_new(connection, image_id)
-        return await _mark(connection, image, user=by.user)
+        begun = await _mark(connection, image, user=by.user)
+    if cancelled:
+        events.attempt_ended(cancelled)
+    return begun
 
 
 async def _check_no_writer(connection: Connection, image: DeletableImage) -> None:

@@ -2,7 +2,9 @@
 
 import structlog
 
+from api_service.attempt_end import AttemptEnd
 from api_service.identity import Identity
+from api_service.metrics import events
 from api_service.ownership import check_owner, no_image
 from shared.db import images, imports
 from shared.db.database import Database
@@ -33,6 +35,7 @@ async def cancel_import(database: Database, image_id: int, by: Identity) -> None
             raise LongshoreError(
                 "import_finishing", "Everything is copied and the tag is being written.", retry_after=RETRY_AFTER
             )
-        await imports.finish(connection, running.id, ImportState.CANCELLED)
+        lifetime = await imports.finish(connection, running.id, ImportState.CANCELLED)
         await images.mark_failed(connection, image_id, tag_untouched=not running.tagging)
+    events.attempt_ended(AttemptEnd(state=ImportState.CANCELLED, lifetime=lifetime))
     _logger.info("import.cancelled", name=running.name, by=by.user)

@@ -28,7 +28,7 @@ class Settings:
     `target_name` is the target's public host, shown as `registryHost`. `drop_host_for` are the registries whose host
     is left out of an image's name in the target. `lease` is in seconds. `oidc` None: API tokens alone are taken.
     `docker_source` says who may import from the workers' Docker Engine. `referrers`: what refers to an image comes
-    along where a request does not say.
+    along where a request does not say. `metrics_port` None: figures are not served.
     """
 
     shared: SharedSettings
@@ -42,6 +42,7 @@ class Settings:
     oidc: OidcSettings | None = None
     docker_source: DockerSource = DockerSource.OFF
     referrers: bool = True
+    metrics_port: int | None = None
 
 
 def read_settings() -> Settings:
@@ -60,6 +61,7 @@ def read_settings() -> Settings:
             oidc=read_oidc(env, shared.source_network),
             docker_source=env.enum("DOCKER_SOURCE", DockerSource.OFF, enum=DockerSource, by_value=True),
             referrers=env.bool("IMPORT_REFERRERS", default=True),
+            metrics_port=env.int("METRICS_PORT", None, validate=validate.Range(1, MAX_PORT)),
         )
 
 

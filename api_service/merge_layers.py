@@ -18,9 +18,13 @@ DONE = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MergedLayers:
-    """The layers to write, and how far the import has come with them."""
+    """The layers to write, and how far the import has come with them.
+
+    `landed`: bytes of the layers that are completed with this report, by how the target got them.
+    """
 
     changed: Mapping[str, LayerProgress]
+    landed: Mapping[Transfer, int]
     movement: Movement
 
 
@@ -49,7 +53,7 @@ def merge_layers(
         rate=_smoothed(rate, copied=_copied(known, changed), age=age),
         moved=any(layer.status in (LayerStatus.DOWNLOADING, LayerStatus.COMPLETED) for layer in report.layers.values()),
     )
-    return MergedLayers(changed=changed, movement=movement)
+    return MergedLayers(changed=changed, landed=_landed(known, changed), movement=movement)
 
 
 def _ended(layer: LayerProgress) -> LayerProgress:
@@ -65,6 +69,15 @@ def _copied(known: Mapping[str, LayerProgress], changed: Mapping[str, LayerProgr
         for digest, layer in changed.items()
         if layer.transfer in (None, Transfer.COPIED)
     )
+
+
+def _landed(known: Mapping[str, LayerProgress], changed: Mapping[str, LayerProgress]) -> Mapping[Transfer, int]:
+    """Add up what is complete and was not before: a layer is counted once, whatever is tried again."""
+    sizes = dict.fromkeys(Transfer, 0)
+    for digest, layer in changed.items():
+        if layer.status is LayerStatus.COMPLETED and not (digest in known and known[digest].status is layer.status):
+            sizes[layer.transfer or Transfer.COPIED] += layer.size
+    return sizes
 
 
 def _smoothed(rate: float, *, copied: int, age: float) -> float:

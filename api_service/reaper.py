@@ -4,7 +4,9 @@ import asyncio
 
 import structlog
 
+from api_service.attempt_end import AttemptEnd
 from api_service.condition import Condition
+from api_service.metrics import events
 from api_service.retry_policy import RetryPolicy
 from shared.db import image_counts, image_periods, images, imports, outbox
 from shared.db.database import Connection, Database
@@ -63,22 +65,27 @@ async def reap(database: Database, retries: RetryPolicy, *, overlooked_after: fl
     async with database.transaction() as connection:
         if not await try_lead(connection, LEADER_LOCK):
             return
-        for lost in await imports.lock_expired(connection, BATCH):
-            await _take_back(connection, lost, retries)
+        expired = await imports.lock_expired(connection, BATCH)
+        ends = [await _take_back(connection, lost, retries) for lost in expired]
         for import_id in await imports.overlooked(connection, after=overlooked_after, limit=BATCH):
             await outbox.add(connection, import_id, "republished")
         await outbox.purge(connection, older_than=OUTBOX_KEPT)
         await image_counts.compact(connection)
         await image_periods.sum_up(connection)
+    for end in ends:
+        events.lease_lost(end)
 
 
-async def _take_back(connection: Connection, lost: Import, retries: RetryPolicy) -> None:
+async def _take_back(connection: Connection, lost: Import, retries: RetryPolicy) -> AttemptEnd:
     """Give an import whose worker went silent to another one, or end it when that happened too often."""
+    state, code, lifetime = ImportState.QUEUED, "worker_lost", 0.0
     if retries.exhausted(lost.failures):
+        state = ImportState.FAILED
         detail = f"{lost.failures + 1} attempts ended, the last because its worker stopped reporting."
-        await imports.finish(connection, lost.id, ImportState.FAILED, code="worker_lost", detail=detail)
+        lifetime = await imports.finish(connection, lost.id, state, code=code, detail=detail)
         await images.mark_failed(connection, lost.image_id, tag_untouched=not lost.tagging)
     else:
         await imports.requeue(connection, lost.id, failed=True)
         await outbox.add(connection, lost.id, "lease_lost")
     _logger.warning("import.lease_lost", name=lost.name, attempt=lost.attempt, failures=lost.failures + 1)
+    return AttemptEnd(state=state, code=code, lifetime=lifetime)

@@ -5,7 +5,9 @@ from enum import StrEnum
 
 import structlog
 
-from api_service.merge_layers import merge_layers
+from api_service.attempt_end import AttemptEnd
+from api_service.merge_layers import MergedLayers, merge_layers
+from api_service.metrics import events
 from api_service.retry_policy import GiveUp, RetryPolicy, TryAgain
 from shared.db import deletions, images, imports, outbox
 from shared.db.database import Connection, Database
@@ -52,10 +54,16 @@ class ProgressReporting:
             _check_fence(found, report)
             if report.state is ReportedState.TAGGING:
                 await _check_no_deletion(connection, found)
-            await self._store(connection, found, report)
-            return await self._follow(connection, found, report)
+            merged = await self._store(connection, found, report)
+            end = await self._follow(connection, found, report)
+        events.layers_landed(merged.landed)
+        if end is None:
+            return Action.CONTINUE
+        events.attempt_ended(end)
+        _logger.info("import.attempt_ended", name=found.name, attempt=found.attempt, state=report.state.value)
+        return Action.STOP
 
-    async def _store(self, connection: Connection, found: Import, report: ProgressReport) -> None:
+    async def _store(self, connection: Connection, found: Import, report: ProgressReport) -> MergedLayers:
         known = await get_layers(connection, found.id)
         merged = merge_layers(known, report, rate=found.rate, age=found.age)
         if merged.changed:
@@ -70,22 +78,21 @@ class ProgressReporting:
             source_digest=report.source_digest,
             tag_digest=report.tag_digest,
         )
+        return merged
 
-    async def _follow(self, connection: Connection, found: Import, report: ProgressReport) -> Action:
-        """Do what the reported state asks for."""
+    async def _follow(self, connection: Connection, found: Import, report: ProgressReport) -> AttemptEnd | None:
+        """Do what the reported state asks for; None where the attempt goes on."""
         if report.content:
-            await _finish_ready(connection, found, report.content)
-        elif report.error:
-            await self._judge_failure(connection, found, report.error)
-        elif report.state is ReportedState.HANDED_BACK:
+            return await _finish_ready(connection, found, report.content)
+        if report.error:
+            return await self._judge_failure(connection, found, report.error)
+        if report.state is ReportedState.HANDED_BACK:
             await imports.requeue(connection, found.id, failed=False)
             await outbox.add(connection, found.id, "handed_back")
-        else:
-            return Action.CONTINUE
-        _logger.info("import.attempt_ended", name=found.name, attempt=found.attempt, state=report.state.value)
-        return Action.STOP
+            return AttemptEnd(state=ImportState.QUEUED)
+        return None
 
-    async def _judge_failure(self, connection: Connection, found: Import, error: ReportedError) -> None:
+    async def _judge_failure(self, connection: Connection, found: Import, error: ReportedError) -> AttemptEnd:
         kind = ERROR_KINDS[error.code]
         match self.retries.decide(kind, failures=found.failures, retry_after=error.retry_after):
             case TryAgain(delay=delay, counted=counted):
@@ -93,8 +100,9 @@ class ProgressReporting:
                     connection, found.id, delay=delay, code=error.code, detail=error.detail, failed=counted
                 )
                 await outbox.add(connection, found.id, "retry", delay=delay)
+                return AttemptEnd(state=ImportState.WAITING, code=error.code)
             case GiveUp():
-                await _finish_failed(connection, found, error)
+                return await _finish_failed(connection, found, error)
 
 
 def _is_repeated(found: Import, report: ProgressReport) -> bool:
@@ -122,8 +130,8 @@ async def _check_no_deletion(connection: Connection, found: Import) -> None:
         )
 
 
-async def _finish_ready(connection: Connection, found: Import, content: ReportedContent) -> None:
-    await imports.finish(connection, found.id, ImportState.READY, note=content.note)
+async def _finish_ready(connection: Connection, found: Import, content: ReportedContent) -> AttemptEnd:
+    lifetime = await imports.finish(connection, found.id, ImportState.READY, note=content.note)
     await images.mark_ready(
         connection,
         found.image_id,
@@ -139,8 +147,11 @@ async def _finish_ready(connection: Connection, found: Import, content: Reported
             referrers=content.referrers,
         ),
     )
+    return AttemptEnd(state=ImportState.READY, lifetime=lifetime)
 
 
-async def _finish_failed(connection: Connection, found: Import, error: ReportedError) -> None:
-    await imports.finish(connection, found.id, ImportState.FAILED, code=error.code, detail=error.detail)
+async def _finish_failed(connection: Connection, found: Import, error: ReportedError) -> AttemptEnd:
+    state = ImportState.FAILED
+    lifetime = await imports.finish(connection, found.id, state, code=error.code, detail=error.detail)
     await images.mark_failed(connection, found.image_id, tag_untouched=not found.tagging)
+    return AttemptEnd(state=state, code=error.code, lifetime=lifetime)

@@ -9,13 +9,13 @@ class Slots:
     """A bounded set of running tasks."""
 
     def __init__(self, size: int) -> None:
-        self._size = size
+        self.size = size
         self._tasks: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Event()
 
     @property
     def full(self) -> bool:
-        return len(self._tasks) >= self._size
+        return len(self._tasks) >= self.size
 
     @property
     def running(self) -> tuple[asyncio.Task[None], ...]:

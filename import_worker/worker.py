@@ -8,6 +8,7 @@ from functools import partial
 import orjson
 import structlog
 
+from import_worker import metrics
 from import_worker.admission import Admission
 from import_worker.api_client import ApiClient, open_api_client
 from import_worker.config import WorkerSettings
@@ -97,6 +98,7 @@ class Worker:
             )
         if claimed is None:
             return False
+        metrics.claimed(claimed.waited)
         heartbeat = self._settings.lease / REPORTS_PER_LEASE
         reporter = Reporter(self._api, claimed.name, claimed.attempt, heartbeat=heartbeat)
         self.slots.start(
@@ -182,5 +184,6 @@ async def open_worker(settings: WorkerSettings, open_api: OpenApi = open_api_cli
         management = await stack.enter_async_context(open_target(shared))
         worker = Worker(settings, database, api, sources=sources, targets=targets, management=management, limits=limits)
         if settings.health_port:
-            await stack.enter_async_context(serve_health(settings.health_port, database, worker.consumer))
+            health = serve_health(settings.health_port, database, worker.consumer, worker.slots)
+            await stack.enter_async_context(health)
         yield worker

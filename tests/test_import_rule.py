@@ -46,6 +46,7 @@ HOMES = {
     "aio_pika": ("shared.topology", "api_service.broker", "import_worker.consumer"),
     "cryptography": ("shared.secret_box",),
     "environs": ("shared.settings", "api_service.config", "api_service.oidc_settings", "import_worker.config"),
+    "prometheus_client": ("api_service.metrics", "import_worker.metrics"),
     "joserfc": ("api_service.issuer_keys", "api_service.jwt_verifier"),
     "stamina": ("shared.registry",),
     "webargs": ("api_service",),

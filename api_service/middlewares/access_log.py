@@ -1,4 +1,7 @@
-"""One line in the log for every request. Neither query nor body is in it: both can hold secrets."""
+"""One line in the log for every request, and its place in the figures.
+
+Neither query nor body is in it: both can hold secrets.
+"""
 
 import time
 
@@ -6,31 +9,42 @@ import structlog
 from aiohttp import web
 
 from api_service.keys import IDENTITY, PROBLEM_CODE
+from api_service.metrics import events
 from api_service.route import Handler
 
 # Asked every few seconds by machines; logged only where the answer is bad news.
 _PROBES = frozenset({"/healthz", "/readyz"})
+NO_ROUTE = "(none)"
 
 _logger = structlog.get_logger("api_service.access")
 
 
 @web.middleware
 async def access_log_middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Log after the answer, an event stream's too."""
+    """Log and count after the answer, an event stream's too."""
     started = time.perf_counter()
-    status = 0
+    status, streamed = 0, False
     try:
         response = await handler(request)
-        status = response.status
+        status, streamed = response.status, not isinstance(response, web.Response)
     finally:
-        _log(request, status, time.perf_counter() - started)
+        seconds = time.perf_counter() - started
+        _log(request, status, seconds)
+        _count(request, status, None if streamed else seconds)
     return response
+
+
+def _count(request: web.Request, status: int, seconds: float | None) -> None:
+    """Count the route's template, and no method but those of routes: whatever strangers send has one name here."""
+    resource = request.match_info.route.resource
+    method, route = (request.method, resource.canonical) if resource else (NO_ROUTE, NO_ROUTE)
+    events.request_answered(method, route, status, seconds)
 
 
 def _log(request: web.Request, status: int, seconds: float) -> None:
     """Log the route's template, not the path: what strangers write into a path has no place in a log."""
     resource = request.match_info.route.resource
-    route = resource.canonical if resource else "(none)"
+    route = resource.canonical if resource else NO_ROUTE
     write = _logger.debug if route in _PROBES and status < 400 else _logger.info  # noqa: PLR2004 - a class of statuses
     identity = request.get(IDENTITY)
     write(

@@ -3,7 +3,7 @@
 Times are the database's own, so that no service's clock matters.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -54,7 +54,10 @@ class Import:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimedImport:
-    """What a worker gets with a claim. `credentials` are still encrypted; `attempt` is the fence."""
+    """What a worker gets with a claim. `credentials` are still encrypted; `attempt` is the fence.
+
+    `waited` are the seconds for which the import could have been claimed.
+    """
 
     name: str
     attempt: int
@@ -65,6 +68,7 @@ class ClaimedImport:
     repository: str
     tag: str
     with_referrers: bool = True
+    waited: float = field(default=0.0, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,7 +191,8 @@ async def claim(connection: Connection, name: str, *, worker: str, lease: float)
         WHERE imports.name = $1 AND images.id = imports.image_id
           AND imports.state IN ('queued', 'waiting') AND imports.due_at <= now()
         RETURNING imports.name, imports.attempt, imports.source, imports.source_digest, imports.platforms,
-                  imports.credentials, imports.with_referrers, images.repository, images.tag
+                  imports.credentials, imports.with_referrers, images.repository, images.tag,
+                  extract(epoch FROM now() - imports.due_at)::float8 AS waited
         """,
         name,
         worker,
@@ -278,14 +283,15 @@ async def finish(
     code: str | None = None,
     detail: str | None = None,
     note: str = "",
-) -> None:
-    """End an import; its credentials go with it."""
-    await connection.execute(
+) -> float:
+    """End an import; its credentials go with it. Returns the seconds since it was accepted."""
+    lifetime: float = await connection.fetchval(
         """
         UPDATE imports
         SET state = $2, error_code = $3, error_detail = $4, lease_owner = NULL, lease_until = NULL, rate = 0,
             credentials = NULL, finished_at = now(), note = $5, updated_at = now()
         WHERE id = $1
+        RETURNING extract(epoch FROM finished_at - created_at)::float8
         """,
         import_id,
         state.value,
@@ -293,6 +299,7 @@ async def finish(
         detail,
         note,
     )
+    return lifetime
 
 
 async def lock_expired(connection: Connection, limit: int) -> list[Import]:

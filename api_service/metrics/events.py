@@ -1,0 +1,88 @@
+"""What this process decides, counted: imports' ends, bytes, take-overs, requests.
+
+Counters belong to the process, as the registry of prometheus-client does. They are raised after the transaction that
+makes an event true. Labels have few values, all of them ours: nothing that a stranger writes gets into one.
+"""
+
+from collections.abc import Mapping
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
+
+from api_service.attempt_end import AttemptEnd
+from shared.errors import ERROR_KINDS
+from shared.imports import FINAL_STATES, ImportState
+from shared.progress import Transfer
+
+# From an image that was there already to one of many gigabytes over a slow line. Seconds.
+IMPORT_BUCKETS = (1, 5, 15, 30, 60, 300, 900, 3_600, 14_400)
+# Lists take milliseconds; a request that asks other registries has five seconds. Seconds.
+REQUEST_BUCKETS = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+
+# When each series began is a series of its own otherwise; nobody asks.
+disable_created_metrics()  # type: ignore[no-untyped-call]  # it has no annotations
+EVENTS = CollectorRegistry()
+
+_FINISHED = Counter("longshore_imports_finished", "Imports that ended.", ("outcome", "code"), registry=EVENTS)
+_LIFETIME = Histogram(
+    "longshore_import_duration_seconds",
+    "From an import's acceptance to its end.",
+    ("outcome",),
+    buckets=IMPORT_BUCKETS,
+    registry=EVENTS,
+)
+_RETRIES = Counter(
+    "longshore_import_retries", "Attempts that are to be followed by another.", ("code",), registry=EVENTS
+)
+_HANDOVERS = Counter("longshore_import_handovers", "Imports that stopping workers gave back.", registry=EVENTS)
+_TAKEOVERS = Counter("longshore_lease_takeovers", "Imports taken from workers that went silent.", registry=EVENTS)
+_BYTES = Counter(
+    "longshore_layer_bytes", "Sizes of completed layers, by how the target got them.", ("transfer",), registry=EVENTS
+)
+_REQUESTS = Counter("longshore_http_requests", "Answered requests.", ("method", "route", "status"), registry=EVENTS)
+_SECONDS = Histogram(
+    "longshore_http_request_duration_seconds",
+    "Time to an answer; event streams are left out.",
+    ("method", "route"),
+    buckets=REQUEST_BUCKETS,
+    registry=EVENTS,
+)
+
+# Shown from the start, so that a first event is an increase and not a new series.
+for _state in FINAL_STATES - {ImportState.FAILED}:
+    _FINISHED.labels(_state.value, "")
+for _kind in ERROR_KINDS.values():
+    _FINISHED.labels(ImportState.FAILED.value, _kind.code)
+    if _kind.retryable:
+        _RETRIES.labels(_kind.code)
+for _transfer in Transfer:
+    _BYTES.labels(_transfer.value)
+
+
+def attempt_ended(end: AttemptEnd) -> None:
+    """Count what became of an import that an attempt, a person or the reaper ended or gave back."""
+    if end.state in FINAL_STATES:
+        _FINISHED.labels(end.state.value, end.code).inc()
+        _LIFETIME.labels(end.state.value).observe(end.lifetime)
+    elif end.state is ImportState.WAITING:
+        _RETRIES.labels(end.code).inc()
+    elif not end.code:
+        _HANDOVERS.inc()
+
+
+def lease_lost(end: AttemptEnd) -> None:
+    """Count an import that was taken from a silent worker, and what became of it."""
+    _TAKEOVERS.inc()
+    attempt_ended(end)
+
+
+def layers_landed(sizes: Mapping[Transfer, int]) -> None:
+    """Count bytes of layers that the target has now."""
+    for transfer, size in sizes.items():
+        _BYTES.labels(transfer.value).inc(size)
+
+
+def request_answered(method: str, route: str, status: int, seconds: float | None) -> None:
+    """Count a request by its route's template; `seconds` None for an event stream, which lasts as it is wanted."""
+    _REQUESTS.labels(method, route, status).inc()
+    if seconds is not None:
+        _SECONDS.labels(method, route).observe(seconds)

@@ -1,0 +1,61 @@
+"""What is known only when it is asked for, as Prometheus reads it: the parts' health and how the queue stands."""
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from prometheus_client import generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
+
+from shared.db.standing import Standing
+
+
+def render(parts: Mapping[str, bool], standing: Standing | None) -> bytes:
+    """Write the families as text; those of the database are left out where it did not tell, for old ones would lie."""
+    families = [_parts(parts)]
+    if standing:
+        families += [*_imports(standing), *_held(standing)]
+    return generate_latest(_Fixed(families))
+
+
+class _Fixed:
+    """Families that stand."""
+
+    def __init__(self, families: Iterable[Metric]) -> None:
+        self._families = families
+
+    def collect(self) -> Iterable[Metric]:
+        return self._families
+
+
+def _parts(parts: Mapping[str, bool]) -> Metric:
+    family = GaugeMetricFamily("longshore_up", "Whether a part works, as this process sees it.", labels=["part"])
+    for part, up in parts.items():
+        family.add_metric([part], up)
+    return family
+
+
+def _imports(standing: Standing) -> Iterator[Metric]:
+    family = GaugeMetricFamily("longshore_imports_open", "Imports that have not ended.", labels=["state"])
+    for state, number in sorted(standing.imports.items()):
+        family.add_metric([state.value], number)
+    yield family
+    for name, text, value in (
+        ("longshore_imports_due", "Open imports that wait for nothing but a worker.", standing.due),
+        ("longshore_queue_oldest_seconds", "How long the oldest of them has waited.", standing.oldest_due),
+        ("longshore_leases_expired", "Running imports whose worker is silent.", standing.expired),
+        ("longshore_outbox_pending", "Messages that are due and not in RabbitMQ.", standing.unpublished),
+        ("longshore_outbox_lag_seconds", "How long the oldest of them has been due.", standing.outbox_lag),
+        ("longshore_registries_throttled", "Registries and scopes that a rate limit holds.", standing.held_registries),
+    ):
+        yield GaugeMetricFamily(name, text, value=value)
+
+
+def _held(standing: Standing) -> Iterator[Metric]:
+    labels = ["registry", "scope"]
+    seconds = GaugeMetricFamily("longshore_registry_throttled_seconds", "Until a rate limit ends.", labels=labels)
+    share = GaugeMetricFamily(
+        "longshore_registry_share_ratio", "What part of the usual is done at a time after it.", labels=labels
+    )
+    for held in standing.held:
+        seconds.add_metric([held.host, held.scope], held.resumes_in)
+        share.add_metric([held.host, held.scope], held.share)
+    yield from (seconds, share)
