@@ -32,7 +32,7 @@ def test_the_wheel_holds_the_services_and_nothing_else(wheel: zipfile.ZipFile) -
     page = {path.name for path in (ROOT / "api_service" / "api_page").iterdir()}
     assert page == {name.rpartition("/")[2] for name in names if name.startswith("api_service/api_page/")}
     tops = {name.partition("/")[0] for name in names if ".dist-info" not in name}
-    assert tops == {"shared", "api_service", "import_worker"}
+    assert tops == {"shared", "api_service", "import_worker", "client"}
 
 
 def test_the_wheel_brings_the_commands(wheel: zipfile.ZipFile) -> None:

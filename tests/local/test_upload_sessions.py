@@ -27,7 +27,7 @@ pytestmark = pytest.mark.timeout(BUILD_SECONDS)
 @pytest.fixture(scope="module")
 def keeping(scratch: Scratch, distribution_3: Path) -> Iterator[Registry]:
     """A distribution 3."""
-    with Registry(scratch, name="keeping", program=distribution_3) as registry:
+    with Registry(scratch, name="distribution-3", program=distribution_3) as registry:
         yield registry
 
 

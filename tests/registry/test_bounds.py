@@ -15,6 +15,8 @@ from tests.scripted.registry import ScriptedRegistry
 from tests.scripted.tokens import TokenService
 
 LARGE = noise(1_500_000, 51)
+# Far below what an exchange may take, far above what a busy machine needs for the heads here. Seconds.
+PATIENCE = 60
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"
 # Above every limit and what is read ahead of it, far below what a server sends in the time of a test.
 FAIR = 16 * 1024 * 1024
@@ -70,7 +72,7 @@ async def test_a_body_without_an_end_is_not_read_to_it(
         started = time.monotonic()
         with pytest.raises(LongshoreError):
             await step(there.repository(REPOSITORY))
-        assert time.monotonic() - started < 10
+        assert time.monotonic() - started < PATIENCE
         assert max(registry.sent.values()) < FAIR
 
 
@@ -106,4 +108,4 @@ async def test_a_head_without_an_end_is_not_read_to_it(opened: Opener, head: byt
         with pytest.raises(LongshoreError) as caught:
             await opening.__aenter__()
         assert caught.value.code in {"source_protocol_error", "source_unreachable"}
-        assert time.monotonic() - started < 10
+        assert time.monotonic() - started < PATIENCE

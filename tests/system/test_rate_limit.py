@@ -69,7 +69,7 @@ def test_a_limit_parks_every_import_of_its_source_and_no_other(product: Product,
 
 def test_an_import_that_is_limited_in_the_middle_makes_room(product: Product, limited: LimitedRegistry) -> None:
     """With one slot, another import runs meanwhile; what was brought is not brought again."""
-    repository, neighbour = push(product, "middle", [3 * MIB, 2 * MIB, MIB]), push(product, "meanwhile", [200_000])
+    repository, neighbour = push(product, "middle", [4 * MIB, 3 * MIB, 2 * MIB]), push(product, "meanwhile", [200_000])
     # The config, which planning reads, and one layer: the largest as a rule, but looks at the target may overtake.
     limited.limit_after(2, LIMIT)
     with product.workers(1, WORKER_SLOTS="1", WORKER_LAYERS="1"):
