@@ -1,0 +1,110 @@
+"""The alert rules and the dashboard: of the right form, and about figures that the services really tell."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import promql_parser
+import pytest
+import yaml
+from prometheus_client.parser import text_string_to_metric_families
+
+from api_service.metrics import families
+from api_service.metrics.events import EVENTS
+from import_worker import metrics as worker
+from import_worker.slots import Slots
+from shared.db.standing import HeldRegistry, Standing
+from shared.errors import ERROR_KINDS
+from shared.imports import OPEN_STATES
+
+ROOT = Path(__file__).parent.parent.parent
+DASHBOARD = json.loads((ROOT / "deploy" / "grafana" / "longshore.json").read_text())
+ALERTS = yaml.safe_load((ROOT / "deploy" / "prometheus" / "alerts.yaml").read_text())
+OPERATIONS = (ROOT / "docs" / "operations.md").read_text()
+RULES = [rule for group in ALERTS["groups"] for rule in group["rules"]]
+# What Grafana puts in place of it.
+RATE_INTERVAL = ("$__rate_interval", "1m")
+_METRIC = re.compile(r"\blongshore_[a-z_]+\b")
+_CODES = re.compile(r'code=~?"([^"]+)"')
+
+STANDING = Standing(
+    imports=dict.fromkeys(OPEN_STATES, 1),
+    due=1,
+    oldest_due=1,
+    expired=0,
+    unpublished=1,
+    outbox_lag=1,
+    held_registries=1,
+    held=[HeldRegistry(host="docker.io", scope="pull", resumes_in=1, share=0.5)],
+)
+
+
+def told() -> Mapping[str, str]:
+    """Every name of a sample that a service tells, with its family's help text."""
+    texts = [families.render({"database": True}, STANDING), worker.render(Slots(1), {"database": True})]
+    found = [family for text in texts for family in text_string_to_metric_families(text.decode())]
+    found += EVENTS.collect()
+    names = {family.name: family.documentation for family in found}
+    for family in found:
+        suffixes = {"counter": ["_total"], "histogram": ["_bucket", "_sum", "_count"]}.get(family.type, [])
+        names.update({family.name + suffix: family.documentation for suffix in suffixes})
+    return names
+
+
+def queries() -> Iterator[tuple[str, str]]:
+    for rule in RULES:
+        yield rule["alert"], rule["expr"]
+    for panel in DASHBOARD["panels"]:
+        for target in panel["targets"]:
+            yield panel["title"], target["expr"].replace(*RATE_INTERVAL)
+
+
+@pytest.mark.parametrize(("where", "query"), list(queries()))
+def test_a_query_is_promql_about_figures_that_exist(where: str, query: str) -> None:
+    """A figure that was renamed must not leave an alert behind that can never fire."""
+    promql_parser.parse(query)
+    names = set(_METRIC.findall(query))
+    assert names, where
+    assert names <= told().keys(), where
+
+
+def test_the_parser_refuses_what_is_not_promql() -> None:
+    """The test above is only as good as its parser."""
+    with pytest.raises(ValueError, match="unclosed"):
+        promql_parser.parse("sum by (state (longshore_up)")
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule["alert"])
+def test_a_rule_has_what_prometheus_and_people_need(rule: Any) -> None:
+    """No key that Prometheus would refuse the file for; codes that can happen; words on what to do."""
+    assert set(rule) <= {"alert", "expr", "for", "labels", "annotations"}
+    assert rule["labels"]["severity"] in {"critical", "warning", "info"}
+    assert rule["annotations"]["summary"]
+    assert re.fullmatch(r"[0-9]+[smh]", rule.get("for", "0s"))
+    assert f"`{rule['alert']}`" in OPERATIONS
+    for pattern in _CODES.findall(rule["expr"]):
+        assert any(re.fullmatch(pattern, code) for code in ERROR_KINDS), pattern
+
+
+def test_rules_have_names_of_their_own() -> None:
+    assert len({rule["alert"] for rule in RULES}) == len(RULES) > 5
+
+
+def test_panels_have_places_of_their_own() -> None:
+    """Grafana takes a file with two panels on one id or one place, and shows one of them."""
+    places = [(panel["gridPos"]["x"], panel["gridPos"]["y"]) for panel in DASHBOARD["panels"]]
+    assert len(set(places)) == len({panel["id"] for panel in DASHBOARD["panels"]}) == len(DASHBOARD["panels"])
+    for panel in DASHBOARD["panels"]:
+        assert panel["datasource"]["uid"] == "${datasource}"
+        assert len({target["refId"] for target in panel["targets"]}) == len(panel["targets"])
+
+
+def test_every_figure_is_explained() -> None:
+    """Each is told in the operators' document under the name that a query needs, and none that is not there."""
+    shown = set(_METRIC.findall(OPERATIONS))
+    roots = {family for family in told() if not family.endswith(("_bucket", "_sum", "_count"))}
+    counters = {name.removesuffix("_total") for name in roots if name.endswith("_total")}
+    assert roots - counters <= shown
+    assert shown <= told().keys()

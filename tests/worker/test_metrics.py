@@ -1,0 +1,42 @@
+"""A worker's figures, beside its health."""
+
+from collections.abc import Callable
+
+import aiohttp
+from prometheus_client.parser import text_string_to_metric_families
+
+from import_worker import metrics
+from import_worker.consumer import Consumer
+from import_worker.health import serve_health
+from import_worker.slots import Slots
+from shared.db.database import open_database
+from shared.messages import WakeUp
+
+
+async def _nothing_to_take(_: WakeUp) -> bool:
+    return False
+
+
+async def test_a_worker_tells_its_slots_its_parts_and_the_queues_time(
+    database_url: str, unused_tcp_port_factory: Callable[[], int]
+) -> None:
+    """Without RabbitMQ it is not connected; that is a figure, and the answer is a good one."""
+    port, slots = unused_tcp_port_factory(), Slots(3)
+    consumer = Consumer("amqp://guest:guest@127.0.0.1:1/", slots, _nothing_to_take)
+    metrics.claimed(42.0)
+    async with (
+        open_database(database_url, application="test", size=1) as database,
+        serve_health(port, database, consumer, slots),
+        aiohttp.ClientSession() as session,
+        session.get(f"http://127.0.0.1:{port}/metrics") as response,
+    ):
+        assert response.status == 200
+        text = await response.text()
+    samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
+    values = {(sample.name, *sample.labels.values()): sample.value for sample in samples}
+    assert (values["longshore_worker_slots",], values["longshore_worker_slots_busy",]) == (3, 0)
+    assert (values["longshore_up", "database"], values["longshore_up", "rabbitmq"]) == (1, 0)
+    assert (
+        values["longshore_import_queue_seconds_bucket", "60.0"]
+        > values["longshore_import_queue_seconds_bucket", "15.0"]
+    )
