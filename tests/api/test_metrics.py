@@ -226,5 +226,7 @@ async def test_the_apis_own_port_has_no_figures(open_api: OpenApi, settings: Set
 async def test_a_claim_tells_how_long_it_could_have_been_made(api: Api, image_source: str) -> None:
     """By the database's clock, from the due time: what the worker's histogram of time in queue is made of."""
     started = await api.start({"source": image_source})
-    await api.execute("UPDATE imports SET created_at = now() - interval '1 day', due_at = now() - interval '10 minutes'")
+    await api.execute(
+        "UPDATE imports SET created_at = now() - interval '1 day', due_at = now() - interval '10 minutes'"
+    )
     assert (await api.claim(started["name"])).waited == pytest.approx(600, abs=30)
