@@ -5,9 +5,10 @@ single bytes keeps resetting them.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
 from time import monotonic
-from typing import Any
+from typing import Any, NamedTuple
 
 from shared.concurrency import cancel_all
 from shared.errors import LongshoreError, Side
@@ -24,6 +25,14 @@ CHECK_SECONDS = 0.25
 Advance = Callable[[int], None]
 
 
+class _Look(NamedTuple):
+    """The figures at a moment: bytes moved, and seconds that each side was waited for."""
+
+    at: float
+    moved: int
+    waited: dict[Side, float]
+
+
 class Flow:
     """Who is being waited for, since when, and how much has moved.
 
@@ -33,12 +42,11 @@ class Flow:
     def __init__(self, *, stall_seconds: float | None = None) -> None:
         self._stall_seconds = STALL_SECONDS if stall_seconds is None else stall_seconds
         self._waiting_for = Side.TARGET
-        self._since = self._last_moved = self._window_start = monotonic()
+        self._since = self._last_moved = monotonic()
         self._waited = {Side.SOURCE: 0.0, Side.TARGET: 0.0}
         self._moved = 0
-        # The watcher's: the figures as they were when the current window began.
-        self._waited_before = dict(self._waited)
-        self._moved_before = 0
+        # The watcher's: the figures as they were at each look, back to the beginning of the current window.
+        self._looks = deque([_Look(self._since, 0, dict(self._waited))])
 
     def wait_for(self, side: Side) -> None:
         """Note that from now on this side is being waited for."""
@@ -69,14 +77,15 @@ class Flow:
         now = monotonic()
         if now - max(self._last_moved, self._since) > self._stall_seconds:
             return self._waiting_for
-        if now - self._window_start <= self._stall_seconds:
-            return None
         waited = dict(self._waited)
         waited[self._waiting_for] += now - self._since
-        slowest = max(waited, key=lambda side: waited[side] - self._waited_before[side])
-        dripping = 0 < self._moved - self._moved_before < MIN_BYTES_PER_WINDOW
-        self._window_start, self._waited_before, self._moved_before = now, waited, self._moved
-        return slowest if dripping else None
+        self._looks.append(_Look(now, self._moved, waited))
+        while now - self._looks[1].at >= self._stall_seconds:
+            self._looks.popleft()
+        before = self._looks[0]
+        if now - before.at < self._stall_seconds or not 0 < self._moved - before.moved < MIN_BYTES_PER_WINDOW:
+            return None
+        return max(waited, key=lambda side: waited[side] - before.waited[side])
 
 
 async def unless_stalled(

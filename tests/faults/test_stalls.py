@@ -120,10 +120,12 @@ async def test_a_freeze_is_found(copying: Copying, side: Side, way: Way) -> None
     assert LIMIT * 0.9 < await copying.seconds_to_stall(side, Freeze(way=way, after=MIDDLE)) < LATEST
 
 
-async def test_a_drip_into_the_target_is_found(copying: Copying) -> None:
+@pytest.mark.parametrize(
+    ("side", "way"), [(Side.SOURCE, Way.TO_CLIENT), (Side.TARGET, Way.TO_SERVER)], ids=["source", "target"]
+)
+async def test_a_drip_is_found(copying: Copying, side: Side, way: Way) -> None:
     """A connection that is never silent is found as soon as one that is."""
-    fault = Pace(way=Way.TO_SERVER, after=MIDDLE, rate=DRIP)
-    assert await copying.seconds_to_stall(Side.TARGET, fault) < LATEST
+    assert await copying.seconds_to_stall(side, Pace(way=way, after=MIDDLE, rate=DRIP)) < LATEST
 
 
 async def test_a_target_that_does_not_answer_is_found(copying: Copying) -> None:
