@@ -15,7 +15,7 @@ from deploy.local.image import sha256
 def test_a_small_run_reports_its_bars(tmp_path: Path) -> None:
     """Eight imports end well with their digests right, and the peak is a Python process's."""
     report = tmp_path / "memory.json"
-    command = [sys.executable, "-m", "benchmarks.memory", "--json", report, "--quick", "--load", "1 GiB"]
+    command = [sys.executable, "-m", "benchmarks.memory", "--json", str(report), "--quick", "--load", "1 GiB"]
     subprocess.run(command, cwd=ROOT, check=True, timeout=100, capture_output=True)
     document = json.loads(report.read_text())
     (sample,) = document["samples"]

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from import_worker.passage import WRITE_SIZE, Check, Passage
+from import_worker.passage import PIECE_SIZE, Check, Passage
 from shared.oci.descriptor import Descriptor
 from shared.oci.digest import Digest
 from tests.worker.ends import DictDownload, DictSource
@@ -41,4 +41,4 @@ async def test_a_slow_target_is_seen_to_take_some_of_a_buffer() -> None:
     passage.send_to(write)
     await passage.close()
     assert sum(taken) == len(CONTENT) == passage.taken
-    assert max(taken) == WRITE_SIZE
+    assert max(taken) == PIECE_SIZE
