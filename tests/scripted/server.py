@@ -67,8 +67,10 @@ class Server:
             task.cancel()
         await asyncio.gather(*self._serving, return_exceptions=True)
         for writer in self._writers:
-            # Under TLS a close waits half a minute for a peer that keeps the connection for later.
-            writer.transport.abort()
+            # Under TLS a close waits half a minute for a peer that keeps the connection for later. A transport that has
+            # ended already lacks what abort() needs, in Debian 12's Python.
+            with suppress(AttributeError):
+                writer.transport.abort()
         await self._listening.wait_closed()
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
