@@ -17,8 +17,8 @@ from shared.network.tls import TlsSettings
 
 # Seconds until another address of the host is tried beside the one that does not answer (RFC 8305, section 8).
 HAPPY_EYEBALLS_DELAY = 0.25
-# OpenSSL 3's reason where the connection ended in the middle, for which earlier Pythons have no class of its own.
-ENDED = "UNEXPECTED_EOF_WHILE_READING"
+# The connection ended in the middle of a handshake; Python 3.11.2 takes that for an orderly end.
+ENDED = (ssl.SSLEOFError, ssl.SSLZeroReturnError)
 
 
 class ConnectTimeoutError(TimeoutError):
@@ -72,7 +72,7 @@ class Dialer:
             secured.close()
             if isinstance(error, TimeoutError):
                 raise ConnectTimeoutError from error
-            if isinstance(error, ssl.SSLEOFError) or getattr(error, "reason", None) == ENDED:
+            if isinstance(error, ENDED):
                 # A server that goes away offers nothing to be distrusted.
                 raise ConnectionResetError(errno.ECONNRESET, "the connection was closed in the handshake") from error
             raise
