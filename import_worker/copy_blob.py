@@ -118,8 +118,7 @@ class _BlobCopy:
             self._advance(passage.taken)
 
         try:
-            done = passage.checked and not passage.size
-            upload, _ = await both(self._started(), _nothing() if done else passage.open())
+            upload, _ = await both(self._started(), passage.open())
             await unless_stalled(_pass(upload, offset, passage), passage.flow, f"Blob {self._blob.digest}", look)
         finally:
             self._offered = passage.offered
@@ -146,12 +145,8 @@ async def _pass(upload: Upload, offset: int, passage: Passage) -> None:
     """Send what the target has not taken yet; of what it has, only the digest may be open."""
     if passage.size:
         await upload.append(offset, passage)
-    elif not passage.checked:
+    else:
         await run_in_thread(lambda: passage.send_to(_drop), passage.abort)
-
-
-async def _nothing() -> None:
-    """There is nothing to be read any more."""
 
 
 def _drop(_data: memoryview) -> None:

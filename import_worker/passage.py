@@ -70,16 +70,12 @@ class Passage:
         self._tries = 0
         self._broke_at = self._read
 
-    @property
-    def checked(self) -> bool:
-        """Whether the whole blob is known to have its digest."""
-        return self._check.position == self._blob.size
-
     async def open(self) -> None:
-        """Open the download, so that no upload begins without one."""
-        self.flow.wait_for(Side.SOURCE)
-        await self._open()
-        self.flow.wait_for(Side.TARGET)
+        """Open the download, so that no upload begins without one; not where nothing is left to be read."""
+        if self._read < self._blob.size:
+            self.flow.wait_for(Side.SOURCE)
+            await self._open()
+            self.flow.wait_for(Side.TARGET)
 
     async def close(self) -> None:
         await self._stack.aclose()
