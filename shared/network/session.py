@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import cache
 from importlib import metadata
 
 import aiohttp
@@ -86,8 +87,12 @@ def user_agent() -> str:
     return f"longshore/{product_version()}"
 
 
+@cache
 def product_version() -> str:
-    """Return the version; a source tree that was never installed has none, which is written as 0."""
+    """Return the version; a source tree that was never installed has none, which is written as 0.
+
+    It is looked up on disk, and stands in every request's head.
+    """
     try:
         return metadata.version("longshore")
     except metadata.PackageNotFoundError:
