@@ -1,11 +1,10 @@
 """Registries that are limited, and processes that share what they know of it."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 
 import pytest
-import stamina
 
 from shared.db.database import Database, open_database
 from shared.errors import Side
@@ -13,22 +12,11 @@ from shared.network.policy import NetworkPolicy
 from shared.registry.client import Registries, open_registries
 from shared.registry.limits.fleet import FleetLimits
 from shared.registry.limits.limits import Limits
-from shared.registry.retry import ATTEMPTS
+from tests.registry.fixtures import hostile, no_waits
 from tests.registry.hostile import HostileRegistry
 
-
-@pytest.fixture(autouse=True)
-def no_waits() -> Iterator[None]:
-    """Retries as in production, without the pauses between them."""
-    stamina.set_testing(True, attempts=ATTEMPTS, cap=True)
-    yield
-    stamina.set_testing(False)
-
-
-@pytest.fixture
-async def hostile() -> AsyncIterator[HostileRegistry]:
-    async with HostileRegistry().running() as server:
-        yield server
+# Not its own, but there for the tests of this folder.
+__all__ = ("hostile", "no_waits")
 
 
 @pytest.fixture

@@ -15,10 +15,13 @@ from deploy.local.stack import Scratch, Tls, TokenAuth
 from shared.errors import Side
 from shared.network.policy import NetworkPolicy
 from shared.registry.client import Registries, open_registries
-from shared.registry.retry import ATTEMPTS
 from tests.registry.certificates import Authority
+from tests.registry.fixtures import hostile, no_waits
 from tests.registry.hostile import HostileRegistry
 from tests.registry.issuer import ISSUER, SERVICE, Issuer
+
+# Not its own, but there for the tests of this folder.
+__all__ = ("hostile", "no_waits")
 
 # On a busy machine an example may take long without being wrong.
 settings.register_profile("no deadline", deadline=None)
@@ -30,24 +33,10 @@ def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEv
     return {"uvloop": uvloop.new_event_loop}
 
 
-@pytest.fixture(autouse=True)
-def no_waits() -> Iterator[None]:
-    """Retries as in production, without the pauses between them."""
-    stamina.set_testing(True, attempts=ATTEMPTS, cap=True)
-    yield
-    stamina.set_testing(False)
-
-
 @pytest.fixture
 def real_waits(no_waits: None) -> None:
     """Pauses as in production, too."""
     stamina.set_testing(False)
-
-
-@pytest.fixture
-async def hostile() -> AsyncIterator[HostileRegistry]:
-    async with HostileRegistry().running() as server:
-        yield server
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import pytest
-import stamina
 from cryptography.fernet import Fernet
 
 from deploy.local.harbor.settings import Settings, User
@@ -16,14 +15,16 @@ from deploy.local.stack import LocalStackError, Registry, Remote, Scratch
 from shared.network.policy import NetworkPolicy
 from shared.oci.digest import Digest
 from shared.registry.credential import Credential
-from shared.registry.retry import ATTEMPTS
 from shared.secret_box import SecretBox
 from shared.settings import SharedSettings, Target
 from shared.target.kind import TargetKind
 from shared.target.management import TargetManagement
 from shared.target.open_target import open_target
 from tests.harbor.conftest import ADMIN, GUEST, MEMBER, PROJECT, StandIn, standing_in
-from tests.registry.hostile import HostileRegistry
+from tests.registry.fixtures import hostile, no_waits
+
+# Not its own, but there for the tests of this folder.
+__all__ = ("hostile", "no_waits")
 
 USERS = (
     User(name=ADMIN.username, password=ADMIN.password, admin=True),
@@ -79,20 +80,6 @@ async def managing(
 ) -> AsyncIterator[TargetManagement]:
     async with open_target(settings_for(host, kind, credential)) as management:
         yield management
-
-
-@pytest.fixture(autouse=True)
-def no_waits() -> Iterator[None]:
-    """Retries as in production, without the pauses between them."""
-    stamina.set_testing(True, attempts=ATTEMPTS, cap=True)
-    yield
-    stamina.set_testing(False)
-
-
-@pytest.fixture
-async def hostile() -> AsyncIterator[HostileRegistry]:
-    async with HostileRegistry().running() as server:
-        yield server
 
 
 @pytest.fixture(scope="session")

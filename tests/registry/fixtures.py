@@ -1,0 +1,23 @@
+"""Fixtures for every folder whose tests meet scripted registries; its conftest.py imports them."""
+
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+import stamina
+
+from shared.registry.retry import ATTEMPTS
+from tests.registry.hostile import HostileRegistry
+
+
+@pytest.fixture(autouse=True)
+def no_waits() -> Iterator[None]:
+    """Retries as in production, without the pauses between them."""
+    stamina.set_testing(True, attempts=ATTEMPTS, cap=True)
+    yield
+    stamina.set_testing(False)
+
+
+@pytest.fixture
+async def hostile() -> AsyncIterator[HostileRegistry]:
+    async with HostileRegistry().running() as server:
+        yield server
