@@ -11,6 +11,7 @@ import uvloop
 
 from deploy.local.stack import Registry, Remote, Scratch, synthetic_layer
 from import_worker.copy_blob import Began, copy_blob
+from import_worker.flow import Advance
 from import_worker.target import RegistryTarget
 from shared.errors import LongshoreError, Side
 from shared.network.policy import NetworkPolicy
@@ -69,6 +70,19 @@ def wait_until_struck(link: Link) -> float:
     return time.monotonic()
 
 
+class Moved:
+    """When the target last took bytes, and how many it had by then."""
+
+    def __init__(self) -> None:
+        self.last = 0.0
+        self._taken = 0
+
+    def to(self, taken: int) -> None:
+        """Take note of how many bytes the target has; fits `Advance`."""
+        if taken > self._taken:
+            self._taken, self.last = taken, time.monotonic()
+
+
 @dataclass
 class Copying:
     """A copy of the layer that is harmed as soon as its upload has begun."""
@@ -78,9 +92,13 @@ class Copying:
     repository: str
 
     async def seconds_to_stall(self, side: Side, fault: Fault) -> float:
-        """Copy until the stall is found, which names the side; return the seconds since the fault's first effect."""
+        """Copy until the stall is found, which names the side; return how long nothing had moved.
+
+        That is since the fault's first effect, or since bytes moved last: buffers on the way still take some.
+        """
         harmed = self.from_source if side is Side.SOURCE else self.to_target
         struck: list[asyncio.Task[float]] = []
+        moved = Moved()
 
         async def began(_address: str) -> None:
             await asyncio.to_thread(harmed.set, fault)
@@ -88,15 +106,15 @@ class Copying:
 
         try:
             with pytest.raises(LongshoreError) as caught:
-                await self._copy(began)
+                await self._copy(began, moved.to)
             found = time.monotonic()
         finally:
             await asyncio.to_thread(harmed.set)
             harmed.reset()
         assert caught.value.code == f"{side}_stalled"
-        return found - await struck[0]
+        return found - max(await struck[0], moved.last)
 
-    async def _copy(self, began: Began) -> None:
+    async def _copy(self, began: Began, advance: Advance) -> None:
         async with AsyncExitStack() as stack:
             hosts = [self.from_source.host, self.to_target.host]
             policy = NetworkPolicy.of(allowed_private=["127.0.0.0/8"], plain_http=hosts)
@@ -104,7 +122,7 @@ class Copying:
             targets = await stack.enter_async_context(open_registries(policy, Side.TARGET))
             source = RegistrySource(sources, Reference(self.from_source.host, "stalls", "1.0"), None)
             target = RegistryTarget(targets.registry(self.to_target.host).repository(self.repository))
-            await copy_blob(BLOB, source, target, kept=None, began=began, advance=lambda _: None)
+            await copy_blob(BLOB, source, target, kept=None, began=began, advance=advance)
 
 
 @pytest.fixture

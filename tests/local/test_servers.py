@@ -79,6 +79,8 @@ def test_rabbitmq_comes_back_after_a_crash_with_its_settings_and_queues(scratch:
         queue = {"name": "q", "vhost": "/", "durable": True, "auto_delete": False, "arguments": {}}
         definitions = {"queues": [queue]}
         manage(rabbitmq, "POST", "definitions", definitions)
+        # RabbitMQ answers while the definition is still in its own memory; this has it written before the crash.
+        rabbitmq.control("eval", "ok = mnesia:sync_log().")
         os.kill(rabbitmq.pid, signal.SIGKILL)
         rabbitmq.process.wait(10)  # type: ignore[union-attr]
         assert not rabbitmq.alive
