@@ -48,21 +48,26 @@ class Settings:
 def read_settings() -> Settings:
     """Read everything; raises SettingsError with a line for each mistake."""
     with reading_environment() as env:
-        shared = read_shared(env)
-        return Settings(
-            shared=shared,
-            host=env.str("API_HOST", "127.0.0.1"),
-            port=env.int("API_PORT", 8080, validate=validate.Range(0, MAX_PORT)),
-            default_project=env.str("DEFAULT_PROJECT", "imports", validate=_project),
-            target_name=env.str("TARGET_NAME", shared.target.host or "", validate=_registry),
-            drop_host_for=_read_dropped(env),
-            lease=env.float("LEASE_SECONDS", 30, validate=validate.Range(MIN_LEASE, MAX_LEASE)),
-            retries=_read_retries(env),
-            oidc=read_oidc(env, shared.source_network),
-            docker_source=env.enum("DOCKER_SOURCE", DockerSource.OFF, enum=DockerSource, by_value=True),
-            referrers=env.bool("IMPORT_REFERRERS", default=True),
-            metrics_port=env.int("METRICS_PORT", None, validate=validate.Range(1, MAX_PORT)),
-        )
+        return settings_from(env)
+
+
+def settings_from(env: FileAwareEnv) -> Settings:
+    """Read everything from an open reader."""
+    shared = read_shared(env)
+    return Settings(
+        shared=shared,
+        host=env.str("API_HOST", "127.0.0.1"),
+        port=env.int("API_PORT", 8080, validate=validate.Range(0, MAX_PORT)),
+        default_project=env.str("DEFAULT_PROJECT", "imports", validate=_project),
+        target_name=env.str("TARGET_NAME", shared.target.host or "", validate=_registry),
+        drop_host_for=_read_dropped(env),
+        lease=env.float("LEASE_SECONDS", 30, validate=validate.Range(MIN_LEASE, MAX_LEASE)),
+        retries=_read_retries(env),
+        oidc=read_oidc(env, shared.source_network),
+        docker_source=env.enum("DOCKER_SOURCE", DockerSource.OFF, enum=DockerSource, by_value=True),
+        referrers=env.bool("IMPORT_REFERRERS", default=True),
+        metrics_port=env.int("METRICS_PORT", None, validate=validate.Range(1, MAX_PORT)),
+    )
 
 
 def read_database_url() -> str:

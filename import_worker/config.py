@@ -41,10 +41,11 @@ class WorkerSettings:
 def read_settings() -> WorkerSettings:
     """Read the environment; raises SettingsError with a line for each mistake."""
     with reading_environment() as env:
-        return _read(env)
+        return settings_from(env)
 
 
-def _read(env: FileAwareEnv) -> WorkerSettings:
+def settings_from(env: FileAwareEnv) -> WorkerSettings:
+    """Read everything from an open reader."""
     few = validate.Range(1, 64)
     return WorkerSettings(
         shared=read_shared(env),
