@@ -36,6 +36,8 @@ missing_packages() {
         echo docker.io
         [ -x /usr/bin/containerd ] || echo containerd
     }
+    # The browser of the console's tests.
+    [ -x /usr/bin/chromium ] || echo chromium
     python3 -c 'import ensurepip, venv' 2>/dev/null || echo python3-venv
 }
 
