@@ -102,7 +102,7 @@ def image_source(source: Source, repository: str) -> str:
 @pytest.fixture
 async def hostile() -> AsyncIterator[HostileRegistry]:
     """A registry that answers what the test tells it to."""
-    async with HostileRegistry().running() as registry:
+    async with HostileRegistry() as registry:
         yield registry
 
 

@@ -26,7 +26,7 @@ MANIFEST = "/v2/app/manifests/1.0"
 @pytest.fixture
 async def target() -> AsyncIterator[HostileRegistry]:
     """The target; it serves what a test says."""
-    async with HostileRegistry().running() as registry:
+    async with HostileRegistry() as registry:
         yield registry
 
 

@@ -18,7 +18,7 @@ LIST = "/v2/team/app/tags/list"
 
 @pytest.fixture
 async def hostile() -> AsyncIterator[HostileRegistry]:
-    async with HostileRegistry().running() as server:
+    async with HostileRegistry() as server:
         yield server
 
 

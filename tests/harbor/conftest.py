@@ -131,7 +131,7 @@ async def harbor(opened: Opener, standin: StandIn) -> Harbor:
 
 @pytest.fixture
 async def hostile() -> AsyncIterator[HostileRegistry]:
-    async with HostileRegistry().running() as server:
+    async with HostileRegistry() as server:
         yield server
 
 

@@ -139,7 +139,7 @@ async def test_only_harbors_own_404_means_gone(against: Harbor, hostile: Hostile
 
 async def test_credentials_do_not_follow_a_redirect(opened: Opener, hostile: HostileRegistry) -> None:
     """They belong to the host that the operator named."""
-    async with HostileRegistry().running() as trap:
+    async with HostileRegistry() as trap:
         trap.on("GET", STATISTICS, harbor_error(401, "UNAUTHORIZED"))
         hostile.on("GET", STATISTICS, Answer(status=302, headers={"Location": f"{trap.url}{STATISTICS}"}))
         harbor = await opened(hostile.host)
@@ -151,7 +151,7 @@ async def test_credentials_do_not_follow_a_redirect(opened: Opener, hostile: Hos
 
 async def test_a_link_to_another_host_is_not_called(against: Harbor, hostile: HostileRegistry) -> None:
     """That there is a next page is believed; where it is, is not."""
-    async with HostileRegistry().running() as trap:
+    async with HostileRegistry() as trap:
         link = f'<{trap.url}/api/v2.0/projects?page=2>; rel="next"'
         hostile.on("GET", PROJECTS, Answer(headers={"Link": link}, body=PAGE), Answer(body=b"[]"))
         assert len([project async for project in against.projects.all()]) == 100
@@ -209,7 +209,7 @@ async def test_silence_is_a_stall(against: Harbor, hostile: HostileRegistry) -> 
 
 
 async def test_nobody_there_is_the_targets_failure(opened: Opener) -> None:
-    async with HostileRegistry().running() as server:
+    async with HostileRegistry() as server:
         host = server.host
     error = await failure(await opened(host))
     assert error.code == "target_unreachable"

@@ -172,7 +172,7 @@ async def test_nothing_left_is_seen_without_being_counted(fleet: Fleet, hostile:
 
 async def test_what_a_storage_says_is_not_about_the_registry(fleet: Fleet, hostile: HostileRegistry) -> None:
     """Behind a redirect there is another server, with its own account of things."""
-    async with HostileRegistry().running() as storage:
+    async with HostileRegistry() as storage:
         fleet.hosts.append(storage.host)
         hostile.on("GET", BLOB_PATH, Answer(status=307, headers={"Location": f"{storage.url}/blob"}))
         spent = {"x-ratelimit-limit": "10", "x-ratelimit-remaining": "0", "x-ratelimit-reset": "600"}

@@ -42,7 +42,7 @@ def real_waits(no_waits: None) -> None:
 @pytest.fixture
 async def other() -> AsyncIterator[HostileRegistry]:
     """A second scripted server: storage, a token service, or a trap."""
-    async with HostileRegistry().running() as server:
+    async with HostileRegistry() as server:
         yield server
 
 

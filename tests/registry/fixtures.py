@@ -19,5 +19,5 @@ def no_waits() -> Iterator[None]:
 
 @pytest.fixture
 async def hostile() -> AsyncIterator[HostileRegistry]:
-    async with HostileRegistry().running() as server:
+    async with HostileRegistry() as server:
         yield server

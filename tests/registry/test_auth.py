@@ -15,8 +15,9 @@ from shared.registry.auth import MAX_TOKEN_SIZE
 from shared.registry.credential import Credential
 from tests.registry.conftest import Opener
 from tests.registry.content import described, manifest_of, noise, pieces, push, read
-from tests.registry.hostile import Answer, Asked, HostileRegistry, error
+from tests.registry.hostile import Answer, HostileRegistry, error
 from tests.registry.issuer import SERVICE, Issuer
+from tests.scripted.asked import Asked
 
 SECRET = "canary-password"
 CREDENTIAL = Credential("alice", SECRET)

@@ -10,7 +10,8 @@ from shared.errors import LongshoreError, Side
 from shared.oci.digest import Digest
 from tests.registry.conftest import Opener
 from tests.registry.content import described, noise, push, read
-from tests.registry.hostile import Answer, Asked, HostileRegistry, error
+from tests.registry.hostile import Answer, HostileRegistry, error
+from tests.scripted.asked import Asked
 
 CONTENT = noise(300_000)
 BLOB = described(CONTENT)

@@ -409,7 +409,7 @@ async def test_a_download_that_waits_can_be_aborted(opened: Opener, hostile: Hos
 @pytest.fixture
 async def secured(authority: Authority) -> AsyncIterator[HostileRegistry]:
     context = authority.server("secured", address="127.0.0.1").context()
-    async with HostileRegistry(context).running() as server:
+    async with HostileRegistry(tls=context) as server:
         server.on("POST", UPLOADS, STARTED)
         yield server
 

@@ -157,7 +157,7 @@ async def test_a_redirect_to_plain_http_needs_a_listed_host(
 async def test_https_never_leads_to_http(opened: Opener, hostile: HostileRegistry, authority: Authority) -> None:
     """Not even to a listed host: what was asked for under TLS stays under TLS."""
     context: ssl.SSLContext = authority.server("downgrading").context()
-    async with HostileRegistry(context).running() as secure:
+    async with HostileRegistry(tls=context) as secure:
         secure.on("GET", PATH, to(f"{hostile.url}/store"))
         policy = NetworkPolicy.of(
             allowed_private=["127.0.0.0/8"],

@@ -59,7 +59,7 @@ async def test_an_authority_of_one_host_is_none_for_another(
 async def test_a_certificate_for_another_host_is_not_trusted(opened: Opener, authority: Authority) -> None:
     """The right authority is not enough."""
     context = authority.server("elsewhere", address="127.0.0.9").context()
-    async with HostileRegistry(context).running() as server:
+    async with HostileRegistry(tls=context) as server:
         registries = await opened(policy(trusted={server.host: str(authority.file)}))
         with pytest.raises(LongshoreError) as caught:
             await registries.registry(server.host).ping()
@@ -70,7 +70,7 @@ async def test_a_certificate_for_another_host_is_not_trusted(opened: Opener, aut
 async def test_an_expired_certificate_is_not_trusted(opened: Opener, authority: Authority) -> None:
     """And the error says that it is only that."""
     context = authority.server("expired", ends=dt.timedelta(days=-1)).context()
-    async with HostileRegistry(context).running() as server:
+    async with HostileRegistry(tls=context) as server:
         registries = await opened(policy(trusted={server.host: str(authority.file)}))
         with pytest.raises(LongshoreError) as caught:
             await registries.registry(server.host).ping()
@@ -80,7 +80,7 @@ async def test_an_expired_certificate_is_not_trusted(opened: Opener, authority: 
 
 async def test_a_self_signed_certificate_is_not_trusted(opened: Opener, authority: Authority) -> None:
     """Neither by itself nor beside an authority; the words say what it is."""
-    async with HostileRegistry(authority.self_signed_server("alone").context()).running() as server:
+    async with HostileRegistry(tls=authority.self_signed_server("alone").context()) as server:
         for trusted in ({}, {server.host: str(authority.file)}):
             with pytest.raises(LongshoreError) as caught:
                 await (await opened(policy(trusted=trusted))).registry(server.host).ping()

@@ -10,7 +10,7 @@ class Asked:
     """One request. Header names are in lower case; `at` is on the monotonic clock, in seconds.
 
     It is recorded when its head has arrived: `received` grows with its body's bytes, and `complete` says whether all
-    of them have come.
+    of them have come. `body` is for servers that keep it.
     """
 
     method: str
@@ -20,6 +20,7 @@ class Asked:
     at: float
     received: int = 0
     complete: bool = False
+    body: bytes = b""
 
     @property
     def path(self) -> str:

@@ -39,6 +39,11 @@ class Server:
         return f"{'https' if self._tls else 'http'}://{self.host}"
 
     @property
+    def open_connections(self) -> int:
+        """How many clients have not gone away."""
+        return len(self._serving)
+
+    @property
     def sent(self) -> dict[int, int]:
         """Bytes sent on each connection, by its number."""
         return {connection.number: connection.sent for connection in self._links}

@@ -10,7 +10,8 @@ from shared.errors import LongshoreError, Side
 from shared.network.policy import NetworkPolicy
 from shared.registry.client import open_registries
 from shared.registry.tag_list import MAX_PAGES
-from tests.registry.hostile import Answer, Asked, HostileRegistry, error
+from tests.registry.hostile import Answer, HostileRegistry, error
+from tests.scripted.asked import Asked
 
 PATH = "/v2/team/app/tags/list"
 

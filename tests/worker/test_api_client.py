@@ -33,7 +33,7 @@ REPORTS = {
 async def send(answer: Answer, state: ReportedState) -> None:
     """Send a report of this state to an API that gives this answer."""
     report = ProgressReport(attempt=1, sequence=1, state=state, **REPORTS[state])  # type: ignore[arg-type]
-    async with HostileRegistry().running() as api, open_api_client(api.url, "token") as client:
+    async with HostileRegistry() as api, open_api_client(api.url, "token") as client:
         api.on("PUT", PATH, answer)
         await client.put_progress("app-1.0-x", report)
 
