@@ -88,9 +88,20 @@ class Api(Service):
         """Make an API token; role is user, admin or worker."""
         return self.command("token", "create", "--user", user, "--role", role)
 
-    def request(self, method: str, path: str, token: str | None = None, body: object = None) -> tuple[int, Any]:
-        """Send one request; return the status and the JSON answer, None for an empty one."""
-        connection = http.client.HTTPConnection(LOOPBACK, self.port, timeout=COMMAND_SECONDS)
+    def request(
+        self,
+        method: str,
+        path: str,
+        token: str | None = None,
+        body: object = None,
+        *,
+        seconds: float = COMMAND_SECONDS,
+    ) -> tuple[int, Any]:
+        """Send one request; return the status and the JSON answer, None for an empty one.
+
+        Without a word for `seconds`, TimeoutError is raised.
+        """
+        connection = http.client.HTTPConnection(LOOPBACK, self.port, timeout=seconds)
         headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
         content = None if body is None else json.dumps(body)
         try:

@@ -94,6 +94,13 @@ class Stack:
 
     def start(self) -> Self:
         """Start everything and return when all of it is ready."""
+        self.start_servers()
+        self.api.start()
+        start_together(*(self._new_worker() for _ in range(self._wanted)))
+        return self
+
+    def start_servers(self) -> None:
+        """Start all that is not ours, and make the database ready for the services."""
         # RabbitMQ takes longer than all the rest together.
         with ThreadPoolExecutor(1) as pool:
             broker = pool.submit(self.rabbitmq.start)
@@ -101,9 +108,6 @@ class Stack:
             self.api.prepare_once()
             self._make_tokens()
             broker.result()
-        self.api.start()
-        start_together(*(self._new_worker() for _ in range(self._wanted)))
-        return self
 
     def _make_tokens(self) -> None:
         wanted = {"admin": "admin", "demo": "user", "worker": "worker"}
