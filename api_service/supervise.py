@@ -6,9 +6,11 @@ from contextlib import asynccontextmanager
 
 import structlog
 
+from shared.concurrency import cancel_all
+
 # After a failure that the loop itself did not expect. Seconds.
 RESTART_DELAY = 5.0
-# Between two tries to end a loop. Seconds.
+# Between two tries to end a loop, which has nothing to do on its way out. Seconds.
 CANCEL_INTERVAL = 0.5
 
 _logger = structlog.get_logger(__name__)
@@ -21,14 +23,7 @@ async def running(name: str, loop: Callable[[], Awaitable[None]]) -> AsyncIterat
     try:
         yield
     finally:
-        await _end(task)
-
-
-async def _end(task: asyncio.Task[None]) -> None:
-    """Cancel until it is done: asyncio.wait_for, which libraries use, loses a cancellation now and then (3.11)."""
-    while not task.done():
-        task.cancel()
-        await asyncio.wait({task}, timeout=CANCEL_INTERVAL)
+        await cancel_all([task], interval=CANCEL_INTERVAL)
 
 
 async def _forever(name: str, loop: Callable[[], Awaitable[None]]) -> None:

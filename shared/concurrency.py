@@ -49,10 +49,13 @@ async def run_in_thread(
         raise
 
 
-async def cancel_all(tasks: Sequence["asyncio.Future[Any]"]) -> None:
-    """Cancel those that still run, and wait until all have ended; their outcomes are dropped."""
+async def cancel_all(tasks: Sequence["asyncio.Future[Any]"], *, interval: float = CANCEL_INTERVAL) -> None:
+    """Cancel those that still run, and wait until all have ended; their outcomes are dropped.
+
+    `interval` are the seconds after which those that run on are cancelled again.
+    """
     pending = set(tasks)
     while pending:
         for task in pending:
             task.cancel()
-        _, pending = await asyncio.wait(pending, timeout=CANCEL_INTERVAL)
+        _, pending = await asyncio.wait(pending, timeout=interval)
