@@ -46,7 +46,8 @@ from api_service.metrics.serve import serve_metrics
 from api_service.middlewares.access_log import access_log_middleware
 from api_service.middlewares.auth import auth_middleware
 from api_service.middlewares.errors import errors_middleware
-from api_service.middlewares.request_id import HEADER, request_id_middleware
+from api_service.middlewares.request_id import request_id_middleware
+from api_service.middlewares.tracing import tracing_middleware
 from api_service.notifications import Notifications
 from api_service.openapi.document import describe
 from api_service.openapi.operations import OPERATIONS
@@ -70,6 +71,7 @@ from api_service.token_lookup import TokenLookup
 from shared.db import imports
 from shared.db.database import open_database
 from shared.errors import Side
+from shared.logs import REQUEST_ID_HEADER
 from shared.network.session import open_outgoing, product_version
 from shared.registry.client import open_registries
 from shared.registry.limits.fleet import FleetLimits
@@ -241,7 +243,13 @@ PARTS: Sequence[Part] = (
 def create_app(settings: Settings, parts: Sequence[Part] = PARTS) -> web.Application:
     """Make the application; `parts` start in their order and end in the reverse one."""
     app = web.Application(
-        middlewares=(request_id_middleware, access_log_middleware, errors_middleware, auth_middleware),
+        middlewares=(
+            request_id_middleware,
+            *((tracing_middleware,) if settings.shared.tracing else ()),
+            access_log_middleware,
+            errors_middleware,
+            auth_middleware,
+        ),
         client_max_size=MAX_REPORT_BODY,
     )
     app[SETTINGS] = settings
@@ -261,7 +269,7 @@ def _description() -> bytes:
 
 async def _finish_headers(request: web.Request, response: web.StreamResponse) -> None:
     """Name the request, keep answers out of caches unless they say more, and our libraries' versions to ourselves."""
-    response.headers[HEADER] = request[REQUEST_ID]
+    response.headers[REQUEST_ID_HEADER] = request[REQUEST_ID]
     response.headers.setdefault(hdrs.CACHE_CONTROL, "no-store")
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers.popall(hdrs.SERVER, None)

@@ -11,6 +11,7 @@ from aio_pika.exceptions import CONNECTION_EXCEPTIONS
 
 from shared.messages import WakeUp, dump_wake_up
 from shared.topology import BROKER_TIMEOUT, HEARTBEAT, IMPORTS_QUEUE, declare
+from shared.tracing.spans import TRACEPARENT, Kind, entry, traceparent
 
 CONNECTION_NAME = "longshore-api outbox"
 MESSAGE_TYPE = "import"
@@ -32,8 +33,11 @@ class Broker:
 
     async def publish(self, message: WakeUp) -> None:
         """Return when RabbitMQ has confirmed the message; after an error it may have it all the same."""
-        async with _bounded():
-            await self._exchange.publish(_packed(message), IMPORTS_QUEUE, mandatory=True)
+        values = {"longshore.import": message.import_name, "longshore.reason": message.reason}
+        with entry(f"publish {IMPORTS_QUEUE}", Kind.PRODUCER, message.traceparent, values):
+            packed = _packed(message, traceparent() or message.traceparent)
+            async with _bounded():
+                await self._exchange.publish(packed, IMPORTS_QUEUE, mandatory=True)
 
     def check_open(self) -> None:
         """Raise BrokerUnavailableError where the connection is known to be lost."""
@@ -62,13 +66,13 @@ async def open_broker(url: str) -> AsyncIterator[Broker]:
                 await connection.close()
 
 
-def _packed(message: WakeUp) -> aio_pika.Message:
-    """Make a message that reads well in RabbitMQ's console; it holds no secrets."""
+def _packed(message: WakeUp, place: str | None) -> aio_pika.Message:
+    """Make a message that reads well in RabbitMQ's console; it holds no secrets. `place` is that in its trace."""
     return aio_pika.Message(
         orjson.dumps(dump_wake_up(message), option=orjson.OPT_INDENT_2),
         message_id=message.import_name,
         type=MESSAGE_TYPE,
-        headers={"attempt": message.attempt, "reason": message.reason},
+        headers={"attempt": message.attempt, "reason": message.reason, **({TRACEPARENT: place} if place else {})},
         content_type="application/json",
         content_encoding="utf-8",
         delivery_mode=aio_pika.DeliveryMode.PERSISTENT,

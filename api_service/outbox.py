@@ -112,6 +112,7 @@ def _message(row: OutboxRow) -> WakeUp:
         source=row.source,
         target=row.target,
         requested_by=row.requested_by,
+        traceparent=row.traceparent,
     )
 
 

@@ -7,8 +7,10 @@ from api_service.import_name import new_import_name
 from shared.db import imports, outbox
 from shared.db.database import Connection
 from shared.db.first_import import insert_first_import
+from shared.logs import request_id
 from shared.registry.credential import Credential
 from shared.secret_box import SecretBox
+from shared.tracing.spans import traceparent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +43,8 @@ async def queue_import(connection: Connection, secrets: SecretBox, image_id: int
         credentials=_sealed(secrets, new.credential),
         user=new.user,
         with_referrers=new.with_referrers,
+        request_id=request_id(),
+        traceparent=traceparent(),
     )
     await outbox.add(connection, import_id, reason)
     return name
@@ -64,6 +68,8 @@ async def queue_first_import(
         credentials=_sealed(secrets, new.credential),
         user=new.user,
         with_referrers=new.with_referrers,
+        request_id=request_id(),
+        traceparent=traceparent(),
     )
     return (image_id, name) if image_id else None
 

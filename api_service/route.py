@@ -16,6 +16,8 @@ USERS = frozenset({Role.USER, Role.ADMIN})
 ADMINS = frozenset({Role.ADMIN})
 WORKERS = frozenset({Role.WORKER})
 ANYBODY = frozenset(Role)
+# What logs, figures and traces call whatever strangers write into a path.
+NO_ROUTE = "(none)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,3 +29,9 @@ class Route:
     handler: Handler
     roles: frozenset[Role] | None
     problem_fields: Callable[[str], Mapping[str, Any]] | None = None
+
+
+def template(request: web.Request) -> str:
+    """Return the path of the request's route, as the table of routes has it."""
+    resource = request.match_info.route.resource
+    return resource.canonical if resource else NO_ROUTE

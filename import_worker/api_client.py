@@ -11,7 +11,9 @@ import orjson
 
 from import_worker.reporter import SupersededError
 from shared.errors import LongshoreError
+from shared.logs import REQUEST_ID_HEADER, request_id
 from shared.messages import ProgressReport, ReportedState, dump_report
+from shared.tracing.spans import TRACEPARENT, traceparent
 
 # A report is small and the API answers within five seconds whatever its database does. Seconds.
 REPORT_TIMEOUT = 10.0
@@ -32,11 +34,17 @@ class ApiClient:
     async def put_progress(self, name: str, report: ProgressReport) -> None:
         url = f"{self._url}/api/v1/images:import/{quote(name, safe='')}/progress"
         try:
-            async with self._session.put(url, data=orjson.dumps(dump_report(report))) as response:
+            async with self._session.put(url, data=orjson.dumps(dump_report(report)), headers=_origin()) as response:
                 answer = await response.read()
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise LongshoreError("api_unavailable", f"The API cannot be reached ({type(error).__name__}).") from error
         _judge(response.status, answer, ends=report.state in _ENDS)
+
+
+def _origin() -> dict[str, str]:
+    """Return the headers by which the API's logs and traces know the request that this goes back to."""
+    origin = {REQUEST_ID_HEADER: request_id(), TRACEPARENT: traceparent()}
+    return {name: value for name, value in origin.items() if value}
 
 
 def _judge(status: int, answer: bytes, *, ends: bool) -> None:

@@ -11,6 +11,7 @@ from import_worker.config import WorkerSettings, read_settings
 from import_worker.worker import open_worker
 from shared.logs import set_up_logs
 from shared.settings import SettingsError
+from shared.tracing.switch import traced
 
 
 @click.command()
@@ -23,7 +24,8 @@ def main() -> None:
         click.echo(f"longshore-worker cannot start:\n{error}", err=True)
         sys.exit(2)
     set_up_logs(level=settings.shared.log_level, style=settings.shared.log_style)
-    uvloop.run(_run(settings))
+    with traced("longshore-worker", on=settings.shared.tracing):
+        uvloop.run(_run(settings))
 
 
 async def _run(settings: WorkerSettings) -> None:

@@ -9,6 +9,7 @@ the connection looks alive (after a refused redeclare, for one).
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 import aio_pika
 import orjson
@@ -21,6 +22,7 @@ from import_worker.slots import Slots
 from shared.errors import LongshoreError
 from shared.messages import WakeUp, WakeUpSchema
 from shared.topology import BROKER_TIMEOUT, HEARTBEAT, IMPORTS_QUEUE, declare
+from shared.tracing.spans import TRACEPARENT
 
 # A channel that brought nothing for so long is replaced: RabbitMQ 3.10 can list a consumer that gets nothing (seen
 # after a queue was deleted and declared again at once), and no question about the queue tells. Seconds; the bound on
@@ -152,4 +154,5 @@ def _read(message: AbstractIncomingMessage) -> WakeUp | None:
     except (orjson.JSONDecodeError, ValidationError) as error:
         _log.error("unreadable message", message_id=message.message_id, error=str(error)[:200])
         return None
-    return wake_up
+    place = (message.headers or {}).get(TRACEPARENT)
+    return replace(wake_up, traceparent=place) if isinstance(place, str) else wake_up

@@ -17,6 +17,7 @@ from shared.oci.digest import Digest
 from shared.oci.manifest import Manifest
 from shared.planning.plan import ImportPlan
 from shared.progress import LayerProgress, LayerStatus, Transfer
+from shared.tracing.spans import step
 
 # Asked right before the tag is written; raises where this attempt may no longer write it.
 Fence = Callable[[], Awaitable[None]]
@@ -156,9 +157,11 @@ class ImageCopy:
     async def _copy_blob(self, blob: Descriptor, candidate: str | None) -> None:
         """Make the target hold a blob: it exists, is mounted, brought by another import, or streamed."""
         try:
-            async with self._one_at_a_time[blob.digest]:
-                exists = blob.digest not in self._absent and await self._has_blob(blob)
-                transfer = Transfer.EXISTING if exists else await self._bring(blob, candidate)
+            with step("blob", {"oci.digest": str(blob.digest), "longshore.bytes": blob.size}) as span:
+                async with self._one_at_a_time[blob.digest]:
+                    exists = blob.digest not in self._absent and await self._has_blob(blob)
+                    transfer = Transfer.EXISTING if exists else await self._bring(blob, candidate)
+                span.note({"longshore.transfer": transfer.value})
         except LongshoreError:
             self._show(blob, LayerStatus.FAILED, 0)
             raise
@@ -243,7 +246,7 @@ class ImageCopy:
     async def _put(self, reference: str, manifest: Manifest) -> None:
         """Put a manifest; what it refers to is brought again, once, where the target lost it since it was seen."""
         try:
-            await self._target.put_manifest(reference, manifest)
+            await self._put_one(reference, manifest)
         except LongshoreError as error:
             if error.code != "target_blob_unknown":
                 raise
@@ -254,6 +257,11 @@ class ImageCopy:
             for child in self._plan.manifests:
                 if child.digest in below:
                     await self._put(str(child.digest), child)
+            await self._put_one(reference, manifest)
+
+    async def _put_one(self, reference: str, manifest: Manifest) -> None:
+        values = {"longshore.reference": reference, "oci.digest": str(manifest.digest)}
+        with step("put manifest", {**values, "longshore.bytes": len(manifest.content)}):
             await self._target.put_manifest(reference, manifest)
 
     async def _confirm(self, tag: str) -> None:

@@ -22,6 +22,7 @@ from shared.errors import LongshoreError
 from shared.oci.descriptor import Descriptor
 from shared.oci.digest import Digest
 from shared.progress import LayerProgress, LayerStatus, Transfer
+from shared.tracing.spans import step
 
 # A config, a manifest, a list: entries up to here are read as a whole to see whether they are one. Bytes.
 MAX_DOCUMENT_SIZE = 4 * 1024 * 1024
@@ -110,7 +111,9 @@ class LayerPush:
             return diff_id in self._wanted
 
         try:
-            done = await stream_layer(content, self._target, self._compression, check=check, advance=advance)
+            with step("blob", {"longshore.bytes": entry.size, "longshore.transfer": Transfer.COPIED.value}) as span:
+                done = await stream_layer(content, self._target, self._compression, check=check, advance=advance)
+                span.note({"oci.digest": str(done[1].digest)} if done else {"longshore.left_out": True})
         except LongshoreError:
             show(LayerProgress(size=entry.size, status=LayerStatus.FAILED))
             raise

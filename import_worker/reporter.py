@@ -14,6 +14,7 @@ from shared.errors import LongshoreError
 from shared.messages import ProgressReport, ReportedContent, ReportedError, ReportedState
 from shared.oci.digest import Digest
 from shared.progress import LayerProgress
+from shared.tracing.spans import step
 
 # How often changes are told. Seconds; a person sees no difference below, the API's database would feel it.
 REPORT_INTERVAL = 0.5
@@ -131,7 +132,8 @@ class Reporter:
                 tag_digest=str(tag_digest) if tag_digest else None,
             )
             try:
-                await self._api.put_progress(self._name, report)
+                with step("report", {"longshore.state": state.value, "longshore.sequence": self._sequence}):
+                    await self._api.put_progress(self._name, report)
             except BaseException:
                 self._changed = {**changed, **self._changed}
                 raise

@@ -24,6 +24,7 @@ from shared.oci.platform import Platform
 from shared.planning.make_plan import make_plan
 from shared.planning.plan import ImportPlan
 from shared.planning.referrers import ReferrersSource
+from shared.tracing.spans import Span, step
 
 # What a stopping worker spends on giving an import back. Seconds; the lease runs out by itself otherwise.
 HAND_BACK_TIMEOUT = 5.0
@@ -58,22 +59,26 @@ async def run_import(
 
     Cancelling this gives the import back for another worker. Nothing but that cancellation is raised.
     """
-    structlog.contextvars.bind_contextvars(import_name=claimed.name, attempt=claimed.attempt)
+    structlog.contextvars.bind_contextvars(
+        import_name=claimed.name, attempt=claimed.attempt, request_id=claimed.request_id
+    )
     _log.info("import started", source=claimed.source)
-    try:
-        content = await _while_reporting(claimed, open_ends, reporter, layers)
-        await reporter.ready(content)
-        _log.info("import ready", digest=content.digest, size=content.size)
-    except SupersededError:
-        _log.info("import taken away")
-    except asyncio.CancelledError:
-        await _hand_back(reporter)
-        raise
-    except LongshoreError as error:
-        await _report_failure(reporter, error)
-    except Exception:  # noqa: BLE001 - a defect ends this import with a code, not the worker
-        _log.exception("import failed unexpectedly")
-        await _report_failure(reporter, LongshoreError("internal_error", "The worker failed; its log has the cause."))
+    with step("attempt", {"longshore.attempt": claimed.attempt, "longshore.source": claimed.source}) as span:
+        try:
+            content = await _while_reporting(claimed, open_ends, reporter, layers)
+            await reporter.ready(content)
+            _log.info("import ready", digest=content.digest, size=content.size)
+        except SupersededError:
+            _log.info("import taken away")
+        except asyncio.CancelledError:
+            await _hand_back(reporter)
+            raise
+        except LongshoreError as error:
+            await _report_failure(reporter, error, span)
+        except Exception:  # noqa: BLE001 - a defect ends this import with a code, not the worker
+            _log.exception("import failed unexpectedly")
+            defect = LongshoreError("internal_error", "The worker failed; its log has the cause.")
+            await _report_failure(reporter, defect, span)
 
 
 async def _while_reporting(
@@ -93,8 +98,10 @@ async def _while_reporting(
 
 async def _copy(claimed: ClaimedImport, ends: Ends, reporter: Reporter, layers: int) -> ReportedContent:
     await ends.check_welcome()
-    planned = await _plan(claimed, ends, reporter)
-    plan = planned.plan
+    with step("plan") as span:
+        planned = await _plan(claimed, ends, reporter)
+        plan = planned.plan
+        span.note({"longshore.blobs": len(plan.blobs), "longshore.bytes": plan.size})
     referrers = _referrers(claimed, plan, ends)
     copy = ImageCopy(
         plan,
@@ -169,7 +176,8 @@ def _content(plan: ImportPlan, referrers: ReferrersCopy | None) -> ReportedConte
     )
 
 
-async def _report_failure(reporter: Reporter, error: LongshoreError) -> None:
+async def _report_failure(reporter: Reporter, error: LongshoreError, span: Span) -> None:
+    span.fail(error.code, error.detail)
     _log.warning("attempt failed", error=str(error))
     try:
         await reporter.failed(error)

@@ -38,6 +38,7 @@ from shared.registry.repository import Repository
 from shared.registry.source import RegistrySource
 from shared.target.management import TargetManagement
 from shared.target.open_target import open_target
+from shared.tracing.spans import Kind, entry
 
 # Claims and the blob ledger are short statements; one connection each for a few imports at a time.
 DATABASE_CONNECTIONS = 4
@@ -92,19 +93,24 @@ class Worker:
         """Claim the import and start it; False where there is nothing to claim."""
         if self._stopping:
             raise asyncio.CancelledError
-        async with self._database.connection() as connection:
-            claimed = await claim(
-                connection, wake_up.import_name, worker=self._settings.name, lease=self._settings.lease
-            )
-        if claimed is None:
-            return False
+        told = {"longshore.import": wake_up.import_name, "longshore.worker": self._settings.name}
+        with entry("claim import", Kind.CONSUMER, wake_up.traceparent, told) as span:
+            async with self._database.connection() as connection:
+                claimed = await claim(
+                    connection, wake_up.import_name, worker=self._settings.name, lease=self._settings.lease
+                )
+            span.note({"longshore.claimed": claimed is not None})
+            if claimed:
+                self._start(claimed)
+        return claimed is not None
+
+    def _start(self, claimed: ClaimedImport) -> None:
         metrics.claimed(claimed.waited)
         heartbeat = self._settings.lease / REPORTS_PER_LEASE
         reporter = Reporter(self._api, claimed.name, claimed.attempt, heartbeat=heartbeat)
         self.slots.start(
             run_import(claimed, self._open_ends, reporter, layers=self._settings.layers), name=claimed.name
         )
-        return True
 
     def _open_ends(self, claimed: ClaimedImport) -> Ends:
         settings = self._settings.shared.target

@@ -5,6 +5,8 @@ import sys
 
 import structlog
 
+# By which clients and services name a request to each other.
+REQUEST_ID_HEADER = "X-Request-ID"
 # Chatty at INFO, and nothing that an operator acts on.
 _QUIET = ("aiohttp.access", "asyncio", "stamina")
 # They call every try to reach RabbitMQ an error, with a traceback; the services say once that it is away, and why.
@@ -42,6 +44,11 @@ def set_up_logs(*, level: str, style: str) -> None:
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelName(level)))
     for name in _SILENT:
         logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
+def request_id() -> str | None:
+    """Return the id of the request that this task works for, as its log lines have it."""
+    return structlog.contextvars.get_contextvars().get("request_id")
 
 
 def _renderers(style: str) -> list[structlog.typing.Processor]:

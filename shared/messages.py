@@ -25,7 +25,10 @@ MAX_INT32 = 2**31 - 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WakeUp:
-    """Tells a worker to look at one import; all else in it is for people who read the queue."""
+    """Tells a worker to look at one import; all else in it is for people who read the queue.
+
+    `traceparent` travels as a header, and says whose trace the wake-up belongs to.
+    """
 
     import_name: str
     reason: str
@@ -33,6 +36,7 @@ class WakeUp:
     source: str
     target: str
     requested_by: str
+    traceparent: str | None = None
 
 
 class ReportedState(StrEnum):

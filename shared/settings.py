@@ -14,6 +14,7 @@ from shared.oci.reference import normal_registry
 from shared.registry.client import Credential
 from shared.secret_box import SecretBox
 from shared.target.kind import TargetKind
+from shared.tracing.settings import read_tracing
 
 
 class SettingsError(Exception):
@@ -41,6 +42,7 @@ class SharedSettings:
     target_network: NetworkPolicy
     log_style: str
     log_level: str
+    tracing: bool = False
 
 
 @contextmanager
@@ -85,6 +87,7 @@ def read_shared(env: FileAwareEnv) -> SharedSettings:
         ),
         log_style=env.str("LOG_FORMAT", "json", validate=validate.OneOf(("json", "console"))),
         log_level=env.str("LOG_LEVEL", "INFO", validate=validate.OneOf(("DEBUG", "INFO", "WARNING", "ERROR"))),
+        tracing=read_tracing(env),
     )
 
 

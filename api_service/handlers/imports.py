@@ -5,7 +5,7 @@ from aiohttp import web
 from api_service.answers import json_answer
 from api_service.import_name import is_import_name
 from api_service.import_request import ImportRequest
-from api_service.keys import DRY_RUN, IDENTITY, IMPORTER, NOTIFICATIONS, REPORTING
+from api_service.keys import DRY_RUN, IDENTITY, IMPORT_NAME, IMPORTER, NOTIFICATIONS, REPORTING
 from api_service.parsing import MAX_REPORT_BODY, read_body
 from api_service.schemas import ImportSchema
 from shared.db import outbox
@@ -23,6 +23,7 @@ async def import_handler(request: web.Request) -> web.Response:
     if wanted.dry_run:
         return json_answer(await request.app[DRY_RUN].preview(wanted, request[IDENTITY]))
     answer = await request.app[IMPORTER].start(wanted, request[IDENTITY])
+    request[IMPORT_NAME] = answer.name
     request.app[NOTIFICATIONS].hint(outbox.CHANNEL)
     return json_answer(answer.to_json())
 
@@ -32,6 +33,7 @@ async def progress_handler(request: web.Request) -> web.Response:
     name = request.match_info["name"]
     if not is_import_name(name):
         raise LongshoreError("import_not_found", "No import can have this name.")
+    request[IMPORT_NAME] = name
     report: ProgressReport = await read_body(request, _REPORT, limit=MAX_REPORT_BODY)
     action = await request.app[REPORTING].take(name, report)
     request.app[NOTIFICATIONS].hint(outbox.CHANNEL)

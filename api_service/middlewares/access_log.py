@@ -8,13 +8,12 @@ import time
 import structlog
 from aiohttp import web
 
-from api_service.keys import IDENTITY, PROBLEM_CODE
+from api_service.keys import IDENTITY, IMPORT_NAME, PROBLEM_CODE
 from api_service.metrics import events
-from api_service.route import Handler
+from api_service.route import NO_ROUTE, Handler, template
 
 # Asked every few seconds by machines; logged only where the answer is bad news.
 _PROBES = frozenset({"/healthz", "/readyz"})
-NO_ROUTE = "(none)"
 
 _logger = structlog.get_logger("api_service.access")
 
@@ -36,15 +35,14 @@ async def access_log_middleware(request: web.Request, handler: Handler) -> web.S
 
 def _count(request: web.Request, status: int, seconds: float | None) -> None:
     """Count the route's template, and no method but those of routes: whatever strangers send has one name here."""
-    resource = request.match_info.route.resource
-    method, route = (request.method, resource.canonical) if resource else (NO_ROUTE, NO_ROUTE)
+    route = template(request)
+    method = NO_ROUTE if route == NO_ROUTE else request.method
     events.request_answered(method, route, status, seconds)
 
 
 def _log(request: web.Request, status: int, seconds: float) -> None:
     """Log the route's template, not the path: what strangers write into a path has no place in a log."""
-    resource = request.match_info.route.resource
-    route = resource.canonical if resource else NO_ROUTE
+    route = template(request)
     write = _logger.debug if route in _PROBES and status < 400 else _logger.info  # noqa: PLR2004 - a class of statuses
     identity = request.get(IDENTITY)
     write(
@@ -55,5 +53,6 @@ def _log(request: web.Request, status: int, seconds: float) -> None:
         ms=round(seconds * 1000, 1),
         user=identity.user if identity else None,
         code=request.get(PROBLEM_CODE),
+        import_name=request.get(IMPORT_NAME),
         remote=request.remote,
     )

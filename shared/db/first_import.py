@@ -17,6 +17,8 @@ async def insert_first_import(
     credentials: bytes | None,
     user: str,
     with_referrers: bool,
+    request_id: str | None = None,
+    traceparent: str | None = None,
 ) -> int | None:
     """Return the new image's id; None, and nothing written, where this target exists already.
 
@@ -31,8 +33,9 @@ async def insert_first_import(
             RETURNING id
         ), import AS (
             INSERT INTO imports
-                (name, image_id, state, source, source_digest, platforms, credentials, requested_by, with_referrers)
-            SELECT $5, id, 'queued', $6, $7, $8, $9, $10, $11 FROM image
+                (name, image_id, state, source, source_digest, platforms, credentials, requested_by, with_referrers,
+                 request_id, traceparent)
+            SELECT $5, id, 'queued', $6, $7, $8, $9, $10, $11, $12, $13 FROM image
             RETURNING id
         ), told AS (
             INSERT INTO outbox (import_id, reason) SELECT id, 'requested' FROM import
@@ -40,6 +43,6 @@ async def insert_first_import(
         SELECT id FROM image
         """,
         *(registry_host, repository, tag, description, name, source, source_digest, list(platforms), credentials, user),
-        with_referrers,
+        *(with_referrers, request_id, traceparent),
     )
     return new_id

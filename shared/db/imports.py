@@ -56,7 +56,8 @@ class Import:
 class ClaimedImport:
     """What a worker gets with a claim. `credentials` are still encrypted; `attempt` is the fence.
 
-    `waited` are the seconds for which the import could have been claimed.
+    `request_id` is that of the request that the import comes from. `waited` are the seconds for which the import could
+    have been claimed.
     """
 
     name: str
@@ -68,6 +69,7 @@ class ClaimedImport:
     repository: str
     tag: str
     with_referrers: bool = True
+    request_id: str | None = None
     waited: float = field(default=0.0, compare=False)
 
 
@@ -104,13 +106,16 @@ async def insert_import(
     credentials: bytes | None,
     user: str,
     with_referrers: bool = True,
+    request_id: str | None = None,
+    traceparent: str | None = None,
 ) -> int:
     """Add a queued import and return its id. The image's row must be locked, or be new."""
     new_id: int = await connection.fetchval(
         """
         INSERT INTO imports
-            (name, image_id, state, source, source_digest, platforms, credentials, requested_by, with_referrers)
-        VALUES ($1, $2, 'queued', $3, $4, $5, $6, $7, $8)
+            (name, image_id, state, source, source_digest, platforms, credentials, requested_by, with_referrers,
+             request_id, traceparent)
+        VALUES ($1, $2, 'queued', $3, $4, $5, $6, $7, $8, $9, $10)
         RETURNING id
         """,
         name,
@@ -121,6 +126,8 @@ async def insert_import(
         credentials,
         user,
         with_referrers,
+        request_id,
+        traceparent,
     )
     return new_id
 
@@ -191,7 +198,7 @@ async def claim(connection: Connection, name: str, *, worker: str, lease: float)
         WHERE imports.name = $1 AND images.id = imports.image_id
           AND imports.state IN ('queued', 'waiting') AND imports.due_at <= now()
         RETURNING imports.name, imports.attempt, imports.source, imports.source_digest, imports.platforms,
-                  imports.credentials, imports.with_referrers, images.repository, images.tag,
+                  imports.credentials, imports.with_referrers, imports.request_id, images.repository, images.tag,
                   extract(epoch FROM now() - imports.due_at)::float8 AS waited
         """,
         name,

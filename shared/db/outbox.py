@@ -20,6 +20,7 @@ class OutboxRow:
     source: str
     target: str
     requested_by: str
+    traceparent: str | None = None
 
 
 async def add(connection: Connection, import_id: int, reason: str, *, delay: float = 0) -> None:
@@ -37,7 +38,8 @@ async def lock_due(connection: Connection, limit: int) -> list[OutboxRow]:
     rows = await connection.fetch(
         """
         SELECT outbox.id, imports.name AS import_name, imports.attempt, outbox.reason, imports.source,
-               images.repository || ':' || images.tag AS target, imports.requested_by
+               images.repository || ':' || images.tag AS target, imports.requested_by,
+               imports.traceparent
         FROM outbox JOIN imports ON imports.id = outbox.import_id JOIN images ON images.id = imports.image_id
         WHERE outbox.published_at IS NULL AND outbox.due_at <= now()
         ORDER BY outbox.due_at, outbox.id LIMIT $1

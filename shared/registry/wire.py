@@ -17,6 +17,7 @@ from shared.registry.failures import Failure
 from shared.registry.locations import origin, redirect_target
 from shared.registry.network_errors import CAUGHT, translated
 from shared.registry.request import Reply, Request, authority
+from shared.tracing.spans import Kind, Values, step
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 # Redirects of one request; registries use one, to their storage.
@@ -58,12 +59,14 @@ class Wire:
 
     @asynccontextmanager
     async def _exchange(self, request: Request, url: URL, authorization: str | None) -> AsyncIterator[Response]:
-        response = await self._send(request, url, authorization)
-        try:
-            yield response
-        finally:
-            # The client closes a connection with half an answer or half a body in it, and keeps any other.
-            response.release()
+        with step(f"{request.method} {request.subject.name.lower()}", _told(request, url), kind=Kind.CLIENT) as span:
+            response = await self._send(request, url, authorization)
+            span.note({"http.response.status_code": response.status})
+            try:
+                yield response
+            finally:
+                # The client closes a connection with half an answer or half a body in it, and keeps any other.
+                response.release()
 
     async def _send(self, request: Request, url: URL, authorization: str | None) -> Response:
         headers = {**request.headers, "Authorization": authorization} if authorization else request.headers
@@ -89,6 +92,11 @@ class Wire:
         fields = (default_headers() | dict(headers)).items()
         body = cast("BulkBody | None", request.body)
         return await self.outgoing.bulk.request(BulkRequest(method=request.method, url=url, fields=fields, body=body))
+
+
+def _told(request: Request, url: URL) -> Values:
+    """Return what a trace says of a request; an address beyond its host may hold a signature."""
+    return {"http.request.method": request.method, "server.address": authority(url), "longshore.step": request.step}
 
 
 def _sendable(request: Request) -> Any:

@@ -1,0 +1,109 @@
+"""Steps as OpenTelemetry's spans, sent to a collector. The only module that knows the library, which is an extra."""
+
+import asyncio
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+
+from opentelemetry import trace
+from opentelemetry.context import Context
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.resources import SERVICE_NAME, SERVICE_VERSION, OTELResourceDetector, Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.trace import SpanKind, StatusCode
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+from shared.errors import LongshoreError
+from shared.network.session import product_version
+from shared.tracing.spans import TRACEPARENT, UNTOLD, Kind, Span, Values, record_with
+
+# What a stopping process waits for its last spans to be sent. Seconds; the library itself would wait for thirty.
+FLUSH_TIMEOUT = 3.0
+
+_KINDS = {kind: SpanKind[kind.name] for kind in Kind}
+_PLACE = TraceContextTextMapPropagator()
+# It quotes what it cannot read of OTEL_EXPORTER_OTLP_HEADERS, which holds tokens.
+_TELLS_SECRETS = "opentelemetry.util.re"
+
+
+@contextmanager
+def exporting(service: str) -> Iterator[None]:
+    """Send what is recorded inside the block, from a thread, as the library's own OTEL_* variables say."""
+    logging.getLogger(_TELLS_SECRETS).setLevel(logging.CRITICAL)
+    known = Resource({SERVICE_NAME: service, SERVICE_VERSION: product_version()})
+    resource = Resource.create().merge(known).merge(OTELResourceDetector().detect())
+    provider = TracerProvider(resource=resource, shutdown_on_exit=False)
+    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+    record_with(OtelTracer(provider))
+    try:
+        yield
+    finally:
+        record_with(None)
+        # In a thread that may be left behind: a collector that is away must not hold a stop up.
+        flushing = threading.Thread(target=provider.shutdown, daemon=True)
+        flushing.start()
+        flushing.join(FLUSH_TIMEOUT)
+
+
+class OtelTracer:
+    """Fits `spans.Tracer`."""
+
+    def __init__(self, provider: TracerProvider) -> None:
+        self._tracer = provider.get_tracer("longshore", product_version())
+
+    def entry(self, name: str, kind: Kind, parent: str | None, values: Values) -> AbstractContextManager[Span]:
+        place = _PLACE.extract({TRACEPARENT: parent} if parent else {}, Context())
+        return self._span(name, kind, values, place)
+
+    def step(self, name: str, kind: Kind, values: Values) -> AbstractContextManager[Span]:
+        if not trace.get_current_span().get_span_context().is_valid:
+            return UNTOLD
+        return self._span(name, kind, values, None)
+
+    def traceparent(self) -> str | None:
+        carrier: dict[str, str] = {}
+        _PLACE.inject(carrier)
+        return carrier.get(TRACEPARENT)
+
+    @contextmanager
+    def _span(self, name: str, kind: Kind, values: Values, place: Context | None) -> Iterator[Span]:
+        span = self._tracer.start_span(name, place, _KINDS[kind], values)
+        told = _OtelSpan(span)
+        try:
+            # What is done while an answer is open is no part of its request.
+            with nullcontext() if kind is Kind.CLIENT else _current(span):
+                yield told
+        except BaseException as error:
+            _tell(told, error)
+            raise
+        finally:
+            span.end()
+
+
+class _OtelSpan:
+    def __init__(self, span: trace.Span) -> None:
+        self._span = span
+
+    def note(self, values: Values) -> None:
+        self._span.set_attributes(values)
+
+    def fail(self, code: str, detail: str = "") -> None:
+        self._span.set_attribute("error.type", code)
+        self._span.set_status(StatusCode.ERROR, detail or code)
+
+
+def _current(span: trace.Span) -> AbstractContextManager[object]:
+    # By itself it would write an exception's text and trace, whatever may be in them.
+    return trace.use_span(span, record_exception=False, set_status_on_exception=False)
+
+
+def _tell(span: Span, error: BaseException) -> None:
+    """Say how the step ended: in our own errors there is nothing secret; of others the kind is all that is told."""
+    if isinstance(error, LongshoreError):
+        span.fail(error.code, error.detail)
+    elif isinstance(error, asyncio.CancelledError | GeneratorExit):
+        span.note({"longshore.cancelled": True})
+    else:
+        span.fail(type(error).__name__)

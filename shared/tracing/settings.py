@@ -1,0 +1,28 @@
+"""Whether steps are recorded: off unless the standard OTEL_* variables name a collector."""
+
+from importlib.util import find_spec
+
+from environs import FileAwareEnv
+from marshmallow import validate
+
+_LIBRARY = "opentelemetry"
+_PROTOCOL = "http/protobuf"
+_ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+_PROTOCOLS = ("OTEL_EXPORTER_OTLP_PROTOCOL", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL")
+_OTLP, _NO_EXPORTER = "otlp", "none"
+
+
+def read_tracing(env: FileAwareEnv) -> bool:
+    """Tell whether to trace; the rest of the variables is read by OpenTelemetry's own library.
+
+    Raises ValueError where its library is to be used and not installed.
+    """
+    endpoints = [env.str(name, "") for name in _ENDPOINTS]
+    exporter = env.str("OTEL_TRACES_EXPORTER", "", validate=validate.OneOf(("", _OTLP, _NO_EXPORTER)))
+    wanted = exporter != _NO_EXPORTER and (any(endpoints) or exporter == _OTLP)
+    on = wanted and not env.bool("OTEL_SDK_DISABLED", default=False)
+    for name in _PROTOCOLS:
+        env.str(name, _PROTOCOL, validate=validate.OneOf((_PROTOCOL,)) if on else None)
+    if on and find_spec(_LIBRARY) is None:
+        raise ValueError("OTEL_*: tracing needs OpenTelemetry: pip install 'longshore[tracing]'")
+    return on
