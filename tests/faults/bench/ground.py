@@ -30,7 +30,7 @@ from shared.imports import FINAL_STATES, ImportState
 from tests.conftest import manage
 from tests.faults.bench.plant import Plant
 from tests.faults.bench.size import Size
-from tests.faults.bench.wanted import Accepted, Outcome, Wanted
+from tests.faults.bench.wanted import Accepted, Change, Outcome, Wanted
 from tests.faults.link import Link
 
 Value = TypeVar("Value")
@@ -55,6 +55,11 @@ SELECT json_build_object(
     'ends', (SELECT count(*) FROM bench_history
              WHERE import_id = imports.id AND bench_history.state IN ('ready', 'failed', 'cancelled')))
 FROM imports JOIN images ON images.id = image_id ORDER BY imports.id
+"""
+CHANGES = """
+SELECT json_build_object('name', name, 'state', state, 'attempt', attempt, 'failures', failures, 'owner', owner,
+                         'at', extract(epoch FROM at))
+FROM bench_history ORDER BY id
 """
 
 
@@ -91,7 +96,7 @@ class Ground:
         self.database = self._label.replace("-", "_")
         self.database_url = self.plant.clone_database(self.database)
         manage(self.rabbitmq, "PUT", f"vhosts/{self._label}")
-        self.amqp_url = urllib.parse.urljoin(self.rabbitmq.amqp, f"/{self._label}")
+        self.amqp_url = f"{self.rabbitmq.amqp}{self._label}"
         self.target_url = self.target.url
         return self
 
@@ -172,7 +177,7 @@ class Ground:
         image = synthetic_image(f"{self._label} {number}", layers, platforms=("linux/amd64",), index=False)
         Remote.of(self.source).push(repository, "latest", image)
         reference = f"{host or self.source.host}/{repository}:latest"
-        return Wanted(reference=reference, repository=repository, digest=image.digest)
+        return Wanted(reference=reference, repository=repository, image=image)
 
     def ask(self, method: str, path: str, body: object = None, *, api: Api | None = None) -> tuple[int, Any]:
         """Ask an API as a user, once; OSError and HTTPException where it does not answer."""
@@ -208,6 +213,20 @@ class Ground:
         """Return all imports, in the order of their acceptance."""
         documents = map(json.loads, self.sql(OUTCOMES).splitlines())
         return [Outcome(**{**document, "state": ImportState(document["state"])}) for document in documents]
+
+    def changes(self) -> list[Change]:
+        """Return every change of every import's state, in their order."""
+        documents = map(json.loads, self.sql(CHANGES).splitlines())
+        return [Change(**{**document, "state": ImportState(document["state"])}) for document in documents]
+
+    def now(self) -> float:
+        """Return the database's time, Unix seconds."""
+        return float(self.sql("SELECT extract(epoch FROM clock_timestamp())"))
+
+    def running_at(self, worker: Worker) -> list[str]:
+        """Return the names of the imports that this worker has leases of."""
+        owner = worker.settings["WORKER_NAME"]
+        return self.sql(f"SELECT name FROM imports WHERE lease_owner = '{owner}'").splitlines()
 
     def wait_final(self, seconds: float, *, states: Collection[ImportState] = FINAL_STATES) -> list[Outcome]:
         """Return all imports as soon as each is in one of these states, or after so long, whatever they are."""

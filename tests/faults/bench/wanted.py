@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from deploy.local.stack import Image
 from shared.imports import FINAL_STATES, ImportState
 
 
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
-    """An image in the source; `reference` is what a request names, `digest` what its tag points to."""
+    """An image in the source; `reference` is what a request names."""
 
     reference: str
     repository: str
-    digest: str
+    image: Image = field(repr=False)
+
+    @property
+    def digest(self) -> str:
+        """What its tag points to."""
+        return self.image.digest
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,3 +55,15 @@ class Outcome:
     @property
     def final(self) -> bool:
         return self.state in FINAL_STATES
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """One change of an import's state, as the database wrote it down; `at` is its own clock, Unix seconds."""
+
+    name: str
+    state: ImportState
+    attempt: int
+    failures: int
+    owner: str | None
+    at: float
