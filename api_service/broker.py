@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass
 
 import aio_pika
 import orjson
@@ -19,6 +20,14 @@ MESSAGE_TYPE = "import"
 
 class BrokerUnavailableError(Exception):
     """RabbitMQ cannot be reached, does not answer in time, or does not take the message."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueFigures:
+    """What waits in the queue of imports, and how many workers with a free slot listen there."""
+
+    messages: int
+    consumers: int
 
 
 class Broker:
@@ -44,10 +53,12 @@ class Broker:
         if self._channel.is_closed:
             raise BrokerUnavailableError("the connection was lost")
 
-    async def check(self) -> None:
-        """Ask for the queue, as a sign of life."""
+    async def check(self) -> QueueFigures:
+        """Ask for the queue, as a sign of life, and tell what it says of itself."""
         async with _bounded():
-            await self._channel.get_queue(IMPORTS_QUEUE)
+            queue = await self._channel.declare_queue(IMPORTS_QUEUE, passive=True)
+        told = queue.declaration_result
+        return QueueFigures(messages=told.message_count or 0, consumers=told.consumer_count or 0)
 
 
 @asynccontextmanager

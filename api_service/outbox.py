@@ -3,7 +3,7 @@
 import asyncio
 import time
 
-from api_service.broker import Broker, BrokerUnavailableError, open_broker
+from api_service.broker import Broker, BrokerUnavailableError, QueueFigures, open_broker
 from api_service.condition import Condition
 from api_service.notifications import Notifications
 from shared.db import outbox
@@ -38,11 +38,17 @@ class Relay:
         self._broker_condition = Condition("rabbitmq")
         self._database_condition = Condition("outbox")
         self._checked_at = 0.0
+        self._queue: QueueFigures | None = None
 
     @property
     def trouble(self) -> str | None:
         """Why messages do not reach RabbitMQ, None while they do."""
         return self._broker_condition.trouble
+
+    @property
+    def queue(self) -> QueueFigures | None:
+        """What RabbitMQ said of the queue when it was last checked, None while it is away."""
+        return self._queue
 
     async def run(self) -> None:
         """Publish for ever, on a new connection whenever one fails."""
@@ -55,6 +61,7 @@ class Relay:
                     await self._relay(broker)
             except BrokerUnavailableError as error:
                 self._broker_condition.down(error)
+                self._queue, self._checked_at = None, 0.0
             await asyncio.sleep(delay)
             delay = min(2 * delay, LAST_RECONNECT_DELAY)
 
@@ -81,7 +88,7 @@ class Relay:
         broker.check_open()
         now = asyncio.get_running_loop().time()
         if now - self._checked_at >= CHECK_INTERVAL:
-            await broker.check()
+            self._queue = await broker.check()
             self._checked_at = now
 
 

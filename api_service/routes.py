@@ -4,7 +4,18 @@ from collections.abc import Sequence
 
 from aiohttp import hdrs, web
 
-from api_service.handlers import changes, description, health, images, imports, registries, statistics, whoami
+from api_service.console import handlers as console
+from api_service.handlers import (
+    changes,
+    description,
+    health,
+    images,
+    imports,
+    operations,
+    registries,
+    statistics,
+    whoami,
+)
 from api_service.import_request import refusal_fields
 from api_service.keys import ROUTES
 from api_service.route import ADMINS, ANYBODY, PUBLIC, USERS, WORKERS, Route
@@ -12,6 +23,8 @@ from api_service.route import ADMINS, ANYBODY, PUBLIC, USERS, WORKERS, Route
 BASE = "/api/v1"
 
 ALL_ROUTES: Sequence[Route] = (
+    Route(method="GET", path="/", handler=console.page_handler, roles=PUBLIC),
+    Route(method="GET", path="/console/{file}", handler=console.file_handler, roles=PUBLIC),
     Route(method="GET", path="/healthz", handler=health.alive_handler, roles=PUBLIC),
     Route(method="GET", path="/readyz", handler=health.ready_handler, roles=PUBLIC),
     Route(method="GET", path=f"{BASE}/openapi.json", handler=description.document_handler, roles=PUBLIC),
@@ -54,6 +67,7 @@ ALL_ROUTES: Sequence[Route] = (
         problem_fields=refusal_fields,
     ),
     Route(method="GET", path=f"{BASE}/harbor/stats", handler=statistics.stats_handler, roles=USERS),
+    Route(method="GET", path=f"{BASE}/operations", handler=operations.operations_handler, roles=USERS),
     Route(method="GET", path=f"{BASE}/image-registries", handler=registries.list_handler, roles=USERS),
     Route(method="POST", path=f"{BASE}/image-registries", handler=registries.create_handler, roles=ADMINS),
     Route(method="GET", path=f"{BASE}/image-registries/{{id}}", handler=registries.get_handler, roles=ADMINS),

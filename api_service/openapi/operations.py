@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from api_service.openapi import (
     change_operations,
+    console_operations,
     image_operations,
     import_operations,
     registry_operations,
@@ -15,6 +16,8 @@ from api_service.openapi.operation import Operation
 _BASE = "/api/v1"
 
 OPERATIONS: Mapping[tuple[str, str], Operation] = {
+    ("GET", "/"): console_operations.PAGE,
+    ("GET", "/console/{file}"): console_operations.FILE,
     ("GET", "/healthz"): service_operations.ALIVE,
     ("GET", "/readyz"): service_operations.READY,
     ("GET", f"{_BASE}/openapi.json"): service_operations.DOCUMENT,
@@ -26,6 +29,7 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = {
     ("DELETE", f"{_BASE}/images/{{id}}"): change_operations.DELETE,
     ("POST", f"{_BASE}/images/{{id}}/importing:cancel"): change_operations.CANCEL,
     ("POST", f"{_BASE}/images/{{id}}/importing:retry"): change_operations.RETRY,
+    ("GET", f"{_BASE}/operations"): service_operations.OPERATIONS,
     ("GET", f"{_BASE}/harbor/stats"): target_operations.STATISTICS,
     ("GET", f"{_BASE}/images/{{id}}/importing-details"): image_operations.DETAILS,
     ("POST", f"{_BASE}/images:import"): import_operations.START,

@@ -5,6 +5,7 @@ from http import HTTPStatus
 from api_service.openapi.health_answers import AliveSchema, DocumentSchema, ReadinessSchema
 from api_service.openapi.identity_answers import IdentitySchema
 from api_service.openapi.operation import Answer, Operation, codes
+from api_service.openapi.operations_answers import OperationsSchema
 
 _TAG = "service"
 
@@ -17,10 +18,16 @@ ALIVE = Operation(
 READY = Operation(
     id="ready",
     tag=_TAG,
-    summary="Whether every part works",
+    summary="Whether requests are to be sent here, and which parts work",
+    description=(
+        "`degraded`: requests are answered and imports accepted, though RabbitMQ or the target is away; `unready`: the "
+        "database or its schema is; `stopping`: this instance ends soon."
+    ),
     answers=(
-        Answer(description="They do.", schemas=(ReadinessSchema,)),
-        Answer(description="Some do not.", schemas=(ReadinessSchema,), status=HTTPStatus.SERVICE_UNAVAILABLE),
+        Answer(description="`ready` or `degraded`.", schemas=(ReadinessSchema,)),
+        Answer(
+            description="`unready` or `stopping`.", schemas=(ReadinessSchema,), status=HTTPStatus.SERVICE_UNAVAILABLE
+        ),
     ),
 )
 WHOAMI = Operation(
@@ -29,6 +36,13 @@ WHOAMI = Operation(
     summary="Whom the token stands for",
     description="Open to every role, so that a client can tell a wrong token from one with another role.",
     answers=(Answer(description="The user and the role.", schemas=(IdentitySchema,)),),
+)
+OPERATIONS = Operation(
+    id="getOperations",
+    tag=_TAG,
+    summary="How the queue stands, and who works on it",
+    description="The database's figures are of this moment, RabbitMQ's some seconds old.",
+    answers=(Answer(description="The figures.", schemas=(OperationsSchema,)),),
 )
 DOCUMENT = Operation(
     id="getDescription",

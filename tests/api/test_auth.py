@@ -21,6 +21,8 @@ PEOPLE = {Role.USER, Role.ADMIN}
 
 # Who is let through, route by route, written down a second time: a change in the table of routes shows here.
 ALLOWED: dict[tuple[str, str], set[Role] | None] = {
+    ("GET", "/"): None,
+    ("GET", "/console/{file}"): None,
     ("GET", "/healthz"): None,
     ("GET", "/readyz"): None,
     ("GET", f"{BASE}/openapi.json"): None,
@@ -36,6 +38,7 @@ ALLOWED: dict[tuple[str, str], set[Role] | None] = {
     ("POST", f"{BASE}/images/{{id}}/importing:cancel"): PEOPLE,
     ("POST", f"{BASE}/images/{{id}}/importing:retry"): PEOPLE,
     ("GET", f"{BASE}/harbor/stats"): PEOPLE,
+    ("GET", f"{BASE}/operations"): PEOPLE,
     ("GET", f"{BASE}/image-registries"): PEOPLE,
     ("POST", f"{BASE}/image-registries"): {Role.ADMIN},
     ("GET", f"{BASE}/image-registries/{{id}}"): {Role.ADMIN},

@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
+from api_service.app import relay_part
 from api_service.config import Settings
 from api_service.routes import ALL_ROUTES
 from shared.db.tokens import Role
 from shared.messages import ProgressReport, ReportedError, ReportedState, dump_report
 from tests.api.api import BASE, Answer, Api
-from tests.api.conftest import OpenApi
+from tests.api.conftest import REQUESTS_ONLY, OpenApi
 from tests.api.oidc_issuer import Issuer
 
 UNAUTHENTICATED = (401, "unauthenticated")
@@ -76,6 +77,8 @@ def owners(answer: Any, *, body: Any = None) -> Row:
 
 
 PUBLIC = {
+    ("GET", "/"),
+    ("GET", "/console/{file}"),
     ("GET", "/healthz"),
     ("GET", "/readyz"),
     ("GET", f"{BASE}/openapi.json"),
@@ -101,6 +104,7 @@ TABLE: dict[tuple[str, str], Row] = {
         owner=FORBIDDEN, user=FORBIDDEN, admin=FORBIDDEN, worker=OPEN, body=REPORT
     ),
     ("GET", f"{BASE}/harbor/stats"): people(),
+    ("GET", f"{BASE}/operations"): people(),
     ("GET", f"{BASE}/image-registries"): people(),
     ("POST", f"{BASE}/image-registries"): admins((400, "validation_failed"), body={}),
     ("GET", f"{BASE}/image-registries/{{id}}"): admins((404, "registry_not_found")),
@@ -169,7 +173,7 @@ async def prepare(api: Api, owner: str) -> dict[str, Any]:
 @pytest.fixture
 async def api(open_api: OpenApi, settings: Settings, issuer: Issuer) -> AsyncIterator[Api]:
     mapped = issuer.settings(worker_values=frozenset({"longshore-worker"}))
-    async with open_api(replace(settings, oidc=mapped)) as api:
+    async with open_api(replace(settings, oidc=mapped), (*REQUESTS_ONLY, relay_part)) as api:
         yield api
 
 

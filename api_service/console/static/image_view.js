@@ -1,0 +1,154 @@
+// One image: how its import stands while it stands, what to pull, what it is.
+
+import { api } from "./api.js";
+import { openDeleteDialog } from "./delete_dialog.js";
+import { element, fill, icon } from "./element.js";
+import { AGAIN, CROSS, TRASH } from "./icons.js";
+import { imageFacts } from "./image_facts.js";
+import { openImportDialog } from "./import_dialog.js";
+import { makeLayers } from "./layers.js";
+import { notice } from "./notice.js";
+import { problemBox } from "./problem_box.js";
+import { openRetryDialog } from "./retry_dialog.js";
+import { address, go } from "./route.js";
+import { session } from "./session.js";
+import { statusBadge } from "./status.js";
+import { makeTotal } from "./total.js";
+import { isFinal, watch } from "./watch.js";
+
+const RETRYABLE = new Set(["failed", "cancelled"]);
+
+export function imageView({ argument, signal }) {
+  const view = new ImageView(Number(argument), signal);
+  view.start();
+  return { title: `Image ${argument}`, element: view.element };
+}
+
+class ImageView {
+  #id;
+  #signal;
+  #watching = new AbortController();
+  #image = null;
+  #details = null;
+  #heading = element("div", { class: "heading" }, element("h1", { tabindex: -1 }, "Image"));
+  #actions = element("div", { class: "buttons" });
+  #trouble = element("div");
+  #error = element("div");
+  #facts = element("div");
+  #total = makeTotal();
+  #layers = makeLayers();
+  #progress = element("section", { class: "card import-progress", "aria-label": "Import", hidden: true },
+    element("h2", {}, "Import"), this.#error, this.#total.element, this.#layers.element);
+
+  constructor(id, signal) {
+    this.#id = id;
+    this.#signal = signal;
+    signal.addEventListener("abort", () => this.#watching.abort());
+    this.element = element("div", { class: "view" },
+      element("p", { class: "way" }, element("a", { href: address("/images") }, "Images")),
+      this.#heading, this.#actions, this.#trouble, this.#progress, this.#facts);
+  }
+
+  /** Show the image and follow its import; again after something was done to it. */
+  async start() {
+    this.#watching.abort();
+    this.#watching = new AbortController();
+    const { signal } = this.#watching;
+    try {
+      await this.#load(signal);
+      await watch(this.#id, { signal, seen: (details) => this.#seen(details), trouble: (problem) => this.#troubled(problem) });
+      // What the import has changed: status, size, digest, what to pull.
+      if (!signal.aborted) await this.#load(signal);
+    } catch (problem) {
+      if (!signal.aborted) fill(this.#trouble, problemBox(problem, { again: () => this.start() }));
+    }
+  }
+
+  async #load(signal) {
+    this.#image = await api.image(this.#id, signal);
+    const image = this.#image;
+    fill(this.#heading, element("h1", { tabindex: -1 }, element("span", { class: "muted" }, `${image.repo}:`), image.imageTag),
+      statusBadge(image.status));
+    document.title = `${image.repo}:${image.imageTag} – Longshore`;
+    fill(this.#trouble);
+    fill(this.#facts, imageFacts(image));
+    this.#showActions();
+  }
+
+  #seen(details) {
+    fill(this.#trouble);
+    const turned = this.#details?.state !== details.state;
+    this.#details = details;
+    this.#progress.hidden = false;
+    this.#total.show(details);
+    this.#layers.show(details);
+    if (!turned) return;
+    fill(this.#error, details.error && this.#errorBox(details));
+    this.#showActions();
+  }
+
+  /** The stream comes back by itself; until then people know that what they see is old. */
+  #troubled(problem) {
+    fill(this.#trouble, element("p", { class: "warning", role: "status" }, `${problem.title ?? "The connection broke"}. Trying again.`));
+  }
+
+  #errorBox(details) {
+    if (!session.mayChange(this.#image.userName) || !isFinal(details)) return problemBox(details.error);
+    if (!RETRYABLE.has(details.state)) return problemBox(details.error, { again: () => this.#importAnew(), label: "Import again" });
+    const another = element("button", { class: "button", type: "button",
+      click: () => openRetryDialog(this.#id, () => this.#begunAgain()) }, "With another account…");
+    return problemBox(details.error, { again: () => this.#retry(), actions: [another] });
+  }
+
+  #showActions() {
+    const state = this.#details?.state ?? this.#image.import?.state;
+    const open = state !== undefined && !isFinal({ state });
+    const mine = session.mayChange(this.#image.userName);
+    fill(
+      this.#actions,
+      mine && open && button("Cancel import", CROSS, () => this.#cancel()),
+      mine && state === "cancelled" && button("Try again", AGAIN, () => this.#retry()),
+      !open && state === "ready" && button("Import again…", AGAIN, () => this.#importAnew()),
+      mine && button("Delete…", TRASH, () => openDeleteDialog(this.#id, () => go("/images"))),
+    );
+  }
+
+  async #do(act) {
+    try {
+      await act();
+      this.#begunAgain();
+    } catch (problem) {
+      fill(this.#trouble, problemBox(problem));
+    }
+  }
+
+  #begunAgain() {
+    this.#details = null;
+    this.start();
+  }
+
+  #retry() {
+    return this.#do(async () => notice(`${(await api.retry(this.#id)).message}.`));
+  }
+
+  #cancel() {
+    return this.#do(async () => {
+      await api.cancel(this.#id);
+      notice("The import was cancelled.");
+    });
+  }
+
+  #importAnew() {
+    const image = this.#image;
+    openImportDialog({
+      source: image.source,
+      target: `${image.repo}:${image.imageTag}`,
+      platforms: (image.import?.platforms ?? []).join(", "),
+      force: true,
+    });
+  }
+}
+
+function button(text, shape, act) {
+  return element("button", { class: "button", type: "button", click: act }, icon(shape), text);
+}

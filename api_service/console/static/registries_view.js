@@ -1,0 +1,102 @@
+// Stored source registries: everybody sees them, admins change them. Passwords go in and never come out.
+
+import { api } from "./api.js";
+import { askFirst } from "./confirm_dialog.js";
+import { element, fill, icon } from "./element.js";
+import { age, counted, moment } from "./figures.js";
+import { PEN, PLUS, TRASH } from "./icons.js";
+import { notice } from "./notice.js";
+import { problemBox } from "./problem_box.js";
+import { openRegistryDialog } from "./registry_dialog.js";
+import { session } from "./session.js";
+
+const COLUMNS = ["Name", "Address", "Account", "Stored by", "Changed"];
+
+export function registriesView({ signal }) {
+  const place = element("div", { class: "results" });
+  const total = element("p", { class: "muted count" });
+  const load = () => show(place, total, signal, load);
+  const made = element(
+    "div",
+    { class: "view" },
+    element("div", { class: "heading" }, element("h1", { tabindex: -1 }, "Registries"), total,
+      session.isAdmin && element("button", { class: "button", type: "button", click: () => openRegistryDialog(null, load) },
+        icon(PLUS), "Add a registry")),
+    element("p", { class: "muted lead" }, "Accounts of registries that images come from. Imports from their hosts use them by themselves, ",
+      "or by name; passwords are encrypted and never shown."),
+    place,
+  );
+  load();
+  return { title: "Registries", element: made };
+}
+
+async function show(place, total, signal, load) {
+  place.setAttribute("aria-busy", "true");
+  try {
+    const stored = await api.registries(signal);
+    total.textContent = counted(stored.length, "registry", "registries");
+    fill(place, stored.length > 0 ? table(stored, load) : element("p", { class: "empty" },
+      session.isAdmin ? "No registry is stored yet." : "No registry is stored yet; an admin can add one."));
+  } catch (problem) {
+    if (!signal.aborted) fill(place, problemBox(problem, { again: load }));
+  } finally {
+    place.removeAttribute("aria-busy");
+  }
+}
+
+function table(stored, load) {
+  const titles = session.isAdmin ? [...COLUMNS, ""] : COLUMNS;
+  return element(
+    "table",
+    { class: "registries", role: "table" },
+    element("caption", { class: "visually-hidden" }, "Stored registries"),
+    element("thead", { role: "rowgroup" }, element("tr", { role: "row" }, titles.map((title) =>
+      element("th", { role: "columnheader", scope: "col" }, title || element("span", { class: "visually-hidden" }, "Actions"))))),
+    element("tbody", { role: "rowgroup" }, stored.map((registry) => row(registry, load))),
+  );
+}
+
+function row(registry, load) {
+  return element(
+    "tr",
+    { role: "row" },
+    element("th", { role: "rowheader", scope: "row" }, registry.name, registry.isDefault && element("span", { class: "tagged" }, "default")),
+    cell("address", registry.url),
+    cell("account", registry.username ?? element("span", { class: "muted" }, "none")),
+    cell("owner", registry.createdBy),
+    element("td", { role: "cell", class: "created" },
+      element("time", { datetime: registry.updatedTime, title: moment(registry.updatedTime) }, age(registry.updatedTime))),
+    session.isAdmin && cell("end", actions(registry, load)),
+  );
+}
+
+function cell(name, ...children) {
+  return element("td", { role: "cell", class: name }, children);
+}
+
+function actions(registry, load) {
+  return [
+    element("button", { class: "button icon-only quiet", type: "button", title: "Edit", "aria-label": `Edit ${registry.name}`,
+      click: () => openRegistryDialog(registry, load) }, icon(PEN)),
+    element("button", { class: "button icon-only quiet", type: "button", title: "Delete", "aria-label": `Delete ${registry.name}`,
+      click: () => askToDelete(registry, load) }, icon(TRASH)),
+  ];
+}
+
+function askToDelete(registry, load) {
+  askFirst({
+    title: "Delete this registry?",
+    question: [
+      element("p", {}, element("strong", {}, registry.name), ` ${registry.url}`),
+      element("p", {}, "Its account is forgotten. Imports that have begun keep theirs; later ones from this host go without an account."),
+      registry.isDefault && element("p", { class: "warning" }, "It is the default: sources that name no registry will be Docker Hub's again."),
+    ],
+    yes: "Delete",
+    busy: "Deleting.",
+    act: async () => {
+      await api.deleteRegistry(registry.id);
+      notice(`Deleted: ${registry.name}.`);
+      load();
+    },
+  });
+}

@@ -1,0 +1,91 @@
+// Storing a registry, or changing a stored one. A password can be written, and not read.
+
+import { api } from "./api.js";
+import { buttons, openDialog } from "./dialog.js";
+import { element, fill } from "./element.js";
+import { notice } from "./notice.js";
+import { problemBox } from "./problem_box.js";
+
+/** Open the dialog for a stored registry, or null for a new one; `saved` is called after. */
+export function openRegistryDialog(registry, saved) {
+  const fields = makeFields(registry);
+  const told = element("div", { class: "outcome" });
+  const save = element("button", { class: "button primary", type: "submit" }, registry ? "Save" : "Add");
+  const form = element("form", { class: "body", autocomplete: "off" }, fields.elements, told,
+    buttons(element("button", { class: "button quiet", type: "button", click: () => dialog.close() }, "Cancel"), save));
+  const dialog = openDialog({ title: registry ? `Edit ${registry.name}` : "Add a registry", kind: "narrow", body: form });
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    save.disabled = true;
+    fill(told);
+    try {
+      const name = await store(registry, fields.values());
+      dialog.close();
+      notice(`Stored: ${name}.`);
+      saved();
+    } catch (problem) {
+      fill(told, problemBox(problem));
+      save.disabled = false;
+    }
+  });
+}
+
+async function store(registry, values) {
+  if (!registry) {
+    const account = values.username ? { username: values.username, password: values.password } : {};
+    return (await api.addRegistry({ name: values.name, url: values.url, isDefault: values.isDefault, ...account })).name;
+  }
+  return (await api.changeRegistry(registry.id, changesOf(registry, values))).name;
+}
+
+/** Say what is another than it was (RFC 7396): null removes the account, a password alone is a rotation. */
+function changesOf(registry, values) {
+  const changes = {};
+  for (const name of ["name", "url", "isDefault"]) {
+    if (values[name] !== registry[name]) changes[name] = values[name];
+  }
+  if (registry.username && !values.username) return { ...changes, username: null, password: null };
+  if (values.username !== (registry.username ?? "")) changes.username = values.username;
+  if (values.password) changes.password = values.password;
+  return changes;
+}
+
+function makeFields(registry) {
+  const name = input("registry-name", { required: true, value: registry?.name, placeholder: "quay", autofocus: true });
+  const url = input("registry-url", { required: true, value: registry?.url, placeholder: "https://quay.io" });
+  const username = input("registry-username", { value: registry?.username });
+  const password = input("registry-password", { type: "password", autocomplete: "new-password",
+    placeholder: registry?.hasPassword ? "as it is" : "" });
+  const isDefault = element("input", { id: "registry-default", type: "checkbox", checked: registry?.isDefault ? true : null });
+  // The API says it, too; here it is said before anything is sent.
+  username.addEventListener("input", () => {
+    password.required = username.value !== "" && username.value !== registry?.username;
+  });
+  const elements = [
+    field("Name", name, "What imports name it by: letters, digits, ., _ and -."),
+    field("Address", url, registry?.hasPassword ? "A new address needs the account anew." : "https://host, with a port where it has one."),
+    element("div", { class: "pair" },
+      field("User name", username, registry?.hasPassword ? "Empty: the account is removed." : "Empty: as anybody."),
+      field("Password or token", password, registry?.hasPassword ? "Only to change it." : "Stored encrypted, never shown.")),
+    element("div", { class: "check" }, isDefault, element("label", { for: isDefault.id }, "The default, for sources that name no registry")),
+  ];
+  const values = () => ({
+    name: name.value.trim(),
+    url: url.value.trim(),
+    username: username.value.trim(),
+    password: password.value,
+    isDefault: isDefault.checked,
+  });
+  return { elements, values };
+}
+
+function input(id, properties) {
+  return element("input", { id, autocomplete: "off", autocapitalize: "off", spellcheck: "false", ...properties });
+}
+
+function field(name, control, help) {
+  const helpId = `${control.id}-help`;
+  control.setAttribute("aria-describedby", helpId);
+  return element("div", { class: "field" }, element("label", { for: control.id }, name), control,
+    element("p", { class: "help", id: helpId }, help));
+}

@@ -1,0 +1,67 @@
+// What stands around every view: where one can go, who one is, and the way out.
+
+import { element, icon } from "./element.js";
+import { openImportDialog } from "./import_dialog.js";
+import { PLUS } from "./icons.js";
+import { address } from "./route.js";
+import { session } from "./session.js";
+
+const PLACES = [
+  ["/images", "Images"],
+  ["/registries", "Registries"],
+  ["/system", "System"],
+];
+
+/** Make the frame around a stage; `mark` tells it where one is. */
+export function makeShell({ stage, signOut }) {
+  const links = PLACES.map(([path, name]) => [path, element("a", { href: address(path) }, name)]);
+  const made = element(
+    "div",
+    { class: "shell" },
+    element("a", { class: "skip", href: "#main", click: (event) => skip(event, stage) }, "Skip to the content"),
+    element(
+      "header",
+      { class: "bar" },
+      element(
+        "a",
+        { class: "brand", href: address("/images") },
+        element("img", { src: "console/mark.svg", alt: "", width: 24, height: 24 }),
+        "Longshore",
+      ),
+      element("nav", { "aria-label": "Console" }, links.map(([, link]) => link)),
+      importButton(),
+      account(signOut),
+    ),
+    element("main", { id: "main", tabindex: -1 }, stage),
+  );
+  return { element: made, mark: (path) => mark(links, path) };
+}
+
+function mark(links, path) {
+  for (const [place, link] of links) {
+    if (path === place || path.startsWith(`${place}/`)) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
+}
+
+function importButton() {
+  return element("button", { class: "button primary import", type: "button", click: () => openImportDialog() },
+    icon(PLUS), "Import");
+}
+
+function account(signOut) {
+  const { userName, role } = session.identity;
+  return element(
+    "div",
+    { class: "account" },
+    element("span", { class: "who", title: `${userName}, ${role}` },
+      element("span", { class: "name" }, userName), element("span", { class: "role" }, role)),
+    element("button", { class: "button quiet", type: "button", click: signOut }, "Sign out"),
+  );
+}
+
+/** The address's own fragment is the route, so the link moves the focus by itself. */
+function skip(event, stage) {
+  event.preventDefault();
+  (stage.querySelector("h1") ?? stage.parentElement).focus();
+}

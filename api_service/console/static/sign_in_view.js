@@ -1,0 +1,81 @@
+// Signing in: a token is tried before it is kept.
+
+import { api } from "./api.js";
+import { element, fill } from "./element.js";
+import { Problem } from "./problem.js";
+import { problemBox } from "./problem_box.js";
+import { session } from "./session.js";
+
+/** Show the form; `entered` is called when somebody is signed in. `problem` says why one is here again. */
+export function signInView({ problem, entered }) {
+  const told = element("div", {}, problem && problemBox(problem));
+  const token = element("input", {
+    id: "token",
+    type: "password",
+    required: true,
+    autocomplete: "off",
+    autocapitalize: "off",
+    spellcheck: "false",
+    "aria-describedby": "token-help",
+  });
+  const button = element("button", { class: "button primary wide", type: "submit" }, "Sign in");
+  const form = element(
+    "form",
+    { submit: (event) => signIn(event, { token, button, told, entered }) },
+    element("label", { for: "token" }, "Token"),
+    token,
+    element("p", { id: "token-help", class: "help" },
+      "An API token of yours (", element("code", {}, "lsh_…"), "), or one of your identity provider. It is kept until ",
+      "this tab closes or you sign out."),
+    button,
+  );
+  return element(
+    "main",
+    { class: "alone" },
+    element("div", { class: "card sign-in" },
+      element("img", { src: "console/mark.svg", alt: "", width: 44, height: 44 }),
+      element("h1", {}, "Longshore"),
+      element("p", { class: "muted" }, "Container images from any registry, into your own."),
+      told,
+      form),
+  );
+}
+
+async function signIn(event, { token, button, told, entered }) {
+  event.preventDefault();
+  const secret = token.value.trim();
+  button.disabled = true;
+  fill(told);
+  try {
+    const identity = await api.whoami(checked(secret));
+    if (identity.role === "worker") throw workersToken();
+    session.keep(secret, identity);
+    entered();
+  } catch (problem) {
+    fill(told, problemBox(problem));
+    token.focus();
+    token.select();
+  } finally {
+    button.disabled = false;
+  }
+}
+
+/** Refuse what no header can carry before the browser does, in words of ours. */
+function checked(secret) {
+  if (/^[A-Za-z0-9._~+/=-]+$/.test(secret)) return secret;
+  throw new Problem({
+    title: "This cannot be a token",
+    detail: "A token consists of letters, digits and a few signs, without spaces.",
+    hint: "Copy it anew; an administrator makes one with `longshore-api token create`.",
+    code: "token_malformed",
+  });
+}
+
+function workersToken() {
+  return new Problem({
+    title: "This is a worker's token",
+    detail: "It reports progress, and may not see images.",
+    hint: "Sign in with a token of the role user or admin.",
+    code: "forbidden",
+  });
+}

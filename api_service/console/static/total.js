@@ -1,0 +1,67 @@
+// An import as a whole: one bar, how it is made up, how fast it is and how long it takes.
+
+import { element, fill } from "./element.js";
+import { duration, moment, part, rate, size } from "./figures.js";
+import { announce } from "./notice.js";
+import { makeProgressBar } from "./progress_bar.js";
+
+const KINDS = [
+  ["existing", "already there"],
+  ["mounted", "mounted"],
+  ["copied", "copied"],
+];
+// Read out in steps, or nobody would hear anything else. Per cent.
+const STEP = 25;
+
+/** Make the view of the whole; `show` takes an import's details. */
+export function makeTotal() {
+  const bar = makeProgressBar("The whole import");
+  const figures = element("p", { class: "figures" });
+  const legend = element("ul", { class: "legend" });
+  const message = element("p", { class: "message" });
+  const made = element("div", { class: "total" }, message, bar.element, figures, legend);
+  const told = { step: -1, state: "" };
+  return { element: made, show: (details) => show(details, { bar, figures, legend, message, told }) };
+}
+
+function show(details, { bar, figures, legend, message, told }) {
+  const sums = sumsOf(details);
+  const whole = details.bytesTotal || 1;
+  const parts = KINDS.map(([kind]) => [kind, (100 * sums[kind]) / whole]);
+  bar.set(details.progress, parts, `${details.progress} %`);
+  bar.element.dataset.state = details.state;
+  message.textContent = messageOf(details);
+  fill(figures, figuresOf(details).map((text) => element("span", {}, text)));
+  fill(legend, KINDS.filter(([kind]) => sums[kind] > 0).map(([kind, name]) =>
+    element("li", { class: kind }, `${size(sums[kind])} ${name}`)));
+  speak(details, told);
+}
+
+/** Times in the API's sentence are UTC; the reader's own are beside it. */
+function messageOf(details) {
+  if (details.error && details.state === "waiting") return `Waits until ${moment(details.resumesAt)}, then tries again.`;
+  return details.error ? "" : details.message;
+}
+
+function sumsOf(details) {
+  const sums = { existing: 0, mounted: 0, copied: 0 };
+  for (const layer of Object.values(details.layersDetail)) sums[layer.transfer ?? "copied"] += layer.offset;
+  return sums;
+}
+
+function figuresOf(details) {
+  if (details.bytesTotal === 0) return [];
+  const told = [`${details.progress} %`, part(details.bytesDone, details.bytesTotal)];
+  if (details.rate > 0 && details.state === "running") told.push(rate(details.rate));
+  if (details.eta !== null && details.state === "running") told.push(`${duration(details.eta)} left`);
+  if (details.attempt > 1) told.push(`attempt ${details.attempt}`);
+  return told;
+}
+
+function speak(details, told) {
+  const step = Math.floor(details.progress / STEP);
+  if (details.state !== told.state) announce(details.error?.title ?? details.message);
+  else if (details.state === "running" && step > told.step) announce(`${step * STEP} per cent`);
+  told.state = details.state;
+  told.step = step;
+}

@@ -1,0 +1,76 @@
+// Following an import to its end, by the event stream, or by asking where a proxy keeps events to itself.
+
+import { api } from "./api.js";
+import { readEvents } from "./event_stream.js";
+import { pause } from "./pause.js";
+
+const FINAL = new Set(["ready", "failed", "cancelled"]);
+// Before coming back to a stream that ended, unless the server wants another pause. Milliseconds.
+const RETURN = 2_000;
+// Where no events come through, an import is looked at this often. Milliseconds.
+const POLL = 2_000;
+// A stream's first event comes at once; one that takes longer is being held back. Milliseconds.
+const FIRST_EVENT = 10_000;
+// Problems that do not pass by themselves.
+const LASTING = new Set([400, 401, 403, 404]);
+
+/** Whether nothing follows. */
+export function isFinal(details) {
+  return FINAL.has(details.state);
+}
+
+/** Tell `seen` each change and `trouble` each break, until the import's end or the signal; throws lasting Problems. */
+export async function watch(imageId, { signal, seen, trouble }) {
+  const stream = { usable: true, lastId: "", pause: RETURN };
+  while (!signal.aborted) {
+    try {
+      const last = stream.usable ? await follow(imageId, stream, signal, seen) : await look(imageId, signal, seen);
+      if (last && isFinal(last)) return;
+      await pause(stream.usable ? stream.pause : POLL, signal);
+    } catch (error) {
+      if (signal.aborted || LASTING.has(error.status)) throw error;
+      trouble(error);
+      await pause(RETURN, signal);
+    }
+  }
+}
+
+async function look(imageId, signal, seen) {
+  const details = await api.details(imageId, signal);
+  seen(details);
+  return details;
+}
+
+/** Read one connection's events and return the last details. */
+async function follow(imageId, stream, signal, seen) {
+  const opened = new AbortController();
+  const timer = setTimeout(() => {
+    stream.usable = false;
+    opened.abort();
+  }, FIRST_EVENT);
+  try {
+    const response = await api.events(imageId, stream.lastId, AbortSignal.any([signal, opened.signal]));
+    if (response.status === 204) return look(imageId, signal, seen);
+    if (!response.headers.get("Content-Type")?.startsWith("text/event-stream")) {
+      stream.usable = false;
+      return null;
+    }
+    let last = null;
+    for await (const event of readEvents(response)) {
+      clearTimeout(timer);
+      stream.lastId = event.id || stream.lastId;
+      stream.pause = event.retry ?? stream.pause;
+      if (event.name !== "details") continue;
+      last = JSON.parse(event.data);
+      seen(last);
+      if (isFinal(last)) break;
+    }
+    return last;
+  } catch (error) {
+    if (!opened.signal.aborted) throw error;
+    return null;
+  } finally {
+    clearTimeout(timer);
+    opened.abort();
+  }
+}

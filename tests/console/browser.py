@@ -1,0 +1,101 @@
+"""Debian's Chromium, and what a visit to the console has done there."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
+
+CHROMIUM = Path("/usr/bin/chromium")
+# As root there is no sandbox for it; containers have little shared memory.
+OPTIONS = ("--no-sandbox", "--disable-dev-shm-usage")
+# What a person waits for comes in a second; this is for a busy machine. Milliseconds.
+PATIENCE = 60_000
+DESKTOP = (1280, 800)
+PHONE = (390, 844)
+# Told by the browser whenever something is not loaded because of the page's policy.
+_TELL_VIOLATIONS = """
+document.addEventListener("securitypolicyviolation", (event) => {
+  console.error(`policy: ${event.violatedDirective} ${event.blockedURI}`);
+});
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Visit:
+    """A page of the console in a browser of its own, with everything that it asked for and complained about."""
+
+    page: Page
+    url: str
+    requests: list[Request] = field(default_factory=list)
+    violations: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+
+    def watch(self, context: BrowserContext) -> None:
+        """Note what happens from now on."""
+        context.on("request", self.requests.append)
+        context.on("console", self._note)
+        context.on("weberror", lambda error: self.errors.append(str(error.error)))
+
+    def _note(self, message: ConsoleMessage) -> None:
+        if message.text.startswith("policy: ") or "Content Security Policy" in message.text:
+            self.violations.append(message.text)
+
+    def open(self, fragment: str = "") -> None:
+        self.page.goto(f"{self.url}/{fragment}")
+
+    def sign_in(self, token: str, fragment: str = "") -> None:
+        self.open(fragment)
+        self.page.get_by_label("Token").fill(token)
+        self.page.get_by_role("button", name="Sign in").click()
+        self.page.get_by_role("button", name="Sign out").wait_for()
+
+    def check(self) -> None:
+        """Hold it to what holds for every visit: nothing leaves the server, nothing is forbidden, nothing breaks."""
+        elsewhere = [request.url for request in self.requests if not request.url.startswith(f"{self.url}/")]
+        assert not elsewhere
+        assert not self.violations
+        assert not self.errors
+
+
+def missing() -> str:
+    """Say why there is no browser; empty where there is one."""
+    return "" if CHROMIUM.exists() else f"{CHROMIUM} is missing: run `make setup`"
+
+
+@contextmanager
+def running_chromium() -> Iterator[Browser]:
+    """Run one for the length of a block, or skip the test; where everything must be there, that is a failure."""
+    if missing() and not os.environ.get("CI"):
+        pytest.skip(missing())
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(OPTIONS))
+        yield browser
+        browser.close()
+
+
+@contextmanager
+def visiting(
+    browser: Browser, url: str, *, size: tuple[int, int] = DESKTOP, dark: bool = False, scale: float = 1
+) -> Iterator[Visit]:
+    """Open a browser's window of this size, with nothing kept from others."""
+    context = browser.new_context(
+        viewport={"width": size[0], "height": size[1]},
+        color_scheme="dark" if dark else "light",
+        device_scale_factor=scale,
+        has_touch=size == PHONE,
+        reduced_motion="reduce",
+        locale="en-GB",
+        timezone_id="UTC",
+    )
+    context.set_default_timeout(PATIENCE)
+    context.add_init_script(_TELL_VIOLATIONS)
+    visit = Visit(page=context.new_page(), url=url)
+    visit.watch(context)
+    try:
+        yield visit
+    finally:
+        context.close()
