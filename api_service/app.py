@@ -46,6 +46,7 @@ from api_service.metrics.serve import serve_metrics
 from api_service.middlewares.access_log import access_log_middleware
 from api_service.middlewares.auth import auth_middleware
 from api_service.middlewares.errors import errors_middleware
+from api_service.middlewares.patience import patience_middleware
 from api_service.middlewares.request_id import request_id_middleware
 from api_service.middlewares.tracing import tracing_middleware
 from api_service.notifications import Notifications
@@ -248,6 +249,7 @@ def create_app(settings: Settings, parts: Sequence[Part] = PARTS) -> web.Applica
             *((tracing_middleware,) if settings.shared.tracing else ()),
             access_log_middleware,
             errors_middleware,
+            patience_middleware,
             auth_middleware,
         ),
         client_max_size=MAX_REPORT_BODY,

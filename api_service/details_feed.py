@@ -8,10 +8,13 @@ from api_service.importing_details import ImportingDetails, read_details
 from api_service.notifications import Notifications
 from shared.db import imports
 from shared.db.database import Database
+from shared.db.patience import patience
 from shared.errors import LongshoreError
 
 # Notifications are hints; this is how old a stream's news can be when one is lost. Seconds.
 POLL_INTERVAL = 2.0
+# What one look may wait for the database: a stream outlives the patience of its request. Seconds.
+LOOK_PATIENCE = 4.5
 # No stream tells more often than that, however often a worker reports. Seconds.
 MIN_INTERVAL = 0.25
 # Open streams of one process; each costs a query a poll. Above it a stream ends after its first event, and its
@@ -70,7 +73,8 @@ class DetailsFeed:
     async def _look_again(self, image_id: int, told: ImportingDetails) -> ImportingDetails | None:
         """Look again; while the database is away there is no news, and no image where it was deleted."""
         try:
-            return await read_details(self._database, image_id)
+            with patience(LOOK_PATIENCE):
+                return await read_details(self._database, image_id)
         except LongshoreError as error:
             return told if error.kind.retryable else None
 

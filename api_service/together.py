@@ -2,7 +2,11 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable
+from contextvars import Context
 from typing import Generic, TypeVar
+
+from shared.db.database import translated
+from shared.db.patience import Waiting
 
 Key = TypeVar("Key", bound=Hashable)
 Found = TypeVar("Found")
@@ -20,10 +24,13 @@ class Together(Generic[Key, Found]):
         """Return what was found for this key and others; raises what `look` raises."""
         self._keys.add(key)
         if self._next is None:
-            self._next = asyncio.create_task(self._begin())
+            # Each has a patience of its own, and none of them is the query's.
+            self._next = asyncio.create_task(self._begin(), context=Context())
             self._next.add_done_callback(_take_note)
-        # One of them may be cancelled without the others.
-        return await asyncio.shield(self._next)
+        with translated():
+            async with Waiting():
+                # One of them may be cancelled without the others.
+                return await asyncio.shield(self._next)
 
     async def _begin(self) -> Found:
         keys, self._keys, self._next = frozenset(self._keys), set(), None

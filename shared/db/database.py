@@ -8,11 +8,12 @@ from typing import TypeAlias
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
+from shared.db.patience import Waiting
 from shared.errors import LongshoreError
 
 # Nothing else bounds the wait for a free connection (neither command_timeout nor fetch(timeout=)). Seconds.
 ACQUIRE_TIMEOUT = 2.0
-# A request answers within five seconds whatever the database does: two for a connection, three for a statement.
+# A slow query is no use to anybody after that. What a request waits in all is bounded by its patience. Seconds.
 STATEMENT_TIMEOUT = 3.0
 # Below the statement's own limit, so that a held lock is told apart from a slow query. Seconds.
 LOCK_TIMEOUT = 2.0
@@ -41,6 +42,9 @@ _UNAVAILABLE = (
     asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.InvalidCatalogNameError,
 )
+
+# After these it is not known whether the server is still at a statement.
+_UNSURE = (TimeoutError, asyncio.CancelledError)
 
 
 @contextmanager
@@ -94,8 +98,18 @@ class Database:
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
         """Lend a connection inside one transaction (read committed), rolled back by any exception."""
-        async with self.connection() as connection, connection.transaction():
-            yield connection
+        async with self.connection() as connection:
+            transaction = connection.transaction()
+            await transaction.start()
+            try:
+                yield connection
+            except _UNSURE:
+                # The connection ends, so the server rolls back by itself; to ask for it would be one more wait.
+                raise
+            except BaseException:
+                await transaction.rollback()
+                raise
+            await transaction.commit()
 
     async def check(self) -> None:
         """Ask the server for one row; raises `database_unavailable`."""
@@ -108,19 +122,34 @@ class _Loan:
 
     def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
         self._pool = pool
+        self._waiting = Waiting()
 
     async def __aenter__(self) -> Connection:
+        await self._waiting.__aenter__()
         try:
             self._connection = await self._pool.acquire(timeout=ACQUIRE_TIMEOUT)
-        except _UNAVAILABLE as error:
-            raise _away() from error
+        except BaseException as error:
+            await self._end(error)
+            raise
         return self._connection
 
     async def __aexit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if isinstance(error, _UNSURE):
+            # A release would wait until the server has said so.
+            self._connection.terminate()
         try:
             await self._pool.release(self._connection)
-        except _UNAVAILABLE as failure:
-            raise _away() from failure
+        except BaseException as failure:
+            await self._end(failure)
+            raise
+        await self._end(error)
+
+    async def _end(self, error: BaseException | None) -> None:
+        """End the wait; raises `database_unavailable` where it has been too long, or the server is why it ends."""
+        try:
+            await self._waiting.__aexit__(type(error) if error else None, error, None)
+        except TimeoutError:
+            raise _away() from error
         if isinstance(error, _UNAVAILABLE):
             raise _away() from error
 
