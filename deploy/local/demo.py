@@ -8,8 +8,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich.box import SIMPLE
 from rich.console import Console
@@ -21,10 +20,8 @@ from deploy.local import checkout, seed
 from deploy.local.details import follow
 from deploy.local.progress import short, view_for
 from deploy.local.stack import Harbor, LocalStackError, Remote, Scratch, Stack
+from deploy.local.steps import Steps
 from deploy.local.verify import Place, verify
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 # Seconds for the import itself: the demo's own image takes one or two, one from the internet what
 # the line allows.
@@ -43,11 +40,11 @@ class RefusedError(LocalStackError):
     """The API answered with a problem, which says by itself what to do."""
 
 
-class Demo:
+class Demo(Steps):
     """One run. Each step raises LocalStackError when something did not hold."""
 
     def __init__(self, console: Console, stack: Stack, source: str | None) -> None:
-        self.console = console
+        super().__init__(console)
         self.stack = stack
         self.own_image = source is None
         self.source = source or f"{stack.source.host}/{seed.REPOSITORY}:{seed.TAG}"
@@ -66,18 +63,6 @@ class Demo:
         self.verify(artifact, repository)
         with self.step("The services ended in good order, the servers with them"):
             self.stop()
-
-    @contextmanager
-    def step(self, done: str) -> Iterator[None]:
-        """Print what was reached, and how long it took."""
-        started = time.monotonic()
-        with self.console.status(f"[dim]{done} …"):
-            yield
-        self.say(done, f"{time.monotonic() - started:.1f} s")
-
-    def say(self, done: str, remark: str = "") -> None:
-        """Print what holds now."""
-        self.console.print(f"[green]✔[/] {escape(done)} [dim]{remark}[/]")
 
     def post(self) -> int:
         """Ask for the import and return the image's id."""
