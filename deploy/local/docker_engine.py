@@ -13,6 +13,7 @@ from deploy.local.scratch import LocalStackError, Process, Scratch
 from deploy.local.server import PROBE_SECONDS, Server
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import ClassVar
 
 # Debian's package has it in the first place, Docker's own in the second.
@@ -28,6 +29,11 @@ class DockerEngine(Server):
     # It starts a containerd of its own first.
     start_seconds: ClassVar[float] = 60.0
     stop_signal: ClassVar[signal.Signals] = signal.SIGTERM
+    # What it is told about the network, and what it is kept away from by namespaces of its own: its mounts, one of
+    # which it never takes back, end with theirs.
+    network: Sequence[str] = ("--iptables=false", "--ip6tables=false", "--bridge=none")
+    namespaces: Sequence[str] = ("unshare", "--mount")
+    storage: ClassVar[Sequence[str]] = ("--storage-driver=vfs",)
 
     def __init__(self, scratch: Scratch, *, name: str = "docker") -> None:
         super().__init__(scratch, name)
@@ -56,14 +62,13 @@ class DockerEngine(Server):
 
     def launch(self) -> Process:
         """Start it, and with it a containerd of its own."""
-        arguments = (
-            *("--iptables=false", "--ip6tables=false", "--bridge=none", "--storage-driver=vfs"),
+        arguments: tuple[str | Path, ...] = (
+            *(*self.network, *self.storage),
             *("--data-root", self.root, "--exec-root", self.home / "run", "--pidfile", self.home / "pid"),
             # Without one it would read the machine's own.
             *("--config-file", self._configuration(), "--host", self.host),
         )
-        # Its mounts, one of which it never takes back, end with a namespace of their own.
-        return self.scratch.spawn(self.name, ["unshare", "--mount", program(), *arguments], cwd=self.home)
+        return self.scratch.spawn(self.name, [*self.namespaces, program(), *arguments], cwd=self.home)
 
     def probe(self) -> bool:
         """Ask /_ping."""
