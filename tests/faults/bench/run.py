@@ -77,10 +77,11 @@ class Result:
 
     def line(self) -> str:
         """Return it for people."""
-        told = ", ".join(f"{name} {value}" for name, value in self.verdict.figures.items())
+        told = ", ".join(f"{name} {value}" for name, value in self.verdict.figures.items() if name != "trace")
         word = "held" if self.verdict.held else "BROKEN"
         return f"{self.run.scenario.name}: {word} (seed {self.run.seed}, {self.seconds:.0f} s): {told}"
 
 
 def _raised() -> Verdict:
-    return Verdict(held=False, figures={"error": traceback.format_exc()})
+    error = traceback.format_exc()
+    return Verdict(held=False, figures={"error": error.strip().splitlines()[-1], "trace": error})
