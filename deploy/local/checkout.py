@@ -17,6 +17,8 @@ CACHE = ROOT / ".cache"
 # LONGSHORE_RUN_FOLDER makes room for a second stack beside the one people use.
 FOLDER = Path(os.environ.get("LONGSHORE_RUN_FOLDER", ROOT / ".run"))
 DESCRIPTION = FOLDER / "stack.json"
+# What a shell needs to talk to the stack: `. .run/env`.
+ENVIRONMENT = FOLDER / "env"
 KEEPER_PID = FOLDER / "keeper.pid"
 KEEPER_LOG = FOLDER / "keeper.log"
 LOCK = FOLDER / "lock"
@@ -63,7 +65,7 @@ def keeper_pid() -> int | None:
 
 def forget() -> None:
     """Remove what a keeper wrote down."""
-    for path in (DESCRIPTION, KEEPER_PID, KEEPER_LOG):
+    for path in (DESCRIPTION, ENVIRONMENT, KEEPER_PID, KEEPER_LOG):
         path.unlink(missing_ok=True)
 
 

@@ -9,8 +9,10 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shlex
 import signal
 import sys
+from pathlib import Path
 from typing import NoReturn
 
 from deploy.local import checkout, seed
@@ -45,6 +47,7 @@ def main() -> int:
             return 1
         finally:
             checkout.DESCRIPTION.unlink(missing_ok=True)
+            checkout.ENVIRONMENT.unlink(missing_ok=True)
 
 
 def keep(workers: int, *, harbor: bool) -> NoReturn:
@@ -52,9 +55,26 @@ def keep(workers: int, *, harbor: bool) -> NoReturn:
     settings = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
     with Scratch() as scratch, Stack(scratch, workers=workers, settings=settings, harbor=harbor) as stack:
         Remote.of(stack.source).push(seed.REPOSITORY, seed.TAG, seed.demo_image(checkout.CACHE))
+        checkout.write_private(checkout.ENVIRONMENT, environment(stack))
         checkout.write_private(checkout.DESCRIPTION, json.dumps(stack.describe(), indent=2) + "\n")
         while True:
             signal.pause()
+
+
+def environment(stack: Stack) -> str:
+    """Return lines for a shell: where the API is, whom to be, the registries, and the way to our commands."""
+    values = {
+        "LONGSHORE_URL": stack.api.url,
+        "LONGSHORE_TOKEN": stack.user_token,
+        "ADMIN_TOKEN": stack.admin_token,
+        "SOURCE": stack.source.host,
+        "SOURCE_USERNAME": stack.source.username or "",
+        "SOURCE_PASSWORD": stack.source.password or "",
+        "TARGET": stack.target.host,
+    }
+    lines = [f"export {name}={shlex.quote(value)}" for name, value in values.items()]
+    commands = shlex.quote(str(Path(sys.executable).parent))
+    return "\n".join([*lines, f"export PATH={commands}:$PATH", ""])
 
 
 def end(*_: object) -> NoReturn:

@@ -84,12 +84,7 @@ def wait_for_description() -> bool:
 def explain(console: Console, stack: dict[str, Any]) -> None:
     """Print addresses, and commands to try."""
     source, broker = stack["source_registry"], stack["rabbitmq"]
-    host = source["url"].partition("//")[2]
-    request = {
-        "source": f"{host}/{seed.REPOSITORY}:{seed.TAG}",
-        "credentials": {"username": source["username"], "password": source["password"]},
-    }
-    token = f"-H 'Authorization: Bearer {stack['user_token']}'"
+    image = f"$SOURCE/{seed.REPOSITORY}:{seed.TAG}"
     lines = (
         f"API              {stack['api']}",
         f"source registry  {source['url']}  (user {source['username']}, password {source['password']})",
@@ -98,13 +93,12 @@ def explain(console: Console, stack: dict[str, Any]) -> None:
         f"PostgreSQL       {stack['database']}",
         f"all of it        {checkout.DESCRIPTION}",
         "",
-        "Import the demo image, watch it, list what there is:",
-        f"  curl {token} -H 'Content-Type: application/json' {stack['api']}/api/v1/images:import \\",
-        f"    -d '{json.dumps(request)}'",
-        f"  curl -N {token} -H 'Accept: text/event-stream' {stack['api']}/api/v1/images/1/importing-details",
-        f"  curl {token} {stack['api']}/api/v1/images",
+        "Import the demo image, and list what there is:",
+        f"  . {checkout.ENVIRONMENT}",
+        f'  echo "$SOURCE_PASSWORD" | longshore import {image} --username $SOURCE_USERNAME --password-stdin',
+        "  longshore images",
         "",
-        "Stop it: make down",
+        "The same by HTTP: docs/guide-api.md. Stop it: make down",
     )
     console.print("\n".join(lines), markup=False)
 
