@@ -1,35 +1,45 @@
 """How many imports a worker runs at once, and which."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 
 class Slots:
-    """A bounded set of running tasks."""
+    """A bounded set of running tasks; while one wants to be alone, there is no room for another."""
 
     def __init__(self, size: int) -> None:
         self.size = size
         self._tasks: set[asyncio.Task[None]] = set()
+        self._alone: asyncio.Task[None] | None = None
         self._changed = asyncio.Event()
 
     @property
     def full(self) -> bool:
-        return len(self._tasks) >= self.size
+        return self._alone in self._tasks or len(self._tasks) >= self.size
 
     @property
     def running(self) -> tuple[asyncio.Task[None], ...]:
         return tuple(self._tasks)
 
-    def start(self, work: Coroutine[Any, Any, None], name: str) -> None:
-        """Run the work in a task of its own; there must be room."""
+    def start(self, work: Coroutine[Any, Any, None], name: str, *, alone: bool = False) -> None:
+        """Run the work in a task of its own; there must be room. With `alone` it may wait for `wait_alone`."""
         task = asyncio.create_task(work, name=name)
         self._tasks.add(task)
+        if alone:
+            self._alone = task
         task.add_done_callback(self._ended)
 
     async def wait_free(self) -> None:
         """Wait until a slot is free."""
-        while self.full:
+        await self._wait(lambda: not self.full)
+
+    async def wait_alone(self) -> None:
+        """Wait until one task is left: the one that asks."""
+        await self._wait(lambda: len(self._tasks) == 1)
+
+    async def _wait(self, condition: Callable[[], bool]) -> None:
+        while not condition():
             self._changed.clear()
             await self._changed.wait()
 

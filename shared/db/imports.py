@@ -10,6 +10,8 @@ from typing import Any
 from shared.db.database import Connection
 from shared.imports import ImportState
 
+# Why a wake-up is sent for an import that was taken from a silent worker; so the outbox tells how often that happened.
+LEASE_LOST = "lease_lost"
 # NOTIFY channel on which the imports' trigger tells an image's id.
 CHANNEL = "longshore_imports"
 
@@ -57,7 +59,7 @@ class ClaimedImport:
     """What a worker gets with a claim. `credentials` are still encrypted; `attempt` is the fence.
 
     `request_id` is that of the request that the import comes from. `waited` are the seconds for which the import could
-    have been claimed.
+    have been claimed. `lost` is how many of its workers have gone silent with it.
     """
 
     name: str
@@ -71,6 +73,7 @@ class ClaimedImport:
     with_referrers: bool = True
     request_id: str | None = None
     waited: float = field(default=0.0, compare=False)
+    lost: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,11 +202,13 @@ async def claim(connection: Connection, name: str, *, worker: str, lease: float)
           AND imports.state IN ('queued', 'waiting') AND imports.due_at <= now()
         RETURNING imports.name, imports.attempt, imports.source, imports.source_digest, imports.platforms,
                   imports.credentials, imports.with_referrers, imports.request_id, images.repository, images.tag,
-                  extract(epoch FROM now() - imports.due_at)::float8 AS waited
+                  extract(epoch FROM now() - imports.due_at)::float8 AS waited,
+                  (SELECT count(*) FROM outbox WHERE import_id = imports.id AND reason = $4) AS lost
         """,
         name,
         worker,
         lease,
+        LEASE_LOST,
     )
     return ClaimedImport(**{**dict(row), "platforms": tuple(row["platforms"])}) if row else None
 

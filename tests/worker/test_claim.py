@@ -5,7 +5,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from shared.db import imports
+from api_service.reaper import reap
+from api_service.retry_policy import RetryPolicy
+from shared.db import imports, outbox
 from shared.db.database import Database, open_database
 from shared.db.imports import ClaimedImport
 from shared.imports import ImportState
@@ -65,6 +67,22 @@ async def test_a_handed_back_import_is_a_new_attempt(database: Database) -> None
     again = await claim(database, "returned", "two")
     assert again
     assert again.attempt == 2
+
+
+async def test_a_claim_tells_how_many_workers_were_lost_with_the_import(database: Database) -> None:
+    """Those that gave it back in good order are none."""
+    import_id = await add_import(database, "unlucky")
+    for lost in range(3):
+        claimed = await claim(database, "unlucky")
+        assert claimed
+        assert claimed.lost == lost
+        async with database.transaction() as connection:
+            await connection.execute("UPDATE imports SET lease_until = now() - interval '1 second'")
+        await reap(database, RetryPolicy(max_failures=9, base=1))
+        assert await claim(database, "unlucky")
+        async with database.transaction() as connection:
+            await imports.requeue(connection, import_id, failed=False)
+            await outbox.add(connection, import_id, "handed_back")
 
 
 async def test_a_parked_import_is_not_claimed_before_its_time(database: Database) -> None:
