@@ -11,7 +11,6 @@ from shared.harbor.documents import read_one
 from shared.harbor.health import Health
 from shared.harbor.projects import Projects
 from shared.harbor.statistics import Statistics
-from shared.harbor.system_info import SystemInfo
 from shared.network.policy import NetworkPolicy
 from shared.network.session import Outgoing, open_outgoing
 from shared.oci.digest import Digest
@@ -45,10 +44,6 @@ class Harbor:
         """Return how Harbor says it is; asked without the account, which may be what is broken."""
         request = self._api.get("/health", "asking for its health")
         return read_one(request, await self._api.ask(request, anonymous=True), Health.from_json)
-
-    async def system_info(self) -> SystemInfo:
-        request = self._api.get("/systeminfo", "asking what it is")
-        return read_one(request, await self._api.ask(request), SystemInfo.from_json)
 
     async def statistics(self) -> Statistics:
         """Return the figures that the account may see; raises `target_denied` without an account that Harbor knows.

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable, Mapping
-from datetime import datetime
 from typing import Any, TypeVar
 
 from shared.registry.failures import Failure
@@ -42,13 +41,6 @@ def count(document: Document, name: str) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
         raise ValueError(f"{name} is not a number of things")
     return value
-
-
-def moment(document: Document, name: str) -> datetime | None:
-    """Read a time; None where there is none, which Go writes as the year 1."""
-    value = optional_text(document, name)
-    found = datetime.fromisoformat(value) if value else None
-    return found if found and found.year > 1 else None
 
 
 def objects(document: Document, name: str) -> list[Document]:

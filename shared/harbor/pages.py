@@ -14,7 +14,7 @@ from multidict import CIMultiDictProxy
 from shared.harbor.api import HarborApi
 from shared.harbor.documents import Document, read_list
 from shared.registry.failures import Failure
-from shared.registry.request import Reply, Request
+from shared.registry.request import Reply
 
 T = TypeVar("T")
 
@@ -45,14 +45,6 @@ async def listed(
         if not entries or not _goes_on(reply, page, len(entries)):
             return
     raise request.failed(Failure.PROTOCOL, f"listed more than {MAX_PAGES} pages")
-
-
-def total(request: Request, reply: Reply) -> int:
-    """Return how long the whole list is; raises where the answer does not say it."""
-    found = _total(reply.headers)
-    if found is None:
-        raise request.failed(Failure.PROTOCOL, f"did not say {TOTAL_HEADER}")
-    return found
 
 
 def _goes_on(reply: Reply, page: int, length: int) -> bool:

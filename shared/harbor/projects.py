@@ -7,7 +7,7 @@ from shared.errors import LongshoreError
 from shared.harbor.addresses import project_path
 from shared.harbor.api import BY_NAME, OK_OR_MISSING, HarborApi
 from shared.harbor.documents import read_one
-from shared.harbor.pages import listed, total
+from shared.harbor.pages import listed
 from shared.harbor.project import Project
 from shared.harbor.quota import Quota
 from shared.harbor.repository import Repository
@@ -27,28 +27,18 @@ class Projects:
     def __init__(self, api: HarborApi) -> None:
         self._api = api
 
-    async def find(self, name: str) -> Project | None:
-        """Return a project by name; None where there is none. Raises `target_denied` where it may not be seen."""
-        request = self._get(name, OK_OR_MISSING)
-        reply = await self._api.ask(request)
-        return None if reply.status == HTTPStatus.NOT_FOUND else read_one(request, reply, Project.from_json)
-
     async def ensure(self, name: str) -> bool:
         """Make sure that a project exists; True where it was made just now, private.
 
         Another process may do the same at the same time. Raises `target_project_missing` where the account may not
         create it, and `target_denied` where it may not see it.
         """
-        request = self._get(name, FOUND_OR_NOT)
+        step = f"looking for project {name}"
+        request = self._api.get(project_path(name), step, headers=BY_NAME, accepts=FOUND_OR_NOT)
         found = await self._api.ask(request)
         if found.status == HTTPStatus.OK:
             return False
         return await self._create(name, hidden=found.status == HTTPStatus.FORBIDDEN)
-
-    async def count(self) -> int:
-        """Return how many projects the account may see."""
-        request = self._api.get(PROJECTS, "counting the projects", query={"page": 1, "page_size": 1})
-        return total(request, await self._api.ask(request))
 
     def all(self) -> AsyncIterator[Project]:
         """Yield every project that the account may see."""
@@ -70,9 +60,6 @@ class Projects:
         if reply.status == HTTPStatus.NOT_FOUND:
             raise _missing(request, name)
         return read_one(request, reply, Quota.from_summary)
-
-    def _get(self, name: str, accepts: frozenset[int]) -> Request:
-        return self._api.get(project_path(name), f"looking for project {name}", headers=BY_NAME, accepts=accepts)
 
     async def _create(self, name: str, *, hidden: bool) -> bool:
         document = {"project_name": name, "metadata": {"public": "false"}}

@@ -1,8 +1,7 @@
-"""What a project may hold, and whether a push fits in."""
+"""What a project may hold."""
 
 from dataclasses import dataclass
 
-from shared.errors import LongshoreError
 from shared.harbor.documents import Document, count
 
 # What Harbor writes for a project without a limit.
@@ -27,28 +26,6 @@ class Quota:
         hard, used = quota.get("hard"), quota.get("used")
         used = used if isinstance(used, dict) else {}
         return cls(hard=_limit(hard if isinstance(hard, dict) else {}), used=count(used, "storage"))
-
-    @property
-    def room(self) -> int | None:
-        """Bytes that still fit; None where everything does."""
-        return None if self.hard is None else max(self.hard - self.used, 0)
-
-
-def check_room(project: str, quota: Quota | None, size: int) -> int | None:
-    """Return how many bytes stay free after a push of `size` bytes; None where that has no limit or is not known.
-
-    `size` counts each blob and manifest that the project does not hold yet, once: other projects of the same Harbor
-    are charged separately. Raises `target_quota_exceeded` where it does not fit.
-    """
-    if quota is None or quota.hard is None or quota.room is None:
-        return None
-    if size > quota.room:
-        raise LongshoreError(
-            "target_quota_exceeded",
-            f"Project {project} may hold {in_words(quota.hard)} and holds {in_words(quota.used)}; "
-            f"{in_words(size)} more do not fit, {in_words(size - quota.room)} would have to be freed.",
-        )
-    return quota.room - size
 
 
 def in_words(size: int) -> str:

@@ -1,5 +1,8 @@
 """Harbor as the target: content through the distribution spec, everything else through Harbor's own API."""
 
+from collections.abc import Sequence
+
+from shared.concurrency import gather_all
 from shared.errors import LongshoreError
 from shared.harbor import client
 from shared.harbor.addresses import split_repository
@@ -16,6 +19,10 @@ _REMOVALS = {
     client.Removal.ARTIFACT: Removal.MANIFEST,
     client.Removal.NOTHING: Removal.NOTHING,
 }
+# Without these, nothing can be pushed or deleted; its portal, scanner and jobs may be away.
+NEEDED_PARTS = frozenset({"core", "database", "redis", "registry"})
+# An account that may push need not be one that may look at the project. The push then finds out.
+_NOT_TOLD = frozenset({"target_project_missing", "target_denied"})
 
 
 class HarborTarget:
@@ -28,9 +35,11 @@ class HarborTarget:
         self._registry = registry
 
     async def check(self) -> None:
-        """Ask both: behind one address they are two services, and either may be down."""
-        await self._registry.ping()
-        await self._harbor.statistics()
+        """Ask both: behind one address they are two services, and either may be down.
+
+        Harbor itself knows which of its parts are broken, and says so before the others' requests have run out.
+        """
+        await gather_all([self._check_parts(), self._registry.ping(), self._check_account()])
 
     async def prepare_repository(self, repository: str) -> None:
         """Make the project where it is missing; an account that may push may not be allowed to look.
@@ -48,7 +57,7 @@ class HarborTarget:
         try:
             quota = await self._harbor.projects.quota(project)
         except LongshoreError as error:
-            if error.code != "target_project_missing":
+            if error.code not in _NOT_TOLD:
                 raise
             return None
         return Room(project=project, limit=quota.hard, used=quota.used) if quota and quota.hard is not None else None
@@ -59,8 +68,7 @@ class HarborTarget:
         return TargetStatistics(projects=found.projects, images=images, size=found.storage, complete=found.complete)
 
     async def find_tag(self, repository: str, tag: str) -> Digest | None:
-        artifact = await self._harbor.artifacts(*_split(repository)).find(tag)
-        return artifact.digest if artifact else None
+        return await self._harbor.artifacts(*_split(repository)).find(tag)
 
     async def remove_tag(self, repository: str, tag: str, digest: Digest, *, siblings: bool) -> Removal:
         project, name = _split(repository)
@@ -68,6 +76,19 @@ class HarborTarget:
             untagged = await self._harbor.artifacts(project, name).delete_tag(digest, tag)
             return Removal.TAG if untagged else Removal.NOTHING
         return _REMOVALS[await self._harbor.delete_tag_or_artifact(project, name, digest, tag)]
+
+    async def _check_account(self) -> None:
+        await self._harbor.statistics()
+
+    async def _check_parts(self) -> None:
+        try:
+            health = await self._harbor.health()
+        except LongshoreError:
+            # The other two requests tell what that means.
+            return
+        ailing = sorted(NEEDED_PARTS.intersection(health.ailing))
+        if ailing:
+            raise LongshoreError("target_unavailable", f"Harbor says of its own parts that {_are(ailing)} not healthy.")
 
 
 def _project(repository: str) -> str:
@@ -79,3 +100,7 @@ def _split(repository: str) -> tuple[str, str]:
         return split_repository(repository)
     except ValueError as error:
         raise LongshoreError("target_project_missing", f"In Harbor, {error}.") from None
+
+
+def _are(names: Sequence[str]) -> str:
+    return f"{' and '.join(names)} {'is' if len(names) == 1 else 'are'}"

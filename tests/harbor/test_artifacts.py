@@ -6,9 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deploy.local.harbor.rules import Rule
-from deploy.local.harbor.server import immutable_rule
-from deploy.local.image import OCI, Image
+from deploy.local.image import Image
 from shared.errors import LongshoreError
 from shared.harbor.addresses import artifacts_path, repository_segment, segment, split_repository
 from shared.harbor.client import Harbor
@@ -63,34 +61,20 @@ def test_there_is_no_repository_without_a_project(name: str) -> None:
 async def test_names_of_any_depth_reach_harbor(standin: StandIn, harbor: Harbor, single: Image, depth: int) -> None:
     name = "/".join(f"p{number}.x_y--z" for number in range(depth))
     await standin.push(f"{PROJECT}/{name}", "1.0", single)
-    found = await harbor.artifacts(PROJECT, name).find("1.0")
-    assert found is not None
-    assert str(found.digest) == single.digest
+    assert await harbor.artifacts(PROJECT, name).find("1.0") == Digest.parse(single.digest)
 
 
-async def test_an_artifact_has_all_that_was_pushed(standin: StandIn, harbor: Harbor, name: str, image: Image) -> None:
-    await standin.push(f"{PROJECT}/{name}", "1.0", image)
-    await standin.put(f"{PROJECT}/{name}", "latest", image.root)
-    artifacts = harbor.artifacts(PROJECT, name)
-    by_tag, by_digest = await artifacts.find("1.0"), await artifacts.find(image.digest)
-    assert by_tag == by_digest
-    assert by_tag is not None
-    assert by_tag.media_type == OCI.index
-    assert by_tag.references == tuple(Digest.parse(child.digest) for child in image.children)
-    assert {tag.name for tag in by_tag.tags} == {"1.0", "latest"}
-    assert by_tag.push_time is not None
-
-
-async def test_an_artifact_without_tags_is_read_as_such(
+async def test_an_artifact_is_found_by_tag_and_by_digest(
     standin: StandIn, harbor: Harbor, name: str, image: Image
 ) -> None:
-    """Go writes no tags as null."""
+    """Also a part of an index, which has no tag of its own; an artifact has all the tags that were pushed."""
     await standin.push(f"{PROJECT}/{name}", "1.0", image)
-    child = await harbor.artifacts(PROJECT, name).find(image.children[0].digest)
+    await standin.put(f"{PROJECT}/{name}", "latest", image.root)
+    artifacts, digest, child = harbor.artifacts(PROJECT, name), Digest.parse(image.digest), image.children[0].digest
+    assert await artifacts.find("1.0") == await artifacts.find("latest") == await artifacts.find(image.digest) == digest
+    assert await artifacts.some_tags(digest) == frozenset({"1.0", "latest"})
+    assert await artifacts.find(child) == Digest.parse(child)
     assert b'"tags": null' in standin.recorder.exchanges[-1].answer
-    assert child is not None
-    assert child.tags == ()
-    assert child.references == ()
 
 
 async def test_what_is_not_there_is_none(standin: StandIn, harbor: Harbor, name: str, single: Image) -> None:
@@ -98,25 +82,6 @@ async def test_what_is_not_there_is_none(standin: StandIn, harbor: Harbor, name:
     assert await harbor.artifacts("nowhere", name).find("1.0") is None
     await standin.push(f"{PROJECT}/{name}", "1.0", single)
     assert await harbor.artifacts(PROJECT, name).find("2.0") is None
-
-
-async def test_all_tags_are_listed(standin: StandIn, harbor: Harbor, name: str, single: Image) -> None:
-    repository = f"{PROJECT}/{name}"
-    await standin.push(repository, "v0", single)
-    for number in range(1, 250):
-        standin.state.set_tag(standin.state.repository(repository), f"v{number}", single.digest)
-    standin.state.project(PROJECT).rules[1] = Rule.from_json(immutable_rule("docker.io/**", "v7"))
-    tags = [tag async for tag in harbor.artifacts(PROJECT, name).tags(Digest.parse(single.digest))]
-    assert len(tags) == 250
-    assert [tag.name for tag in tags if tag.immutable] == ["v7"]
-
-
-async def test_tags_of_nothing_are_an_error(harbor: Harbor, standin: StandIn, name: str, single: Image) -> None:
-    """Where a list is asked for, "none" would be a lie."""
-    tags = harbor.artifacts(PROJECT, name).tags(Digest.parse(single.digest))
-    with pytest.raises(LongshoreError) as caught:
-        await anext(tags)
-    assert caught.value.code == "target_not_found"
 
 
 async def test_a_name_encoded_once_names_nothing(standin: StandIn, harbor: Harbor, single: Image) -> None:

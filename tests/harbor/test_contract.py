@@ -26,7 +26,6 @@ from tests.harbor.swagger import BESIDE, UNDESCRIBED, Description, description, 
 # What the client asks for, with the answers that it has to understand.
 ASKED = {
     ("getHealth", 200),
-    ("getSystemInfo", 200),
     ("getStatistic", 200),
     ("getStatistic", 401),
     ("listProjects", 200),
@@ -111,7 +110,7 @@ async def test_the_client_and_its_answers_fit(
     artifacts = admin.artifacts(PROJECT, "a/b")
     assert await artifacts.find("1.0")
     assert await artifacts.find("2.0") is None
-    assert [tag.name async for tag in artifacts.tags(digest)] == ["1.0"]
+    assert await artifacts.some_tags(digest) == frozenset({"1.0"})
     await refused(guest.artifacts(PROJECT, "a/b").delete(digest))
     await refused(artifacts.delete(child))
     await immutable(standin, admin.artifacts(PROJECT, "c").delete_tag, digest)
@@ -126,17 +125,13 @@ async def test_the_client_and_its_answers_fit(
 
 async def asks_about_harbor(admin: Harbor, nobody: Harbor) -> None:
     await admin.health()
-    await admin.system_info()
-    await nobody.system_info()
     await admin.statistics()
     await refused(nobody.statistics())
     await admin.count_artifacts()
 
 
 async def asks_for_projects(admin: Harbor, guest: Harbor) -> None:
-    assert await admin.projects.count() == 3
-    assert await admin.projects.find(PROJECT)
-    assert await admin.projects.find("nothing") is None
+    assert not await admin.ensure_project(PROJECT)
     assert await admin.ensure_project("more")
     await refused(guest.ensure_project("secret"))
     await admin.projects.quota(PROJECT)

@@ -188,12 +188,6 @@ async def test_an_empty_page_ends_a_list(against: Harbor, hostile: HostileRegist
     assert [project async for project in against.projects.all()] == []
 
 
-async def test_a_count_has_to_be_said(against: Harbor, hostile: HostileRegistry) -> None:
-    hostile.on("GET", PROJECTS, Answer(body=PAGE))
-    with pytest.raises(LongshoreError, match="X-Total-Count"):
-        await against.projects.count()
-
-
 async def test_an_answer_beyond_the_limit_is_not_read(against: Harbor, hostile: HostileRegistry) -> None:
     hostile.on("GET", STATISTICS, Answer(body=b"{}" + b" " * MAX_ANSWER_SIZE))
     assert (await failure(against)).code == "target_protocol_error"

@@ -1,4 +1,4 @@
-"""What a Harbor says of itself: health, version, statistics."""
+"""What a Harbor says of itself: health, statistics."""
 
 import pytest
 
@@ -32,14 +32,6 @@ async def test_a_broken_part_is_named(scratch: Scratch, opened: Opener) -> None:
     assert not health.healthy
     assert health.ailing == ("registry", "registryctl")
     assert all(component.error for component in health.components if not component.healthy)
-
-
-async def test_the_version_is_for_those_who_log_in(opened: Opener, standin: StandIn) -> None:
-    info = await (await opened(standin.host, MEMBER)).system_info()
-    assert info.version == "v2.14.0-standin"
-    assert info.external_url == f"http://{standin.host}"
-    assert info.read_only is False
-    assert (await (await opened(standin.host, None)).system_info()).version is None
 
 
 async def test_an_administrator_sees_the_storage(standin: StandIn, harbor: Harbor, name: str, image: Image) -> None:

@@ -1,17 +1,19 @@
 """What a target is asked beside its tags: a sign of life, projects, room, figures."""
 
 import asyncio
+import json
 
 import pytest
 
 from deploy.local.harbor.settings import Settings
-from deploy.local.stack import LocalStackError, Registry, synthetic_image
+from deploy.local.stack import LocalStackError, Registry, Scratch, synthetic_image
 from shared.errors import LongshoreError
 from shared.oci.digest import Digest
 from shared.registry.credential import Credential
 from shared.target.kind import TargetKind
 from shared.target.room import Room
 from tests.harbor.conftest import ADMIN, GUEST, MEMBER, PROJECT, StandIn, standing_in
+from tests.registry.hostile import Answer, HostileRegistry
 from tests.target.conftest import USERS, Place, managing
 
 KIB = 1024
@@ -28,6 +30,46 @@ async def test_an_account_that_harbor_does_not_know_fails_the_check(standin: Sta
         with pytest.raises(LongshoreError) as caught:
             await management.check()
     assert caught.value.code == "target_denied"
+
+
+async def test_a_part_of_harbor_that_is_broken_is_named(scratch: Scratch) -> None:
+    """Where a person has to look; parts that Longshore does not need, such as registryctl, are passed over."""
+    with Registry(scratch, name="to-be-broken") as registry:
+        async with (
+            standing_in(Settings(users=USERS), registry.url) as standin,
+            managing(standin.host, TargetKind.HARBOR, ADMIN) as management,
+        ):
+            await management.check()
+            registry.kill()
+            with pytest.raises(LongshoreError, match="that registry is not healthy") as caught:
+                await management.check()
+    assert caught.value.code == "target_unavailable"
+
+
+@pytest.mark.parametrize(("broken", "needed"), [(["jobservice", "trivy"], False), (["redis", "core"], True)])
+async def test_only_needed_parts_of_harbor_fail_the_check(
+    hostile: HostileRegistry, broken: list[str], needed: bool
+) -> None:
+    components = [{"name": name, "status": "unhealthy"} for name in broken]
+    health = json.dumps({"status": "unhealthy", "components": components}).encode()
+    hostile.on("GET", "/api/v2.0/health", Answer(body=health))
+    hostile.on("GET", "/api/v2.0/statistics", Answer(body=b"{}"))
+    hostile.on("GET", "/v2/", Answer(wait=0.2))
+    async with managing(hostile.host, TargetKind.HARBOR, ADMIN) as management:
+        if not needed:
+            await management.check()
+            return
+        with pytest.raises(LongshoreError, match="core and redis are not healthy"):
+            await management.check()
+
+
+async def test_a_harbor_that_keeps_its_health_to_itself_passes_its_check(hostile: HostileRegistry) -> None:
+    """A proxy may close that path; what is needed works all the same."""
+    hostile.on("GET", "/api/v2.0/health", Answer(status=403))
+    hostile.on("GET", "/api/v2.0/statistics", Answer(body=b"{}"))
+    hostile.on("GET", "/v2/", Answer())
+    async with managing(hostile.host, TargetKind.HARBOR, ADMIN) as management:
+        await management.check()
 
 
 @pytest.mark.parametrize("kind", TargetKind)
@@ -108,6 +150,13 @@ async def test_room_is_unknown_without_a_limit_or_a_project(harbor: Place) -> No
     """A project that is yet to be made will have the quota that its Harbor gives it."""
     assert await harbor.management.room(harbor.repository) is None
     assert await harbor.management.room("missing/app") is None
+
+
+async def test_room_is_unknown_to_an_account_that_may_not_look(standin: StandIn) -> None:
+    """It may be allowed to push all the same; the push finds out, and a dry run tells the rest."""
+    standin.state.create_project("hidden", hard=64 * KIB)
+    async with managing(standin.host, TargetKind.HARBOR, GUEST) as management:
+        assert await management.room("hidden/app") is None
 
 
 def test_room_says_in_figures_what_does_not_fit() -> None:

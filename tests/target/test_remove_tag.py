@@ -71,6 +71,17 @@ async def test_a_tag_that_somebody_has_moved_stays(place: Place) -> None:
     assert await place.serves(image.digest) is None
 
 
+@pytest.mark.parametrize("siblings", [True, False])
+async def test_a_moved_tag_stays_where_others_need_what_it_was(place: Place, siblings: bool) -> None:
+    """Nothing goes then: neither what the tag points to by now, nor what others have."""
+    image, pushed = some_image("a"), some_image("b")
+    await place.push(image, "1.0", "latest")
+    await place.push(pushed, "1.0")
+    assert await place.remove(image, "1.0", siblings=siblings) is Removal.NOTHING
+    assert await place.serves("1.0") == pushed.digest
+    assert await place.serves("latest") == image.digest
+
+
 async def test_a_removal_may_be_repeated(place: Place) -> None:
     """After a crash nobody knows how far the last one came."""
     image = some_image()

@@ -30,7 +30,7 @@ class Api:
     def __init__(self, settings: Settings, state: State, proxy: Proxy) -> None:
         self._settings = settings
         parts = (
-            SystemApi(settings, state, proxy),
+            SystemApi(state, proxy),
             ProjectsApi(settings, state),
             ArtifactsApi(state),
             ControlApi(state),
