@@ -26,6 +26,7 @@ from api_service.keys import (
     FEED,
     IMPORTER,
     JWT,
+    FINDER,
     MANAGEMENT,
     NOTIFICATIONS,
     PRESENCE,
@@ -134,9 +135,8 @@ async def use_cases_part(app: web.Application) -> AsyncIterator[None]:
     """What the handlers call."""
     settings = app[SETTINGS]
     secrets, policy = settings.shared.secrets, settings.shared.source_network
-    finder = SourceFinder(
-        stored=RegistryLookup(app[DATABASE]), secrets=secrets, policy=policy, docker=settings.docker_source
-    )
+    lookup = RegistryLookup(app[DATABASE])
+    app[FINDER] = finder = SourceFinder(stored=lookup, secrets=secrets, policy=policy, docker=settings.docker_source)
     app[PRESENCE] = Presence(database=app[DATABASE], target=app[MANAGEMENT], registry_host=settings.target_name)
     naming = TargetNaming(
         host=settings.target_name, project=settings.default_project, drop_host_for=settings.drop_host_for
@@ -154,7 +154,7 @@ async def use_cases_part(app: web.Application) -> AsyncIterator[None]:
     ends = Ends(sources=app[SOURCES], target=app[TARGET], management=app[MANAGEMENT])
     stock = StockTaker(app[DATABASE], settings.shared.target.host)
     app[DRY_RUN] = DryRun(app[DATABASE], finder, naming, ends, stock, referrers=settings.referrers)
-    app[REGISTRIES] = StoredRegistries(database=app[DATABASE], secrets=secrets, policy=policy)
+    app[REGISTRIES] = StoredRegistries(database=app[DATABASE], lookup=lookup, secrets=secrets, policy=policy)
     app[REPORTING] = ProgressReporting(database=app[DATABASE], retries=settings.retries, lease=settings.lease)
     app[FEED] = DetailsFeed(app[DATABASE], app[NOTIFICATIONS])
     yield
@@ -163,11 +163,7 @@ async def use_cases_part(app: web.Application) -> AsyncIterator[None]:
 async def changes_part(app: web.Application) -> AsyncIterator[None]:
     """What is done to images and imports that there are, and the target's figures."""
     settings = app[SETTINGS]
-    secrets, policy = settings.shared.secrets, settings.shared.source_network
-    finder = SourceFinder(
-        stored=RegistryLookup(app[DATABASE]), secrets=secrets, policy=policy, docker=settings.docker_source
-    )
-    app[RETRY] = ImportRetry(database=app[DATABASE], finder=finder, secrets=secrets)
+    app[RETRY] = ImportRetry(database=app[DATABASE], finder=app[FINDER], secrets=settings.shared.secrets)
     work = DeletionWork(
         database=app[DATABASE],
         target=app[MANAGEMENT],

@@ -7,7 +7,7 @@ from api_service.docker_source import DockerSource, read_engine_image
 from api_service.identity import Identity
 from api_service.import_request import ImportRequest
 from api_service.registry_address import comparable_host
-from api_service.registry_lookup import AskedRegistry, RegistryLookup
+from api_service.registry_lookup import RegistryLookup
 from api_service.source_reference import names_registry, read_source
 from shared.db.registries import StoredRegistry
 from shared.errors import LongshoreError
@@ -50,16 +50,11 @@ class SourceFinder:
             return FoundSource(reference=read_engine_image(request), credential=None)
         reference = read_source(request.source, request.source_registry)
         named = names_registry(request.source, request.source_registry)
-        stored = await self._stored(reference, request, default=not named)
+        stored = await self.stored.find_all()
         default = next((registry.host for registry in stored if registry.is_default), None)
         if default and not named:
             reference = read_source(request.source, None, default=default)
         return FoundSource(reference=reference, credential=self._credential(request, reference, stored))
-
-    async def _stored(self, reference: Reference, request: ImportRequest, *, default: bool) -> Sequence[StoredRegistry]:
-        name = request.credentials if isinstance(request.credentials, str) else None
-        host = comparable_host(reference.registry, self.policy)
-        return await self.stored.find(AskedRegistry(host=host, name=name, default=default))
 
     def _credential(
         self, request: ImportRequest, reference: Reference, stored: Sequence[StoredRegistry]

@@ -9,6 +9,7 @@ from api_service.delete_image import ImageDeletion
 from api_service.details_feed import DetailsFeed
 from api_service.dry_run import DryRun
 from api_service.harbor_stats import HarborStatistics
+from api_service.find_source import SourceFinder
 from api_service.identity import Identity
 from api_service.import_image import ImageImporter
 from api_service.jwt_verifier import JwtVerifier
@@ -37,6 +38,7 @@ MANAGEMENT: web.AppKey[TargetManagement] = web.AppKey("MANAGEMENT")
 PRESENCE = web.AppKey("PRESENCE", Presence)
 IMPORTER = web.AppKey("IMPORTER", ImageImporter)
 DRY_RUN = web.AppKey("DRY_RUN", DryRun)
+FINDER = web.AppKey("FINDER", SourceFinder)
 RETRY = web.AppKey("RETRY", ImportRetry)
 DELETION = web.AppKey("DELETION", ImageDeletion)
 STATISTICS = web.AppKey("STATISTICS", HarborStatistics)

@@ -1,9 +1,12 @@
 """The use cases behind /image-registries: registries that imports may come from, and the accounts for them."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from api_service.identity import Identity
 from api_service.registry_address import read_address
+from api_service.registry_lookup import RegistryLookup
 from api_service.registry_request import AccountChange, NewRegistry, RegistryChange
 from shared.db import registries
 from shared.db.database import Connection, Database
@@ -18,9 +21,10 @@ MAX_REGISTRIES = 200
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredRegistries:
-    """Keeps registries. `policy` are the rules under which sources are called."""
+    """Keeps registries. `policy` are the rules under which sources are called; `lookup` is told of changes."""
 
     database: Database
+    lookup: RegistryLookup
     secrets: SecretBox
     policy: NetworkPolicy
 
@@ -47,8 +51,7 @@ class StoredRegistries:
             password=self.secrets.seal(wanted.account.password) if wanted.account else None,
             is_default=wanted.is_default,
         )
-        async with self.database.transaction() as connection:
-            await registries.lock_registries(connection)
+        async with self._changing() as connection:
             if await registries.count_registries(connection) >= MAX_REGISTRIES:
                 raise LongshoreError("registry_limit_reached", f"There are {MAX_REGISTRIES} registries already.")
             await _make_way(connection, values)
@@ -57,8 +60,7 @@ class StoredRegistries:
     async def change(self, registry_id: int, change: RegistryChange) -> StoredRegistry:
         """Change what is given; raises `registry_not_found`, `registry_exists`, `validation_failed`."""
         host = read_address(change.url, self.policy) if change.url else None
-        async with self.database.transaction() as connection:
-            await registries.lock_registries(connection)
+        async with self._changing() as connection:
             stored = await _get(connection, registry_id)
             values = self._changed(stored, change, host or stored.host)
             await _make_way(connection, values, stored)
@@ -66,9 +68,17 @@ class StoredRegistries:
 
     async def delete(self, registry_id: int) -> None:
         """Forget one with its account; imports that have begun keep theirs. Raises `registry_not_found`."""
-        async with self.database.connection() as connection:
+        async with self._changing() as connection:
             if not await registries.delete_registry(connection, registry_id):
                 raise _not_found(registry_id)
+
+    @asynccontextmanager
+    async def _changing(self) -> AsyncIterator[Connection]:
+        """Lend a connection that alone changes registries, in a transaction."""
+        async with self.database.transaction() as connection:
+            await registries.lock_registries(connection)
+            yield connection
+        self.lookup.forget()
 
     def _changed(self, stored: StoredRegistry, change: RegistryChange, host: str) -> RegistryValues:
         if host != stored.host and stored.password and change.account is None:
