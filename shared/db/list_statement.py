@@ -6,7 +6,8 @@ What keeps it fast with a million images (docs/performance.md has the figures):
 - A page's ids are cut from an index alone, which holds whatever filters ask for; the table is read for the page's own
   rows. In the order of creation, cutting begins at the period that the page is in (image_periods). In other orders, a
   page in the second half is cut from the other end, and one beyond the end from nowhere.
-- Where few images match, they are gathered and sorted instead, each being read once.
+- Where few images match, they are gathered and sorted instead, each being read once; by a number in the substring, if
+  there is one, for it stands in fewer names than the words around it.
 """
 
 import re
@@ -21,6 +22,12 @@ GATHERED_OF_USER = 1_000
 # Up to so many with a substring are gathered, and counted by the way. Where there are more, PostgreSQL's statistics
 # (of a hundred names) know it, and two passes over indexes, to count and to cut, cost less than trigrams do. Images.
 GATHERED_BY_NAME = 50_000
+
+# What a substring is looked for by where it is longer than that: `api-19999` by `19999`, an eighth of the work: no
+# index knows which trigrams are rare. Shorter ones are years, or in every other name. Letters and digits.
+_NUMBER = re.compile(r"[a-z0-9]{5,}")
+# More images than this that have the number are not looked through for the rest of the substring. Images.
+CANDIDATES = 2_000
 
 # How long the periods are that image_periods counts images in: of all users together, and of one of them.
 PERIOD = "24 hours"
@@ -43,9 +50,15 @@ class Statement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Clauses:
-    """`where` selects images, `counts` their counts; `back` is the order `forth` reversed."""
+    """`where` selects images, `counts` their counts; `back` is the order `forth` reversed.
+
+    `name` is the condition for the substring, one of those in `where`; `others` are the rest, with one that many images
+    may meet which do not meet `name`, where looking for that first is worth it.
+    """
 
     where: str
+    name: str
+    others: str | None
     counts: str
     forth: str
     back: str
@@ -84,17 +97,38 @@ def _clauses(matching: ImageFilter, page: ImagePage) -> _Clauses:
     if matching.ready is not None:
         where.append("status = 'ready'" if matching.ready else "status <> 'ready'")
         counts += f" AND ready = {matching.ready}"
+    name, others = "TRUE", None
     if matching.tag:
-        name = matching.tag.lower()
-        values.append(f"%{_literal(name)}%")
-        where.append(f"{'name' if _TRIGRAM.search(name) else _NAME_UNINDEXED} LIKE ${len(values)}")
+        text = matching.tag.lower()
+        values.append(f"%{_literal(text)}%")
+        name = f"{'name' if _TRIGRAM.search(text) else _NAME_UNINDEXED} LIKE ${len(values)}"
+        if number := _number_in(text):
+            values.append(f"%{number}%")
+            others = " AND ".join((*where, f"name LIKE ${len(values)}"))
+        where.append(name)
     ascending, descending = f"{page.column} ASC, id ASC", f"{page.column} DESC, id DESC"
     forth, back = (ascending, descending) if page.order == "asc" else (descending, ascending)
     offset = "0"
     if page.offset:
         values.append(page.offset)
         offset = f"${len(values)}::bigint"
-    return _Clauses(where=" AND ".join(where), counts=counts, forth=forth, back=back, offset=offset, values=values)
+    return _Clauses(
+        where=" AND ".join(where),
+        name=name,
+        others=others,
+        counts=counts,
+        forth=forth,
+        back=back,
+        offset=offset,
+        values=values,
+    )
+
+
+def _number_in(text: str) -> str | None:
+    """Return the longest run of letters and digits that has a digit, if that is not the whole text."""
+    numbers = [run for run in _NUMBER.findall(text) if not run.isalpha()]
+    longest = max(numbers, key=len, default=text)
+    return None if longest == text else longest
 
 
 def _kept(clauses: _Clauses) -> str:
@@ -163,15 +197,32 @@ def _cut(clauses: _Clauses, page: ImagePage, *, when: str = "TRUE") -> str:
 
 def _by_name(clauses: _Clauses, page: ImagePage) -> str:
     return f"""
-        gathered AS MATERIALIZED (
-            SELECT id, {page.column} AS key FROM images WHERE {clauses.where} LIMIT {GATHERED_BY_NAME} + 1
-        ),
+        {_gathered_by_name(clauses, page)},
         counted AS MATERIALIZED (
             SELECT CASE WHEN count(*) <= {GATHERED_BY_NAME} THEN count(*)
                    ELSE (SELECT count(*) FROM images WHERE {clauses.where}) END AS total
             FROM gathered
         ),
         {_gathered_or_cut(clauses, page, GATHERED_BY_NAME)}
+    """
+
+
+def _gathered_by_name(clauses: _Clauses, page: ImagePage) -> str:
+    """Gather what matches, or one more than is to be gathered; among a number's candidates where these are few."""
+    matching = f"SELECT id, {page.column} AS key FROM images WHERE {clauses.where}"
+    if clauses.others is None:
+        return f"gathered AS MATERIALIZED ({matching} LIMIT {GATHERED_BY_NAME} + 1)"
+    few = f"(SELECT count(*) FROM candidates) <= {CANDIDATES}"
+    return f"""
+        candidates AS MATERIALIZED (
+            SELECT id, {page.column} AS key, name FROM images WHERE {clauses.others} LIMIT {CANDIDATES} + 1
+        ),
+        gathered AS MATERIALIZED (
+            (SELECT id, key FROM candidates WHERE {few} AND {clauses.name})
+            UNION ALL
+            ({matching} AND NOT ({few}))
+            LIMIT {GATHERED_BY_NAME} + 1
+        )
     """
 
 

@@ -26,6 +26,8 @@ IMAGES = 3_000
 IMAGES_OF_DAY = 960
 QUESTIONS = 100
 PARTS = (None, "", "e", "1.2", "-0", "SEARCH", "docker.io/payments-000/", "_", "%", "s:v", "nothing-has-this")
+# Parts that are looked for by the number in them.
+PARTS += ("-BUILD31", "0-build3", "7-build_1")
 USERS = (None, ROBOT, "user-7", "nobody")
 
 
@@ -94,9 +96,13 @@ def question(dice: random.Random) -> tuple[ImageFilter, ImagePage]:
 async def test_any_filter_order_and_page_gives_the_images_that_the_rules_name(
     filled: Database, rows: list[Row], monkeypatch: pytest.MonkeyPatch, gathered: int, kind: type[Any]
 ) -> None:
-    """Whether few images are gathered and sorted, or a page is cut from an index, from either end."""
+    """Whether few images are gathered and sorted, or a page is cut from an index, from either end.
+
+    And whether few images have the number that a substring is looked for by, or more.
+    """
     monkeypatch.setattr(list_statement, "GATHERED_OF_USER", gathered)
     monkeypatch.setattr(list_statement, "GATHERED_BY_NAME", gathered)
+    monkeypatch.setattr(list_statement, "CANDIDATES", gathered)
     dice = random.Random(gathered)
     async with filled.connection() as connection:
         for matching, page in (question(dice) for _ in range(QUESTIONS)):
