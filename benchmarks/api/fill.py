@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import asyncpg
 
+from shared.db import image_counts, image_periods
+
 IMAGES_OF_REPOSITORY = 50
 # Imports a quarter of everything, as build servers do; the rest belongs to USERS people.
 ROBOT = "ci-robot"
@@ -65,7 +67,7 @@ class Filled:
 
 
 async def fill(url: str, images: int) -> Filled:
-    """Fill an empty table and leave it as autovacuum would: visible, with statistics, written to disk."""
+    """Fill an empty table and leave it as autovacuum and the reaper would: visible, summed up, written to disk."""
     repositories = max(images // IMAGES_OF_REPOSITORY, 1)
     connection = await asyncpg.connect(url, command_timeout=FILL_SECONDS)
     try:
@@ -74,6 +76,8 @@ async def fill(url: str, images: int) -> Filled:
         await connection.execute(INSERT, images, repositories, ROBOT, USERS)
         for index in indexes:
             await connection.execute(index["indexdef"])
+        await image_counts.compact(connection)
+        await image_periods.sum_up(connection)
         for statement in (
             "VACUUM ANALYZE images",
             "VACUUM ANALYZE image_counts",
