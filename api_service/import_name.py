@@ -16,10 +16,19 @@ _NAME = re.compile(rf"[a-z0-9.-]{{1,{MAX_LENGTH}}}")
 
 def new_import_name(repository: str, tag: str) -> str:
     """Return such as `alpine-3.20-k7xq2m9zrt`, from the last part of the repository and the tag."""
-    suffix = "".join(secrets.choice(_ALPHABET) for _ in range(RANDOM_LENGTH))
+    suffix = _random_text()
     slug = _NOT_ALLOWED.sub("-", f"{repository.rpartition('/')[2]}-{tag}".lower())
     room = MAX_LENGTH - RANDOM_LENGTH - 1
     return f"{slug[:room].strip('-.') or 'image'}-{suffix}"
+
+
+def _random_text() -> str:
+    """Draw all characters at once: each draw is a system call."""
+    number, text = secrets.randbelow(len(_ALPHABET) ** RANDOM_LENGTH), ""
+    for _ in range(RANDOM_LENGTH):
+        number, index = divmod(number, len(_ALPHABET))
+        text += _ALPHABET[index]
+    return text
 
 
 def is_import_name(text: str) -> bool:
