@@ -45,6 +45,11 @@ DATABASE_CONNECTIONS = 4
 # Reports within one lease; two may be lost before it runs out.
 REPORTS_PER_LEASE = 3
 
+# An import that so many workers were lost with is suspected to be why, and runs alone from then on: what ran beside it
+# would be lost with it each time, and fail for its sake in the end. One lost worker is no suspicion: that happens to
+# all its imports whenever a machine ends.
+SUSPECTED_AFTER = 2
+
 # Opens the way to the API: its address, and a worker's token.
 OpenApi = Callable[[str, str], AbstractAsyncContextManager[ApiClient]]
 
@@ -109,7 +114,9 @@ class Worker:
         heartbeat = self._settings.lease / REPORTS_PER_LEASE
         reporter = Reporter(self._api, claimed.name, claimed.attempt, heartbeat=heartbeat)
         self.slots.start(
-            run_import(claimed, self._open_ends, reporter, layers=self._settings.layers), name=claimed.name
+            run_import(claimed, self._open_ends, reporter, layers=self._settings.layers),
+            name=claimed.name,
+            alone=_suspected(claimed),
         )
 
     def _open_ends(self, claimed: ClaimedImport) -> Ends:
@@ -124,9 +131,15 @@ class Worker:
             target=end,
             ledger=ledger,
             admission=Admission(management=self._management, repository=claimed.repository, target=end, ledger=ledger),
-            check_welcome=partial(_check_welcome, registries),
+            check_welcome=partial(self._check_welcome, claimed, registries),
             streams=self._streams(registries),
         )
+
+    async def _check_welcome(self, claimed: ClaimedImport, registries: Sequence[Registry]) -> None:
+        if _suspected(claimed):
+            _log.warning("import runs alone: it was with workers that were lost", lost=claimed.lost)
+            await self.slots.wait_alone()
+        await gather_all([registry.check_welcome() for registry in registries])
 
     def _streams(self, registries: Sequence[Registry]) -> Together:
         """Return what takes a place at every end at once, of those that all imports of this worker have together."""
@@ -169,8 +182,8 @@ class Worker:
         _log.info("stopped")
 
 
-async def _check_welcome(registries: Sequence[Registry]) -> None:
-    await gather_all([registry.check_welcome() for registry in registries])
+def _suspected(claimed: ClaimedImport) -> bool:
+    return claimed.lost >= SUSPECTED_AFTER
 
 
 @asynccontextmanager
