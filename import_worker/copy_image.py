@@ -19,7 +19,7 @@ from shared.planning.plan import ImportPlan
 from shared.progress import LayerProgress, LayerStatus, Transfer
 from shared.tracing.spans import step
 
-# Asked right before the tag is written; raises where this attempt may no longer write it.
+# Asked right before the tag is written, each time it is sent; raises where this attempt may no longer write it.
 Fence = Callable[[], Awaitable[None]]
 
 
@@ -240,13 +240,13 @@ class ImageCopy:
             await self._put_child(self._plan.root)
             await self._referrers.put()
         if found != self._plan.root.digest:
-            await self._put(tag, self._plan.root)
+            await self._put(tag, self._plan.root, fence)
             await self._confirm(tag)
 
-    async def _put(self, reference: str, manifest: Manifest) -> None:
+    async def _put(self, reference: str, manifest: Manifest, fence: Fence | None = None) -> None:
         """Put a manifest; what it refers to is brought again, once, where the target lost it since it was seen."""
         try:
-            await self._put_one(reference, manifest)
+            await self._put_one(reference, manifest, fence)
         except LongshoreError as error:
             if error.code != "target_blob_unknown":
                 raise
@@ -257,12 +257,12 @@ class ImageCopy:
             for child in self._plan.manifests:
                 if child.digest in below:
                     await self._put(str(child.digest), child)
-            await self._put_one(reference, manifest)
+            await self._put_one(reference, manifest, fence)
 
-    async def _put_one(self, reference: str, manifest: Manifest) -> None:
+    async def _put_one(self, reference: str, manifest: Manifest, fence: Fence | None) -> None:
         values = {"longshore.reference": reference, "oci.digest": str(manifest.digest)}
         with step("put manifest", {**values, "longshore.bytes": len(manifest.content)}):
-            await self._target.put_manifest(reference, manifest)
+            await self._target.put_manifest(reference, manifest, before=fence)
 
     async def _confirm(self, tag: str) -> None:
         found = await self._target.find_manifest(tag)

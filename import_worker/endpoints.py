@@ -3,7 +3,7 @@
 Methods carry the names of the distribution specification's steps. All raise LongshoreError with a code of their side.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -107,8 +107,13 @@ class Target(Protocol):
         """Return the digest that a tag or a digest has in the target; None when it does not exist."""
         ...
 
-    async def put_manifest(self, reference: str, manifest: Manifest) -> None:
-        """Store the manifest under a tag or its digest; `target_blob_unknown` when it refers to a missing blob."""
+    async def put_manifest(
+        self, reference: str, manifest: Manifest, *, before: Callable[[], Awaitable[None]] | None = None
+    ) -> None:
+        """Store the manifest under a tag or its digest; `target_blob_unknown` when it refers to a missing blob.
+
+        `before` is awaited right before it is sent, each time it is; what that raises comes out unchanged.
+        """
         ...
 
 

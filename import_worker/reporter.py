@@ -54,6 +54,7 @@ class Reporter:
         self._sequence = 0
         self._source_digest: str | None = None
         self._changed: dict[Digest, LayerProgress] = {}
+        self._leave_until = float("-inf")
         self._one_at_a_time = asyncio.Lock()
 
     def pin(self, digest: Digest) -> None:
@@ -81,9 +82,11 @@ class Reporter:
     async def fence(self, digest: Digest) -> None:
         """Ask whether the tag may be pointed to this digest; raises SupersededError where it may not.
 
-        While an image is being deleted in the repository, the API lets us wait.
+        A good answer holds for a heartbeat's time, far within the lease that comes with it: a worker that stood still
+        for longer asks again. While an image is being deleted in the repository, the API lets us wait.
         """
-        await self._send_until_taken(lambda: self._send(ReportedState.TAGGING, tag_digest=digest))
+        if monotonic() >= self._leave_until:
+            await self._send_until_taken(lambda: self._ask_leave(digest))
 
     async def ready(self, content: ReportedContent) -> None:
         """Tell that the image is in the target."""
@@ -97,6 +100,11 @@ class Reporter:
     async def handed_back(self) -> None:
         """Give the import back, once: the lease runs out by itself if nobody listens."""
         await self._send(ReportedState.HANDED_BACK)
+
+    async def _ask_leave(self, digest: Digest) -> None:
+        asked = monotonic()
+        await self._send(ReportedState.TAGGING, tag_digest=digest)
+        self._leave_until = asked + self._heartbeat
 
     async def _send_until_taken(self, send: Callable[[], Awaitable[None]]) -> None:
         deadline = monotonic() + OUTCOME_PATIENCE

@@ -1,6 +1,6 @@
 """One repository of the target registry, as the copy writes to it."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 
 from import_worker.endpoints import Body
@@ -40,8 +40,10 @@ class RegistryTarget:
         found = await self._repository.find_manifest(reference)
         return found.digest if found else None
 
-    async def put_manifest(self, reference: str, manifest: Manifest) -> None:
-        await self._repository.put_manifest(reference, manifest)
+    async def put_manifest(
+        self, reference: str, manifest: Manifest, *, before: Callable[[], Awaitable[None]] | None = None
+    ) -> None:
+        await self._repository.put_manifest(reference, manifest, before=before)
 
     async def fetch_manifest(self, reference: str) -> Manifest:
         return await self._repository.get_manifest(reference)

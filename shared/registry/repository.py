@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterable, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
 from http import HTTPStatus
 from typing import cast
 
@@ -18,7 +19,7 @@ from shared.registry.failures import Failure
 from shared.registry.locations import upload_location
 from shared.registry.manifests import check_pushed, check_reference, read_descriptor, read_manifest
 from shared.registry.referrer_list import MAX_LISTED, MAX_REFERRER_PAGES, read_referrers
-from shared.registry.request import OK, Reply, Request
+from shared.registry.request import OK, Before, Reply, Request
 from shared.registry.steps import OK_OR_MISSING, Steps, check_name
 from shared.registry.streamed_body import StreamedBody
 from shared.registry.tag_list import MAX_PAGES, next_page, read_tags
@@ -58,9 +59,9 @@ class Repository:
         request = self._steps.get_manifest(reference)
         return read_manifest(request, await self._transport.ask(request), check_reference(reference))
 
-    async def put_manifest(self, reference: str, manifest: Manifest) -> None:
+    async def put_manifest(self, reference: str, manifest: Manifest, *, before: Before | None = None) -> None:
         """Push a manifest under a tag or its digest; `target_blob_unknown` where what it names is missing (end-7)."""
-        request = self._steps.put_manifest(reference, manifest)
+        request = replace(self._steps.put_manifest(reference, manifest), before=before)
         check_pushed(request, await self._transport.ask(request), manifest)
 
     async def delete_manifest(self, digest: Digest) -> None:

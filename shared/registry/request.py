@@ -1,6 +1,6 @@
 """What one request to a registry is for, and what came back."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
@@ -18,6 +18,8 @@ from shared.registry.streamed_body import StreamedBody
 
 OK = frozenset({200})
 NO_SCOPES = Scopes()
+# Awaited right before a request is sent; what it raises ends the request.
+Before = Callable[[], Awaitable[None]]
 
 
 class Subject(Enum):
@@ -37,6 +39,7 @@ class Request:
 
     `step` completes the sentence "<host> answered 404 while …". `accepts` lists the statuses that are a success.
     `limit` bounds the answer's body in bytes, where it is read as a whole; `bulk` asks for one that a thread reads.
+    `before` is awaited each time it is sent, also where the HTTP client does that again by itself.
     """
 
     side: Side
@@ -51,6 +54,7 @@ class Request:
     accepts: frozenset[int] = OK
     limit: int = MAX_MANIFEST_SIZE
     timeout: aiohttp.ClientTimeout = SMALL_TIMEOUT
+    before: Before | None = None
 
     @property
     def replayable(self) -> bool:

@@ -1,7 +1,7 @@
 """One request on the wire, redirects included; no credentials but those handed in, no retries."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from io import BytesIO
@@ -16,7 +16,7 @@ from shared.network.session import SMALL_EXCHANGE_TIMEOUT, Outgoing, default_hea
 from shared.registry.failures import Failure
 from shared.registry.locations import origin, redirect_target
 from shared.registry.network_errors import CAUGHT, translated
-from shared.registry.request import Reply, Request, authority
+from shared.registry.request import Before, Reply, Request, authority
 from shared.tracing.spans import Kind, Values, step
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -85,6 +85,7 @@ class Wire:
             data=_sendable(request),
             allow_redirects=False,
             timeout=request.timeout,
+            middlewares=_asking(request.before) if request.before else None,
             ssl=self.outgoing.tls.context(url.raw_host or "", url.port or 0),
         )
 
@@ -92,6 +93,16 @@ class Wire:
         fields = (default_headers() | dict(headers)).items()
         body = cast("BulkBody | None", request.body)
         return await self.outgoing.bulk.request(BulkRequest(method=request.method, url=url, fields=fields, body=body))
+
+
+def _asking(before: Before) -> Sequence[aiohttp.ClientMiddlewareType]:
+    """Return what lets the client ask before it sends: it repeats a PUT whose connection was closed by itself."""
+
+    async def ask_first(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+        await before()
+        return await send(request)
+
+    return (ask_first,)
 
 
 def _told(request: Request, url: URL) -> Values:

@@ -1,7 +1,7 @@
 """Dictionaries that play a source and a target, with faults on order."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -124,7 +124,11 @@ class DictTarget:
         manifest = self.manifests.get(reference)
         return manifest.digest if manifest else None
 
-    async def put_manifest(self, reference: str, manifest: Manifest) -> None:
+    async def put_manifest(
+        self, reference: str, manifest: Manifest, *, before: Callable[[], Awaitable[None]] | None = None
+    ) -> None:
+        if before:
+            await before()
         if len(self.writes) >= self.lose_after:
             for lost in self.lose_before_manifest:
                 self.blobs.pop(lost, None)

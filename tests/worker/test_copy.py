@@ -119,6 +119,22 @@ async def test_a_refused_fence_leaves_the_tag_alone(image: Image) -> None:
     assert "latest" not in target.manifests
 
 
+async def test_the_fence_is_asked_again_when_the_tag_is_sent(image: Image) -> None:
+    """Much may happen between the first answer and that moment, such as a stop of the whole process."""
+    source, target, asked = DictSource(image), DictTarget(), 0
+    plan = await make_plan(source, await source.resolve(), ())
+
+    async def once() -> None:
+        nonlocal asked
+        asked += 1
+        if asked > 1:
+            raise LongshoreError("import_superseded", "taken by another")
+
+    with pytest.raises(LongshoreError, match="import_superseded"):
+        await ImageCopy(plan, source, target, ledger=DictLedger(), board=Board(), slots=2).run("latest", once)
+    assert "latest" not in target.manifests
+
+
 async def test_what_exists_is_not_moved_again(image: Image) -> None:
     """A second copy only looks: no blob is opened but the config, which planning reads."""
     target = DictTarget()
