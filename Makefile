@@ -45,6 +45,10 @@ check: setup ## Check format, lint, types, shell scripts and the import rule
 	.venv/bin/shellcheck deploy/local/setup.sh .ci/run
 	$(PYTHON) -m pytest -q tests/test_import_rule.py
 
+.PHONY: docs
+docs: setup ## Bring the reference pages up to date with the code
+	@$(PYTHON) -m deploy.reference
+
 .PHONY: format
 format: setup ## Rewrite the code in the project's format
 	.venv/bin/ruff format .
