@@ -1,0 +1,52 @@
+"""`make docs`: bring the reference pages up to date with the code; `--check` only says whether they are."""
+
+import argparse
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import api_service.config
+import import_worker.config
+from deploy.reference.errors import error_facts
+from deploy.reference.page import PageError, entries, filled
+from deploy.reference.settings import setting_facts
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+SERVICES = {"API": api_service.config.settings_from, "worker": import_worker.config.settings_from}
+
+PAGES: Mapping[str, Callable[[], Mapping[str, Sequence[str]]]] = {
+    "configuration.md": lambda: setting_facts(SERVICES),
+    "troubleshooting.md": error_facts,
+}
+
+
+def stale(*, write: bool) -> list[str]:
+    """Return what is wrong with the pages, one line each; with `write`, put right what a program can."""
+    wrong = []
+    for name, facts in PAGES.items():
+        path = DOCS / name
+        page = path.read_text()
+        try:
+            fresh = filled(page, facts())
+        except PageError as error:
+            wrong.append(f"{name}: {error}")
+            continue
+        if write:
+            path.write_text(fresh)
+        elif fresh != page:
+            wrong.append(f"{name}: not as the code is; `make docs` puts it right")
+        wrong += [f"{name}: {entry} has no text" for entry, text in entries(fresh).items() if not text]
+    return wrong
+
+
+def main() -> int:
+    """Write or check, and say what a person has to do."""
+    parser = argparse.ArgumentParser(prog="python -m deploy.reference", description=__doc__)
+    parser.add_argument("--check", action="store_true")
+    wrong = stale(write=not parser.parse_args().check)
+    sys.stdout.write("\n".join([*wrong, ""]) if wrong else "The reference pages are up to date.\n")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
