@@ -11,6 +11,7 @@ from api_service.carry_out_deletion import DeletionWork
 from api_service.config import Settings
 from api_service.delete_image import ImageDeletion
 from api_service.details_feed import DetailsFeed
+from api_service.draining import Draining
 from api_service.dry_run import DryRun, Ends
 from api_service.find_source import SourceFinder
 from api_service.finish_deletions import DeletionFinisher
@@ -22,6 +23,7 @@ from api_service.keys import (
     DATABASE,
     DELETION,
     DESCRIPTION,
+    DRAINING,
     DRY_RUN,
     FEED,
     IMPORTER,
@@ -55,10 +57,9 @@ from api_service.openapi.document import describe
 from api_service.openapi.operations import OPERATIONS
 from api_service.outbox import Relay
 from api_service.parsing import MAX_REPORT_BODY
-from api_service.part_checks import part_checks
+from api_service.part_checks import SPARED, part_checks
 from api_service.patrol import Patrol
 from api_service.presence import Presence
-from api_service.readiness import Readiness
 from api_service.reaper import Reaper
 from api_service.registry_lookup import RegistryLookup
 from api_service.report_progress import ProgressReporting
@@ -75,6 +76,7 @@ from shared.db.database import open_database
 from shared.errors import Side
 from shared.logs import REQUEST_ID_HEADER
 from shared.network.session import open_outgoing, product_version
+from shared.readiness import Readiness
 from shared.registry.client import open_registries
 from shared.registry.limits.fleet import FleetLimits
 from shared.registry.limits.limits import Limits
@@ -207,7 +209,8 @@ async def patrol_part(app: web.Application) -> AsyncIterator[None]:
 
 async def readiness_part(app: web.Application) -> AsyncIterator[None]:
     """The answers of /readyz."""
-    app[READINESS] = Readiness(part_checks(app[DATABASE], app[RELAY], app[MANAGEMENT]))
+    app[READINESS] = readiness = Readiness(part_checks(app[DATABASE], app[RELAY], app[MANAGEMENT]), spared=SPARED)
+    app[DRAINING].tell(readiness)
     yield
 
 
@@ -251,6 +254,7 @@ def create_app(settings: Settings, parts: Sequence[Part] = PARTS) -> web.Applica
         client_max_size=MAX_REPORT_BODY,
     )
     app[SETTINGS] = settings
+    app[DRAINING] = Draining()
     app.cleanup_ctx.extend(parts)
     app.on_response_prepare.append(_finish_headers)
     app.on_shutdown.append(_end_streams)
@@ -271,6 +275,9 @@ async def _finish_headers(request: web.Request, response: web.StreamResponse) ->
     response.headers.setdefault(hdrs.CACHE_CONTROL, "no-store")
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers.popall(hdrs.SERVER, None)
+    if request.app[DRAINING].began:
+        response.headers[hdrs.CONNECTION] = "close"
+        response.force_close()
 
 
 async def _end_streams(app: web.Application) -> None:

@@ -1,19 +1,19 @@
 """`longshore-api`: serve, migrate, the API tokens, and new keys for secrets."""
 
 import gc
-from typing import Any
 
 import click
 import structlog
 import uvloop
-from aiohttp import web
 
 from api_service.app import create_app
 from api_service.command_errors import told_in_one_line
 from api_service.config import read_database_url, read_settings
 from api_service.secret_commands import rotate_secrets
+from api_service.serve import serve_until_stopped
 from api_service.token_commands import token
 from shared.logs import set_up_logs
+from shared.tracing.switch import traced
 
 # Objects more than there were before the collector looks through them, some ten requests' worth.
 GC_THRESHOLD = 20_000
@@ -48,10 +48,6 @@ def migrate() -> None:
 
     run_migrations(read_database_url())
     click.echo("The database is up to date.", err=True)
-
-
-def _silent(*_: Any) -> None:
-    """Take the place of run_app's greeting, which is no structured log."""
 
 
 main.add_command(token)

@@ -19,6 +19,10 @@ MIN_LEASE = 3
 MAX_LEASE = 3_600
 MAX_FAILURES = 100
 MAX_RETRY_BASE = 3_600
+# What a stopping instance goes on serving for, so that whoever spreads requests can learn of it: Kubernetes takes a
+# second or two, a proxy that asks /readyz every few seconds some more. Seconds.
+DEFAULT_DRAIN = 5.0
+MAX_DRAIN = 300
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +32,8 @@ class Settings:
     `target_name` is the target's public host, shown as `registryHost`. `drop_host_for` are the registries whose host
     is left out of an image's name in the target. `lease` is in seconds. `oidc` None: API tokens alone are taken.
     `docker_source` says who may import from the workers' Docker Engine. `referrers`: what refers to an image comes
-    along where a request does not say. `metrics_port` None: figures are not served.
+    along where a request does not say. `metrics_port` None: figures are not served. `drain` are
+    the seconds for which a stopping instance goes on serving.
     """
 
     shared: SharedSettings
@@ -43,6 +48,7 @@ class Settings:
     docker_source: DockerSource = DockerSource.OFF
     referrers: bool = True
     metrics_port: int | None = None
+    drain: float = DEFAULT_DRAIN
 
 
 def read_settings() -> Settings:
@@ -67,6 +73,7 @@ def settings_from(env: FileAwareEnv) -> Settings:
         docker_source=env.enum("DOCKER_SOURCE", DockerSource.OFF, enum=DockerSource, by_value=True),
         referrers=env.bool("IMPORT_REFERRERS", default=True),
         metrics_port=env.int("METRICS_PORT", None, validate=validate.Range(1, MAX_PORT)),
+        drain=env.float("DRAIN_SECONDS", DEFAULT_DRAIN, validate=validate.Range(0, MAX_DRAIN)),
     )
 
 

@@ -7,6 +7,7 @@ from aiohttp import web
 from api_service.config import Settings
 from api_service.delete_image import ImageDeletion
 from api_service.details_feed import DetailsFeed
+from api_service.draining import Draining
 from api_service.dry_run import DryRun
 from api_service.harbor_stats import HarborStatistics
 from api_service.find_source import SourceFinder
@@ -16,13 +17,13 @@ from api_service.jwt_verifier import JwtVerifier
 from api_service.notifications import Notifications
 from api_service.outbox import Relay
 from api_service.presence import Presence
-from api_service.readiness import Readiness
 from api_service.report_progress import ProgressReporting
 from api_service.retry_import import ImportRetry
 from api_service.route import Handler, Route
 from api_service.stored_registries import StoredRegistries
 from api_service.token_lookup import TokenLookup
 from shared.db.database import Database
+from shared.readiness import Readiness
 from shared.registry.client import Registries, Registry
 from shared.target.management import TargetManagement
 
@@ -48,6 +49,7 @@ JWT = web.AppKey("JWT", JwtVerifier)
 FEED = web.AppKey("FEED", DetailsFeed)
 RELAY = web.AppKey("RELAY", Relay)
 READINESS = web.AppKey("READINESS", Readiness)
+DRAINING = web.AppKey("DRAINING", Draining)
 
 REQUEST_ID = web.RequestKey("REQUEST_ID", str)
 IDENTITY = web.RequestKey("IDENTITY", Identity)

@@ -1,25 +1,24 @@
 """How each part that /readyz names is asked."""
 
 from collections.abc import Mapping
+from functools import partial
 
 from api_service.outbox import Relay
-from api_service.readiness import Check, PartDownError, Remembered
 from shared.db.database import Database
-from shared.db.revision import current_revision, needed_revision
+from shared.db.revision import check_schema
+from shared.readiness import Check, PartDownError, Remembered
 from shared.target.management import TargetManagement
 
 # The target is asked at most this often, whoever asks us. Seconds.
 TARGET_REMEMBERED = 5.0
+# Without these the API answers, accepts imports and takes reports: messages wait in the database, and the target is the
+# workers' to wait for. Were instances unready for it, an outage of the target would take all of them away at once, and
+# with them the leases of imports that go on.
+SPARED = frozenset({"rabbitmq", "target"})
 
 
 def part_checks(database: Database, relay: Relay, target: TargetManagement) -> Mapping[str, Check]:
     """Return the checks by part."""
-
-    async def schema() -> None:
-        async with database.connection() as connection:
-            found = await current_revision(connection)
-        if found is None or found < needed_revision():
-            raise PartDownError(f"revision {found}, needed {needed_revision()}: run `longshore-api migrate`")
 
     async def rabbitmq() -> None:
         if relay.trouble:
@@ -27,7 +26,7 @@ def part_checks(database: Database, relay: Relay, target: TargetManagement) -> M
 
     return {
         "database": database.check,
-        "schema": schema,
+        "schema": partial(check_schema, database),
         "rabbitmq": rabbitmq,
         "target": Remembered(target.check, seconds=TARGET_REMEMBERED),
     }

@@ -17,6 +17,8 @@ from shared.tracing.spans import TRACEPARENT, traceparent
 
 # A report is small and the API answers within five seconds whatever its database does. Seconds.
 REPORT_TIMEOUT = 10.0
+# What a token needs to be good for reports.
+WORKER_ROLE = "worker"
 # The import has ended, moved on, or is gone with its image.
 _STOP = frozenset({"import_superseded", "import_not_found"})
 
@@ -37,8 +39,24 @@ class ApiClient:
             async with self._session.put(url, data=orjson.dumps(dump_report(report)), headers=_origin()) as response:
                 answer = await response.read()
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise LongshoreError("api_unavailable", f"The API cannot be reached ({type(error).__name__}).") from error
+            raise _unreachable(error) from error
         _judge(response.status, answer, ends=report.state in _ENDS)
+
+    async def check(self) -> None:
+        """Ask the API who we are; raises LongshoreError where it is away, or does not take our token for a worker's."""
+        try:
+            async with self._session.get(f"{self._url}/api/v1/whoami") as response:
+                answer = await response.read()
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise _unreachable(error) from error
+        _judge(response.status, answer, ends=False)
+        role = _json_object(answer).get("role")
+        if role != WORKER_ROLE:
+            raise LongshoreError("api_refused", f"WORKER_TOKEN has the role {role}, not {WORKER_ROLE}.")
+
+
+def _unreachable(error: Exception) -> LongshoreError:
+    return LongshoreError("api_unavailable", f"The API cannot be reached ({type(error).__name__}).")
 
 
 def _origin() -> dict[str, str]:

@@ -1,38 +1,31 @@
 """The worker's own health endpoint, for whoever restarts it, and its figures for Prometheus."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 
 from aiohttp import hdrs, web
 
 from import_worker import metrics
-from import_worker.consumer import Consumer
 from import_worker.slots import Slots
-from shared.db.database import Database
-from shared.errors import LongshoreError
+from shared.readiness import Readiness
 
 
 @asynccontextmanager
-async def serve_health(port: int, database: Database, consumer: Consumer, slots: Slots) -> AsyncIterator[None]:
+async def serve_health(port: int, readiness: Readiness, slots: Slots) -> AsyncIterator[None]:
     """Serve `/healthz`, `/readyz` and `/metrics` on this port while the block runs."""
-
-    async def parts() -> Mapping[str, bool]:
-        return {"rabbitmq": consumer.connected, "database": await _answers(database)}
 
     async def alive(_: web.Request) -> web.Response:
         return web.json_response({"status": "ok"})
 
     async def ready(_: web.Request) -> web.Response:
-        found = await parts()
-        good = all(found.values())
-        status = HTTPStatus.OK if good else HTTPStatus.SERVICE_UNAVAILABLE
-        told = {name: {"ready": up} for name, up in found.items()}
-        return web.json_response({"status": "ready" if good else "unready", "parts": told}, status=status)
+        good, body = await readiness.report()
+        return web.json_response(body, status=HTTPStatus.OK if good else HTTPStatus.SERVICE_UNAVAILABLE)
 
     async def figures(_: web.Request) -> web.Response:
-        text = metrics.render(slots, await parts())
-        return web.Response(body=text, headers={hdrs.CONTENT_TYPE: metrics.CONTENT_TYPE})
+        body = (await readiness.report())[1]
+        parts = {name: bool(part["ready"]) for name, part in body["parts"].items()}
+        return web.Response(body=metrics.render(slots, parts), headers={hdrs.CONTENT_TYPE: metrics.CONTENT_TYPE})
 
     app = web.Application()
     app.add_routes([web.get("/healthz", alive), web.get("/readyz", ready), web.get("/metrics", figures)])
@@ -44,11 +37,3 @@ async def serve_health(port: int, database: Database, consumer: Consumer, slots:
         yield
     finally:
         await runner.cleanup()
-
-
-async def _answers(database: Database) -> bool:
-    try:
-        await database.check()
-    except LongshoreError:
-        return False
-    return True

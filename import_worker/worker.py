@@ -16,6 +16,7 @@ from import_worker.consumer import Consumer
 from import_worker.engine_source import EngineSource
 from import_worker.health import serve_health
 from import_worker.ledger import PostgresLedger
+from import_worker.part_checks import part_checks
 from import_worker.reporter import Reporter
 from import_worker.run_import import Ends, run_import
 from import_worker.slots import Slots
@@ -30,6 +31,7 @@ from shared.lanes import Together
 from shared.messages import WakeUp
 from shared.oci.engine_image import parse_source
 from shared.oci.reference import Reference
+from shared.readiness import Readiness
 from shared.registry.client import Registries, Registry, open_registries
 from shared.registry.credential import Credential
 from shared.registry.limits.fleet import FleetLimits
@@ -80,6 +82,7 @@ class Worker:
         self._stopping = False
         self.slots = Slots(settings.slots)
         self.consumer = Consumer(settings.shared.amqp_url, self.slots, self.take)
+        self.readiness = Readiness(part_checks(database, self.consumer, api, management))
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until told to stop; then finish or hand back what is running."""
@@ -91,6 +94,7 @@ class Worker:
                 consuming.result()  # It ends only by failing, and then the process has to.
         finally:
             self._stopping = True
+            self.readiness.stop()
             # Side by side: a consumer that lost its cancellation must not hold the hand-over up.
             await gather_all([cancel_all([consuming, stopping]), self._finish_or_hand_back()])
 
@@ -203,6 +207,5 @@ async def open_worker(settings: WorkerSettings, open_api: OpenApi = open_api_cli
         management = await stack.enter_async_context(open_target(shared))
         worker = Worker(settings, database, api, sources=sources, targets=targets, management=management, limits=limits)
         if settings.health_port:
-            health = serve_health(settings.health_port, database, worker.consumer, worker.slots)
-            await stack.enter_async_context(health)
+            await stack.enter_async_context(serve_health(settings.health_port, worker.readiness, worker.slots))
         yield worker

@@ -13,6 +13,15 @@ import pytest
 from deploy.local.registry import DISTRIBUTION_3
 from deploy.local.stack import BasicAuth, Postgres, RabbitMQ, Registry, Scratch
 from shared.db.migrate import migrate
+from tests.logs.plugin import (
+    pytest_configure,
+    pytest_runtest_logreport,
+    pytest_sessionfinish,
+    pytest_terminal_summary,
+)
+
+# Hooks, which pytest finds here by their names.
+__all__ = ["pytest_configure", "pytest_runtest_logreport", "pytest_sessionfinish", "pytest_terminal_summary"]
 
 TEMPLATE = "longshore_template"
 

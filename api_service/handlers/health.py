@@ -14,6 +14,6 @@ async def alive_handler(_request: web.Request) -> web.Response:
 
 
 async def ready_handler(request: web.Request) -> web.Response:
-    """GET /readyz: 200 where every part works, else 503 that names those that do not."""
+    """GET /readyz: 200 where requests may be sent here, else 503; parts that do not work are named in both."""
     ready, body = await request.app[READINESS].report()
     return json_answer(body, status=HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE)

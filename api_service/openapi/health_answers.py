@@ -3,6 +3,7 @@
 from marshmallow import fields
 
 from api_service.openapi.answer_fields import AnswerSchema, choice, flag, text
+from shared.readiness import State
 
 
 class AliveSchema(AnswerSchema):
@@ -15,7 +16,7 @@ class PartSchema(AnswerSchema):
 
 
 class ReadinessSchema(AnswerSchema):
-    status = choice(("ready", "unready"), "Whether every part works.", required=True)
+    status = choice(tuple(State), "How the instance stands.", required=True)
     parts = fields.Dict(fields.String(), fields.Nested(PartSchema), required=True)
 
 

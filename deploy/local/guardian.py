@@ -35,6 +35,8 @@ from typing import Any
 # leftovers of a guardian that was itself killed can be told from anything else on the machine.
 MARK = "LONGSHORE_SCRATCH"
 LOCK_NAME = ".lock"
+# A folder in which the logs of all scratch folders are left, where somebody asks for them.
+KEEP_LOGS = "LONGSHORE_KEEP_LOGS"
 
 # Seconds between asking the processes to stop and killing them. It bounds how long a stack takes to
 # go away; PostgreSQL's immediate shutdown, the slowest that matters, needs well under one.
@@ -266,6 +268,15 @@ def tell(control: socket.socket, message: dict[str, Any]) -> None:
     control.sendall(json.dumps(message).encode() + b"\n")
 
 
+def keep_logs(folder: Path) -> None:
+    """Move the processes' output to where somebody wants to look at it."""
+    if wanted := os.environ.get(KEEP_LOGS):
+        kept = Path(wanted) / folder.name
+        kept.mkdir()
+        for log in folder.glob("*.log"):
+            shutil.move(log, kept / log.name)
+
+
 def main() -> None:
     """Claim a folder, serve, and leave nothing behind."""
     base = Path(sys.argv[1])
@@ -284,6 +295,7 @@ def main() -> None:
         pass  # The parent went away in the middle of a line: the same as having closed.
     finally:
         guardian.end()
+        keep_logs(guardian.folder)
         shutil.rmtree(guardian.folder, ignore_errors=True)
 
 

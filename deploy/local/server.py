@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import base64
 import contextlib
 import os
 import secrets
@@ -23,6 +24,11 @@ PROBE_SECONDS = 2.0
 
 POLL_SECONDS = 0.05
 PASSWORD_BYTES = 16
+KEY_BYTES = 32
+
+# How every password and every key begins, so that one can be recognised where it should not be: in a log.
+PASSWORD_MARK = "localpassword"  # noqa: S105 - no password by itself.
+KEY_MARK = "longshorekey"
 
 
 class Server(abc.ABC):
@@ -151,4 +157,10 @@ def accepts(port: int) -> bool:
 
 def new_password() -> str:
     """Return a random password that needs no quoting in a URL, a shell or a configuration file."""
-    return secrets.token_hex(PASSWORD_BYTES)
+    return PASSWORD_MARK + secrets.token_hex(PASSWORD_BYTES)
+
+
+def new_key() -> str:
+    """Return a random Fernet key: 32 bytes in URL-safe base64."""
+    marked = base64.urlsafe_b64decode(KEY_MARK)
+    return base64.urlsafe_b64encode(marked + secrets.token_bytes(KEY_BYTES - len(marked))).decode()

@@ -42,12 +42,12 @@ class Service(Server):
         return f"http://{LOOPBACK}:{self.port}"
 
     def probe(self) -> bool:
-        """Ask /readyz."""
+        """Ask /readyz whether every part works."""
         connection = http.client.HTTPConnection(LOOPBACK, self.port, timeout=PROBE_SECONDS)
         try:
             connection.request("GET", "/readyz")
-            return connection.getresponse().status == http.client.OK
-        except http.client.HTTPException:
+            return bool(json.load(connection.getresponse())["status"] == "ready")
+        except (http.client.HTTPException, json.JSONDecodeError):
             return False
         finally:
             connection.close()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import os
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Self
 
@@ -14,7 +12,7 @@ from deploy.local.rabbitmq import RabbitMQ
 from deploy.local.registry import BasicAuth, Registry, Tls, TokenAuth
 from deploy.local.remote import Addressed, Remote
 from deploy.local.scratch import LocalStackError, Process, Scratch
-from deploy.local.server import Server
+from deploy.local.server import Server, new_key
 from deploy.local.services import Api, Worker
 from deploy.local.synthetic import synthetic_image, synthetic_layer
 
@@ -46,8 +44,6 @@ __all__ = [
 
 # Settings that hold a list, separated by commas.
 LISTS = frozenset({"ALLOWED_PRIVATE", "PLAIN_HTTP_HOSTS", "TOKEN_REALMS", "CA_FILES"})
-# A Fernet key is 32 bytes in URL-safe base64.
-KEY_BYTES = 32
 
 
 class Stack:
@@ -87,7 +83,9 @@ class Stack:
             "TARGET_KIND": "harbor" if isinstance(self.target, Harbor) else "registry",
             "TARGET_USERNAME": self.target.username or "",
             "TARGET_PASSWORD": self.target.password or "",
-            "SECRET_KEYS": base64.urlsafe_b64encode(os.urandom(KEY_BYTES)).decode(),
+            # Nobody in front of the API has to learn that it stops.
+            "DRAIN_SECONDS": "0",
+            "SECRET_KEYS": new_key(),
             "ALLOWED_PRIVATE": ",".join(registry.host for registry in registries),
             "PLAIN_HTTP_HOSTS": ",".join(registry.host for registry in registries if registry.tls is None),
         }

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from shared.db.database import Connection
+from shared.db.database import Connection, Database
+from shared.readiness import PartDownError
 
 _VERSIONS = Path(__file__).parent / "migrations" / "versions"
 
@@ -18,3 +19,11 @@ async def current_revision(connection: Connection) -> str | None:
         return None
     revision: str | None = await connection.fetchval("SELECT version_num FROM alembic_version")
     return revision
+
+
+async def check_schema(database: Database) -> None:
+    """Raise PartDownError where the database has not the schema that this code needs, or a newer one."""
+    async with database.connection() as connection:
+        found = await current_revision(connection)
+    if found is None or found < needed_revision():
+        raise PartDownError(f"revision {found}, needed {needed_revision()}: run `longshore-api migrate`")

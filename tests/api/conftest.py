@@ -8,7 +8,6 @@ from typing import TypeAlias
 
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
-from cryptography.fernet import Fernet
 
 from api_service.app import (
     Part,
@@ -23,6 +22,7 @@ from api_service.app import (
 from api_service.config import Settings
 from api_service.retry_policy import RetryPolicy
 from deploy.local.image import Image
+from deploy.local.server import new_key
 from deploy.local.stack import Postgres, Registry, Remote
 from deploy.local.synthetic import synthetic_image
 from shared.db.database import Database, open_database
@@ -121,7 +121,7 @@ def settings(database_url: str) -> Settings:
         shared=SharedSettings(
             database_url=database_url,
             amqp_url="amqp://guest:guest@127.0.0.1:1/",
-            secrets=SecretBox([Fernet.generate_key().decode()]),
+            secrets=SecretBox([new_key()]),
             target=Target(host="127.0.0.1:1", credential=None),
             source_network=network,
             target_network=replace(network, trusted=True),

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cryptography.fernet import Fernet
 
+from deploy.local.server import new_key
 from deploy.local.stack import Postgres
 
 ROOT = Path(__file__).parents[2]
@@ -139,8 +139,9 @@ def test_serve_answers_without_its_neighbours_and_ends_on_sigterm(database_url: 
         "DATABASE_URL": database_url,
         "AMQP_URL": "amqp://guest:guest@127.0.0.1:1/",
         "TARGET_URL": "http://127.0.0.1:1",
-        "SECRET_KEYS": Fernet.generate_key().decode(),
+        "SECRET_KEYS": new_key(),
         "API_PORT": str(unused_port),
+        "DRAIN_SECONDS": "0",
     }
     process = subprocess.Popen(
         [*COMMAND, "serve"],

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
-from cryptography.fernet import Fernet
 
 from api_service.config import read_settings
 from api_service.retry_policy import RetryPolicy
+from deploy.local.server import new_key
 from shared.settings import SettingsError
 from shared.target.kind import TargetKind
 
@@ -14,7 +14,7 @@ NEEDED = {
     "DATABASE_URL": "postgresql://a:db-password@db/longshore",
     "AMQP_URL": "amqp://a:mq-password@mq/",
     "TARGET_URL": "https://Harbor.example.com:8443",
-    "SECRET_KEYS": Fernet.generate_key().decode(),
+    "SECRET_KEYS": new_key(),
 }
 
 

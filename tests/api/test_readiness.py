@@ -5,9 +5,9 @@ from dataclasses import replace
 
 from api_service.app import PARTS
 from api_service.config import Settings
-from api_service.readiness import PartDownError, Readiness, Remembered
 from shared.db.revision import needed_revision
 from shared.errors import LongshoreError
+from shared.readiness import PartDownError, Readiness, Remembered
 from tests.api.api import Api
 from tests.api.conftest import OpenApi
 
@@ -18,11 +18,11 @@ async def test_alive_says_nothing_of_others(api: Api) -> None:
 
 
 async def test_each_part_that_is_away_is_named(open_api: OpenApi, settings: Settings) -> None:
-    """Without an address, a version or a password."""
+    """Without an address, a version or a password. Requests may come all the same: these parts can be waited for."""
     async with open_api(settings, PARTS) as api:
         answer = await api.call("GET", "/readyz", role=None)
-    assert answer.status == 503
-    assert answer.body["status"] == "unready"
+    assert answer.status == 200
+    assert answer.body["status"] == "degraded"
     parts = answer.body["parts"]
     assert {name: part["ready"] for name, part in parts.items()} == {
         "database": True,
@@ -40,10 +40,11 @@ async def test_an_older_schema_is_named(open_api: OpenApi, settings: Settings, a
     await api.execute("UPDATE alembic_version SET version_num = '0000'")
     try:
         async with open_api(settings, PARTS) as other:
-            schema = (await other.call("GET", "/readyz", role=None)).body["parts"]["schema"]
+            answer = await other.call("GET", "/readyz", role=None)
     finally:
         await api.execute("UPDATE alembic_version SET version_num = $1", needed_revision())
-    assert schema["detail"] == f"revision 0000, needed {needed_revision()}: run `longshore-api migrate`"
+    assert (answer.status, answer.body["status"]) == (503, "unready")
+    assert answer.body["parts"]["schema"]["detail"] == f"revision 0000, needed {needed_revision()}: run `longshore-api migrate`"
 
 
 async def test_a_database_that_is_away_is_told_in_time(open_api: OpenApi, settings: Settings) -> None:
@@ -86,3 +87,15 @@ async def test_a_remembered_check_asks_once_in_a_while() -> None:
     impatient = Remembered(target, seconds=0)
     await asyncio.gather(impatient(), impatient(), return_exceptions=True)
     assert asked == 3
+
+
+async def test_a_stopping_process_is_unready_whatever_its_parts_are() -> None:
+    """It is not to be given more, though it still answers."""
+
+    async def fine() -> None:
+        return
+
+    readiness = Readiness({"database": fine})
+    assert (await readiness.report())[0]
+    readiness.stop()
+    assert await readiness.report() == (False, {"status": "stopping", "parts": {"database": {"ready": True}}})

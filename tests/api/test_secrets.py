@@ -5,10 +5,10 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from cryptography.fernet import Fernet
 
 from api_service import rotate_secrets
 from api_service.config import Settings
+from deploy.local.server import new_key
 from deploy.local.stack import Registry, Remote
 from deploy.local.synthetic import synthetic_image
 from shared.db.sealed import SEALED_COLUMNS, SealedText, replace_sealed
@@ -22,10 +22,6 @@ from tests.api.test_import_credentials import account, store
 
 # What is in a bytea column and needs no key.
 HASHES = {("api_tokens", "secret_sha256")}
-
-
-def new_key() -> str:
-    return Fernet.generate_key().decode()
 
 
 def with_keys(settings: Settings, *keys: str) -> Settings:

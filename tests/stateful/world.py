@@ -11,7 +11,6 @@ from unittest.mock import patch
 import aiohttp
 import stamina
 from aiohttp import web
-from cryptography.fernet import Fernet
 
 from api_service import begin_deletion
 from api_service.app import (
@@ -26,6 +25,7 @@ from api_service.app import (
 )
 from api_service.config import Settings
 from api_service.retry_policy import RetryPolicy
+from deploy.local.server import new_key
 from deploy.local.stack import Registry, Remote
 from import_worker import reporter
 from import_worker.config import WorkerSettings
@@ -266,7 +266,7 @@ def _settings(servers: Servers, kind: TargetKind, host: str) -> Settings:
         shared=SharedSettings(
             database_url=servers.database_url,
             amqp_url=servers.amqp_url,
-            secrets=SecretBox([Fernet.generate_key().decode()]),
+            secrets=SecretBox([new_key()]),
             target=Target(host=host, credential=ADMIN if kind is TargetKind.HARBOR else None, kind=kind),
             source_network=network,
             target_network=NetworkPolicy.of(plain_http=[host], trusted=True),

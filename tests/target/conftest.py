@@ -7,10 +7,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import pytest
-from cryptography.fernet import Fernet
 
 from deploy.local.harbor.settings import Settings, User
 from deploy.local.image import Image
+from deploy.local.server import new_key
 from deploy.local.stack import LocalStackError, Registry, Remote, Scratch
 from shared.network.policy import NetworkPolicy
 from shared.oci.digest import Digest
@@ -65,7 +65,7 @@ def settings_for(host: str, kind: TargetKind, credential: Credential | None = No
     return SharedSettings(
         database_url="postgresql://nobody@127.0.0.1:1/nothing",
         amqp_url="amqp://guest:guest@127.0.0.1:1/",
-        secrets=SecretBox([Fernet.generate_key().decode()]),
+        secrets=SecretBox([new_key()]),
         target=Target(host=host, credential=credential, kind=kind),
         source_network=network,
         target_network=network,

@@ -6,27 +6,28 @@ import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 
 from import_worker import metrics
-from import_worker.consumer import Consumer
 from import_worker.health import serve_health
 from import_worker.slots import Slots
-from shared.db.database import open_database
-from shared.messages import WakeUp
+from shared.readiness import PartDownError, Readiness
 
 
-async def _nothing_to_take(_: WakeUp) -> bool:
-    return False
+async def _fine() -> None:
+    return
+
+
+async def _away() -> None:
+    raise PartDownError("not connected")
 
 
 async def test_a_worker_tells_its_slots_its_parts_and_the_queues_time(
-    database_url: str, unused_tcp_port_factory: Callable[[], int]
+    unused_tcp_port_factory: Callable[[], int],
 ) -> None:
     """Without RabbitMQ it is not connected; that is a figure, and the answer is a good one."""
     port, slots = unused_tcp_port_factory(), Slots(3)
-    consumer = Consumer("amqp://guest:guest@127.0.0.1:1/", slots, _nothing_to_take)
+    readiness = Readiness({"database": _fine, "rabbitmq": _away})
     metrics.claimed(42.0)
     async with (
-        open_database(database_url, application="test", size=1) as database,
-        serve_health(port, database, consumer, slots),
+        serve_health(port, readiness, slots),
         aiohttp.ClientSession() as session,
         session.get(f"http://127.0.0.1:{port}/metrics") as response,
     ):

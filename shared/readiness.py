@@ -1,7 +1,9 @@
-"""Whether this instance can do its work, part by part."""
+"""Whether a process can do its work, part by part."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Container, Mapping
+from collections.abc import Set as AbstractSet
+from enum import StrEnum
 from typing import Any, TypeAlias
 
 from shared.errors import LongshoreError
@@ -14,22 +16,50 @@ REMEMBERED_DEADLINE = 2.0
 Check: TypeAlias = Callable[[], Awaitable[None]]
 
 
+class State(StrEnum):
+    """How a process stands."""
+
+    READY = "ready"
+    DEGRADED = "degraded"
+    """It does its work; a part that it can wait for is away."""
+    UNREADY = "unready"
+    STOPPING = "stopping"
+    """It finishes what it has, and is not to be given more."""
+
+
 class PartDownError(Exception):
     """A part does not work; the text may be shown to anybody."""
+
+
+_SERVES = frozenset({State.READY, State.DEGRADED})
 
 
 class Readiness:
     """Asks every part at once."""
 
-    def __init__(self, checks: Mapping[str, Check]) -> None:
+    def __init__(self, checks: Mapping[str, Check], *, spared: Container[str] = ()) -> None:
+        """Take a check for each part; without those in `spared` the process does its work all the same."""
         self._checks = dict(checks)
+        self._spared = spared
+        self._stopping = False
+
+    def stop(self) -> None:
+        """Say from now on that this process is not to be given more to do."""
+        self._stopping = True
 
     async def report(self) -> tuple[bool, dict[str, Any]]:
-        """Return whether all parts are ready, and the body that says it by name."""
+        """Return whether the process may be given work, and the body that names each part."""
         outcomes = await asyncio.gather(*(_outcome(check) for check in self._checks.values()))
         parts = dict(zip(self._checks, outcomes, strict=True))
-        ready = all(part["ready"] for part in outcomes)
-        return ready, {"status": "ready" if ready else "unready", "parts": parts}
+        state = self._state({name for name, part in parts.items() if not part["ready"]})
+        return state in _SERVES, {"status": state.value, "parts": parts}
+
+    def _state(self, away: AbstractSet[str]) -> State:
+        if self._stopping:
+            return State.STOPPING
+        if not away:
+            return State.READY
+        return State.DEGRADED if all(name in self._spared for name in away) else State.UNREADY
 
 
 class Remembered:
