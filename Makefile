@@ -9,6 +9,8 @@ SOURCE ?=
 WORKERS ?= 1
 # What `make up` and `make demo` import into: registry, or harbor for a stand-in of one.
 TARGET ?= registry
+# How long `make soak` plays.
+MINUTES ?= 10
 # How many tests run at once, and what else pytest is told, such as ARGS="-k tokens".
 JOBS ?= auto
 ARGS ?=
@@ -36,6 +38,10 @@ down: ## Stop what `make up` started
 .PHONY: test
 test: setup check ## Run the checks and every test
 	$(PYTHON) -m pytest -n $(JOBS) --maxprocesses 4 $(ARGS)
+
+.PHONY: soak
+soak: setup ## Break things at random and see that the promises hold; MINUTES=n for so long
+	$(PYTHON) -m tests.faults --size short --minutes $(MINUTES)
 
 .PHONY: check
 check: setup ## Check format, lint, types, shell scripts and the import rule

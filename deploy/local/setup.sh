@@ -31,6 +31,8 @@ missing_packages() {
     compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || echo postgresql
     [ -x /usr/lib/rabbitmq/bin/rabbitmq-server ] || echo rabbitmq-server
     [ -x /usr/bin/docker-registry ] || echo docker-registry
+    # The tests' other clocks.
+    compgen -G '/usr/lib/*/faketime/libfaketime.so.1' >/dev/null || echo libfaketime
     # Docker's own packages have it elsewhere, and Debian's would replace them.
     [ -x /usr/sbin/dockerd ] || [ -x /usr/bin/dockerd ] || {
         echo docker.io

@@ -107,6 +107,11 @@ class Ground:
         manage(self.rabbitmq, "DELETE", f"vhosts/{self._label}")
 
     @property
+    def virtual_host(self) -> str:
+        """The name of its part of RabbitMQ."""
+        return self._label
+
+    @property
     def servers(self) -> Sequence[Server]:
         """All of ours and all that they use, to be harmed or looked into."""
         return (*self.apis, *self.workers, self.postgres, self.rabbitmq, self.source, self.target, *self._links)

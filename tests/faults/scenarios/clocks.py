@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from deploy.local.services import Service
-from deploy.local.stack import LocalStackError
+from deploy.local.stack import LocalStackError, start_together
 from shared.imports import ImportState
 from tests.faults.bench.fates import count_fates
 from tests.faults.bench.ground import Ground
@@ -29,12 +29,13 @@ ASK_SECONDS = 5.0
 
 def play(ground: Ground) -> Verdict:
     """Import with every pair of clocks that can meet."""
-    rounds, layer = ground.size.of(full=(6, 10 * PACE), short=(1, 5 * PACE))
+    rounds, layer = ground.size.of(full=(6, 10 * PACE), short=(1, 4 * PACE))
     link = ground.link("source", ground.source.port)
     link.set(Pace(way=Way.TO_CLIENT, rate=PACE))
     offsets = (HOUR, -HOUR)
-    apis = [ground.add_api(**_clock(offset)) for offset in offsets]
-    workers = [ground.add_worker(api=api.url, **_clock(offset)) for api in apis for offset in offsets]
+    apis = [ground.new_api(**_clock(offset)) for offset in offsets]
+    workers = [ground.new_worker(api=api.url, **_clock(offset)) for api in apis for offset in offsets]
+    start_together(*apis, *workers)
     off = {service.name: _off(service) for service in (*apis, *workers)}
     accepted = []
     for _ in range(rounds):

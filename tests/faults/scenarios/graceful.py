@@ -41,14 +41,14 @@ class Turn:
 
 def play(ground: Ground) -> Verdict:
     """Take the processes one after the other, each with fresh imports under way."""
-    rounds = ground.size.of(full=5, short=1)
     grace, layer = ground.size.of(full=("5", 12 * PACE), short=("1", 3 * PACE))
     link = ground.link("source", ground.source.port)
     link.set(Pace(way=Way.TO_CLIENT, rate=PACE))
     ground.start(apis=2, workers=2, WORKER_SLOTS=str(SLOTS), STOP_GRACE_SECONDS=grace)
     accepted: list[Accepted] = []
     turns = []
-    for victim in (*ground.workers, *ground.apis) * rounds:
+    every = (*ground.workers, *ground.apis)
+    for victim in ground.size.of(full=every * 5, short=(ground.workers[0], ground.apis[0])):
         accepted += ground.accept_all(ground.push(LOAD, layers=[layer], host=link.host))
         turns.append(_end(ground, victim))
         # While it is away: an API's clients ask the other one.
