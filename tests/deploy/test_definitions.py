@@ -7,7 +7,9 @@ from urllib.parse import quote
 
 import aio_pika
 import pytest
+from aio_pika.exceptions import ChannelClosed
 
+from deploy import make_secrets
 from deploy.local.stack import RabbitMQ
 from shared.topology import declare
 from tests.conftest import manage
@@ -52,3 +54,23 @@ async def test_declaring_on_top_of_the_file_is_not_refused(
     """An operator may import the file first: no argument differs, so RabbitMQ does not answer 406."""
     manage(rabbitmq, "POST", f"definitions/{virtual_host(amqp_url)}", definitions)
     await declare_all(amqp_url)
+
+
+async def test_the_whole_definitions_are_enough_for_the_services(
+    rabbitmq: RabbitMQ, amqp_url: str, definitions: dict[str, Any]
+) -> None:
+    """compose.yaml's RabbitMQ loads them: their user can do what the services do, and touches nothing else."""
+    host = amqp_url.rpartition("/")[2]
+    whole = make_secrets.whole(definitions, "secret", user=f"user-{host}", host=host)
+    manage(rabbitmq, "POST", "definitions", whole)
+    url = f"amqp://user-{host}:secret@127.0.0.1:{rabbitmq.port}/{host}"
+    await declare_all(url)
+    connection = await aio_pika.connect(url)
+    async with connection, connection.channel() as channel:
+        exchange = await channel.get_exchange("longshore")
+        await exchange.publish(aio_pika.Message(b"1"), "longshore.imports")
+        queue = await channel.get_queue("longshore.imports")
+        assert await queue.get(no_ack=True, timeout=5)
+        with pytest.raises(ChannelClosed, match="ACCESS_REFUSED"):
+            await channel.declare_queue("others")
+    manage(rabbitmq, "DELETE", f"users/user-{host}")
