@@ -38,13 +38,15 @@ _UNAVAILABLE = (
     asyncpg.LockNotAvailableError,
     asyncpg.IdleInTransactionSessionTimeoutError,
     asyncpg.InterfaceError,
+    # Where the server ends at the moment at which a statement is sent, the driver takes its own state for wrong.
+    asyncpg.InternalClientError,
     # A changed password or a database not yet restored: an operator's matter, not a fault of the code.
     asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.InvalidCatalogNameError,
 )
 
-# After these it is not known whether the server is still at a statement.
-_UNSURE = (TimeoutError, asyncio.CancelledError)
+# After these it is not known whether the server is still at a statement: the connection is of no more use.
+_UNSURE = (TimeoutError, asyncio.CancelledError, asyncpg.InternalClientError)
 
 
 @contextmanager

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
+import asyncpg
 import pytest
 
 from api_service.middlewares import patience as middleware
@@ -78,6 +79,20 @@ async def test_a_cancelled_wait_ends_at_once(far: Database, link: Link) -> None:
             async with asyncio.timeout(0.5):
                 await far.check()
     assert time.monotonic() - started < 0.5 + SLACK
+
+
+async def test_a_connection_that_confuses_the_driver_is_not_used_again(far: Database) -> None:
+    """A server's end can come at a moment at which asyncpg finds its own state impossible, and says so for ever."""
+
+    async def confused() -> None:
+        async with far.connection() as connection:
+            used.append(connection.get_server_pid())
+            raise asyncpg.InternalClientError("cannot switch to state 12; another operation (2) is in progress")
+
+    used: list[int] = []
+    await seconds_to_fail(confused)
+    async with far.connection() as connection:
+        assert connection.get_server_pid() not in used
 
 
 async def test_all_waits_of_a_request_have_one_limit(far: Database) -> None:
