@@ -20,6 +20,10 @@ Write = Callable[[memoryview], None]
 class Download(Protocol):
     """A blob's bytes from an offset on, as a thread reads them."""
 
+    def skip_into(self, buffer: memoryview) -> int:
+        """Wait for bytes from before the offset, sent unasked, and return how many; called first, until it is 0."""
+        ...
+
     def read_into(self, buffer: memoryview) -> int:
         """Wait for bytes and return how many; 0 at the blob's end, which comes after exactly the blob's size."""
         ...

@@ -113,7 +113,7 @@ class Passage:
         """Read on, from another download where this one breaks."""
         while True:
             try:
-                if self._download and (count := self._download.read_into(buffer)):
+                if self._download and (count := self._read_from(self._download, buffer)):
                     return count
             except LongshoreError as error:
                 failed = error
@@ -124,6 +124,12 @@ class Passage:
             if self._aborted:  # Only now: whoever aborts from here on finds the opening.
                 opening.cancel()
             opening.result()
+
+    def _read_from(self, download: Download, buffer: memoryview) -> int:
+        """Read on; a source that begins anew moves too, while it comes to where we are."""
+        while count := download.skip_into(buffer):
+            self.flow.moved(count)
+        return download.read_into(buffer)
 
     async def _open_again(self, failed: LongshoreError) -> None:
         if self._read - self._broke_at >= WORTHWHILE:

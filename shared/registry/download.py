@@ -64,13 +64,19 @@ class BlobDownload:
         self._skip = skip
         self._left = size
 
+    def skip_into(self, buffer: memoryview) -> int:
+        """Wait for bytes from before the offset, which came unasked, and return how many; 0 when all have come."""
+        if not self._skip:
+            return 0
+        count = self._read(buffer[: self._skip])
+        self._skip -= count
+        return count
+
     def read_into(self, buffer: memoryview) -> int:
-        """Wait for bytes and return how many; 0 at the blob's end.
+        """Wait for bytes and return how many; 0 at the blob's end. Nothing is left to skip by then.
 
         Raises `*_unavailable` where there are fewer than due, and `blob_digest_mismatch` where there are more.
         """
-        while self._skip:
-            self._skip -= self._read(buffer[: self._skip])
         if not self._left:
             # A server that knows the length has ended here; another one shows now whether it has more.
             if self._response.content_length is None and self._response.read_into(buffer):

@@ -55,6 +55,8 @@ async def read_in_bulk(repository: Repository, blob: Descriptor, offset: int = 0
 
         def read() -> bytes:
             buffer, content = memoryview(bytearray(PIECE)), bytearray()
+            while download.skip_into(buffer):
+                pass
             while count := download.read_into(buffer):
                 content += buffer[:count]
             return bytes(content)

@@ -68,6 +68,9 @@ class DictDownload:
         self._rest = content[offset:end]
         self._breaks = end is not None
 
+    def skip_into(self, _buffer: memoryview) -> int:
+        return 0
+
     def read_into(self, buffer: memoryview) -> int:
         count = min(len(buffer), CHUNK, len(self._rest))
         buffer[:count] = self._rest[:count]
