@@ -26,9 +26,9 @@ from api_service.keys import (
     DRAINING,
     DRY_RUN,
     FEED,
+    FINDER,
     IMPORTER,
     JWT,
-    FINDER,
     MANAGEMENT,
     NOTIFICATIONS,
     PRESENCE,
@@ -52,7 +52,6 @@ from api_service.middlewares.errors import errors_middleware
 from api_service.middlewares.patience import patience_middleware
 from api_service.middlewares.request_id import request_id_middleware
 from api_service.middlewares.tracing import tracing_middleware
-from api_service.notifications import Notifications
 from api_service.openapi.document import describe
 from api_service.openapi.operations import OPERATIONS
 from api_service.outbox import Relay
@@ -73,6 +72,7 @@ from api_service.target_stock import StockTaker
 from api_service.token_lookup import TokenLookup
 from shared.db import imports
 from shared.db.database import open_database
+from shared.db.notifications import Notifications
 from shared.errors import Side
 from shared.logs import REQUEST_ID_HEADER
 from shared.network.session import open_outgoing, product_version

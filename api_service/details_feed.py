@@ -5,9 +5,9 @@ from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import contextmanager
 
 from api_service.importing_details import ImportingDetails, read_details
-from api_service.notifications import Notifications
 from shared.db import imports
 from shared.db.database import Database
+from shared.db.notifications import Notifications
 from shared.db.patience import patience
 from shared.errors import LongshoreError
 

@@ -9,7 +9,7 @@ import structlog
 
 from api_service.begin_deletion import resume_deletion
 from api_service.carry_out_deletion import DeletionWork
-from api_service.condition import Condition
+from shared.condition import Condition
 from shared.db import deletions
 from shared.errors import LongshoreError
 

@@ -8,9 +8,9 @@ from typing import Any
 from joserfc.errors import JoseError, SecurityWarning
 from joserfc.jwk import JWKRegistry, Key, RSAKey
 
-from api_service.condition import Condition
 from api_service.issuer_documents import IssuerError, fetch_jwks
 from api_service.oidc_settings import OidcSettings
+from shared.condition import Condition
 from shared.errors import LongshoreError
 from shared.network.session import Outgoing
 

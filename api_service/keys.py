@@ -9,12 +9,11 @@ from api_service.delete_image import ImageDeletion
 from api_service.details_feed import DetailsFeed
 from api_service.draining import Draining
 from api_service.dry_run import DryRun
-from api_service.harbor_stats import HarborStatistics
 from api_service.find_source import SourceFinder
+from api_service.harbor_stats import HarborStatistics
 from api_service.identity import Identity
 from api_service.import_image import ImageImporter
 from api_service.jwt_verifier import JwtVerifier
-from api_service.notifications import Notifications
 from api_service.outbox import Relay
 from api_service.presence import Presence
 from api_service.report_progress import ProgressReporting
@@ -23,6 +22,7 @@ from api_service.route import Handler, Route
 from api_service.stored_registries import StoredRegistries
 from api_service.token_lookup import TokenLookup
 from shared.db.database import Database
+from shared.db.notifications import Notifications
 from shared.readiness import Readiness
 from shared.registry.client import Registries, Registry
 from shared.target.management import TargetManagement
@@ -38,8 +38,8 @@ TARGET = web.AppKey("TARGET", Registry)
 MANAGEMENT: web.AppKey[TargetManagement] = web.AppKey("MANAGEMENT")
 PRESENCE = web.AppKey("PRESENCE", Presence)
 IMPORTER = web.AppKey("IMPORTER", ImageImporter)
-DRY_RUN = web.AppKey("DRY_RUN", DryRun)
 FINDER = web.AppKey("FINDER", SourceFinder)
+DRY_RUN = web.AppKey("DRY_RUN", DryRun)
 RETRY = web.AppKey("RETRY", ImportRetry)
 DELETION = web.AppKey("DELETION", ImageDeletion)
 STATISTICS = web.AppKey("STATISTICS", HarborStatistics)

@@ -3,11 +3,12 @@
 import asyncio
 import time
 
-from api_service.broker import Broker, BrokerUnavailableError, QueueFigures, open_broker
-from api_service.condition import Condition
-from api_service.notifications import Notifications
+from api_service.broker import Broker, QueueFigures, open_broker
+from shared.broker import BrokerUnavailableError
+from shared.condition import Condition
 from shared.db import outbox
 from shared.db.database import Database
+from shared.db.notifications import Notifications
 from shared.db.outbox import OutboxRow
 from shared.errors import LongshoreError
 from shared.messages import WakeUp

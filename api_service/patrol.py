@@ -6,9 +6,9 @@ instance makes rounds of its own.
 
 import asyncio
 
-from api_service.condition import Condition
 from api_service.presence import Presence
 from shared.concurrency import gather_all
+from shared.condition import Condition
 from shared.db import images
 from shared.db.images import Image
 from shared.errors import LongshoreError

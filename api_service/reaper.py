@@ -5,9 +5,9 @@ import asyncio
 import structlog
 
 from api_service.attempt_end import AttemptEnd
-from api_service.condition import Condition
 from api_service.metrics import events
 from api_service.retry_policy import RetryPolicy
+from shared.condition import Condition
 from shared.db import image_counts, image_periods, images, imports, outbox
 from shared.db.database import Connection, Database
 from shared.db.imports import Import

@@ -6,10 +6,10 @@ from typing import Any
 import structlog
 from aiohttp import hdrs, web
 
-from api_service.condition import describe
 from api_service.keys import PROBLEM_CODE, REQUEST_ID, ROUTES
 from api_service.problems import internal_error, of_http_error, problem, problem_response
 from api_service.route import Handler
+from shared.condition import describe
 from shared.errors import LongshoreError, Side
 
 _logger = structlog.get_logger(__name__)

@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from api_service.condition import Condition
+from shared.condition import Condition
 from shared.db.listener import listening
 from shared.errors import LongshoreError
 
