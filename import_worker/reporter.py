@@ -98,8 +98,8 @@ class Reporter:
         await self._send_until_taken(lambda: self._send(ReportedState.FAILED, error=told))
 
     async def handed_back(self) -> None:
-        """Give the import back, once: the lease runs out by itself if nobody listens."""
-        await self._send(ReportedState.HANDED_BACK)
+        """Give the import back; who waits for it decides how long, for the lease runs out by itself in the end."""
+        await self._send_until_taken(lambda: self._send(ReportedState.HANDED_BACK))
 
     async def _ask_leave(self, digest: Digest) -> None:
         asked = monotonic()

@@ -1,45 +1,38 @@
-"""The reporter's leave to write a tag: what it costs, and how long it holds."""
-
-import asyncio
+"""Reports that find no API: told again, until it is their end or ours."""
 
 import pytest
 
-from import_worker.reporter import Reporter, SupersededError
+from import_worker.reporter import Reporter
+from shared.errors import LongshoreError
 from shared.messages import ProgressReport, ReportedState
-from shared.oci.digest import Digest
-
-DIGEST = Digest.parse("sha256:" + "a" * 64)
-HEARTBEAT = 0.2
 
 
-class PlayedApi:
-    """Takes reports until the import is another's."""
+class RestartedApi:
+    """An API that is away for a few requests."""
 
-    def __init__(self) -> None:
-        self.taken: list[ReportedState] = []
-        self.superseded = False
+    def __init__(self, away: int, code: str = "api_unavailable") -> None:
+        self._away = away
+        self._code = code
+        self.taken: list[ProgressReport] = []
+        self.asked = 0
 
-    async def put_progress(self, _name: str, report: ProgressReport) -> None:
-        if self.superseded:
-            raise SupersededError
-        self.taken.append(report.state)
-
-
-async def test_a_leave_holds_for_a_heartbeat() -> None:
-    """Asked several times in a row, as for each time that a tag is sent, it costs one request."""
-    api = PlayedApi()
-    reporter = Reporter(api, "import", 1, heartbeat=HEARTBEAT)
-    for _ in range(3):
-        await reporter.fence(DIGEST)
-    assert api.taken == [ReportedState.TAGGING]
+    async def put_progress(self, name: str, report: ProgressReport) -> None:
+        self.asked += 1
+        if self.asked <= self._away:
+            raise LongshoreError(self._code, "Not now.")
+        self.taken.append(report)
 
 
-async def test_a_worker_that_stood_still_asks_for_leave_again() -> None:
-    """Its lease may have run out meanwhile, and the import be another's."""
-    api = PlayedApi()
-    reporter = Reporter(api, "import", 1, heartbeat=HEARTBEAT)
-    await reporter.fence(DIGEST)
-    await asyncio.sleep(HEARTBEAT)
-    api.superseded = True
-    with pytest.raises(SupersededError):
-        await reporter.fence(DIGEST)
+async def test_an_import_is_given_back_though_the_api_restarts_at_that_moment() -> None:
+    """Else nobody would take it before its lease has run out."""
+    api = RestartedApi(away=2)
+    await Reporter(api, "app-1.0-x", 1, heartbeat=10).handed_back()
+    assert [report.state for report in api.taken] == [ReportedState.HANDED_BACK]
+
+
+async def test_what_the_api_refuses_is_not_told_again() -> None:
+    """Another try would be the same one."""
+    api = RestartedApi(away=5, code="api_refused")
+    with pytest.raises(LongshoreError, match="Not now"):
+        await Reporter(api, "app-1.0-x", 1, heartbeat=10).handed_back()
+    assert api.asked == 1
