@@ -1,25 +1,20 @@
-"""The connection that wake-up messages are published on. Everything that the API knows of aio-pika stands here."""
+"""The connection that wake-up messages are published on. All that the API knows of aio-pika."""
 
-import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 import aio_pika
 import orjson
 from aio_pika.abc import AbstractChannel, AbstractExchange
-from aio_pika.exceptions import CONNECTION_EXCEPTIONS
 
+from shared.broker import BrokerUnavailableError, bounded
 from shared.messages import WakeUp, dump_wake_up
-from shared.topology import BROKER_TIMEOUT, HEARTBEAT, IMPORTS_QUEUE, declare
+from shared.topology import HEARTBEAT, IMPORTS_QUEUE, declare
 from shared.tracing.spans import TRACEPARENT, Kind, entry, traceparent
 
 CONNECTION_NAME = "longshore-api outbox"
 MESSAGE_TYPE = "import"
-
-
-class BrokerUnavailableError(Exception):
-    """RabbitMQ cannot be reached, does not answer in time, or does not take the message."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +40,7 @@ class Broker:
         values = {"longshore.import": message.import_name, "longshore.reason": message.reason}
         with entry(f"publish {IMPORTS_QUEUE}", Kind.PRODUCER, message.traceparent, values):
             packed = _packed(message, traceparent() or message.traceparent)
-            async with _bounded():
+            async with bounded():
                 await self._exchange.publish(packed, IMPORTS_QUEUE, mandatory=True)
 
     def check_open(self) -> None:
@@ -55,7 +50,7 @@ class Broker:
 
     async def check(self) -> QueueFigures:
         """Ask for the queue, as a sign of life, and tell what it says of itself."""
-        async with _bounded():
+        async with bounded():
             queue = await self._channel.declare_queue(IMPORTS_QUEUE, passive=True)
         told = queue.declaration_result
         return QueueFigures(messages=told.message_count or 0, consumers=told.consumer_count or 0)
@@ -64,16 +59,16 @@ class Broker:
 @asynccontextmanager
 async def open_broker(url: str) -> AsyncIterator[Broker]:
     """Connect, declare the topology, and close in the end; raises BrokerUnavailableError."""
-    async with _bounded():
-        connection = await aio_pika.connect(url, heartbeat=HEARTBEAT, name=CONNECTION_NAME, timeout=BROKER_TIMEOUT)
+    async with bounded():
+        connection = await aio_pika.connect(url, heartbeat=HEARTBEAT, name=CONNECTION_NAME)
     try:
-        async with _bounded():
+        async with bounded():
             channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
             topology = await declare(channel)
         yield Broker(channel, topology.exchange)
     finally:
         with suppress(BrokerUnavailableError):
-            async with _bounded():
+            async with bounded():
                 await connection.close()
 
 
@@ -88,25 +83,3 @@ def _packed(message: WakeUp, place: str | None) -> aio_pika.Message:
         content_encoding="utf-8",
         delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
     )
-
-
-@asynccontextmanager
-async def _bounded() -> AsyncIterator[None]:
-    """Give an exchange with RabbitMQ a time limit of ours: the library's own does not cover every wait."""
-    with _translated():
-        async with asyncio.timeout(BROKER_TIMEOUT):
-            yield
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    try:
-        yield
-    except CONNECTION_EXCEPTIONS as error:
-        raise BrokerUnavailableError(f"{type(error).__name__}: {error}".rstrip(": ")) from error
-    except asyncio.CancelledError as error:
-        # A lost connection cancels those who wait for its answers; that is no wish to stop us.
-        task = asyncio.current_task()
-        if task is None or task.cancelling():
-            raise
-        raise BrokerUnavailableError("the connection was lost") from error

@@ -9,19 +9,20 @@ the connection looks alive (after a refused redeclare, for one).
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import replace
 
 import aio_pika
 import orjson
 import structlog
-from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractQueue
-from aio_pika.exceptions import AMQPError
+from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage, AbstractQueue
 from marshmallow import ValidationError
 
 from import_worker.slots import Slots
+from shared.broker import BrokerUnavailableError, bounded
 from shared.errors import LongshoreError
 from shared.messages import WakeUp, WakeUpSchema
-from shared.topology import BROKER_TIMEOUT, HEARTBEAT, IMPORTS_QUEUE, declare
+from shared.topology import HEARTBEAT, IMPORTS_QUEUE, declare
 from shared.tracing.spans import TRACEPARENT
 
 # A channel that brought nothing for so long is replaced: RabbitMQ 3.10 can list a consumer that gets nothing (seen
@@ -38,10 +39,6 @@ _log = structlog.stdlib.get_logger(__name__)
 
 # Claims the import of a wake-up and starts it in its own task; False where it is not to be had.
 Take = Callable[[WakeUp], Awaitable[bool]]
-
-
-class ConsumerBrokenError(Exception):
-    """The channel, the connection or the consumer is gone."""
 
 
 class Consumer:
@@ -64,32 +61,40 @@ class Consumer:
         while True:
             try:
                 await self._consume()
-            except (AMQPError, OSError, TimeoutError, ConsumerBrokenError) as error:
+            except BrokerUnavailableError as error:
                 if self._channel is not None:
                     delay = FIRST_RECONNECT_DELAY
-                _log.warning("no connection to RabbitMQ", error=repr(error), next_try=delay)
+                _log.warning("no connection to RabbitMQ", error=str(error), next_try=delay)
                 self._channel = None
             await asyncio.sleep(delay)
             delay = min(delay * 2, MAX_RECONNECT_DELAY)
 
     async def _consume(self) -> None:
         """Consume on one connection, on one channel after the other; raises when it breaks."""
-        async with asyncio.timeout(BROKER_TIMEOUT):
+        async with bounded():
             connection = await aio_pika.connect(
                 self._amqp_url, heartbeat=HEARTBEAT, client_properties={"connection_name": "longshore-worker"}
             )
-        async with connection:
+        try:
             _log.info("consuming", queue=IMPORTS_QUEUE)
             while True:
-                async with asyncio.timeout(BROKER_TIMEOUT):
-                    channel = await connection.channel(publisher_confirms=False)
-                # One unacknowledged delivery at a time: none is ever waiting behind the one that is being claimed.
-                await channel.set_qos(prefetch_count=1, timeout=BROKER_TIMEOUT)
-                subscription = _Subscription(channel, (await declare(channel)).imports, self._slots, self._take)
-                self._channel = channel
-                await subscription.serve_until_quiet()
-                async with asyncio.timeout(BROKER_TIMEOUT):
-                    await channel.close()
+                await self._consume_on_a_channel(connection)
+        finally:
+            with suppress(BrokerUnavailableError):
+                async with bounded():
+                    await connection.close()
+
+    async def _consume_on_a_channel(self, connection: AbstractConnection) -> None:
+        async with bounded():
+            channel = await connection.channel(publisher_confirms=False)
+            # One unacknowledged delivery at a time: none is ever waiting behind the one that is being claimed.
+            await channel.set_qos(prefetch_count=1)
+            queue = (await declare(channel)).imports
+        subscription = _Subscription(channel, queue, self._slots, self._take)
+        self._channel = channel
+        await subscription.serve_until_quiet()
+        async with bounded():
+            await channel.close()
 
 
 class _Subscription:
@@ -110,28 +115,32 @@ class _Subscription:
         while True:
             await self._slots.wait_free()
             if self._tag is None:
-                self._tag = await self._queue.consume(self._inbox.put, timeout=BROKER_TIMEOUT)
+                async with bounded():
+                    self._tag = await self._queue.consume(self._inbox.put)
             try:
                 async with asyncio.timeout(QUIET_SECONDS):
                     message = await self._inbox.get()
             except TimeoutError:
                 return
             if message is None:
-                raise ConsumerBrokenError("the channel was closed")
+                raise BrokerUnavailableError("the channel was closed")
             await self._handle(message)
 
     async def _handle(self, message: AbstractIncomingMessage) -> None:
         wake_up = _read(message)
         if wake_up is None:
             # To the dead-letter queue, for a person to look at: another try would read the same bytes.
-            await message.reject(requeue=False)
+            async with bounded():
+                await message.reject(requeue=False)
             return
         await self._take_patiently(wake_up)
         if self._slots.full and self._tag is not None:
             # Before the acknowledgement: until then the broker does not send another delivery.
-            await self._queue.cancel(self._tag, timeout=BROKER_TIMEOUT)
+            async with bounded():
+                await self._queue.cancel(self._tag)
             self._tag = None
-        await message.ack()
+        async with bounded():
+            await message.ack()
 
     async def _take_patiently(self, wake_up: WakeUp) -> None:
         """Claim the import, waiting for the database if need be, while the channel lives."""
@@ -145,7 +154,7 @@ class _Subscription:
                 return
             await asyncio.sleep(CLAIM_RETRY_DELAY)
             if self._channel.is_closed:
-                raise ConsumerBrokenError("the channel was closed while the database was away")
+                raise BrokerUnavailableError("the channel was closed while the database was away")
 
 
 def _read(message: AbstractIncomingMessage) -> WakeUp | None:

@@ -43,7 +43,7 @@ HOMES = {
     "alembic": ("shared.db",),
     "apispec": ("api_service.openapi",),
     "sqlalchemy": ("shared.db",),
-    "aio_pika": ("shared.topology", "api_service.broker", "import_worker.consumer"),
+    "aio_pika": ("shared.topology", "shared.broker", "api_service.broker", "import_worker.consumer"),
     "cryptography": ("shared.secret_box",),
     "environs": (
         "shared.settings",

@@ -15,12 +15,12 @@ import pytest
 from aio_pika.abc import AbstractIncomingMessage, AbstractQueue
 from structlog.testing import capture_logs
 
-from api_service import broker as broker_module
 from api_service import outbox as relay
 from api_service.app import PARTS
-from api_service.broker import BrokerUnavailableError, open_broker
+from api_service.broker import open_broker
 from api_service.config import Settings
 from deploy.local.stack import RabbitMQ, Registry
+from shared.broker import BrokerUnavailableError
 from shared.db import outbox
 from shared.db.database import Database
 from shared.settings import Target
@@ -185,7 +185,7 @@ async def test_a_silent_rabbitmq_holds_no_row_for_long(
     """Frozen, with its connections open: a publish ends after a time of ours, and the row stays unpublished."""
     await add_import(database, "import-1")
     async with open_broker(amqp_url) as broker:
-        monkeypatch.setattr(broker_module, "BROKER_TIMEOUT", 0.5)
+        monkeypatch.setattr("shared.broker.BROKER_TIMEOUT", 0.5)
         os.kill(rabbitmq.pid, signal.SIGSTOP)
         try:
             # On a busy machine it goes on for a while, long enough to confirm a message.
