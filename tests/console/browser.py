@@ -36,8 +36,8 @@ class Visit:
 
     def watch(self, context: BrowserContext) -> None:
         """Note what happens from now on."""
-        context.on("request", self.requests.append)
-        context.on("console", self._note)
+        context.on("request", lambda request: self.requests.append(request))
+        context.on("console", lambda message: self._note(message))
         context.on("weberror", lambda error: self.errors.append(str(error.error)))
 
     def _note(self, message: ConsoleMessage) -> None:

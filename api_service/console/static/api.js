@@ -34,7 +34,8 @@ async function send(url, { method = "GET", body, token = session.token, accept =
 
 /** Return the good response to a request below the API's base; throws a Problem else. */
 async function call(path, options = {}) {
-  const response = await send(new URL(path, BASE), options);
+  // `images:import` alone would be an address of its own, with `images` as its scheme.
+  const response = await send(new URL(`./${path}`, BASE), options);
   if (response.ok) return response;
   const problem = await problemOf(response);
   if (problem.status === 401 && !options.token) window.dispatchEvent(new CustomEvent(SIGNED_OUT, { detail: problem }));

@@ -74,7 +74,7 @@ function row(group, artifact, importing, changed) {
         element("span", { class: "visually-hidden" }, `${group.repo}:`), artifact.imageTag),
       artifact.description && element("span", { class: "description" }, artifact.description)),
     status,
-    cell("size", artifact.size > 0 ? size(artifact.size) : "–"),
+    artifact.size > 0 ? cell("size", size(artifact.size)) : cell("size nothing", "–"),
     cell("platforms", platforms(artifact.platforms)),
     cell("owner", artifact.userName),
     element("td", { role: "cell", class: "created" },

@@ -3,7 +3,7 @@
 import { api } from "./api.js";
 import { openDeleteDialog } from "./delete_dialog.js";
 import { element, fill, icon } from "./element.js";
-import { AGAIN, CROSS, TRASH } from "./icons.js";
+import { AGAIN, CROSS, LEFT, TRASH } from "./icons.js";
 import { imageFacts } from "./image_facts.js";
 import { openImportDialog } from "./import_dialog.js";
 import { makeLayers } from "./layers.js";
@@ -45,7 +45,7 @@ class ImageView {
     this.#signal = signal;
     signal.addEventListener("abort", () => this.#watching.abort());
     this.element = element("div", { class: "view" },
-      element("p", { class: "way" }, element("a", { href: address("/images") }, "Images")),
+      element("p", { class: "way" }, element("a", { href: address("/images") }, icon(LEFT), "All images")),
       this.#heading, this.#actions, this.#trouble, this.#progress, this.#facts);
   }
 
@@ -83,6 +83,9 @@ class ImageView {
     this.#total.show(details);
     this.#layers.show(details);
     if (!turned) return;
+    // What is to be pulled comes first where that is what one came for.
+    if (details.state === "ready" && !details.error) this.#facts.after(this.#progress);
+    else this.#facts.before(this.#progress);
     fill(this.#error, details.error && this.#errorBox(details));
     this.#showActions();
   }

@@ -96,8 +96,9 @@ function makeFields(given) {
   const account = makeAccountFields("import-account");
   const elements = [
     field("Image", source, "As for docker pull; a registry, a tag or a digest may be in it."),
-    field("Target", target, "Where it goes. Empty: Longshore chooses by the source's name."),
-    field("Platforms", platforms, "Empty: all that the image has."),
+    element("div", { class: "pair" },
+      field("Target", target, "Empty: named after the source."),
+      field("Platforms", platforms, "Empty: all that the image has.")),
     account.element,
     element(
       "details",

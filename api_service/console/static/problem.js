@@ -34,7 +34,7 @@ export function unreachable() {
   return new Problem({
     title: "Longshore does not answer",
     detail: "The request did not get through.",
-    hint: "Check your network; it is tried again where the page does so by itself.",
+    hint: "Check your network, and try again.",
     code: "unreachable",
   });
 }

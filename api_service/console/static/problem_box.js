@@ -10,9 +10,9 @@ export function problemBox(problem, { again = null, label = "Try again", actions
     "section",
     { class: "problem", role: "alert" },
     element("p", { class: "problem-title" }, problem.title),
-    problem.detail && problem.detail !== problem.title && element("p", {}, problem.detail),
+    problem.detail && problem.detail !== problem.title && element("p", {}, words(problem.detail)),
     fieldErrors(problem.errors),
-    problem.hint && element("p", { class: "problem-hint" }, problem.hint),
+    problem.hint && element("p", {}, words(problem.hint)),
     element(
       "p",
       { class: "problem-code" },
@@ -25,6 +25,11 @@ export function problemBox(problem, { again = null, label = "Try again", actions
 
 function againButton(again, label) {
   return element("button", { class: "button", type: "button", click: again }, icon(AGAIN), label);
+}
+
+/** What stands between backquotes is to be typed as it is. */
+function words(text) {
+  return text.split("`").map((piece, place) => (place % 2 === 1 ? element("code", {}, piece) : piece));
 }
 
 function fieldErrors(errors = []) {

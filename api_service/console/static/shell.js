@@ -30,7 +30,7 @@ export function makeShell({ stage, signOut }) {
       ),
       element("nav", { "aria-label": "Console" }, links.map(([, link]) => link)),
       importButton(),
-      account(signOut),
+      person(signOut),
     ),
     element("main", { id: "main", tabindex: -1 }, stage),
   );
@@ -49,11 +49,11 @@ function importButton() {
     icon(PLUS), "Import");
 }
 
-function account(signOut) {
+function person(signOut) {
   const { userName, role } = session.identity;
   return element(
     "div",
-    { class: "account" },
+    { class: "person" },
     element("span", { class: "who", title: `${userName}, ${role}` },
       element("span", { class: "name" }, userName), element("span", { class: "role" }, role)),
     element("button", { class: "button quiet", type: "button", click: signOut }, "Sign out"),

@@ -13,5 +13,5 @@ const KINDS = {
 };
 
 export function statusBadge(status) {
-  return element("span", { class: `status ${KINDS[status] ?? "off"}` }, status);
+  return element("span", { class: `badge ${KINDS[status] ?? "off"}` }, status);
 }

@@ -92,8 +92,8 @@ function messageFigures({ broker, outboxPending, outboxLagSeconds }) {
 function partFigures({ parts }) {
   return element("ul", { class: "plain" }, Object.entries(parts).map(([name, part]) =>
     element("li", {}, element("span", {}, name), part.ready
-      ? element("span", { class: "status good" }, "works")
-      : element("span", { class: "status bad" }, part.detail ?? "does not work"))));
+      ? element("span", { class: "badge good" }, "works")
+      : element("span", { class: "badge bad" }, part.detail ?? "does not work"))));
 }
 
 function limitFigures({ throttledRegistries }) {

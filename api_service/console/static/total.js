@@ -4,6 +4,7 @@ import { element, fill } from "./element.js";
 import { duration, moment, part, rate, size } from "./figures.js";
 import { announce } from "./notice.js";
 import { makeProgressBar } from "./progress_bar.js";
+import { isFinal } from "./watch.js";
 
 const KINDS = [
   ["existing", "already there"],
@@ -30,6 +31,8 @@ function show(details, { bar, figures, legend, message, told }) {
   const parts = KINDS.map(([kind]) => [kind, (100 * sums[kind]) / whole]);
   bar.set(details.progress, parts, `${details.progress} %`);
   bar.element.dataset.state = details.state;
+  // Without a size there is nothing to be drawn, and after the end there will be none.
+  bar.element.hidden = details.bytesTotal === 0 && isFinal(details);
   message.textContent = messageOf(details);
   fill(figures, figuresOf(details).map((text) => element("span", {}, text)));
   fill(legend, KINDS.filter(([kind]) => sums[kind] > 0).map(([kind, name]) =>
