@@ -1,0 +1,117 @@
+"""What a document's ```console run blocks say: commands after `$ `, and below each one what it prints.
+
+In what is printed, any number stands for any number, a digest for any digest, `…` for any text, and a line of nothing
+but `…` for any lines. A command without output below it may print anything. It has to succeed, unless `echo $?` comes
+next.
+"""
+
+import re
+import subprocess
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+_BLOCK = re.compile(r"^```console run\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_PROMPT = "$ "
+# Stands between the outputs of two commands, with the first one's status.
+_MARK = "--- end of the command, status "
+_VARIABLE = re.compile(r"(?P<any>…)|(?P<digest>\b[0-9a-f]{12,64}\b)|(?P<number>\d+(?:\.\d+)?)|(?P<blank> +)")
+_PATTERNS = {"any": ".*", "digest": "[0-9a-f]+", "number": r"\d+(?:\.\d+)?", "blank": " +"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Command:
+    """One command, with the lines that it is said to print."""
+
+    text: str
+    printed: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What a command did."""
+
+    command: Command
+    printed: str
+    status: int
+
+    @property
+    def as_said(self) -> bool:
+        if not self.command.printed:
+            return True
+        return re.fullmatch(_pattern(self.command.printed), _clean(self.printed)) is not None
+
+
+def commands(document: str) -> list[Command]:
+    """Return the commands of a document, in its order."""
+    return [command for block in _BLOCK.findall(document) for command in _commands(block)]
+
+
+def run(asked: list[Command], environment: Mapping[str, str], *, before: str = "", seconds: float) -> list[Outcome]:
+    """Run the commands in one shell, as somebody who follows the document would."""
+    script = "\n".join([before, *(f"{command.text}\n{_end()}" for command in asked)])
+    done = subprocess.run(
+        ["bash", "-c", script],
+        env=environment,
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=seconds,
+        check=False,
+    )
+    parts = re.findall(rf"(.*?){re.escape(_MARK)}(\d+)\n", done.stdout, re.DOTALL)
+    assert len(parts) == len(asked), done.stdout
+    return [
+        Outcome(command=command, printed=printed, status=int(status))
+        for command, (printed, status) in zip(asked, parts, strict=True)
+    ]
+
+
+def check(outcomes: list[Outcome]) -> None:
+    """Every command did what the document says of it."""
+    following = [outcome.command.text for outcome in outcomes[1:]] + [""]
+    for outcome, after in zip(outcomes, following, strict=True):
+        said = f"$ {outcome.command.text}\n{outcome.printed}"
+        assert outcome.status == 0 or after == "echo $?", said
+        assert outcome.as_said, f"{said}\n--- the document says\n{outcome.command.printed}"
+
+
+def _commands(block: str) -> Iterator[Command]:
+    lines = block.splitlines()
+    while lines:
+        first = lines.pop(0)
+        assert first.startswith(_PROMPT), first
+        text = [first.removeprefix(_PROMPT)]
+        while text[-1].endswith("\\"):
+            text.append(lines.pop(0))
+        printed = []
+        while lines and not lines[0].startswith(_PROMPT):
+            printed.append(lines.pop(0))
+        yield Command(text="\n".join(text), printed="\n".join(printed))
+
+
+def _end() -> str:
+    return f"status=$?; printf '\\n{_MARK}%d\\n' $status; (exit $status)"
+
+
+def _pattern(printed: str) -> str:
+    pattern = ""
+    for line in _clean(printed).splitlines():
+        pattern += r"(?:.*\n)*?" if line == "…" else _line_pattern(line) + r"\n"
+    return pattern
+
+
+def _line_pattern(line: str) -> str:
+    pattern, at = "", 0
+    for found in _VARIABLE.finditer(line):
+        pattern += re.escape(line[at : found.start()]) + _PATTERNS[found.lastgroup or "any"]
+        at = found.end()
+    return pattern + re.escape(line[at:])
+
+
+def _clean(printed: str) -> str:
+    """Leave out what nobody sees: blanks at the ends of lines, and empty lines at the end."""
+    return "\n".join(line.rstrip() for line in printed.rstrip().splitlines()) + "\n"
