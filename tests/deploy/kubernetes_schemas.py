@@ -1,0 +1,83 @@
+"""Kubernetes' own descriptions of its objects, closed: a field that they do not know is a mistake."""
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import yaml
+
+from deploy.helm.tools import KEDA, PROMETHEUS_OPERATOR
+from deploy.local.go_module import GoModule
+
+# Fields that the descriptions call strings, and that take numbers as well.
+NUMBERS_TOO = ("io.k8s.apimachinery.pkg.util.intstr.IntOrString", "io.k8s.apimachinery.pkg.api.resource.Quantity")
+OPERATOR_KINDS = ("podmonitors", "prometheusrules")
+KEDA_KINDS = ("scaledobjects", "triggerauthentications")
+_PARAMETER = re.compile(r'`keda:"name=([\w;]+),')
+
+# Finds what is wrong with an object, a sentence each.
+Check = Callable[[Any], list[str]]
+# By apiVersion and kind.
+Checks = Mapping[tuple[str, str], Check]
+
+
+def kubernetes_checks(module: GoModule) -> Checks:
+    """Return the checks of one release's built-in kinds."""
+    described = json.loads((module.folder / "api" / "openapi-spec" / "swagger.json").read_text())
+    definitions = {name: _closed(schema) for name, schema in described["definitions"].items()}
+    definitions |= {name: {"type": ["string", "number"]} for name in NUMBERS_TOO}
+    found: dict[tuple[str, str], Check] = {}
+    for name, schema in definitions.items():
+        for kind in schema.get("x-kubernetes-group-version-kind", ()):
+            version = "/".join(filter(None, (kind["group"], kind["version"])))
+            found[version, kind["kind"]] = _check({"$ref": f"#/definitions/{name}", "definitions": definitions})
+    return found
+
+
+def custom_checks() -> Checks:
+    """Return the checks of what KEDA and the Prometheus operator add."""
+    keda = [KEDA.folder / "config" / "crd" / "bases" / f"keda.sh_{name}.yaml" for name in KEDA_KINDS]
+    folder = PROMETHEUS_OPERATOR.folder / "example" / "prometheus-operator-crd"
+    operator = [folder / f"monitoring.coreos.com_{name}.yaml" for name in OPERATOR_KINDS]
+    return dict(pair for path in (*keda, *operator) for pair in _custom(path))
+
+
+def trigger_parameters(kind: str) -> set[str]:
+    """Return what KEDA reads of a trigger's `metadata`, which its own description of the object leaves open."""
+    source = (KEDA.folder / "pkg" / "scalers" / f"{kind}_scaler.go").read_text()
+    return {name for names in _PARAMETER.findall(source) for name in names.split(";")}
+
+
+def _custom(path: Path) -> Iterator[tuple[tuple[str, str], Check]]:
+    spec = yaml.safe_load(path.read_text())["spec"]
+    for version in spec["versions"]:
+        schema = _closed(version["schema"]["openAPIV3Schema"])
+        # Kubernetes knows an object's metadata; the description of a custom one only says that there is some.
+        schema["properties"]["metadata"] = {"type": "object"}
+        yield (f"{spec['group']}/{version['name']}", spec["names"]["kind"]), _check(schema)
+
+
+def _closed(schema: Any) -> Any:
+    """Refuse other properties than the named ones, at every depth."""
+    if isinstance(schema, list):
+        return [_closed(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    closed = {key: _closed(value) for key, value in schema.items()}
+    if schema.get("x-kubernetes-int-or-string"):
+        return {"type": ["string", "integer"]}
+    if isinstance(schema.get("properties"), dict) and "additionalProperties" not in schema:
+        closed["additionalProperties"] = bool(schema.get("x-kubernetes-preserve-unknown-fields", False))
+    return closed
+
+
+def _check(schema: Mapping[str, Any]) -> Check:
+    validator = jsonschema.Draft4Validator(schema)
+
+    def check(value: Any) -> list[str]:
+        return [f"{error.json_path}: {error.message}" for error in validator.iter_errors(value)]
+
+    return check
