@@ -39,6 +39,11 @@ down: ## Stop what `make up` started
 test: setup check ## Run the checks and every test
 	$(PYTHON) -m pytest -n $(JOBS) --maxprocesses 4 $(ARGS)
 
+.PHONY: test-chart
+test-chart: setup ## Hold the Helm chart to Kubernetes' own descriptions; needs Go, and two minutes for Helm the first time
+	$(PYTHON) -m deploy.helm.tools
+	$(PYTHON) -m pytest -q tests/deploy/test_helm.py tests/deploy/test_helm_values.py
+
 .PHONY: soak
 soak: setup ## Break things at random and see that the promises hold; MINUTES=n for so long
 	$(PYTHON) -m tests.faults --size short --minutes $(MINUTES)
