@@ -47,7 +47,7 @@ async def get_handler(request: web.Request) -> web.Response:
 async def details_handler(request: web.Request) -> web.StreamResponse:
     """GET /images/:id/importing-details, once or as an event stream."""
     image_id = read_id(request, UNKNOWN)
-    if request.method == hdrs.METH_GET and EVENT_STREAM in request.headers.get(hdrs.ACCEPT, ""):
+    if request.method == hdrs.METH_GET and EVENT_STREAM in request.headers.get(hdrs.ACCEPT, "").lower():
         return await _stream(request, image_id)
     details = await read_details(request.app[DATABASE], image_id)
     return json_answer(details.body)

@@ -21,9 +21,9 @@ Every endpoint under `/api/v1` needs `Authorization: Bearer <token>`: an API tok
 configured OIDC issuer. `x-roles` says which roles an operation is open to.
 
 Every error has the one form of RFC 9457, `application/problem+json`, with a stable `code`; the codes that an operation
-can answer with are listed there. Every `GET` has its `HEAD`. Unknown query parameters and unknown fields of a body are
-refused by name; answers may get further fields. Each answer's `X-Request-ID` is what the logs know the request by; it
-is the caller's own where one was sent.
+can answer with are listed there. Every `GET` has its `HEAD`. Unknown parameters of the list and unknown fields of a
+body, but for workers' reports, are refused by name; answers may get further fields. Each answer's `X-Request-ID` is
+what the logs know the request by; it is the caller's own where one was sent.
 """
 _SECURITY_SCHEMES: Mapping[str, Any] = {
     "apiToken": {

@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 from aiohttp import ClientResponse
 
-from api_service import details_feed, notifications
+from api_service import details_feed
 from api_service.details_feed import DetailsFeed
 from api_service.handlers import images
 from api_service.keys import FEED
+from shared.db import notifications
 from shared.db.tokens import Role
 from shared.messages import ProgressReport, ReportedContent, ReportedError, ReportedState
 from shared.progress import LayerProgress, LayerStatus, Transfer
@@ -158,6 +159,13 @@ async def test_a_stream_tells_every_change_to_the_end(started: Import) -> None:
         assert last.details == await started.details()
         assert (last.details["state"], last.details["progress"]) == ("ready", 100)
         assert await stream.next() is None
+
+
+@pytest.mark.parametrize("accept", ["Text/Event-Stream", "application/json;q=0.5, text/event-stream"])
+async def test_a_stream_may_be_asked_for_in_any_spelling(started: Import, accept: str) -> None:
+    """Media types have no case (RFC 9110, 8.3.1), and may stand in a list."""
+    async with streaming(started.api, started.id, Accept=accept) as stream:
+        assert await stream.next()
 
 
 async def test_a_failure_is_final_too(started: Import) -> None:
