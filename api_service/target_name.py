@@ -40,7 +40,7 @@ class TargetNaming:
         """
         if wanted is None:
             return TargetName(repository=self._default_repository(source), tag=_tag_of(source))
-        return _read(wanted.removeprefix(f"{self.host}/"), source)
+        return _read(wanted.removeprefix(f"{self.host}/"), source, host=self.host)
 
     def _default_repository(self, source: ImageSource) -> str:
         host = "" if source.registry in self.drop_host_for else f"{_as_name(source.registry)}/"
@@ -67,9 +67,11 @@ def _tag_of(source: ImageSource) -> str:
     return f"{source.digest.algorithm}-{source.digest.short}"
 
 
-def _read(wanted: str, source: ImageSource) -> TargetName:
+def _read(wanted: str, source: ImageSource, *, host: str) -> TargetName:
     if "@" in wanted:
         raise _refused("A target is named by tag, not by digest.")
+    if ":" in wanted.partition("/")[0] and "/" in wanted:
+        raise _refused(f"It names another registry than {host}, which is the only target; leave the registry out.")
     repository, colon, tag = wanted.partition(":")
     try:
         checked = Reference.parse(f"{_ANY_HOST}/{repository}").repository

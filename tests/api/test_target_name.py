@@ -73,6 +73,13 @@ def test_a_bad_target_is_refused_by_name(target: str) -> None:
     assert list(caught.value.fields) == ["target"]
 
 
+def test_a_target_in_another_registry_is_told_apart_from_a_bad_tag() -> None:
+    """Only the port shows that a registry is meant: a project may have dots in its name."""
+    with pytest.raises(LongshoreError, match=r"another registry than harbor\.example\.com") as caught:
+        name("quay.io/app:1.0", "other.example.com:443/team/app:1.0")
+    assert list(caught.value.fields) == ["target"]
+
+
 def test_a_name_that_grows_too_long_is_refused_with_the_way_out() -> None:
     """The source's own name is within the limit; with project and host it is not."""
     with pytest.raises(LongshoreError) as caught:
