@@ -63,6 +63,8 @@ class StoredRegistries:
         async with self._changing() as connection:
             stored = await _get(connection, registry_id)
             values = self._changed(stored, change, host or stored.host)
+            if values == _values(stored):
+                return stored
             await _make_way(connection, values, stored)
             return await registries.update_registry(connection, registry_id, values)
 
@@ -103,6 +105,16 @@ class StoredRegistries:
             reason = "There is none yet that the password could belong to."
             raise LongshoreError("validation_failed", f"username: {reason}", fields={"username": reason})
         return username, self.secrets.seal(change.password)
+
+
+def _values(stored: StoredRegistry) -> RegistryValues:
+    return RegistryValues(
+        name=stored.name,
+        host=stored.host,
+        username=stored.username,
+        password=stored.password,
+        is_default=stored.is_default,
+    )
 
 
 async def _get(connection: Connection, registry_id: int) -> StoredRegistry:

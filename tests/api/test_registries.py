@@ -216,6 +216,13 @@ async def test_a_change_leaves_the_rest_as_it_is(api: Api, settings: Settings) -
     assert await password_of(api, settings, stored["id"]) == ACCOUNT["password"]
 
 
+@pytest.mark.parametrize("same", [{}, {"name": "quay"}, {"url": "https://quay.io:443"}, {"isDefault": False}], ids=str)
+async def test_a_change_to_what_is_there_changes_nothing(api: Api, same: dict[str, Any]) -> None:
+    """Not even the time of the last change: a patch may be sent twice."""
+    stored = await store(api, name="quay", url="quay.io", username="puller", password="secret")
+    assert (await change(api, stored["id"], **same)).body == stored
+
+
 async def test_a_password_is_rotated_alone(api: Api, settings: Settings) -> None:
     stored = await store(api, **ACCOUNT)
     changed = (await change(api, stored["id"], password="new-secret")).body
