@@ -38,4 +38,4 @@ async def cancel_import(database: Database, image_id: int, by: Identity) -> None
         lifetime = await imports.finish(connection, running.id, ImportState.CANCELLED)
         await images.mark_failed(connection, image_id, tag_untouched=not running.tagging)
     events.attempt_ended(AttemptEnd(state=ImportState.CANCELLED, lifetime=lifetime))
-    _logger.info("import.cancelled", name=running.name, by=by.user)
+    _logger.info("import.cancelled", import_name=running.name, by=by.user)

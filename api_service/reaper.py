@@ -87,5 +87,5 @@ async def _take_back(connection: Connection, lost: Import, retries: RetryPolicy)
     else:
         await imports.requeue(connection, lost.id, failed=True)
         await outbox.add(connection, lost.id, imports.LEASE_LOST)
-    _logger.warning("import.lease_lost", name=lost.name, attempt=lost.attempt, failures=lost.failures + 1)
+    _logger.warning("import.lease_lost", import_name=lost.name, attempt=lost.attempt, failures=lost.failures + 1)
     return AttemptEnd(state=state, code=code, lifetime=lifetime)

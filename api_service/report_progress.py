@@ -60,7 +60,7 @@ class ProgressReporting:
         if end is None:
             return Action.CONTINUE
         events.attempt_ended(end)
-        _logger.info("import.attempt_ended", name=found.name, attempt=found.attempt, state=report.state.value)
+        _logger.info("import.attempt_ended", import_name=found.name, attempt=found.attempt, state=report.state.value)
         return Action.STOP
 
     async def _store(self, connection: Connection, found: Import, report: ProgressReport) -> MergedLayers:
