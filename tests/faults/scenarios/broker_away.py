@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass
@@ -98,7 +98,7 @@ def _troubles(ground: Ground, link: Link) -> Mapping[str, Trouble]:
 
 
 @contextmanager
-def _harmed(link: Link, faults: list[Fault], *, reset: bool) -> Iterator[None]:
+def _harmed(link: Link, faults: Sequence[Fault], *, reset: bool) -> Iterator[None]:
     with link.harmed(*faults):
         if reset:
             link.reset()

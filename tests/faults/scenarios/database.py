@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from http import HTTPStatus
@@ -102,7 +102,7 @@ def _troubles(ground: Ground, link: Link) -> Mapping[str, Callable[[float], None
     }
 
 
-def _harm(link: Link, faults: list[Fault], seconds: float, *, reset: bool) -> None:
+def _harm(link: Link, faults: Sequence[Fault], seconds: float, *, reset: bool) -> None:
     with link.harmed(*faults):
         if reset:
             link.reset()
