@@ -73,6 +73,7 @@ LOCK := uv pip compile --quiet --generate-hashes --no-emit-index-url --no-emit-f
 lock: ## Lock the Python packages anew (needs uv); UPGRADE=--upgrade for newer versions
 	$(LOCK) $(UPGRADE) pyproject.toml -o requirements.txt
 	$(LOCK) $(UPGRADE) pyproject.toml --extra dev -c requirements.txt -o requirements-dev.txt
+	$(LOCK) $(UPGRADE) pyproject.toml --extra tracing -c requirements-dev.txt -o requirements-tracing.txt
 	$(LOCK) $(UPGRADE) --group build -o requirements-build.txt
 
 .PHONY: clean

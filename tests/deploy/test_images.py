@@ -49,7 +49,7 @@ def test_the_locks_hold_every_requirement_by_hash() -> None:
     """Each direct requirement is pinned, each pin has a hash, and no lock says where packages came from."""
     project: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
     wanted = {name.partition(">=")[0].partition("[")[0] for name in project["project"]["dependencies"]}
-    for lock in ("requirements.txt", "requirements-dev.txt", "requirements-build.txt"):
+    for lock in ("requirements.txt", "requirements-tracing.txt", "requirements-dev.txt", "requirements-build.txt"):
         lines = (ROOT / lock).read_text().splitlines()
         pins = [line for line in lines if "==" in line]
         hashed = [line for line, following in pairwise(lines) if "==" in line and "--hash=" in following]
