@@ -1,0 +1,317 @@
+"""The compose file as its users go through it: start, token, imports, more workers, restarts, a new version, an end."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from typing import TYPE_CHECKING
+
+from rich.filesize import decimal
+
+from benchmarks.authority import issue
+from deploy.local import checkout, seed
+from deploy.local.compose.docker import VERSION, Docker
+from deploy.local.compose.hardening import SECRETS, check_containers, check_silence, process_status, read_secrets
+from deploy.local.compose.project import SOURCE, SOURCE_HERE, TARGET, Project, expect, get
+from deploy.local.compose.stand_ins import load_stand_ins
+from deploy.local.scratch import LocalStackError, write
+from deploy.local.server import new_password
+from deploy.local.steps import Steps
+from deploy.local.synthetic import synthetic_image
+from deploy.make_secrets import SERVICE_USER
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from rich.console import Console
+
+    from deploy.local.compose.engine import ComposeEngine
+    from deploy.local.image import Image
+
+PROMETHEUS = "127.0.0.1:9090"
+SECURE = "https://127.0.0.1:443"
+PROXY_USER = 101
+ROBOT = "robot$longshore"
+# The company's registry has a private address, and no TLS here.
+SETTINGS = f"ALLOWED_PRIVATE={SOURCE}\nPLAIN_HTTP_HOSTS={SOURCE}\n"
+BASE = "python:3.11-slim-bookworm"
+OURS = ("localhost/longshore/api:dev", "localhost/longshore/worker:dev")
+# Where the next version is published, and what takes its images from there.
+NEXT = f"{TARGET}/longshore"
+SERVICES = ("make-secrets", "migrate", "worker-token", "api", "worker")
+LABEL = "next"
+
+WORKERS = 3
+SMALL = [4 * 1024 * 1024]
+IMAGES = 9
+# Large enough to be under way for seconds from a registry that has so little of a processor.
+LARGE = [96 * 1024 * 1024] * 4
+SLOW, FAST = "0.05", "2"
+# Per cent.
+BEGUN = 5
+# docker-registry 2.8 knows no end but this one.
+ENDS_WITH = {"registry": "2"}
+# Two scrapes, and the look for names before the first. Seconds.
+SCRAPE_SECONDS = 90.0
+LOG_LINES = "10"
+
+
+class Rehearsal(Steps):
+    """One run. Each step raises LocalStackError when something did not hold."""
+
+    def __init__(self, console: Console, engine: ComposeEngine) -> None:
+        super().__init__(console)
+        self.engine = engine
+        self.folder = engine.scratch.folder / "checkout" / "deploy"
+        copy_checkout(self.folder.parent)
+        # Compose reads it by itself, as an operator's own additions.
+        shutil.copy(self.folder / "local/compose/override.yaml", self.folder / "compose.override.yaml")
+        configuration = engine.scratch.make_folder("docker-configuration")
+        self.docker = Docker(engine.host, configuration=configuration, folder=self.folder)
+        self.project = Project(self.docker)
+
+    def run(self) -> None:
+        """Go through all of it."""
+        self.build()
+        self.start()
+        self.first_import()
+        self.harden()
+        self.scale()
+        self.restart()
+        self.end_in_the_middle()
+        self.upgrade()
+        self.name_account()
+        self.change_secrets()
+        self.end_tls()
+        self.watch()
+        self.remove()
+
+    def build(self) -> None:
+        """Build both images from the Dockerfile, while the engine reaches the package registries."""
+        with self.step("A Docker Engine of its own runs"):
+            self.engine.start()
+            version = self.docker("version", "--format", "engine {{.Server.Version}}, command {{.Client.Version}}")
+        self.say(f"Docker {version}, compose {VERSION}")
+        with self.step("Stand-ins for the images of others, from Debian's packages"):
+            load_stand_ins(self.docker, self.folder, cache=checkout.CACHE, work=self.engine.scratch.folder)
+        write(self.folder / ".env", (self.folder / ".env.example").read_text() + SETTINGS)
+        with self.step("docker compose build"):
+            self.docker.compose("build")
+        base = self.docker.inspect(BASE)[0]["Size"]
+        for image in OURS:
+            size = self.docker.inspect(image)[0]["Size"]
+            self.say(
+                f"{image}: {decimal(size)}, of which the base is {decimal(base)} and Longshore {decimal(size - base)}"
+            )
+
+    def start(self) -> None:
+        """Start everything on a network that reaches nothing outside."""
+        with self.step("The engine runs anew, with bridges and a firewall, and reaches nothing outside"):
+            self.engine.isolate()
+            self.docker("network", "create", "outside")
+            publish = ("--network", "outside", "--publish", f"{SOURCE_HERE}:5000")
+            self.docker("run", "--detach", "--name", SOURCE.partition(":")[0], *publish, "registry:2.8.3")
+        with self.step("docker compose up: every service is healthy"):
+            self.docker.compose("up", "--detach", "--wait")
+        with self.step("docker compose exec api longshore-api token create"):
+            create = ("longshore-api", "token", "create", "--user", "newcomer", "--role", "user")
+            self.project.token = self.docker.compose("exec", "-T", "api", *create)
+
+    def first_import(self) -> None:
+        """Import an image with the command that the API's image has, and read it back."""
+        self.project.push(seed.REPOSITORY, seed.TAG, seed.demo_image(checkout.CACHE))
+        source = f"{SOURCE}/{seed.REPOSITORY}:{seed.TAG}"
+        with self.step(f"docker compose exec api longshore import {source}"):
+            name = self.project.longshore("import", source)
+        self.verify(seed.REPOSITORY, seed.TAG)
+        with self.step(f"docker run {name}"):
+            words = self.docker("run", "--rm", name)
+        self.say(f"It says: {words}")
+
+    def verify(self, repository: str, tag: str) -> None:
+        """Compare an imported image with the source's."""
+        found = self.project.verify(repository, tag)
+        read = f"{found.manifests} manifests, {found.blobs} blobs, {decimal(found.size)}"
+        self.say(f"{repository} read back from the target: {read}, each equal to the source's")
+
+    def harden(self) -> None:
+        """Look at containers, images and logs as somebody who wants to break out or in."""
+        containers = self.docker.containers()
+        with self.step("No container is root's, has a capability, may gain one, or is without limits"):
+            check_containers(containers)
+        usage = self.docker("stats", "--no-stream", "--format", "{{.Name}} {{.MemUsage}}").splitlines()
+        memory = dict(line.split(" ", 1) for line in usage)
+        for container in containers:
+            name = container["Name"].strip("/")
+            user = process_status(container["State"]["Pid"])["Uid"].split()[0]
+            self.say(f"{name}: user {user}, memory {memory[name]}")
+        with self.step("No secret in images, their history, containers' configuration or logs"):
+            secrets = read_secrets(self.engine.root / "volumes") | {"a user's token": self.project.token}
+            looked = check_silence(self.docker, OURS, secrets)
+        self.say(f"{len(secrets)} secrets were looked for in {looked:,} characters: {', '.join(sorted(secrets))}")
+
+    def scale(self) -> None:
+        """Run three workers, and images side by side."""
+        with self.step(f"docker compose up --scale worker={WORKERS}"):
+            self.docker.compose("up", "--detach", "--wait", "--scale", f"worker={WORKERS}")
+        if len(self.docker.containers("worker")) != WORKERS:
+            raise LocalStackError("there are not as many workers as were asked for")
+        names = [f"team/app{number}" for number in range(IMAGES)]
+        for name in names:
+            self.project.push(name, "1.0", image_of(name, SMALL))
+        with self.step(f"longshore import of {IMAGES} images at once"):
+            self.project.longshore("import", *(f"{SOURCE}/{name}:1.0" for name in names))
+        self.verify(names[-1], "1.0")
+
+    def restart(self) -> None:
+        """Restart everything; what was imported is still known."""
+        before = self.project.images()
+        with self.step("docker compose restart"):
+            self.docker.compose("restart")
+            self.docker.compose("up", "--detach", "--wait", "--no-recreate", "--scale", f"worker={WORKERS}")
+        if self.project.images() != before:
+            raise LocalStackError("the list of images differs after a restart")
+
+    def end_in_the_middle(self) -> None:
+        """Take everything down while an import is under way, and start again."""
+        name = "team/large"
+        self.project.push(name, "1.0", image_of(name, LARGE))
+        self.docker("update", "--cpus", SLOW, "source")
+        image_id = int(self.project.longshore("import", "--no-wait", f"{SOURCE}/{name}:1.0"))
+        expect(lambda: self.project.details(image_id)["progress"] >= BEGUN, "the beginning of a slow import")
+        details, since = self.project.details(image_id), time.time()
+        if details["status"] != "importing":
+            raise LocalStackError("the import was over before it could be interrupted")
+        with self.step(f"docker compose down with an import at {details['progress']} %"):
+            self.docker.compose("down")
+        self.check_ends(since)
+        with self.step("docker compose up: the import goes on by itself, and ends well"):
+            self.docker("update", "--cpus", FAST, "source")
+            self.docker.compose("up", "--detach", "--wait")
+            self.project.finish(image_id)
+        self.verify(name, "1.0")
+
+    def check_ends(self, since: float) -> None:
+        """See that the containers ended by themselves, without an error and before they would have been killed."""
+        form = "{{.Actor.Attributes.name}} {{.Actor.Attributes.exitCode}}"
+        span = ("--since", f"{since:.0f}", "--until", f"{time.time() + 1:.0f}")
+        ends = self.docker("events", *span, "--filter", "event=die", "--format", form).splitlines()
+        statuses = dict(line.rsplit(" ", 1) for line in ends)
+        wrong = {name: status for name, status in statuses.items() if status != ENDS_WITH.get(name.split("-")[1], "0")}
+        if wrong or not statuses:
+            raise LocalStackError(f"not every container ended well: {wrong or 'none was seen to end'}")
+        self.say(f"All {len(statuses)} containers ended by themselves, without an error")
+
+    def upgrade(self) -> None:
+        """Publish another version in a registry, and take it from there as an operator does."""
+        for image in OURS:
+            name = f"{NEXT}/{image.split('/')[2].partition(':')[0]}:next"
+            self.docker.build("--tag", name, "-", stdin=f"FROM {image}\nLABEL {LABEL}=1\n")
+            self.docker("push", name)
+            self.docker("rmi", name)
+        before = self.project.images()
+        self.set(LONGSHORE_IMAGES=NEXT, LONGSHORE_VERSION="next")
+        with self.step("docker compose pull && docker compose up: the next version runs"):
+            self.docker.compose("pull", *SERVICES)
+            self.docker.compose("up", "--detach", "--wait")
+        labels = {container["Config"]["Labels"].get(LABEL) for container in self.docker.containers("api", "worker")}
+        if labels != {"1"} or self.project.images() != before:
+            raise LocalStackError(f"the next version does not run, or has lost images: {labels}")
+
+    def name_account(self) -> None:
+        """Give the services an account at the target; its password is a file that is theirs alone."""
+        password = self.folder / "target_password"
+        write(password, new_password())
+        os.chown(password, SERVICE_USER, SERVICE_USER)
+        self.set(TARGET_USERNAME=f"'{ROBOT}'", TARGET_PASSWORD_FILE=f"./{password.name}")
+        with self.step("docker compose up with an account at the target"):
+            self.docker.compose("up", "--detach", "--wait")
+        if self.docker.compose("exec", "-T", "api", "printenv", "TARGET_USERNAME") != ROBOT:
+            raise LocalStackError("the account's name is not what .env says")
+        check_silence(self.docker, [], {"of the account": password.read_text()})
+
+    def change_secrets(self) -> None:
+        """Change the key of stored accounts, and make another token for the workers."""
+        volumes = self.engine.root / "volumes"
+        before = read_secrets(volumes)
+        again = ("up", "--detach", "--wait", "--force-recreate")
+        with self.step("Another key for stored accounts"):
+            self.docker.compose("run", "--rm", "make-secrets", "new-key")
+            self.docker.compose(*again, "--no-deps", "api", "worker")
+            self.docker.compose("exec", "-T", "api", "longshore-api", "rotate-secrets")
+            self.docker.compose("run", "--rm", "make-secrets", "drop-old-keys")
+            self.docker.compose(*again, "--no-deps", "api", "worker")
+        with self.step("Another token for the workers"):
+            self.docker.compose("run", "--rm", "--no-deps", "worker-token", "rm /run/longshore/worker/token")
+            self.docker.compose(*again, "worker")
+        changed = {name for name, secret in read_secrets(volumes).items() if secret != before[name]}
+        if not changed >= {f"{SECRETS}services/secret_keys", f"{SECRETS}worker/token"}:
+            raise LocalStackError(f"only these secrets are others than before: {changed}")
+
+    def end_tls(self) -> None:
+        """Put the proxy in front, and go through it from outside with a certificate of one's own authority."""
+        folder = self.engine.scratch.make_folder("authority")
+        authority, files = issue(folder)
+        for file in (files.certificate, files.key):
+            shutil.chown(file, PROXY_USER)
+        self.set(
+            COMPOSE_PROFILES="registry,tls", TLS_CERTIFICATE_FILE=str(files.certificate), TLS_KEY_FILE=str(files.key)
+        )
+        with self.step("docker compose up with the profile tls"):
+            self.docker.compose("up", "--detach", "--wait")
+        name = "team/secure"
+        self.project.push(name, "1.0", image_of(name, SMALL))
+        with self.step(f"longshore import from outside, LONGSHORE_URL={SECURE}"):
+            self.project.longshore_outside("import", f"{SOURCE}/{name}:1.0", url=SECURE, authority=authority)
+        self.verify(name, "1.0")
+
+    def set(self, **settings: str) -> None:
+        """Add settings to .env, as an operator does; the last ones count."""
+        with (self.folder / ".env").open("a") as file:
+            file.writelines(f"{name}={value}\n" for name, value in settings.items())
+
+    def watch(self) -> None:
+        """Start Prometheus, and see that it finds every process and takes the alert rules."""
+        with self.step("docker compose --profile monitoring up prometheus: it scrapes the API and the worker"):
+            self.docker.compose("--profile", "monitoring", "up", "--detach", "--wait", "prometheus")
+            expect(scraped, "Prometheus' targets", seconds=SCRAPE_SECONDS)
+        groups = get(PROMETHEUS, "/api/v1/rules")["data"]["groups"]
+        rules = [rule for group in groups for rule in group["rules"]]
+        if not rules or any(rule["health"] == "err" for rule in rules):
+            raise LocalStackError(f"Prometheus does not like the alert rules: {rules}")
+        self.say(f"Prometheus has {len(rules)} alert rules")
+
+    def remove(self) -> None:
+        """Take all of it away."""
+        with self.step("docker compose down --volumes leaves nothing"):
+            self.docker.compose("--profile", "*", "down", "--volumes")
+        ours = ("--quiet", "--filter", "label=com.docker.compose.project=longshore")
+        left = self.docker("volume", "ls", *ours) + self.docker("ps", "--all", *ours)
+        if left:
+            raise LocalStackError(f"left: {left}")
+
+    def show_logs(self) -> None:
+        """Print the containers' last words, which go away with the engine."""
+        if self.engine.alive:
+            self.console.print(self.docker.compose("ps", "--all"), markup=False)
+            self.console.print(self.docker.compose("logs", "--no-color", "--tail", LOG_LINES), markup=False)
+
+
+def scraped() -> bool:
+    """Tell whether Prometheus gets answers from the API and the worker."""
+    targets = get(PROMETHEUS, "/api/v1/targets")["data"]["activeTargets"]
+    jobs = {target["labels"]["job"] for target in targets if target["health"] == "up"}
+    return jobs == {"longshore-api", "longshore-worker"}
+
+
+def image_of(name: str, layers: Sequence[int]) -> Image:
+    """Make an image for one platform."""
+    return synthetic_image(name, layers, platforms=["linux/amd64"], index=False)
+
+
+def copy_checkout(folder: Path) -> None:
+    """Copy what a release has, without what was made here and without anybody's .env."""
+    made = shutil.ignore_patterns(".env", ".git", ".venv", ".cache", ".run", ".*_cache", "__pycache__", "tests")
+    shutil.copytree(checkout.ROOT, folder, ignore=made)

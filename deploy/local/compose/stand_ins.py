@@ -1,0 +1,94 @@
+"""Images of Debian's packages under the names that Dockerfile and compose file have, where none can be pulled."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import yaml
+
+from deploy.local.debian import PackageSource
+from deploy.local.scratch import LocalStackError
+
+if TYPE_CHECKING:
+    from deploy.local.compose.docker import Docker
+
+RECIPES = Path(__file__).parent / "stand_ins"
+BASE = "longshore-debian"
+RELEASE = "bookworm"
+# What debootstrap downloads is 40 MB. Seconds.
+BOOTSTRAP_SECONDS = 600.0
+AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
+# There is no package of Grafana in Debian.
+WITHOUT = frozenset({"grafana"})
+
+
+def load_stand_ins(docker: Docker, deploy: Path, *, cache: Path, work: Path) -> None:
+    """Give the engine every image that has to come from elsewhere; `work` is a folder for what comes in between.
+
+    They are kept in `cache` in one file, because making them takes a minute and downloads 300 MB.
+    """
+    names = wanted(deploy / "compose.yaml", deploy / "Dockerfile")
+    kept = cache / f"stand-ins-{recipe(names)}.tar"
+    if kept.exists():
+        docker("load", "--input", str(kept))
+        return
+    make(docker, names, work)
+    cache.mkdir(parents=True, exist_ok=True)
+    temporary = kept.with_suffix(".new")
+    docker("save", "--output", str(temporary), *names)
+    temporary.replace(kept)
+
+
+def wanted(compose_file: Path, dockerfile: Path) -> dict[str, str]:
+    """Return the images' names, each with the stand-in's: its stage in the recipe."""
+    services = yaml.safe_load(compose_file.read_text())["services"].values()
+    names = [service["image"] for service in services if "build" not in service]
+    base = re.search(r"^ARG BASE=(\S+)", dockerfile.read_text(), re.MULTILINE)
+    if base is None:
+        raise LocalStackError(f"{dockerfile} does not say what it is built from")
+    stages = {name: name.partition(":")[0].rpartition("/")[2] for name in [base[1], *names]}
+    return {name: stage for name, stage in stages.items() if stage not in WITHOUT}
+
+
+def recipe(names: dict[str, str]) -> str:
+    """Return a name for what they are made from, so that a changed recipe is not served from the cache."""
+    content = b"".join(path.read_bytes() for path in sorted(RECIPES.iterdir()))
+    return hashlib.sha256(content + repr(sorted(names.items())).encode() + AUTHORITIES.read_bytes()).hexdigest()[:12]
+
+
+def make(docker: Docker, names: dict[str, str], work: Path) -> None:
+    """Make a bare Debian, and the images on top of it."""
+    root, archive = work / "debian", work / "debian.tar"
+    bootstrap(root, work / "apt")
+    run("tar", "-C", str(root), "-cf", str(archive), ".")
+    docker("import", str(archive), BASE)
+    shutil.rmtree(root)
+    archive.unlink()
+    for name, stage in names.items():
+        docker.build("--network", "host", "--target", stage, "--tag", name, str(RECIPES))
+
+
+def bootstrap(root: Path, apt: Path) -> None:
+    """Make the root folder of a bare Debian, from the mirror and with the authorities of this machine."""
+    if not shutil.which("debootstrap"):
+        raise LocalStackError("debootstrap is missing: apt-get install debootstrap")
+    mirrors = [mirror for mirror, suite in PackageSource(apt, ()).mirrors() if suite == RELEASE]
+    if not mirrors:
+        raise LocalStackError(f"no mirror of Debian {RELEASE} is configured on this machine")
+    run("debootstrap", "--variant=minbase", "--include=ca-certificates", RELEASE, str(root), mirrors[0])
+    # An inspecting proxy signs with an authority of its own, which pip inside a build has to know as well.
+    shutil.copy(AUTHORITIES, root / AUTHORITIES.relative_to("/"))
+
+
+def run(*command: str) -> None:
+    """Run a program; LocalStackError with the end of its output unless it succeeds."""
+    done = subprocess.run(command, capture_output=True, text=True, timeout=BOOTSTRAP_SECONDS, check=False)
+    if done.returncode != 0:
+        raise LocalStackError(
+            f"{' '.join(command)} ended with {done.returncode}\n{(done.stdout + done.stderr)[-2000:]}"
+        )
