@@ -48,6 +48,10 @@ test-chart: setup ## Hold the Helm chart to Kubernetes' own descriptions; needs 
 soak: setup ## Break things at random and see that the promises hold; MINUTES=n for so long
 	$(PYTHON) -m tests.faults --size short --minutes $(MINUTES)
 
+.PHONY: test-deploy
+test-deploy: setup ## Run the compose file against a Docker Engine, from build to upgrade; needs root, Go and debootstrap
+	@$(PYTHON) -m deploy.local.compose
+
 .PHONY: check
 check: setup ## Check format, lint, types, shell scripts and the import rule
 	.venv/bin/ruff format --check .
