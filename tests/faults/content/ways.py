@@ -1,0 +1,66 @@
+"""Imports over ways that corrupt a byte now and then, from the source and to the target."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from deploy.local.stack import LocalStackError, Remote
+from deploy.local.verify import Place, verify
+from shared.imports import ImportState
+from tests.faults.bench.ground import Ground
+from tests.faults.bench.wanted import Outcome
+from tests.faults.content.cast import dismiss
+from tests.faults.fault import Corrupt, Way
+
+PATIENCE = 180.0
+# Read and put as a whole; streamed. Bytes.
+LAYERS = (20_000, 1_500_000)
+# A connection's bytes among which one is corrupted: heads, and the layers behind them.
+WITHIN = 1_400_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Corrupted:
+    """`struck` connections had a byte corrupted; `wrong` are imports whose tag leads to what is not whole."""
+
+    struck: int
+    imports: int
+    ready: int
+    wrong: int
+
+
+def corrupt(ground: Ground, *, number: int, faults: int) -> Corrupted:
+    """Import so many images while so many connections on either side have one byte corrupted."""
+    links = {
+        Way.TO_CLIENT: ground.link("source", ground.source.port),
+        Way.TO_SERVER: ground.link("target", ground.target.port),
+    }
+    ground.add_api()
+    ground.add_worker(TARGET_URL=f"http://{links[Way.TO_SERVER].host}")
+    wanted = ground.push(number, layers=LAYERS, host=links[Way.TO_CLIENT].host)
+    for way, link in links.items():
+        link.set(*(Corrupt(way=way, after=ground.rng.randrange(WITHIN), times=1) for _ in range(faults)))
+    names = {accepted.name for accepted in ground.accept_all(wanted)}
+    outcomes = [outcome for outcome in ground.wait_final(PATIENCE) if outcome.name in names]
+    dismiss(ground)
+    struck = sum(sum(link.counts().struck) for link in links.values())
+    ready = [outcome for outcome in outcomes if outcome.state is ImportState.READY]
+    return Corrupted(
+        struck=struck,
+        imports=len(outcomes),
+        ready=len(ready),
+        wrong=sum(not _whole(ground, outcome) for outcome in outcomes),
+    )
+
+
+def _whole(ground: Ground, outcome: Outcome) -> bool:
+    """Tell whether the tag leads to whole content, or there is none."""
+    remote = Remote.of(ground.target)
+    try:
+        digest = remote.manifest(outcome.repository, outcome.tag).digest
+    except LocalStackError:
+        return outcome.state is not ImportState.READY
+    try:
+        return bool(verify(digest, Place(remote=remote, repository=outcome.repository)))
+    except LocalStackError:
+        return False
