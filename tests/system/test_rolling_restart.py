@@ -1,0 +1,223 @@
+"""Every process is restarted in turn while clients keep asking and importing: nobody notices."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiohttp
+import pytest
+
+from deploy.local.stack import Api, Worker, synthetic_image
+from tests.system.balancer import Balancer
+from tests.system.conftest import PATIENCE, Product
+from tests.system.test_workers import wait_for_running
+
+pytestmark = [pytest.mark.xdist_group("system"), pytest.mark.timeout(240)]
+
+MIB = 1024 * 1024
+# Ten times what the balancer here needs to see that an instance stops; a machine that is busy is slower. Seconds.
+DRAIN = "3"
+# None, so that a worker hands over what it runs. Seconds.
+STOP_GRACE = "0"
+# Images that are imported all the while, each with one layer of its own. Seconds between two requests.
+IMAGES = 24
+LAYER = MIB
+IMPORT_INTERVAL = 0.7
+# Images whose import takes a moment, so that the stop of a worker with one slot meets one; more than there are workers.
+LARGE_IMAGES = 3
+LARGE_LAYER = 48 * MIB
+ASK_INTERVAL = 0.05
+# A stream is left and opened anew after so long. Seconds.
+STREAM_SECONDS = 20.0
+
+
+@dataclass
+class Clients:
+    """People and programs at work; whatever goes wrong for one of them is in `failures`."""
+
+    url: str
+    token: str
+    failures: list[str] = field(default_factory=list)
+    answers: int = 0
+    streams: int = 0
+    imports: dict[int, str] = field(default_factory=dict)
+
+    @asynccontextmanager
+    async def session(self, *, keep_alive: bool) -> AsyncIterator[aiohttp.ClientSession]:
+        connector = aiohttp.TCPConnector(force_close=not keep_alive)
+        headers = {"Authorization": f"Bearer {self.token}"}
+        async with aiohttp.ClientSession(f"{self.url}/api/v1/", headers=headers, connector=connector) as session:
+            yield session
+
+    async def call(self, session: aiohttp.ClientSession, method: str, path: str, **options: Any) -> Any:
+        """Send one request, once; anything but a good answer is a failure."""
+        try:
+            async with session.request(method, path, **options) as response:
+                body = await response.json()
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            self.failures.append(f"{method} {path}: {error!r}")
+            return {}
+        self.answers += 1
+        if response.status != 200:
+            self.failures.append(f"{method} {path}: {response.status} {body}")
+        return body
+
+    async def keep_asking(self, *, keep_alive: bool) -> None:
+        async with self.session(keep_alive=keep_alive) as session:
+            while True:
+                await self.call(session, "GET", "images?page_size=5")
+                for image_id in list(self.imports)[-1:]:
+                    await self.call(session, "GET", f"images/{image_id}/importing-details")
+                await asyncio.sleep(ASK_INTERVAL)
+
+    async def keep_importing(self, product: Product, repositories: Iterator[str]) -> None:
+        async with self.session(keep_alive=True) as session:
+            for repository in repositories:
+                await self.start(session, product, repository)
+                await asyncio.sleep(IMPORT_INTERVAL)
+
+    async def start(self, session: aiohttp.ClientSession, product: Product, repository: str) -> None:
+        answer = await self.call(session, "POST", "./images:import", json=product.request_for(repository))
+        if answer:
+            self.imports[answer["imageId"]] = repository
+
+    async def keep_watching(self) -> None:
+        """Follow the newest import; a stream may end early, but not break."""
+        async with self.session(keep_alive=True) as session:
+            while True:
+                for image_id in list(self.imports)[-1:]:
+                    await self._watch(session, image_id)
+                await asyncio.sleep(ASK_INTERVAL)
+
+    async def _watch(self, session: aiohttp.ClientSession, image_id: int) -> None:
+        headers = {"Accept": "text/event-stream"}
+        try:
+            async with session.get(f"images/{image_id}/importing-details", headers=headers) as response:
+                assert response.status == 200
+                async with asyncio.timeout(STREAM_SECONDS):
+                    async for _ in response.content:
+                        pass
+            self.streams += 1
+        except TimeoutError:
+            return
+        except (aiohttp.ClientError, OSError) as error:
+            self.failures.append(f"stream of {image_id}: {error!r}")
+
+
+@pytest.fixture
+def apis(product: Product) -> Iterator[tuple[Api, Api]]:
+    """Two instances that drain before they end."""
+    first = product.stack.api
+    before = dict(first.settings)
+    first.settings["DRAIN_SECONDS"] = DRAIN
+    first.restart()
+    second = Api(product.stack.scratch, first.settings, name="api-2")
+    try:
+        yield first, second.start()
+    finally:
+        second.stop()
+        first.settings = before
+        first.restart()
+
+
+@pytest.fixture
+def images(product: Product) -> list[str]:
+    """Repositories of the source, an image in each."""
+    return push_images(product, "rolling", LAYER, IMAGES)
+
+
+def push_images(product: Product, seed: str, layer: int, count: int) -> list[str]:
+    return [
+        product.push(synthetic_image(f"{seed}-{number}", [layer], platforms=("linux/amd64",)))
+        for number in range(count)
+    ]
+
+
+def new_worker(product: Product, api_url: str, name: str) -> Worker:
+    """Make a worker that reports through the balancer."""
+    stack = product.stack
+    settings = {key: value for key, value in stack.api.settings.items() if not key.startswith("API_")}
+    settings |= {"STOP_GRACE_SECONDS": STOP_GRACE, "WORKER_SLOTS": "1"}
+    return Worker(stack.scratch, settings, api=api_url, token=stack.worker_token, name=name)
+
+
+async def restart(process: Api | Worker) -> None:
+    """End it in its orderly way, and start it again when it has."""
+    running = process.process
+    assert running
+    await asyncio.to_thread(process.stop)
+    assert running.status() == 0, running.tail()
+    await asyncio.to_thread(process.start)
+
+
+async def until_ready(balancer: Balancer, count: int) -> None:
+    """Wait as a rolling update does before it goes on."""
+    async with asyncio.timeout(PATIENCE):
+        while balancer.ready < count:  # noqa: ASYNC110 - the balancer asks on a timer itself
+            await asyncio.sleep(ASK_INTERVAL)
+
+
+async def test_no_request_fails_and_no_import_is_lost(
+    product: Product, apis: tuple[Api, Api], images: list[str]
+) -> None:
+    """Both API instances, then both workers, one after the other; imports that a worker held are handed over."""
+    async with Balancer([api.port for api in apis]).running() as balancer:
+        await until_ready(balancer, 2)
+        workers = [new_worker(product, balancer.url, f"rolling-{number}") for number in (1, 2)]
+        clients = Clients(balancer.url, product.stack.user_token)
+        try:
+            await asyncio.gather(*(asyncio.to_thread(worker.start) for worker in workers))
+            await restart_under_load(product, clients, balancer, [*apis, *workers], images)
+            await asyncio.to_thread(all_ready, product, clients.imports)
+        finally:
+            await asyncio.gather(*(asyncio.to_thread(worker.stop) for worker in workers))
+    assert clients.failures == []
+    assert len(clients.imports) == IMAGES + 2 * LARGE_IMAGES
+    assert clients.answers > 10 * IMAGES
+    assert clients.streams > 0
+    ids = ", ".join(map(str, clients.imports))
+    assert product.sql(f"SELECT count(*) FROM imports WHERE image_id IN ({ids}) AND failures > 0") == "0"
+    handed_over = product.sql(f"SELECT count(*) FROM imports WHERE image_id IN ({ids}) AND attempt > 1")
+    assert int(handed_over) > 0, "no stop met a running import: this run proves less than it is meant to"
+
+
+async def give_work(product: Product, clients: Clients, worker: Worker) -> None:
+    """Return when this worker is in the middle of an import."""
+    repositories = await asyncio.to_thread(push_images, product, f"{worker.name}-large", LARGE_LAYER, LARGE_IMAGES)
+    async with clients.session(keep_alive=False) as session:
+        await asyncio.gather(*(clients.start(session, product, repository) for repository in repositories))
+    await asyncio.to_thread(wait_for_running, product, worker)
+
+
+async def restart_under_load(
+    product: Product, clients: Clients, balancer: Balancer, processes: list[Api | Worker], images: list[str]
+) -> None:
+    """Restart each process while the clients are at work, who end when all are restarted and all imports begun."""
+    importing = asyncio.create_task(clients.keep_importing(product, iter(images)))
+    others = [
+        asyncio.create_task(clients.keep_asking(keep_alive=True)),
+        asyncio.create_task(clients.keep_asking(keep_alive=False)),
+        asyncio.create_task(clients.keep_watching()),
+    ]
+    try:
+        for process in processes:
+            await until_ready(balancer, 2)
+            if isinstance(process, Worker):
+                await give_work(product, clients, process)
+            await restart(process)
+        await until_ready(balancer, 2)
+        await importing
+    finally:
+        for task in (importing, *others):
+            task.cancel()
+        outcomes = await asyncio.gather(importing, *others, return_exceptions=True)
+    broken = [each for each in outcomes if isinstance(each, Exception)]
+    assert not broken
+
+
+def all_ready(product: Product, imports: dict[int, str]) -> None:
+    """Wait for all of them, and compare each with its source, blob for blob."""
+    for image_id, repository in imports.items():
+        product.verify(product.ready(image_id), repository)
