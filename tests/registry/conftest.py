@@ -16,12 +16,12 @@ from shared.errors import Side
 from shared.network.policy import NetworkPolicy
 from shared.registry.client import Registries, open_registries
 from tests.registry.certificates import Authority
-from tests.registry.fixtures import hostile, no_waits
+from tests.registry.fixtures import hostile, no_waits, quick_tries
 from tests.registry.hostile import HostileRegistry
 from tests.registry.issuer import ISSUER, SERVICE, Issuer
 
 # Not its own, but there for the tests of this folder.
-__all__ = ("hostile", "no_waits")
+__all__ = ("hostile", "no_waits", "quick_tries")
 
 # On a busy machine an example may take long without being wrong.
 settings.register_profile("no deadline", deadline=None)

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 import stamina
 
+from import_worker import tries
 from shared.registry.retry import ATTEMPTS
 from tests.registry.hostile import HostileRegistry
 
@@ -15,6 +16,12 @@ def no_waits() -> Iterator[None]:
     stamina.set_testing(True, attempts=ATTEMPTS, cap=True)
     yield
     stamina.set_testing(False)
+
+
+@pytest.fixture
+def quick_tries(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tries of a blob as in production, with shorter pauses between them."""
+    monkeypatch.setattr(tries, "FIRST_DELAY", 0.01)
 
 
 @pytest.fixture

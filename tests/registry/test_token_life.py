@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import pytest
 
-from import_worker import tries
 from import_worker.target import RegistryTarget
 from shared.errors import LongshoreError, Side
 from shared.oci.descriptor import Descriptor
@@ -22,17 +21,13 @@ from tests.scripted.asked import Asked
 from tests.scripted.registry import ScriptedRegistry
 from tests.scripted.tokens import TokenService
 
+pytestmark = pytest.mark.usefixtures("quick_tries")
+
 # Sent as a whole, and passed through a thread.
 SMALL, LARGE = noise(200_000, 21), noise(3_000_000, 22)
 CONTENTS = pytest.mark.parametrize("content", [SMALL, LARGE], ids=["small", "large"])
 CREDENTIAL = Credential("alice", "canary-password")
 UPLOADS = r"/v2/team/app/blobs/uploads/.+"
-
-
-@pytest.fixture(autouse=True)
-def quick_tries(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tries of a blob as in production, with shorter pauses between them."""
-    monkeypatch.setattr(tries, "FIRST_DELAY", 0.01)
 
 
 @dataclass(frozen=True, kw_only=True)

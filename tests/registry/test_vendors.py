@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 import pytest
 from yarl import URL
 
-from import_worker import tries
 from import_worker.target import RegistryTarget
 from shared.errors import LongshoreError, Side
 from shared.network.policy import NetworkPolicy
@@ -26,6 +25,8 @@ from tests.scripted.asked import Asked
 from tests.scripted.registry import ScriptedRegistry
 from tests.scripted.tokens import TokenService
 
+pytestmark = pytest.mark.usefixtures("quick_tries")
+
 SMALL, LARGE = noise(10_000, 41), noise(6_000_000, 42)
 SIZES = pytest.mark.parametrize("content", [SMALL, LARGE], ids=["small", "large"])
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
@@ -40,12 +41,6 @@ MANIFEST = json.dumps(
 BLOBS, MANIFESTS, UPLOADS = ".*/blobs/sha256.*", ".*/manifests/.*", ".*/blobs/uploads/.+"
 SIGNATURE = "X-Amz-Signature=a%2Fb%3D"
 BASIC = {"WWW-Authenticate": 'Basic realm="registry"'}
-
-
-@pytest.fixture(autouse=True)
-def quick_tries(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tries of a blob as in production, with shorter pauses between them."""
-    monkeypatch.setattr(tries, "FIRST_DELAY", 0.01)
 
 
 @dataclass(frozen=True, kw_only=True)
