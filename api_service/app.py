@@ -66,7 +66,6 @@ from api_service.resolve_source import SourceResolver
 from api_service.retry_import import ImportRetry
 from api_service.routes import ALL_ROUTES, add_routes
 from api_service.stored_registries import StoredRegistries
-from api_service.supervise import running
 from api_service.target_name import TargetNaming
 from api_service.target_stock import StockTaker
 from api_service.token_lookup import TokenLookup
@@ -80,6 +79,7 @@ from shared.readiness import Readiness
 from shared.registry.client import open_registries
 from shared.registry.limits.fleet import FleetLimits
 from shared.registry.limits.limits import Limits
+from shared.supervise import running
 from shared.target.open_target import open_target
 
 # Connections to PostgreSQL of one instance, beside the listening one. The relay and the reaper hold one each at times.
