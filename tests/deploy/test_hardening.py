@@ -1,0 +1,62 @@
+"""What `make test-deploy` looks for in containers: it must see the opposite where that is what there is."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deploy import make_secrets
+from deploy.local.compose.hardening import check_containers, read_secrets, restrictions
+from deploy.local.scratch import LocalStackError
+from tests.deploy.test_compose import DEFINITIONS
+
+
+def container(pid: int, **host: Any) -> dict[str, Any]:
+    """What the engine tells of a container that was started without any restriction, but for those in `host`."""
+    loose = {"Memory": 0, "ReadonlyRootfs": False, "LogConfig": {"Type": "json-file", "Config": {}}}
+    return {
+        "Name": "/loose",
+        "State": {"Pid": pid},
+        "Config": {"Image": "localhost/longshore/api:dev"},
+        "HostConfig": loose | host,
+    }
+
+
+def test_an_ordinary_process_is_seen_to_be_free() -> None:
+    """This one has capabilities, writes where it likes, and has no limit."""
+    held = restrictions(container(os.getpid()))
+    assert not held["without capabilities"]
+    assert not held["limited in memory"]
+    assert not held["on a read-only root"]
+    assert not held["limited in its log"]
+    assert held["run by an ordinary user"] == (os.geteuid() != 0)
+    with pytest.raises(LocalStackError, match="loose: not"):
+        check_containers([container(os.getpid())])
+
+
+def test_limits_are_seen() -> None:
+    log = {"Type": "json-file", "Config": {"max-size": "10m"}}
+    held = restrictions(container(os.getpid(), Memory=1, ReadonlyRootfs=True, LogConfig=log))
+    assert held["limited in memory"]
+    assert held["on a read-only root"]
+    assert held["limited in its log"]
+
+
+def test_every_made_secret_is_looked_for(tmp_path: Path) -> None:
+    """Of an address its password, since the rest of it is told freely; of RabbitMQ's definitions the hash."""
+    names = ("postgres", "rabbitmq", "services", "worker", "grafana")
+    for name in names:
+        (tmp_path / name).mkdir()
+    make_secrets.make_missing(tmp_path, DEFINITIONS)
+    (tmp_path / "worker" / "token").write_text("lsh_made_by_the_job_later\n")
+    for name in names:
+        (tmp_path / f"longshore_secrets-{name}").mkdir()
+        (tmp_path / name).rename(tmp_path / f"longshore_secrets-{name}" / "_data")
+    found = {path.removeprefix("longshore_secrets-"): secret for path, secret in read_secrets(tmp_path).items()}
+    assert found.keys() == {
+        *("postgres/password", "grafana/password", "rabbitmq/definitions.json", "worker/token"),
+        *("services/database_url", "services/amqp_url", "services/secret_keys"),
+    }
+    assert found["services/database_url"] == found["postgres/password"]
+    assert not [secret for secret in found.values() if "://" in secret or "longshore" in secret]
