@@ -40,9 +40,9 @@ def plant(scratch: Scratch) -> Iterator[Plant]:
 
 
 @pytest.mark.parametrize("name", QUICK)
-def test_a_promise_holds(plant: Plant, name: str) -> None:
-    """In its short form; a failure names the command that plays the same again."""
-    result = Run(scenario=scenarios()[name], seed=SEED, size=Size.SHORT).play(plant)
+def test_a_promise_holds(plant: Plant, name: str, tmp_path: Path) -> None:
+    """In its short form; a failure names the command that plays the same again, and leaves the services' logs."""
+    result = Run(scenario=scenarios()[name], seed=SEED, size=Size.SHORT).play(plant, logs=tmp_path)
     assert result.verdict.held, json.dumps(result.document(), indent=1)
 
 

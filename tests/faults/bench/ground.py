@@ -44,6 +44,9 @@ ACCEPT_PATIENCE = 120.0
 # Between two tries of a client, and two looks at the database. Seconds.
 RETRY_SECONDS = 0.2
 LOOK_SECONDS = 0.25
+# What is waited for in a short form at most: a test that waits for longer is ended before it can say what is wrong.
+# Seconds.
+SHORT_PATIENCE = 60.0
 SMALL_LAYERS = (3_000, 1_000)
 TOO_MANY_REQUESTS = 429
 
@@ -235,6 +238,7 @@ class Ground:
 
     def wait_final(self, seconds: float, *, states: Collection[ImportState] = FINAL_STATES) -> list[Outcome]:
         """Return all imports as soon as each is in one of these states, or after so long, whatever they are."""
+        seconds = self.size.of(full=seconds, short=min(seconds, SHORT_PATIENCE))
         among = ", ".join(f"'{state}'" for state in states)
         self.wait_until(lambda: self.sql(f"SELECT count(*) FROM imports WHERE state NOT IN ({among})") == "0", seconds)
         return self.outcomes()
