@@ -21,7 +21,7 @@ GC_THRESHOLD = 20_000
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
-    """Longshore's API service. Settings come from the environment; see the README for their names."""
+    """Longshore's API service. Settings come from the environment; docs/configuration.md has them all."""
 
 
 @main.command()

@@ -1,6 +1,7 @@
 """Records docs/cli.cast: a short session with the `longshore` command before a stack of its own.
 
-`python -m tests.client.record_session docs/cli.cast`; `asciinema play docs/cli.cast` shows it.
+`python -m tests.client.record_session docs/cli.cast`; `asciinema play docs/cli.cast` shows it. Its picture is made by
+`npx svg-term-cli --in docs/cli.cast --out docs/cli.svg --window --width 100 --height 24` (svg-term-cli 2.1.1).
 """
 
 import json
