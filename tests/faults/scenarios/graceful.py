@@ -41,10 +41,11 @@ class Turn:
 
 def play(ground: Ground) -> Verdict:
     """Take the processes one after the other, each with fresh imports under way."""
+    # The services' own defaults in the full form.
     grace, layer = ground.size.of(full=("5", 12 * PACE), short=("1", 3 * PACE))
     link = ground.link("source", ground.source.port)
     link.set(Pace(way=Way.TO_CLIENT, rate=PACE))
-    ground.start(apis=2, workers=2, WORKER_SLOTS=str(SLOTS), STOP_GRACE_SECONDS=grace)
+    ground.start(apis=2, workers=2, WORKER_SLOTS=str(SLOTS), STOP_GRACE_SECONDS=grace, DRAIN_SECONDS=grace)
     accepted: list[Accepted] = []
     turns = []
     every = (*ground.workers, *ground.apis)

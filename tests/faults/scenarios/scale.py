@@ -27,7 +27,7 @@ PREY = Prey(kinds=(Kind.KILL,), lasts=(0.0, 0.5))
 
 def play(ground: Ground) -> Verdict:
     """Do the same work three times, with as many imports for each worker."""
-    each, kills = ground.size.of(full=(60, 24), short=(3, 2))
+    each, kills = ground.size.of(full=(40, 20), short=(3, 2))
     link = ground.link("source", ground.source.port)
     link.set(Delay(way=Way.TO_CLIENT, seconds=SOURCE_DELAY))
     ground.start(workers=1)
