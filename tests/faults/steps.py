@@ -86,8 +86,11 @@ class Stage:
         return self.relays[spot.of].at(spot.step, moment, do)
 
     def holder(self, accepted: Accepted) -> Worker:
-        """Return the worker that runs an import."""
-        owner = self.ground.sql(f"SELECT lease_owner FROM imports WHERE name = '{accepted.name}'")
+        """Return the worker that runs an import, or ran it last."""
+        owner = self.ground.sql(
+            f"SELECT owner FROM bench_history WHERE name = '{accepted.name}' AND owner IS NOT NULL"
+            " ORDER BY id DESC LIMIT 1"
+        )
         return next(worker for worker in self.ground.workers if worker.settings["WORKER_NAME"] == owner)
 
     def wait_state(self, accepted: Accepted, state: str, seconds: float) -> bool:
