@@ -4,7 +4,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
 from typing import Protocol
 
 from import_worker.copy_blob import WHOLE_SIZE, copy_blob
@@ -32,8 +32,8 @@ SMALL_AT_ONCE = 16
 PUTS_AT_ONCE = 8
 # An image of so few blobs is looked for blob by blob.
 FEW_BLOBS = 3
-# How often an import asks how far another one is with a blob that both need. Seconds.
-FLIGHT_INTERVAL = 0.25
+# How often an import asks how far another one is with a blob that both need; of its end it is told. Seconds.
+FLIGHT_INTERVAL = 1.0
 
 
 class ProgressBoard(Protocol):
@@ -176,17 +176,19 @@ class ImageCopy:
         if candidate and await self._mounted(blob, candidate):
             return Transfer.MOUNTED
         waited = False
-        while True:
-            async with self._small if blob.size <= WHOLE_SIZE else self._slots, self._streams:
-                way = await self._ledger.way(blob)
-                if isinstance(way, Bring):
-                    return await self._stream(blob, way, look_first=waited)
-            if isinstance(way, Wait):
-                self._show(blob, LayerStatus.DOWNLOADING, way.offset)
-                waited = True
-                await asyncio.sleep(FLIGHT_INTERVAL)
-            elif await self._mounted(blob, way.repository):
-                return Transfer.MOUNTED
+        with self._ledger.flight_ends(blob) as ended:
+            while True:
+                ended.clear()
+                async with self._small if blob.size <= WHOLE_SIZE else self._slots, self._streams:
+                    way = await self._ledger.way(blob)
+                    if isinstance(way, Bring):
+                        return await self._stream(blob, way, look_first=waited)
+                if isinstance(way, Wait):
+                    self._show(blob, LayerStatus.DOWNLOADING, way.offset)
+                    waited = True
+                    await _wait(ended)
+                elif await self._mounted(blob, way.repository):
+                    return Transfer.MOUNTED
 
     async def _mounted(self, blob: Descriptor, repository: str) -> bool:
         """Link the blob, among the small requests: that takes no longer for a large one."""
@@ -274,3 +276,10 @@ class ImageCopy:
     def _show(self, blob: Descriptor, status: LayerStatus, offset: int, transfer: Transfer | None = None) -> None:
         layer = LayerProgress(size=blob.size, offset=offset, status=status, transfer=transfer)
         self._board.show(blob.digest, layer)
+
+
+async def _wait(ended: asyncio.Event) -> None:
+    """Wait for the event, but only until it is time to ask again."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(FLIGHT_INTERVAL):
+            await ended.wait()

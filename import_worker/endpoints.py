@@ -3,9 +3,10 @@
 Methods carry the names of the distribution specification's steps. All raise LongshoreError with a code of their side.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -158,6 +159,10 @@ class BlobLedger(Protocol):
 
     async def way(self, blob: Descriptor) -> Bring | MountFrom | Wait:
         """Tell how a blob that the target's repository lacks gets there; with `Bring`, others wait for this import."""
+        ...
+
+    def flight_ends(self, blob: Descriptor) -> AbstractContextManager[asyncio.Event]:
+        """Lend an event that is set when somebody has brought the blob, or given that up; a hint that may get lost."""
         ...
 
     async def began(self, blob: Descriptor, upload: str) -> None:

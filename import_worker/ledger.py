@@ -1,7 +1,9 @@
 """The blob ledger and the flights in PostgreSQL, for one attempt of an import."""
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from contextlib import AbstractContextManager
 
 import structlog
 
@@ -10,6 +12,7 @@ from shared.db import blobs as ledger
 from shared.db import flights
 from shared.db.database import Connection, Database
 from shared.db.imports import ClaimedImport
+from shared.db.notifications import Notifications
 from shared.errors import LongshoreError
 from shared.oci.descriptor import Descriptor
 from shared.oci.digest import Digest
@@ -23,8 +26,9 @@ _log = structlog.stdlib.get_logger(__name__)
 class PostgresLedger:
     """Fits `endpoints.BlobLedger`. A database that is away costs mounts, never an import."""
 
-    def __init__(self, database: Database, registry: str, claimed: ClaimedImport) -> None:
+    def __init__(self, database: Database, notifications: Notifications, registry: str, claimed: ClaimedImport) -> None:
         self._database = database
+        self._notifications = notifications
         self._registry = registry
         self._claimed = claimed
         self._repository = claimed.repository
@@ -84,6 +88,9 @@ class PostgresLedger:
             return Bring(flight.upload)
         await flights.land(connection, pilot)
         return MountFrom(held[digest])
+
+    def flight_ends(self, blob: Descriptor) -> AbstractContextManager[asyncio.Event]:
+        return self._notifications.watch(flights.CHANNEL, str(blob.digest))
 
     async def began(self, blob: Descriptor, upload: str) -> None:
         if blob.size < MIN_FLIGHT_SIZE:

@@ -24,8 +24,10 @@ from import_worker.sources.docker_engine import DockerEngine
 from import_worker.stream_target import RegistryStreamTarget
 from import_worker.target import RegistryTarget
 from shared.concurrency import cancel_all, gather_all
+from shared.db import flights
 from shared.db.database import Database, open_database
 from shared.db.imports import ClaimedImport, claim
+from shared.db.notifications import Notifications
 from shared.errors import LongshoreError, Side
 from shared.lanes import Together
 from shared.messages import WakeUp
@@ -38,6 +40,7 @@ from shared.registry.limits.fleet import FleetLimits
 from shared.registry.limits.limits import Limits
 from shared.registry.repository import Repository
 from shared.registry.source import RegistrySource
+from shared.supervise import running
 from shared.target.management import TargetManagement
 from shared.target.open_target import open_target
 from shared.tracing.spans import Kind, entry
@@ -71,6 +74,7 @@ class Worker:
         targets: Registries,
         management: TargetManagement,
         limits: Limits,
+        notifications: Notifications,
     ) -> None:
         self._settings = settings
         self._database = database
@@ -79,6 +83,7 @@ class Worker:
         self._targets = targets
         self._management = management
         self._limits = limits
+        self._notifications = notifications
         self._stopping = False
         self.slots = Slots(settings.slots)
         self.consumer = Consumer(settings.shared.amqp_url, self.slots, self.take)
@@ -127,7 +132,8 @@ class Worker:
         settings = self._settings.shared.target
         target = self._targets.registry(settings.host, settings.credential)
         repository = target.repository(claimed.repository)
-        end, ledger = RegistryTarget(repository), PostgresLedger(self._database, settings.host, claimed)
+        end = RegistryTarget(repository)
+        ledger = PostgresLedger(self._database, self._notifications, settings.host, claimed)
         source, registries = self._source(claimed, repository)
         registries = (*registries, target)
         return Ends(
@@ -205,7 +211,18 @@ async def open_worker(settings: WorkerSettings, open_api: OpenApi = open_api_cli
         sources = await stack.enter_async_context(open_registries(shared.source_network, Side.SOURCE, limits))
         targets = await stack.enter_async_context(open_registries(shared.target_network, Side.TARGET, limits))
         management = await stack.enter_async_context(open_target(shared))
-        worker = Worker(settings, database, api, sources=sources, targets=targets, management=management, limits=limits)
+        notifications = Notifications(shared.database_url, (flights.CHANNEL,))
+        await stack.enter_async_context(running("notifications", notifications.run))
+        worker = Worker(
+            settings,
+            database,
+            api,
+            sources=sources,
+            targets=targets,
+            management=management,
+            limits=limits,
+            notifications=notifications,
+        )
         if settings.health_port:
             await stack.enter_async_context(serve_health(settings.health_port, worker.readiness, worker.slots))
         yield worker

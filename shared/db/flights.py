@@ -8,6 +8,10 @@ from dataclasses import dataclass
 
 from shared.db.database import Connection
 
+# What is said when a flight ends, with the blob's digest. Seldom, as large blobs arrive, so that it matters little that
+# commits that notify wait for each other.
+CHANNEL = "longshore_flights"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pilot:
@@ -71,10 +75,13 @@ async def note_upload(connection: Connection, pilot: Pilot, upload: str) -> None
 async def break_off(connection: Connection, pilot: Pilot) -> None:
     """End a flight so that another import may take off at once, and go on with its upload."""
     await connection.execute(
-        """
-        UPDATE blob_flights SET attempt = 0
-        WHERE (registry, digest, import_name, attempt) = ($1, $2, $3, $4)
-        """,
+        f"""
+        WITH ended AS (
+            UPDATE blob_flights SET attempt = 0
+            WHERE (registry, digest, import_name, attempt) = ($1, $2, $3, $4) RETURNING digest
+        )
+        SELECT pg_notify('{CHANNEL}', digest) FROM ended
+        """,  # noqa: S608 - fixed text
         pilot.registry,
         pilot.digest,
         pilot.import_name,
@@ -85,10 +92,13 @@ async def break_off(connection: Connection, pilot: Pilot) -> None:
 async def land(connection: Connection, pilot: Pilot) -> None:
     """End a flight, and forget its upload; without effect where it is another's by now."""
     await connection.execute(
-        """
-        DELETE FROM blob_flights
-        WHERE (registry, digest, import_name, attempt) = ($1, $2, $3, $4)
-        """,
+        f"""
+        WITH ended AS (
+            DELETE FROM blob_flights
+            WHERE (registry, digest, import_name, attempt) = ($1, $2, $3, $4) RETURNING digest
+        )
+        SELECT pg_notify('{CHANNEL}', digest) FROM ended
+        """,  # noqa: S608 - fixed text
         pilot.registry,
         pilot.digest,
         pilot.import_name,

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 
 from deploy.local.image import Image
@@ -211,6 +211,9 @@ class DictLedger:
     async def way(self, blob: Descriptor) -> Bring | MountFrom | Wait:
         ways = self.ways.get(blob.digest)
         return ways.pop(0) if ways else Bring(self.uploads.get(blob.digest))
+
+    def flight_ends(self, _blob: Descriptor) -> AbstractContextManager[asyncio.Event]:
+        return nullcontext(asyncio.Event())
 
     async def began(self, blob: Descriptor, upload: str) -> None:
         self.uploads[blob.digest] = upload

@@ -7,10 +7,12 @@ import pytest
 
 from import_worker.endpoints import Bring, MountFrom, Wait
 from import_worker.ledger import MIN_FLIGHT_SIZE, PostgresLedger
-from shared.db import imports
+from shared.db import flights, imports
 from shared.db.database import Database, open_database
+from shared.db.notifications import Notifications
 from shared.oci.descriptor import Descriptor
 from shared.oci.digest import Digest
+from shared.supervise import running
 from tests.worker.images import insert_image
 
 BLOB = Descriptor(media_type="layer", digest=Digest.of(b"blob"), size=MIN_FLIGHT_SIZE)
@@ -27,8 +29,9 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 class Imports:
     """Claimed imports of images in repositories of their own."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, notifications: Notifications) -> None:
         self.database = database
+        self.notifications = notifications
         self.ids: dict[str, int] = {}
 
     async def claimed(self, name: str, repository: str | None = None) -> PostgresLedger:
@@ -51,7 +54,7 @@ class Imports:
         async with self.database.connection() as connection:
             claimed = await imports.claim(connection, name, worker="worker", lease=30)
         assert claimed
-        return PostgresLedger(self.database, "harbor", claimed)
+        return PostgresLedger(self.database, self.notifications, "harbor", claimed)
 
     async def run(self, statement: str, name: str) -> None:
         async with self.database.connection() as connection:
@@ -59,8 +62,12 @@ class Imports:
 
 
 @pytest.fixture
-def claims(database: Database) -> Imports:
-    return Imports(database)
+async def claims(database: Database, database_url: str) -> AsyncIterator[Imports]:
+    notifications = Notifications(database_url, (flights.CHANNEL,))
+    with notifications.watch(flights.CHANNEL) as listening:
+        async with running("notifications", notifications.run):
+            await listening.wait()
+            yield Imports(database, notifications)
 
 
 async def test_one_of_many_imports_brings_a_blob(claims: Imports) -> None:
@@ -78,6 +85,17 @@ async def test_who_waited_mounts_what_has_landed(claims: Imports) -> None:
     await first.landed(BLOB)
     assert await second.way(BLOB) == MountFrom("team/first")
     assert await second.way(BLOB) == MountFrom("team/first")
+
+
+@pytest.mark.parametrize("way", ["landed", "given_up"])
+async def test_who_waits_is_told_of_the_end(claims: Imports, way: str) -> None:
+    """At once, and not only when it asks again."""
+    first, second = await claims.claimed("first"), await claims.claimed("second")
+    assert await first.way(BLOB) == Bring()
+    with second.flight_ends(BLOB) as ended:
+        await getattr(first, way)(BLOB)
+        async with asyncio.timeout(5):
+            await ended.wait()
 
 
 async def test_a_flight_that_was_given_up_is_the_next_ones(claims: Imports) -> None:
