@@ -272,7 +272,7 @@ def keep_logs(folder: Path) -> None:
     """Move the processes' output to where somebody wants to look at it."""
     if wanted := os.environ.get(KEEP_LOGS):
         kept = Path(wanted) / folder.name
-        kept.mkdir()
+        kept.mkdir(parents=True)
         for log in folder.glob("*.log"):
             shutil.move(log, kept / log.name)
 

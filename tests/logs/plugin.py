@@ -6,7 +6,6 @@ started them. What is logged by services that run inside a test is in what pytes
 
 import os
 import shutil
-import tempfile
 from pathlib import Path
 
 import pytest
@@ -15,6 +14,7 @@ from deploy.local.guardian import KEEP_LOGS
 from deploy.local.scratch import base_folder
 from tests.logs.leaks import Leak, leaks
 
+_PREFIX = "logs-of-"
 _KEPT = pytest.StashKey[Path]()
 _FOUND = pytest.StashKey[list[Leak]]()
 # The run's only config: reports come without one.
@@ -30,8 +30,18 @@ def pytest_configure(config: pytest.Config) -> None:
     """Ask for the logs of everything that is started from here on, in other processes, too."""
     _here[_FOUND] = []
     if not _is_worker(config):
-        _here[_KEPT] = Path(tempfile.mkdtemp(prefix="logs-", dir=base_folder()))
-        os.environ[KEEP_LOGS] = str(_here[_KEPT])
+        _here[_KEPT] = kept = _claim(base_folder())
+        os.environ[KEEP_LOGS] = str(kept)
+
+
+def _claim(base: Path) -> Path:
+    """Make a folder that bears this process's number, and remove those of runs that were killed."""
+    for folder in base.glob(f"{_PREFIX}[0-9]*"):
+        if not Path("/proc", folder.name.removeprefix(_PREFIX)).exists():
+            shutil.rmtree(folder, ignore_errors=True)
+    folder = base / f"{_PREFIX}{os.getpid()}"
+    folder.mkdir(mode=0o700)
+    return folder
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
@@ -49,7 +59,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     for log in sorted(kept.glob("*/*.log")):
         with log.open(errors="replace") as lines:
             _here[_FOUND] += leaks(log.name, lines)
-    shutil.rmtree(kept)
+    shutil.rmtree(kept, ignore_errors=True)
     if _here[_FOUND]:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
