@@ -70,7 +70,7 @@ async def test_the_whole_definitions_are_enough_for_the_services(
         exchange = await channel.get_exchange("longshore")
         await exchange.publish(aio_pika.Message(b"1"), "longshore.imports")
         queue = await channel.get_queue("longshore.imports")
-        assert await queue.get(no_ack=True, timeout=5)
+        assert (await queue.get(no_ack=True, timeout=5)).body == b"1"
         with pytest.raises(ChannelClosed, match="ACCESS_REFUSED"):
             await channel.declare_queue("others")
     manage(rabbitmq, "DELETE", f"users/user-{host}")
