@@ -1,8 +1,8 @@
 """The target as the product reaches it: the stand-in for Harbor or a plain registry, with faults on order."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -37,6 +37,22 @@ class Trouble:
     done: bool
 
 
+class Pause:
+    """The `at`-th request about manifests waits until it is let on, before the target has done what was asked."""
+
+    def __init__(self, at: int) -> None:
+        self._left = at
+        self.reached = asyncio.Event()
+        self.ended = asyncio.Event()
+
+    async def wait(self) -> None:
+        """Count a request, and hold it if it is the one."""
+        self._left -= 1
+        if self._left == -1:
+            self.reached.set()
+            await self.ended.wait()
+
+
 class Front:
     """Counts the requests about manifests while there is trouble ahead."""
 
@@ -45,15 +61,30 @@ class Front:
         self._trouble: Trouble | None = None
         self._seen = 0
         self._victim: Callable[[], object] = lambda: None
+        self._pause: Pause | None = None
 
     def expect(self, trouble: Trouble | None, victim: Callable[[], object]) -> None:
         """Arm, or disarm with None; `victim` kills who is to crash."""
         self._trouble, self._victim, self._seen = trouble, victim, -1
 
+    @contextmanager
+    def pausing(self, at: int) -> Iterator[Pause]:
+        """Hold the `at`-th request of the block; in the end at the latest it goes on."""
+        self._pause = pause = Pause(at)
+        try:
+            yield pause
+        finally:
+            self._pause = None
+            pause.ended.set()
+
     @web.middleware
     async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         trouble = self._trouble
-        if trouble is None or ("/artifacts/" not in request.path and "/manifests/" not in request.path):
+        if "/artifacts/" not in request.path and "/manifests/" not in request.path:
+            return await handler(request)
+        if self._pause:
+            await self._pause.wait()
+        if trouble is None:
             return await handler(request)
         self._seen += 1
         if self._seen != trouble.at and (trouble.fault is not Fault.DOWN or self._seen < trouble.at):

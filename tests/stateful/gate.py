@@ -20,6 +20,10 @@ class Point(StrEnum):
     """The tag is written, the API does not know."""
 
 
+# With these an import ends; none of them waits for a deletion.
+_ENDS = frozenset({ReportedState.READY, ReportedState.FAILED, ReportedState.HANDED_BACK})
+
+
 class Gate(ApiClient):
     """Passes reports on. `on_leave` hears of every leave to write a tag: the import's name and the digest."""
 
@@ -36,6 +40,7 @@ class Gate(ApiClient):
         # Held after their leave.
         self.waiting: set[str] = set()
         self._silent: set[tuple[str, int]] = set()
+        self._stopped: dict[str, asyncio.Event] = {}
 
     def expect(self, name: str, point: Point | None) -> None:
         """Say where the import's next attempt is to be held; until then it waits before its first such point."""
@@ -48,6 +53,10 @@ class Gate(ApiClient):
     async def reached(self, name: str, point: Point) -> None:
         """Wait until a held import is at its point."""
         await self._event(self._arrived, f"{name} {point}").wait()
+
+    async def stopped(self, name: str) -> None:
+        """Wait until the import has ended, or the API has refused something to its worker."""
+        await self._event(self._stopped, name).wait()
 
     def release(self, name: str) -> None:
         """Let a held import go on, now and in later attempts."""
@@ -73,7 +82,13 @@ class Gate(ApiClient):
             await self._pass(name, Point.WRITTEN)
         if (name, report.attempt) in self._silent:
             raise LongshoreError("api_unavailable", "This worker is dead.")
-        await super().put_progress(name, report)
+        try:
+            await super().put_progress(name, report)
+        except LongshoreError:
+            self._event(self._stopped, name).set()
+            raise
+        if report.state in _ENDS:
+            self._event(self._stopped, name).set()
         if report.state is ReportedState.TAGGING and report.tag_digest:
             self.on_leave(name, report.tag_digest)
             self.waiting.add(name)

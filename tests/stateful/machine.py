@@ -16,8 +16,10 @@ from tests.stateful.steps import (
     Cancel,
     Delete,
     DeleteByHand,
+    DeleteReplaced,
     GoOn,
     Import,
+    ImportMeanwhile,
     MoveSource,
     PushByHand,
     Retry,
@@ -34,6 +36,9 @@ STEPS = 14
 
 # Mostly those that share a repository.
 places = st.sampled_from((PLACES[0], *PLACES))
+siblings = st.sampled_from(PLACES[:2])
+# Mostly the last moment before something goes.
+looks = st.sampled_from((1, 2, 2, 3))
 sources = st.sampled_from(SOURCES)
 # Mostly somebody who may do it.
 users = st.sampled_from(("root", "root", *USERS))
@@ -83,11 +88,19 @@ class Sequence(RuleBasedStateMachine):
     def delete_in_trouble(self, step: Step) -> None:
         self._take(step)
 
+    @rule(step=st.builds(DeleteReplaced, place=places, content=contents, shared=st.booleans()))
+    def delete_replaced(self, step: Step) -> None:
+        self._take(step)
+
+    @rule(step=st.builds(ImportMeanwhile, deleted=siblings, at=looks, source=sources, place=siblings))
+    def import_meanwhile(self, step: Step) -> None:
+        self._take(step)
+
     @rule(step=cancels | st.builds(Retry, place=places, user=users, point=points))
     def cancel_or_retry(self, step: Step) -> None:
         self._take(step)
 
-    @rule(step=st.builds(StopMidway, source=sources, place=places, point=st.sampled_from(Point)))
+    @rule(step=st.builds(StopMidway, source=sources, place=places, point=st.sampled_from(Point), killed=st.booleans()))
     def stop_midway(self, step: Step) -> None:
         self._take(step)
 

@@ -11,9 +11,10 @@ from api_service.keys import DELETION, PRESENCE
 from api_service.patrol import patrol
 from api_service.reaper import reap
 from shared.db.database import Connection
+from tests.api.api import Answer
 from tests.stateful.contents import CHILDREN, CONTENTS
 from tests.stateful.gate import Point
-from tests.stateful.world import ORIGINS, PATIENCE, RETRIES, Answer, World
+from tests.stateful.world import ORIGINS, PATIENCE, RETRIES, World
 
 # `repository:tag` of the target, the repository without its project.
 Place = tuple[str, str]
@@ -55,6 +56,8 @@ class Play:
         self.wanted: dict[str, tuple[Place, str]] = {}
         self.leaves: dict[Place, set[str]] = defaultdict(set)
         self.newest: dict[Place, str] = {}
+        # Imports that somebody was told to have cancelled: they write no tag any more.
+        self.cancelled: set[str] = set()
         self.images: dict[Place, int] = {}
         # Places that somebody else changed in the target, or whose deletion went wrong, since their last good import.
         self.disturbed: set[Place] = set()
@@ -95,6 +98,8 @@ class Play:
         place, wanted = self.wanted.get(name, (HANDS[0], ""))
         if digest != wanted:
             self.problems.append(f"{name} got leave for {digest}, asked for was {wanted}")
+        if name in self.cancelled:
+            self.problems.append(f"{name} got leave after it was cancelled")
         self.may_be[place].add(digest)
         self.leaves[place].add(digest)
 

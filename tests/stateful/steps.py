@@ -12,11 +12,12 @@ from deploy.local.stack import LocalStackError
 from shared.errors import LongshoreError
 from shared.oci.digest import Digest
 from shared.target.kind import TargetKind
+from tests.api.api import Answer
 from tests.stateful.contents import CONTENTS
 from tests.stateful.front import Fault, Trouble
 from tests.stateful.gate import Point
 from tests.stateful.play import BY_HAND, Place, Play, Row
-from tests.stateful.world import RETRIES, USERS, Answer
+from tests.stateful.world import RETRIES, USERS
 
 # Refusals that change nothing.
 REFUSED = frozenset({403, 404, 409})
@@ -149,6 +150,8 @@ class Cancel:
             if answer.status == 200:
                 assert not alone or self.place not in writing, f"{self.place} was cancelled while it was written"
                 play.disturbed.add(self.place)
+                if answer.body["state"] == "cancelled":
+                    play.cancelled.add(answer.body["name"])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -214,11 +217,15 @@ class TagByHand:
 
 @dataclass(frozen=True, kw_only=True)
 class StopMidway:
-    """An import gets as far as its point, its worker is killed there, and somebody cancels it before the next ends."""
+    """An import gets as far as its point, and somebody cancels it.
+
+    Its worker goes on as if nothing had happened, or was killed there, and the next one is on its way.
+    """
 
     source: Place
     place: Place
     point: Point
+    killed: bool
 
     async def take(self, play: Play, *, alone: bool) -> None:
         before = set(play.wanted)
@@ -227,11 +234,67 @@ class StopMidway:
         name = play.newest.get(self.place)
         if name is None or name in before:
             return
-        await _stop_worker(play, name, kill=True)
-        play.world.gate.hold_again(name, Point.COPIED)
-        await reap(play.world.database, RETRIES)
+        if self.killed:
+            await _stop_worker(play, name, kill=True)
+            play.world.gate.hold_again(name, Point.COPIED)
+            await reap(play.world.database, RETRIES)
         await Cancel(place=self.place, user="root").take(play, alone=alone)
         play.world.gate.release(name)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeleteReplaced:
+    """Somebody else pushes over a tag, and its image is deleted; what the image was may have another tag by then."""
+
+    place: Place
+    content: int
+    shared: bool
+
+    async def take(self, play: Play, *, alone: bool) -> None:
+        if self.shared:
+            await TagByHand(place=self.place).take(play, alone=alone)
+        await PushByHand(place=self.place, content=self.content).take(play, alone=alone)
+        await Delete(place=self.place, user="root").take(play, alone=alone)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImportMeanwhile:
+    """An image is imported and deleted, and while its deletion waits for the target, imported once more.
+
+    The second import gets as far as it can, at another tag perhaps, which then needs what the deletion takes away.
+    """
+
+    deleted: Place
+    at: int
+    source: Place
+    place: Place
+
+    async def take(self, play: Play, *, alone: bool) -> None:
+        if not play.quiet:
+            return
+        await Import(source=self.source, place=self.deleted, user="root", force=True).take(play, alone=alone)
+        await play.settle()
+        with play.world.front.pausing(self.at) as pause:
+            path = f"/images/{play.images[self.deleted]}"
+            deleting = asyncio.ensure_future(play.call("DELETE", path, user="root"))
+            reached = asyncio.ensure_future(pause.reached.wait())
+            await asyncio.wait({deleting, reached}, return_when=asyncio.FIRST_COMPLETED)
+            reached.cancel()
+            if pause.reached.is_set():
+                await self._import(play)
+        answer = await deleting
+        assert answer.status in (200, *REFUSED), answer
+        if answer.status == 200:
+            play.may_be[self.deleted].add(None)
+
+    async def _import(self, play: Play) -> None:
+        before = set(play.wanted)
+        await Import(source=self.source, place=self.place, user="root", force=True).take(play, alone=False)
+        name = play.newest.get(self.place)
+        if name is None or name in before:
+            return
+        assert self.place != self.deleted, f"an import of {self.place} began while that was deleted"
+        await play.world.gate.stopped(name)
 
 
 @dataclass(frozen=True, kw_only=True)

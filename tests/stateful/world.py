@@ -13,16 +13,7 @@ import stamina
 from aiohttp import web
 
 from api_service import begin_deletion
-from api_service.app import (
-    changes_part,
-    create_app,
-    database_part,
-    notifications_part,
-    oidc_part,
-    registries_part,
-    relay_part,
-    use_cases_part,
-)
+from api_service.app import create_app, relay_part
 from api_service.config import Settings
 from api_service.retry_policy import RetryPolicy
 from deploy.local.server import new_key
@@ -39,6 +30,8 @@ from shared.registry.retry import ATTEMPTS
 from shared.secret_box import SecretBox
 from shared.settings import SharedSettings, Target
 from shared.target.kind import TargetKind
+from tests.api.api import Answer
+from tests.api.conftest import REQUESTS_ONLY
 from tests.harbor.conftest import ADMIN, LOOPBACK
 from tests.stateful.contents import CONTENTS
 from tests.stateful.front import Front, open_front, serving
@@ -67,19 +60,6 @@ class Servers:
     amqp_url: str
     source: Registry
     upstream: Registry
-
-
-@dataclass(frozen=True, kw_only=True)
-class Answer:
-    """A response of the API."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: Any
-
-    @property
-    def code(self) -> str:
-        return str(self.body.get("code", "")) if isinstance(self.body, dict) else ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -210,7 +190,7 @@ async def open_world(servers: Servers, kind: TargetKind) -> AsyncIterator[World]
         stack.enter_context(_hurried())
         front = await stack.enter_async_context(open_front(kind, servers.upstream.url))
         settings = _settings(servers, kind, front.host)
-        app = create_app(settings, _PARTS)
+        app = create_app(settings, (*REQUESTS_ONLY, relay_part))
         url = f"http://{await stack.enter_async_context(serving(app))}"
         database = await stack.enter_async_context(open_database(servers.database_url, application="test", size=8))
         async with database.connection() as connection:
@@ -232,17 +212,6 @@ async def open_world(servers: Servers, kind: TargetKind) -> AsyncIterator[World]
             worker=worker,
             http=http,
         )
-
-
-_PARTS = (
-    database_part,
-    notifications_part,
-    registries_part,
-    oidc_part,
-    use_cases_part,
-    changes_part,
-    relay_part,
-)
 
 
 @contextmanager
