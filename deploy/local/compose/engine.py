@@ -30,16 +30,16 @@ class ComposeEngine(DockerEngine):
     # The kernel's own, where it has it: copies of every layer would need ten times the disk.
     storage: ClassVar[Sequence[str]] = ()
 
-    # It asks its containers to end first.
-    stop_seconds: ClassVar[float] = 60.0
+    # It asks its containers to end first, of which compose.yaml gives none more than a minute.
+    stop_seconds: ClassVar[float] = 90.0
 
     def __init__(self, scratch: Scratch) -> None:
         super().__init__(scratch, name="compose")
 
     def isolate(self) -> None:
-        """Start anew on a network of its own, and put this process into it, which then reaches published ports.
+        """Start anew on another network of its own, and put this process into it, which then reaches published ports.
 
-        There is no way back: whoever calls it reaches nothing else from then on.
+        There is no way back: whoever calls it reaches nothing else from then on. It may be called again.
         """
         self.stop()
         self.network, self.namespaces = (), WITH_LOOPBACK

@@ -42,6 +42,7 @@ OURS = ("localhost/longshore/api:dev", "localhost/longshore/worker:dev")
 NEXT = f"{TARGET}/longshore"
 SERVICES = ("make-secrets", "migrate", "worker-token", "api", "worker")
 LABEL = "next"
+LASTING = ("postgres", "rabbitmq", "registry", "api", "worker")
 
 WORKERS = 3
 SMALL = [4 * 1024 * 1024]
@@ -80,6 +81,7 @@ class Rehearsal(Steps):
         self.harden()
         self.scale()
         self.restart()
+        self.reboot()
         self.end_in_the_middle()
         self.upgrade()
         self.name_account()
@@ -111,8 +113,8 @@ class Rehearsal(Steps):
         with self.step("The engine runs anew, with bridges and a firewall, and reaches nothing outside"):
             self.engine.isolate()
             self.docker("network", "create", "outside")
-            publish = ("--network", "outside", "--publish", f"{SOURCE_HERE}:5000")
-            self.docker("run", "--detach", "--name", SOURCE.partition(":")[0], *publish, "registry:2.8.3")
+            place = ("--name", "source", "--network", "outside", "--publish", f"{SOURCE_HERE}:5000")
+            self.docker("run", "--detach", "--restart", "unless-stopped", *place, "registry:2.8.3")
         with self.step("docker compose up: every service is healthy"):
             self.docker.compose("up", "--detach", "--wait")
         with self.step("docker compose exec api longshore-api token create"):
@@ -173,6 +175,26 @@ class Rehearsal(Steps):
             self.docker.compose("up", "--detach", "--wait", "--no-recreate", "--scale", f"worker={WORKERS}")
         if self.project.images() != before:
             raise LocalStackError("the list of images differs after a restart")
+
+    def reboot(self) -> None:
+        """Start the engine anew, as the machine's start does: nobody runs compose then, and no order is kept."""
+        before = self.project.images()
+        with self.step("The engine starts anew: every service comes back by itself, and is healthy"):
+            self.engine.isolate()
+            expect(self.healthy, "every service's health")
+        again = {one["Name"].strip("/"): one["RestartCount"] for one in self.docker.containers(*LASTING)}
+        self.say(
+            f"What ended because others were not there yet: {', '.join(sorted(filter(again.get, again))) or 'nothing'}"
+        )
+        if self.project.images() != before:
+            raise LocalStackError("the list of images differs after the engine's start")
+        with self.step("longshore doctor finds nothing wrong"):
+            self.project.longshore("doctor")
+
+    def healthy(self) -> bool:
+        """Tell whether all containers that last are healthy."""
+        states = [container["State"] for container in self.docker.containers(*LASTING)]
+        return all(state["Running"] and state["Health"]["Status"] == "healthy" for state in states)
 
     def end_in_the_middle(self) -> None:
         """Take everything down while an import is under way, and start again."""
