@@ -21,7 +21,10 @@ from tests.faults.bench.storm import Blow, Kind, Prey, make_blows
 pytestmark = pytest.mark.xdist_group("bench")
 
 # Those that take few seconds; `python -m tests.faults` and `make soak` play all of them.
-QUICK = ("clocks", "duplicates", "fate", "graceful")
+QUICK = (
+    *("clocks", "duplicates", "fate", "graceful"),
+    *("bounded", "broker_away", "consumer", "content", "database", "stale_worker"),
+)
 # Always the same, so that a run of the tests is like the one before.
 SEED = 1
 PREY = {"api": Prey(kinds=tuple(Kind)), "worker": Prey(kinds=(Kind.KILL,), share=5)}
@@ -34,8 +37,9 @@ def play(ground):
 
 
 @pytest.fixture(scope="module")
-def plant(scratch: Scratch) -> Iterator[Plant]:
-    with Plant(scratch) as plant:
+def plant() -> Iterator[Plant]:
+    """Servers in a folder of their own: other tests of this process have some of the same names."""
+    with Scratch() as scratch, Plant(scratch) as plant:
         yield plant
 
 

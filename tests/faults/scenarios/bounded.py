@@ -40,7 +40,7 @@ WIDE = 3_000
 
 def play(ground: Ground) -> Verdict:
     """Import from a fast source to a slow target, and what nobody could import."""
-    layer, number = ground.size.of(full=(128 * MIB, SLOTS * 2), short=(6 * MIB, SLOTS // 2))
+    layer, number = ground.size.of(full=(128 * MIB, SLOTS * 2), short=(3 * MIB, SLOTS // 2))
     link = ground.link("target", ground.target.port)
     with serving(ScriptedRegistry()) as hostile:
         ground.allow(hostile.host)

@@ -41,7 +41,7 @@ def play(ground: Ground) -> Verdict:
     api = ground.add_api(AMQP_URL=through(ground.amqp_url, link))
     troubles = _troubles(ground, link)
     names = ground.rng.sample(sorted(troubles), len(troubles))
-    names = ground.size.of(full=names, short=["full", "frozen"])
+    names = ground.size.of(full=names, short=["frozen", "refused"])
     number, seconds = ground.size.of(full=(20, 15.0), short=(3, 1.0))
     images = iter(ground.push(number * len(names)))
     reading = Question(method="GET", path="/api/v1/images", token=ground.plant.user_token)

@@ -43,7 +43,7 @@ def play(ground: Ground) -> Verdict:
     ground.add_worker()
     questions = _questions(ground)
     troubles = _troubles(ground, link)
-    names = ground.rng.sample(sorted(troubles), ground.size.of(full=len(troubles), short=2))
+    names = ground.rng.sample(sorted(troubles), ground.size.of(full=len(troubles), short=1))
     seconds = ground.size.of(full=12.0, short=3.5)
     found: dict[str, Mapping[str, object]] = {}
     with asking(api, questions, PEOPLE) as crowd:

@@ -24,8 +24,8 @@ PATIENCE = 60.0
 # What a worker that goes on needs until it has given up, its own tries included. Seconds.
 SETTLING = 20.0
 GIVES_UP = "import taken away"
-# Right around the tag, where it matters most.
-SHORT = (("tag looked at", Moment.AFTER), ("tag written", Moment.BEFORE))
+# Where it matters most: the tag's own request got lost.
+SHORT = (("tag written", Moment.BEFORE),)
 
 
 @dataclass(frozen=True, kw_only=True)
