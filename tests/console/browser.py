@@ -36,8 +36,9 @@ class Visit:
 
     def watch(self, context: BrowserContext) -> None:
         """Note what happens from now on."""
-        context.on("request", lambda request: self.requests.append(request))
-        context.on("console", lambda message: self._note(message))
+        # Playwright writes on what it is given, which neither a list's nor a frozen object's method takes.
+        context.on("request", lambda request: self.requests.append(request))  # noqa: PLW0108
+        context.on("console", lambda message: self._note(message))  # noqa: PLW0108
         context.on("weberror", lambda error: self.errors.append(str(error.error)))
 
     def _note(self, message: ConsoleMessage) -> None:

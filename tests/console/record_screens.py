@@ -13,7 +13,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser
 
-from deploy.local.stack import Registry, Scratch, Stack, synthetic_image
+from deploy.local.stack import Scratch, Stack, synthetic_image
 from tests.console import showcase
 from tests.console.browser import DESKTOP, PHONE, Visit, running_chromium, visiting
 from tests.system.conftest import Product
@@ -161,7 +161,6 @@ def main(folder: Path, names: list[str]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with Scratch() as scratch:
         stack = Stack(scratch, fsync=False, harbor=True)
-        source: Registry = stack.source
         showcase.prepared(stack)
         with stack, running_chromium() as browser:
             product = Product(stack)
@@ -172,7 +171,6 @@ def main(folder: Path, names: list[str]) -> None:
             studio = Studio(product, browser, showcase.add_moving(product), showcase.add_failed(product))
             for name in names or SCREENS:
                 SCREENS[name](studio, folder / f"{name}.png")
-                print(f"{name}: {(folder / f'{name}.png').stat().st_size // 1000} kB, {source.host}")
 
 
 if __name__ == "__main__":

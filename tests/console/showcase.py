@@ -189,5 +189,3 @@ def prepared(stack: Stack) -> Stack:
     source = stack.source.host
     stack.api.settings |= {"TARGET_NAME": HOST, "DROP_HOST_FOR": source, "LEASE_SECONDS": "600"}
     return stack
-
-

@@ -69,7 +69,7 @@ class ImageView {
     const image = this.#image;
     fill(this.#heading, element("h1", { tabindex: -1 }, element("span", { class: "muted" }, `${image.repo}:`), image.imageTag),
       statusBadge(image.status));
-    document.title = `${image.repo}:${image.imageTag} – Longshore`;
+    document.title = `${image.repo}:${image.imageTag} · Longshore`;
     fill(this.#trouble);
     fill(this.#facts, imageFacts(image));
     this.#showActions();

@@ -23,7 +23,7 @@ function show(pager, wanted, total, changed) {
     PAGE_SIZES.map((each) => element("option", { value: each, selected: each === wanted.size }, `${each} a page`)));
   fill(
     pager,
-    element("span", { class: "muted range" }, `${count(first)}–${count(last)} of ${count(total)}`),
+    element("span", { class: "muted range" }, `${count(first)} to ${count(last)} of ${count(total)}`),
     element("span", { class: "steps" },
       step("first", "First page", FIRST, wanted.page > 1, () => changed({ page: 1 })),
       step("previous", "Previous page", LEFT, wanted.page > 1, () => changed({ page: wanted.page - 1 })),

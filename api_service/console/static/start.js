@@ -40,7 +40,7 @@ function leave() {
 function showSignIn(problem = null) {
   leave();
   shell = null;
-  document.title = "Sign in – Longshore";
+  document.title = "Sign in · Longshore";
   fill(root, signInView({ problem, entered: showShell }));
   root.querySelector("input")?.focus();
 }
@@ -70,7 +70,7 @@ function showView() {
   leave();
   const view = viewOf(route);
   current = { path: route.path, view };
-  document.title = `${view.title} – Longshore`;
+  document.title = `${view.title} · Longshore`;
   shell.mark(route.path);
   fill(stage, view.element);
   if (arrived) stage.querySelector("h1")?.focus();
@@ -86,7 +86,8 @@ function viewOf(route) {
 
 function lostView() {
   const problem = new Problem({ title: "There is nothing at this address", hint: "Go to Images.", code: "no_such_page" });
-  return { title: "Nothing here", element: problemBox(problem) };
+  const heading = element("h1", { tabindex: -1 }, "Nothing here");
+  return { title: "Nothing here", element: element("div", { class: "view" }, heading, problemBox(problem)) };
 }
 
 async function start() {
