@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from shared.imports import ImportState
-from tests.faults.bench.ground import Ground
+from tests.faults.bench.ground import AT_ONCE, Ground
 from tests.faults.bench.wanted import Accepted, Outcome
 
 
@@ -46,12 +47,14 @@ def count_fates(ground: Ground, accepted: Sequence[Accepted], outcomes: Sequence
     """Look at each import, and in the target for those that are ready."""
     by_name = {outcome.name: outcome for outcome in outcomes}
     found = [(one, by_name[one.name]) for one in accepted if one.name in by_name]
-    ready = [(one, end) for one, end in found if end.state is ImportState.READY]
+    ready = [(end, one.wanted.digest) for one, end in found if end.state is ImportState.READY]
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        served = list(pool.map(ground.serves, *zip(*ready, strict=True))) if ready else []
     return Fates(
         accepted=len(accepted),
         lost=len(accepted) - len(found),
         stuck=sum(not outcome.final for outcome in outcomes),
-        wrong=sum(not ground.serves(end, one.wanted.digest) for one, end in ready),
+        wrong=served.count(False),
         ended_again=sum(outcome.ends != 1 for outcome in outcomes if outcome.final),
         states=Counter(outcome.state.value for outcome in outcomes),
         codes=Counter(outcome.code for outcome in outcomes if outcome.code),

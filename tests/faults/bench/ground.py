@@ -26,6 +26,7 @@ from deploy.local.stack import (
     synthetic_image,
     together,
 )
+from deploy.local.verify import Place, verify
 from shared.imports import FINAL_STATES, ImportState
 from tests.conftest import manage
 from tests.faults.bench.plant import Plant
@@ -264,11 +265,14 @@ class Ground:
             time.sleep(LOOK_SECONDS)
 
     def serves(self, outcome: Outcome, digest: str) -> bool:
-        """Tell whether the target has this digest under the image's tag."""
+        """Tell whether the target has this digest under the image's tag, and all that is below it, byte for byte."""
+        place = Place(remote=Remote.of(self.target), repository=outcome.repository)
         try:
-            return Remote.of(self.target).manifest(outcome.repository, outcome.tag).digest == digest
+            found = place.remote.manifest(place.repository, outcome.tag).digest
+            verify(found, place)
         except LocalStackError:
             return False
+        return found == digest
 
 
 def through(url: str, link: Link) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from deploy.local.stack import Server, Worker
 from shared.imports import FINAL_STATES, ImportState
-from tests.faults.bench.fates import count_fates
+from tests.faults.bench.fates import Fates, count_fates
 from tests.faults.bench.ground import Ground
 from tests.faults.bench.storm import revive
 from tests.faults.bench.verdict import Verdict
@@ -41,22 +41,26 @@ class Turn:
 
 def play(ground: Ground) -> Verdict:
     """Take the processes one after the other, each with fresh imports under way."""
-    # The services' own defaults in the full form.
     grace, layer = ground.size.of(full=("5", 12 * PACE), short=("1", 3 * PACE))
     link = ground.link("source", ground.source.port)
     link.set(Pace(way=Way.TO_CLIENT, rate=PACE))
-    ground.start(apis=2, workers=2, WORKER_SLOTS=str(SLOTS), STOP_GRACE_SECONDS=grace, DRAIN_SECONDS=grace)
+    # The services' own defaults, but for the graces of the short form. A lease bears the time that an API is away.
+    settings = {"LEASE_SECONDS": "30", "STOP_GRACE_SECONDS": grace, "DRAIN_SECONDS": grace}
+    ground.start(apis=2, workers=2, WORKER_SLOTS=str(SLOTS), **settings)
     accepted: list[Accepted] = []
     turns = []
     every = (*ground.workers, *ground.apis)
-    for victim in ground.size.of(full=every * 5, short=(ground.workers[0], ground.apis[0])):
+    for victim in ground.size.of(full=every * 4, short=(ground.workers[0], ground.apis[0])):
         accepted += ground.accept_all(ground.push(LOAD, layers=[layer], host=link.host))
         turns.append(_end(ground, victim))
         # While it is away: an API's clients ask the other one.
         accepted += ground.accept_all(ground.push(LOAD, host=link.host))
         revive(victim)
-    fates = count_fates(ground, accepted, ground.wait_final(PATIENCE))
-    waits = _hand_overs(turns, ground.changes())
+    outcomes = ground.wait_final(PATIENCE)
+    return _judge(turns, _hand_overs(turns, ground.changes()), count_fates(ground, accepted, outcomes))
+
+
+def _judge(turns: Sequence[Turn], waits: Sequence[float], fates: Fates) -> Verdict:
     slowest = max(waits, default=None)
     return Verdict(
         held=fates.all_ready

@@ -5,17 +5,17 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from deploy.local.stack import Worker
 from shared.imports import ImportState
-from tests.faults.bench.fates import count_fates
+from tests.faults.bench.fates import Fates, count_fates
 from tests.faults.bench.figures import latencies
 from tests.faults.bench.ground import Ground
 from tests.faults.bench.storm import Kind, Storm, strike
 from tests.faults.bench.verdict import Verdict
-from tests.faults.bench.wanted import Accepted
+from tests.faults.bench.wanted import Accepted, Outcome
 from tests.faults.fault import Pace, Way
 
 PROMISE = "An import that kills its worker every time fails after its attempts, and none of its neighbours does."
@@ -46,21 +46,26 @@ def play(ground: Ground) -> Verdict:
         with _deadly(ground, poison) as deaths:
             accepted = [poison, *ground.accept_all(wanted[1:])]
             outcomes = ground.wait_final(PATIENCE)
-    fates = count_fates(ground, accepted, outcomes)
+    told = {"workers_killed": len(deaths), "workers_revived": len(storm.revived)}
+    return _judge(poison, attempts, outcomes, count_fates(ground, accepted, outcomes), told)
+
+
+def _judge(
+    poison: Accepted, attempts: int, outcomes: Sequence[Outcome], fates: Fates, told: Mapping[str, int]
+) -> Verdict:
     ends = {outcome.name: outcome for outcome in outcomes}
     poisoned = ends.pop(poison.name)
     failed = sum(end.state is ImportState.FAILED for end in ends.values())
     return Verdict(
         held=fates.good
         and (poisoned.state, poisoned.code, poisoned.attempt) == (ImportState.FAILED, CODE, attempts)
-        and len(deaths) == attempts
+        and told["workers_killed"] == attempts
         and failed == 0
         # Or nobody was in danger.
         and any(end.failures for end in ends.values()),
         figures={
             **fates.figures(),
-            "workers_killed": len(deaths),
-            "workers_revived": len(storm.revived),
+            **told,
             "poison_attempts": poisoned.attempt,
             "neighbours_failed": failed,
             "neighbours_hit": sum(end.failures > 0 for end in ends.values()),

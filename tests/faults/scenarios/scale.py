@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from itertools import pairwise
 
+from deploy.local.stack import start_together
 from shared.imports import ImportState
 from tests.faults.bench.fates import count_fates
 from tests.faults.bench.ground import Ground
@@ -25,36 +27,51 @@ PATIENCE = 240.0
 PREY = Prey(kinds=(Kind.KILL,), lasts=(0.0, 0.5))
 
 
+@dataclass(frozen=True, kw_only=True)
+class Rates:
+    """Imports that became final in a second: with one worker, with four, and with four that were killed."""
+
+    one: float
+    four: float
+    four_killed: float
+
+    def figures(self) -> Mapping[str, object]:
+        """Return them as JSON, with how many times one worker's they are."""
+        rates = {name: round(rate, 2) for name, rate in asdict(self).items()}
+        factors = {"factor": self.four / self.one, "factor_with_kills": self.four_killed / self.one}
+        return {"imports_a_second": rates, **{name: round(factor, 2) for name, factor in factors.items()}}
+
+
 def play(ground: Ground) -> Verdict:
     """Do the same work three times, with as many imports for each worker."""
-    each, kills = ground.size.of(full=(40, 20), short=(3, 2))
+    each, kills, seconds = ground.size.of(full=(40, 20, 40.0), short=(3, 2, 2.0))
+    names = [f"worker-{number}" for number in range(WORKERS)]
+    blows = make_blows(ground.rng, dict.fromkeys(names, PREY), number=kills, seconds=seconds)
     link = ground.link("source", ground.source.port)
     link.set(Delay(way=Way.TO_CLIENT, seconds=SOURCE_DELAY))
     ground.start(workers=1)
-    wanted = ground.push(each * (1 + 2 * WORKERS), host=link.host)
-    alone, both, struck = wanted[:each], wanted[each : each * (1 + WORKERS)], wanted[each * (1 + WORKERS) :]
-    accepted, one = _done(ground, alone)
-    for _ in range(WORKERS - 1):
-        ground.add_worker()
-    more, four = _done(ground, both)
-    accepted += more
-    names = {f"worker-{number}": worker for number, worker in enumerate(ground.workers)}
-    blows = make_blows(ground.rng, dict.fromkeys(names, PREY), number=kills, seconds=each / one / 2)
-    with Storm(blows, names) as storm:
-        more, under_fire = _done(ground, struck)
+    accepted, one = _done(ground, ground.push(each, host=link.host))
+    start_together(*(ground.new_worker() for _ in range(WORKERS - 1)))
+    more, four = _done(ground, ground.push(each * WORKERS, host=link.host))
+    wanted = ground.push(each * WORKERS, host=link.host)
+    with Storm(blows, dict(zip(names, ground.workers, strict=True))) as storm:
+        struck, four_killed = _done(ground, wanted)
         storm.calm()
-    fates = count_fates(ground, accepted + more, ground.outcomes())
+    rates = Rates(one=one, four=four, four_killed=four_killed)
+    return _judge(ground, [*accepted, *more, *struck], rates, kills=len(storm.struck), wanted_kills=kills)
+
+
+def _judge(ground: Ground, accepted: Sequence[Accepted], rates: Rates, *, kills: int, wanted_kills: int) -> Verdict:
+    fates = count_fates(ground, accepted, ground.outcomes())
     double = _double_claims(ground.changes()) + _double_starts(ground)
     return Verdict(
-        held=fates.all_ready and double == 0 and len(storm.struck) == kills,
+        held=fates.all_ready and double == 0 and kills == wanted_kills,
         figures={
             **fates.figures(),
             "double_claims": double,
-            "kills": len(storm.struck),
-            "imports_a_second": {"one": round(one, 2), "four": round(four, 2), "four_killed": round(under_fire, 2)},
-            "factor": round(four / one, 2),
-            "factor_with_kills": round(under_fire / one, 2),
-            "imports_by_worker": sorted(Counter(start[2] for start in _starts(ground)).values()),
+            "kills": kills,
+            **rates.figures(),
+            "imports_by_worker": sorted(Counter(worker for _, _, worker in _starts(ground)).values()),
         },
     )
 
