@@ -125,7 +125,7 @@ def test_a_break_of_the_stream_is_told_and_borne(user: Visit, product: Product, 
     expect(user.page.get_by_text("Waiting for a worker.").first).to_be_visible()
     broken = re.compile(r"/importing-details$")
     user.page.route(broken, lambda route: route.abort())
-    product.stack.api.stop()
+    product.stack.api.kill()
     expect(user.page.get_by_text("Longshore does not answer. Trying again.")).to_be_visible()
     product.stack.api.start()
     user.page.unroute(broken)
