@@ -44,10 +44,14 @@ class VirtualHost:
         """Make a queue of that name as nobody of ours would: to declare it again is refused."""
         manage(self._rabbitmq, "PUT", f"queues/{self.name}/{IMPORTS_QUEUE}", {"durable": True, "arguments": {}})
 
-    def consumers(self) -> int:
-        """Return how many workers the queue knows; they may be none the wiser."""
-        queue = json.loads(manage(self._rabbitmq, "GET", f"queues/{self.name}/{IMPORTS_QUEUE}"))
-        return int(queue.get("consumers", 0))
+    def wait_consumers(self) -> int:
+        """Return how many workers the queue has, as soon as RabbitMQ lists one."""
+        limit, consumers = time.monotonic() + LISTING_SECONDS, 0
+        while not consumers and time.monotonic() < limit:
+            queue = json.loads(manage(self._rabbitmq, "GET", f"queues/{self.name}/{IMPORTS_QUEUE}"))
+            consumers = int(queue.get("consumers", 0))
+            time.sleep(LOOK_SECONDS)
+        return consumers
 
     def close_connections(self, client: str) -> int:
         """Close all connections of clients with this name, as soon as one is listed; return how many."""

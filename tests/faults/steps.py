@@ -8,12 +8,12 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from deploy.local.image import Image
-from deploy.local.stack import LocalStackError, Remote, Worker, synthetic_image
-from deploy.local.verify import Place, verify
+from deploy.local.stack import Remote, Worker, synthetic_image
 from tests.faults.bench.ground import Ground
 from tests.faults.bench.wanted import Accepted, Wanted
 from tests.faults.relay import Moment, Relay, Step, Trap
 from tests.faults.serving import serving
+from tests.faults.tags import digest_of_tag, is_whole
 
 MIB = 1024 * 1024
 # One layer is read as a whole and put, the other one is streamed (import_worker/copy_blob.py, WHOLE_SIZE). Bytes.
@@ -100,20 +100,15 @@ class Stage:
 
     def tag(self, accepted: Accepted) -> str | None:
         """Return the digest that the image's tag in the target points to."""
-        repository = self.ground.sql(f"SELECT repository FROM images WHERE id = {accepted.image_id}")
-        try:
-            return self._target.manifest(repository, TAG).digest
-        except LocalStackError:
-            return None
+        return digest_of_tag(self._target, self._repository(accepted), TAG)
 
     def whole(self, accepted: Accepted) -> bool:
         """Tell whether the target serves all that its tag leads to."""
-        repository = self.ground.sql(f"SELECT repository FROM images WHERE id = {accepted.image_id}")
         digest = self.tag(accepted)
-        try:
-            return digest is not None and bool(verify(digest, Place(remote=self._target, repository=repository)))
-        except LocalStackError:
-            return False
+        return digest is not None and is_whole(self._target, self._repository(accepted), digest)
+
+    def _repository(self, accepted: Accepted) -> str:
+        return self.ground.sql(f"SELECT repository FROM images WHERE id = {accepted.image_id}")
 
     def wait(self, condition: Callable[[], bool]) -> None:
         """Look again and again, more often than the ground does."""

@@ -25,12 +25,16 @@ PATIENCE = 240.0
 
 @dataclass(frozen=True, kw_only=True)
 class Lied:
-    """What came of a lie: how its import ended, and whether the tag has left the image that it had."""
+    """What came of a lie: how its import ended, and whether the tag leads to what it should.
+
+    That is the image that it had where the import failed. A lie may be harmless: a download that ends early is gone on
+    with, and bytes behind a layer's end are not read. Then it is the new image, which must be whole.
+    """
 
     name: str
     state: ImportState
     code: str | None
-    moved: bool
+    wrong: bool
 
 
 def lie(ground: Ground, names: Sequence[str]) -> list[Lied]:
@@ -49,10 +53,11 @@ def lie(ground: Ground, names: Sequence[str]) -> list[Lied]:
 
 
 def _judge(ground: Ground, name: str, before: tuple[Accepted, Outcome], after: tuple[Accepted, Outcome]) -> Lied:
-    good, end = before[0], after[1]
+    end = after[1]
     if before[1].state is not ImportState.READY:
         raise AssertionError(f"{name}: the good image was not imported: {before[1]}")
-    return Lied(name=name, state=end.state, code=end.code, moved=not ground.serves(end, good.wanted.digest))
+    image = (after if end.state is ImportState.READY else before)[0].wanted
+    return Lied(name=name, state=end.state, code=end.code, wrong=not ground.serves(end, image.digest))
 
 
 def _repository(name: str) -> str:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from deploy.local.stack import LocalStackError, Remote
-from deploy.local.verify import Place, verify
+from deploy.local.stack import Remote
 from shared.imports import ImportState
 from tests.faults.bench.ground import Ground
-from tests.faults.bench.wanted import Outcome
 from tests.faults.content.cast import dismiss
 from tests.faults.fault import Corrupt, Way
+from tests.faults.tags import is_sound
 
 PATIENCE = 180.0
 # Read and put as a whole; streamed. Bytes.
@@ -49,18 +48,5 @@ def corrupt(ground: Ground, *, number: int, faults: int) -> Corrupted:
         struck=struck,
         imports=len(outcomes),
         ready=len(ready),
-        wrong=sum(not _whole(ground, outcome) for outcome in outcomes),
+        wrong=sum(not is_sound(Remote.of(ground.target), outcome) for outcome in outcomes),
     )
-
-
-def _whole(ground: Ground, outcome: Outcome) -> bool:
-    """Tell whether the tag leads to whole content, or there is none."""
-    remote = Remote.of(ground.target)
-    try:
-        digest = remote.manifest(outcome.repository, outcome.tag).digest
-    except LocalStackError:
-        return outcome.state is not ImportState.READY
-    try:
-        return bool(verify(digest, Place(remote=remote, repository=outcome.repository)))
-    except LocalStackError:
-        return False

@@ -98,7 +98,7 @@ def _refusals(worker: Worker) -> int:
 
 def _cancel(host: VirtualHost, _seconds: float) -> tuple[int, bool, float]:
     """Delete the queue: RabbitMQ sends basic.cancel, and the connection stays."""
-    before = host.consumers()
+    before = host.wait_consumers()
     host.delete_queue()
     return before, False, time.monotonic()
 

@@ -29,16 +29,16 @@ def play(ground: Ground) -> Verdict:
     lied = lie(ground, ground.size.of(full=sorted(LIES), short=SHORT_LIES))
     corrupted = corrupt(ground, number=ground.size.of(full=40, short=2), faults=ground.size.of(full=30, short=3))
     kills = kill(ground, ground.rng.sample(steps, len(steps)))
-    undetected = [one.name for one in lied if one.state is not ImportState.FAILED]
-    tags_moved = sum(one.moved for one in lied) + corrupted.wrong + sum(not one.sound for one in kills)
+    harmless = [one.name for one in lied if one.state is ImportState.READY]
+    tags_wrong = sum(one.wrong for one in lied) + corrupted.wrong + sum(not one.sound for one in kills)
     return Verdict(
-        held=not tags_moved and not undetected and corrupted.struck > 0 and all(one.good for one in kills),
+        held=not tags_wrong and len(harmless) < len(lied) and corrupted.struck > 0 and all(one.good for one in kills),
         figures={
-            "tags_moved": tags_moved,
+            "tags_wrong": tags_wrong,
             "lies": len(lied),
-            "detected": len(lied) - len(undetected),
-            "undetected": undetected,
-            "codes": dict(Counter(one.code for one in lied)),
+            "detected": len(lied) - len(harmless),
+            "harmless": harmless,
+            "codes": dict(Counter(one.code for one in lied if one.code)),
             "corrupted_ways": asdict(corrupted),
             "kills": sum(one.struck for one in kills),
             "steps": len({one.step for one in kills}),

@@ -9,12 +9,12 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 
 from deploy.local.stack import LocalStackError, Registry, Remote
-from deploy.local.verify import Place, verify
 from shared.errors import ERROR_KINDS, Side
 from shared.imports import ImportState
 from tests.faults.bench.ground import Ground
 from tests.faults.bench.verdict import Verdict
 from tests.faults.bench.wanted import Accepted, Outcome
+from tests.faults.tags import is_sound
 
 PROMISE = "A target without room costs no image: imports fail with the target's code or wait, and no tag is wrong."
 
@@ -96,7 +96,7 @@ def _fill(ground: Ground, target: Registry, room: int, number: int) -> Filled:
         room=room,
         states=dict(Counter(end.state.value for end in ends)),
         codes=dict(Counter(end.code or "" for end in failed)),
-        wrong=sum(not _sound(target, end) for end in ends),
+        wrong=sum(not is_sound(Remote.of(target), end) for end in ends),
     )
 
 
@@ -108,7 +108,7 @@ def _wait_for_room(ground: Ground, target: Registry, number: int) -> tuple[int, 
     waiting = _waiting(ground)
     _give_room(target, PLENTY)
     ends = _of(ground.wait_final(PATIENCE), accepted)
-    return waiting, sum(end.state is ImportState.READY and _sound(target, end) for end in ends)
+    return waiting, sum(end.state is ImportState.READY and is_sound(Remote.of(target), end) for end in ends)
 
 
 def _waiting(ground: Ground) -> int:
@@ -118,16 +118,3 @@ def _waiting(ground: Ground) -> int:
 def _of(outcomes: Sequence[Outcome], accepted: Sequence[Accepted]) -> list[Outcome]:
     names = {one.name for one in accepted}
     return [outcome for outcome in outcomes if outcome.name in names]
-
-
-def _sound(target: Registry, end: Outcome) -> bool:
-    """Tell whether the tag leads to whole content where the image is ready, and to nothing or whole content else."""
-    remote = Remote.of(target)
-    try:
-        digest = remote.manifest(end.repository, end.tag).digest
-    except LocalStackError:
-        return end.state is not ImportState.READY
-    try:
-        return bool(verify(digest, Place(remote=remote, repository=end.repository)))
-    except LocalStackError:
-        return False
