@@ -17,18 +17,22 @@ ARGS ?=
 
 .PHONY: help
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: setup
-setup: ## Install what is missing: Debian packages, and .venv with locked Python packages
+setup: ## Install what is missing, for the tests, too: Debian packages, and .venv with locked Python packages
 	@deploy/local/setup.sh
 
+.PHONY: setup-stack
+setup-stack:
+	@deploy/local/setup.sh stack
+
 .PHONY: demo
-demo: setup ## Import a real image from nothing to verified; SOURCE=docker.io/library/alpine:3.20 for that one
+demo: setup-stack ## Import a real image from nothing to verified; SOURCE=docker.io/library/alpine:3.20 for that one
 	@$(PYTHON) -m deploy.local.demo --target $(TARGET) $(SOURCE)
 
 .PHONY: up
-up: setup ## Start everything and leave it running; WORKERS=n for more workers
+up: setup-stack ## Start everything and leave it running; WORKERS=n for more workers
 	@$(PYTHON) -m deploy.local.up --workers $(WORKERS) --target $(TARGET)
 
 .PHONY: down

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Makes this checkout ready to run: Debian's packages of the servers, and .venv with the locked
-# Python packages. Does only what is missing, so that every other command can call it first.
+# Python packages. Does only what is missing, so that every other command can call it first. `setup.sh stack` leaves out
+# the Debian packages that only tests need.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
@@ -25,22 +26,28 @@ as_root() {
     fi
 }
 
-# Prints the Debian packages whose files are missing. A file says more than dpkg does: it may also
+# Prints the Debian packages of a stack whose files are missing. A file says more than dpkg does: it may also
 # have come from another package or by hand.
 missing_packages() {
     compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || echo postgresql
     [ -x /usr/lib/rabbitmq/bin/rabbitmq-server ] || echo rabbitmq-server
     [ -x /usr/bin/docker-registry ] || echo docker-registry
-    # The tests' other clocks.
+    python3 -c 'import ensurepip, venv' 2>/dev/null || echo python3-venv
+}
+
+# The same for what only the tests need: as large as all the rest.
+missing_test_packages() {
+    # Clocks that are wrong.
     compgen -G '/usr/lib/*/faketime/libfaketime.so.1' >/dev/null || echo libfaketime
     # Docker's own packages have it elsewhere, and Debian's would replace them.
     [ -x /usr/sbin/dockerd ] || [ -x /usr/bin/dockerd ] || {
         echo docker.io
         [ -x /usr/bin/containerd ] || echo containerd
     }
-    # The browser of the console's tests.
+    # The console's browser.
     [ -x /usr/bin/chromium ] || echo chromium
-    python3 -c 'import ensurepip, venv' 2>/dev/null || echo python3-venv
+    # The documents' commands.
+    command -v curl >/dev/null || echo curl
 }
 
 # Debian starts a service as soon as its package is installed, unless this file says no.
@@ -119,9 +126,12 @@ main() {
     flock 9
     command -v python3 >/dev/null || die "python3 is missing"
     local packages
-    mapfile -t packages < <(missing_packages)
+    mapfile -t packages < <(
+        missing_packages
+        [ "${1:-}" = stack ] || missing_test_packages
+    )
     [ ${#packages[@]} = 0 ] || install_packages "${packages[@]}"
     [ "$(cat "$stamp" 2>/dev/null)" = "$(fingerprint)" ] || make_environment
 }
 
-main
+main "$@"

@@ -45,7 +45,7 @@ def test_getting_started_can_be_followed(tmp_path: Path, shell: Mapping[str, str
     folder = tmp_path / "run"
     document = (ROOT / "docs/getting-started.md").read_text().replace(".run/", f"{folder}/")
     # What has to be installed is there: a test runs in it.
-    before = 'make() { command make --no-print-directory --old-file setup "$@"; }'
+    before = 'make() { command make --no-print-directory --old-file setup-stack "$@"; }'
     asked = commands(document)
     assert [command.text for command in (asked[0], asked[-1])] == ["make up", "make down"]
     try:
