@@ -16,8 +16,17 @@ _BLOCK = re.compile(r"^```console run\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _PROMPT = "$ "
 # Stands between the outputs of two commands, with the first one's status.
 _MARK = "--- end of the command, status "
-_VARIABLE = re.compile(r"(?P<any>…)|(?P<digest>\b[0-9a-f]{12,64}\b)|(?P<number>\d+(?:\.\d+)?)|(?P<blank> +)")
-_PATTERNS = {"any": ".*", "digest": "[0-9a-f]+", "number": r"\d+(?:\.\d+)?", "blank": " +"}
+_VARIABLE = re.compile(
+    r"(?P<any>…)|(?P<digest>\b[0-9a-f]{12,64}\b)|(?P<time>\d+(?:\.\d+)? s\b)|(?P<number>\d+(?:\.\d+)?)|(?P<blank> +)"
+)
+_PATTERNS = {
+    "any": ".*",
+    "digest": "[0-9a-f]+",
+    # A busy machine's minutes.
+    "time": r"(?:\d+(?:\.\d+)? s|\d+ min(?: \d+ s)?)",
+    "number": r"\d+(?:\.\d+)?",
+    "blank": " +",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
