@@ -1,0 +1,26 @@
+"""Pictures in the documents are small, and show nothing that opens a door."""
+
+import re
+
+import pytest
+
+from tests.docs.commands import ROOT
+
+# What a page with a few pictures may weigh on a slow line. Bytes.
+MAX_SIZE = 300_000
+PICTURES = {path.name: path for kind in ("svg", "png") for path in (ROOT / "docs").rglob(f"*.{kind}")}
+# Names of XML vocabularies, which nobody fetches.
+_VOCABULARY = re.compile(r'xmlns(?::\w+)?="[^"]*"')
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_a_picture_is_small(name: str) -> None:
+    assert PICTURES[name].stat().st_size < MAX_SIZE
+
+
+def test_the_recorded_session_stands_by_itself() -> None:
+    """No script, nothing from another host, no token."""
+    picture = _VOCABULARY.sub("", PICTURES["cli.svg"].read_text())
+    assert "longshore" in picture
+    assert not re.search(r"<script|(?:href|src)=\"(?!#)|url\((?!#)|@import", picture)
+    assert "lsh_" not in picture
