@@ -15,7 +15,10 @@ from shared.target.plain_registry import PlainRegistry
 
 @asynccontextmanager
 async def open_target(settings: SharedSettings) -> AsyncIterator[TargetManagement]:
-    """Open the target that TARGET_URL and TARGET_KIND name; closes every connection at the end."""
+    """Open the target that TARGET_URL and TARGET_KIND name; closes every connection at the end.
+
+    Its clients keep limits of their own: readiness must not fail, nor a deletion wait, for a limit on imports.
+    """
     target, network = settings.target, settings.target_network
     async with AsyncExitStack() as stack:
         registries = await stack.enter_async_context(open_registries(network, Side.TARGET))
