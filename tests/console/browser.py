@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, expect, sync_playwright
 
 CHROMIUM = Path("/usr/bin/chromium")
 # As root there is no sandbox for it; containers have little shared memory.
@@ -72,6 +72,7 @@ def running_chromium() -> Iterator[Browser]:
     """Run one for the length of a block, or skip the test; where everything must be there, that is a failure."""
     if missing() and not os.environ.get("CI"):
         pytest.skip(missing())
+    expect.set_options(timeout=PATIENCE)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(OPTIONS))
         yield browser

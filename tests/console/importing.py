@@ -6,16 +6,21 @@ from tests.console.browser import Visit
 from tests.system.conftest import Product
 
 
-def fill_dialog(visit: Visit, product: Product, repository: str, *, target: str = "") -> Locator:
-    """Open the dialog and say what to import, with the source registry's account; returns the dialog."""
+def fill_account(dialog: Locator, product: Product) -> None:
+    """Type the source registry's account."""
     source = product.stack.source
-    visit.page.get_by_role("button", name="Import", exact=True).click()
-    dialog = visit.page.get_by_role("dialog", name="Import an image")
-    dialog.get_by_label("Image", exact=True).fill(f"{source.host}/{repository}:latest")
-    dialog.get_by_label("Target").fill(target)
     dialog.get_by_label("Account at the source").select_option("Enter an account…")
     dialog.get_by_label("User name").fill(source.username or "")
     dialog.get_by_label("Password or token").fill(source.password or "")
+
+
+def fill_dialog(visit: Visit, product: Product, repository: str, *, target: str = "") -> Locator:
+    """Open the dialog and say what to import, with the source registry's account; returns the dialog."""
+    visit.page.get_by_role("button", name="Import", exact=True).click()
+    dialog = visit.page.get_by_role("dialog", name="Import an image")
+    dialog.get_by_label("Image", exact=True).fill(f"{product.stack.source.host}/{repository}:latest")
+    dialog.get_by_label("Target").fill(target)
+    fill_account(dialog, product)
     return dialog
 
 

@@ -56,7 +56,7 @@ def test_filters_order_and_pages_are_the_servers(user: Visit) -> None:
     page.get_by_role("button", name="Tag", exact=True).click()
     expect(page.get_by_role("columnheader", name="Tag")).to_have_attribute("aria-sort", "ascending")
     expect(page.locator("th.tag a").first).to_contain_text("1.00")
-    assert tags(page) == sorted(tags(page))
+    assert sorted(tags(page)) == [f"1.{number:02}" for number in range(25)]
     page.get_by_label("Mine").check()
     expect(page.locator(".count")).to_have_text("20 images")
     page.get_by_label("Status").select_option("Ready")

@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 
 from deploy.local.stack import Harbor, synthetic_image
 from tests.console.browser import Visit
-from tests.console.importing import expect_status, fill_dialog, start
+from tests.console.importing import expect_status, fill_account, fill_dialog, start
 from tests.system.conftest import Product
 
 pytestmark = pytest.mark.xdist_group("console")
@@ -33,6 +33,17 @@ def held_worker(product: Product) -> Iterator[int]:
     os.kill(pid, signal.SIGSTOP)
     yield pid
     os.kill(pid, signal.SIGCONT)
+
+
+@pytest.fixture
+def stored_account(product: Product) -> Iterator[None]:
+    """The source registry's account, stored by an admin: imports from there use it by themselves."""
+    api, source, token = product.stack.api, product.stack.source, product.stack.admin_token
+    body = {"name": "source", "url": source.url, "username": source.username, "password": source.password}
+    status, answer = api.request("POST", "/api/v1/image-registries", token, body)
+    assert status == 201, answer
+    yield
+    api.request("DELETE", f"/api/v1/image-registries/{answer['id']}", token)
 
 
 def test_an_image_is_previewed_imported_and_followed_until_it_is_ready(user: Visit, product: Product) -> None:
@@ -74,6 +85,7 @@ def test_what_the_target_has_is_shown_as_such(user: Visit, product: Product) -> 
     expect(dialog.get_by_role("link", name="Show it")).to_be_visible()
 
 
+@pytest.mark.usefixtures("stored_account")
 def test_a_failure_says_what_to_do_and_is_tried_again(user: Visit, product: Product) -> None:
     """The project has no room; once it has, the button is all that is needed."""
     harbor = product.stack.target
@@ -113,6 +125,12 @@ def test_an_import_is_cancelled_and_begun_again(user: Visit, product: Product, h
     expect(user.page.get_by_text("The import was cancelled.").first).to_be_visible()
     assert product.details(image_id)["state"] == "cancelled"
     user.page.get_by_role("button", name="Try again").click()
+    # The account that was typed went with the import.
+    problem = user.page.get_by_role("alert").filter(has_text="source_denied")
+    problem.get_by_role("button", name="With another account…").click()
+    dialog = user.page.get_by_role("dialog", name="Try again with another account")
+    fill_account(dialog, product)
+    dialog.get_by_role("button", name="Try again").click()
     expect(user.page.get_by_text("Waiting for a worker.").first).to_be_visible()
     os.kill(held_worker, signal.SIGCONT)
     expect_status(user, "ready")

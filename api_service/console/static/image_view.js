@@ -98,9 +98,13 @@ class ImageView {
   #errorBox(details) {
     if (!session.mayChange(this.#image.userName) || !isFinal(details)) return problemBox(details.error);
     if (!RETRYABLE.has(details.state)) return problemBox(details.error, { again: () => this.#importAnew(), label: "Import again" });
-    const another = element("button", { class: "button", type: "button",
-      click: () => openRetryDialog(this.#id, () => this.#begunAgain()) }, "With another account…");
-    return problemBox(details.error, { again: () => this.#retry(), actions: [another] });
+    return problemBox(details.error, { again: () => this.#retry(), actions: [this.#anotherAccount()] });
+  }
+
+  /** An account that was typed is forgotten with its import's end, so a retry may lack it. */
+  #anotherAccount() {
+    const open = () => openRetryDialog(this.#id, () => this.#begunAgain());
+    return element("button", { class: "button", type: "button", click: open }, "With another account…");
   }
 
   #showActions() {
@@ -116,12 +120,12 @@ class ImageView {
     );
   }
 
-  async #do(act) {
+  async #do(act, actions = []) {
     try {
       await act();
       this.#begunAgain();
     } catch (problem) {
-      fill(this.#trouble, problemBox(problem));
+      fill(this.#trouble, problemBox(problem, { actions }));
     }
   }
 
@@ -131,7 +135,7 @@ class ImageView {
   }
 
   #retry() {
-    return this.#do(async () => notice(`${(await api.retry(this.#id)).message}.`));
+    return this.#do(async () => notice(`${(await api.retry(this.#id)).message}.`), [this.#anotherAccount()]);
   }
 
   #cancel() {
