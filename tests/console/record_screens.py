@@ -40,6 +40,8 @@ class Studio:
         size, scale = (PHONE, 2) if phone else (DESKTOP, 1)
         with visiting(self.browser, stack.api.url, size=size, dark=dark, scale=scale) as visit:
             visit.sign_in(stack.admin_token if admin else stack.user_token, fragment)
+            # What the pointer happens to be on would look chosen.
+            visit.page.mouse.move(0, 0)
             # A page that follows an import is never idle.
             if fragment != f"#/images/{self.moving}":
                 visit.page.wait_for_load_state("networkidle")
