@@ -30,7 +30,7 @@ WITHOUT = frozenset({"grafana"})
 def load_stand_ins(docker: Docker, deploy: Path, *, cache: Path, work: Path) -> None:
     """Give the engine every image that has to come from elsewhere; `work` is a folder for what comes in between.
 
-    They are kept in `cache` in one file, because making them takes a minute and downloads 300 MB.
+    They are kept in `cache` in one file of a gigabyte, because making them takes minutes and downloads 300 MB.
     """
     names = wanted(deploy / "compose.yaml", deploy / "Dockerfile")
     kept = cache / f"stand-ins-{recipe(names)}.tar"
@@ -41,6 +41,8 @@ def load_stand_ins(docker: Docker, deploy: Path, *, cache: Path, work: Path) -> 
     cache.mkdir(parents=True, exist_ok=True)
     temporary = kept.with_suffix(".new")
     docker("save", "--output", str(temporary), *names)
+    for old in cache.glob("stand-ins-*.tar"):
+        old.unlink()
     temporary.replace(kept)
 
 
