@@ -18,7 +18,7 @@ from api_service.config import Settings
 from api_service.retry_policy import RetryPolicy
 from deploy.local.server import new_key
 from deploy.local.stack import Registry, Remote
-from import_worker import reporter
+from import_worker import reporter, run_import
 from import_worker.config import WorkerSettings
 from import_worker.worker import Worker, open_worker
 from shared.concurrency import cancel_all
@@ -223,6 +223,7 @@ def _hurried() -> Iterator[None]:
             patch.object(begin_deletion, "PATIENCE", 0.1),
             patch.object(begin_deletion, "PAUSE", 0.02),
             patch.object(reporter, "RETRY_INTERVAL", 0.02),
+            patch.object(run_import, "HAND_BACK_TIMEOUT", 0.5),
         ):
             yield
     finally:
