@@ -56,6 +56,7 @@ def test_filters_order_and_pages_are_the_servers(user: Visit) -> None:
     page.get_by_role("button", name="Tag", exact=True).click()
     expect(page.get_by_role("columnheader", name="Tag")).to_have_attribute("aria-sort", "ascending")
     expect(page.locator("th.tag a").first).to_contain_text("1.00")
+    expect(page.get_by_role("button", name="Tag", exact=True)).to_be_focused()
     assert sorted(tags(page)) == [f"1.{number:02}" for number in range(25)]
     page.get_by_label("Mine").check()
     expect(page.locator(".count")).to_have_text("20 images")
@@ -125,5 +126,6 @@ def test_a_deletion_says_what_it_means_and_takes_only_that(user: Visit, product:
         expect(dialog).to_have_count(0)
         expect(user.page.get_by_role("button", name=f"{repository}:{tag}")).to_have_count(0)
     expect(user.page.get_by_text("No image matches.")).to_be_visible()
+    expect(user.page.get_by_role("heading", name="Images", level=1)).to_be_focused()
     found = product.get(f"/images?tag={repository}")
     assert found["totalCount"] == 0

@@ -50,6 +50,7 @@ def test_from_signing_in_to_a_ready_image_without_a_mouse(visit: Visit, product:
     expect(page.get_by_role("button", name="Start import")).to_be_focused()
     page.keyboard.press("Enter")
     expect_status(visit, "ready")
+    expect(page.get_by_role("heading", level=1)).to_be_focused()
 
 
 def test_a_dialog_keeps_the_focus_and_gives_it_back(user: Visit) -> None:

@@ -19,7 +19,7 @@ function pulling(image) {
 }
 
 function command(text, what) {
-  return element("div", { class: "command" }, element("code", { tabindex: 0, role: "textbox", "aria-readonly": "true", "aria-label": what }, text),
+  return element("div", { class: "command" }, element("code", {}, text),
     copyButton(text, what));
 }
 

@@ -44,7 +44,7 @@ function header([title, name, first], wanted, sort) {
   if (name === null) return element("th", properties, title);
   const next = sorted && wanted.order === first ? other(first) : first;
   return element("th", properties,
-    element("button", { class: "sort", type: "button", click: () => sort(name, next) }, title,
+    element("button", { class: "sort", type: "button", "data-key": `sort ${name}`, click: () => sort(name, next) }, title,
       sorted && icon(wanted.order === "asc" ? UP : DOWN)));
 }
 
@@ -70,7 +70,7 @@ function row(group, artifact, importing, changed) {
     "tr",
     { role: "row" },
     element("th", { role: "rowheader", scope: "row", class: "tag" },
-      element("a", { href: address(`/images/${artifact.id}`) },
+      element("a", { href: address(`/images/${artifact.id}`), "data-key": `image ${artifact.id}` },
         element("span", { class: "visually-hidden" }, `${group.repo}:`), artifact.imageTag),
       artifact.description && element("span", { class: "description" }, artifact.description)),
     status,
@@ -95,5 +95,5 @@ function platforms(names) {
 function deleteButton(group, artifact, changed) {
   const name = `Delete ${group.repo}:${artifact.imageTag}`;
   return element("button", { class: "button icon-only quiet", type: "button", title: "Delete", "aria-label": name,
-    click: () => openDeleteDialog(artifact.id, changed) }, icon(TRASH));
+    "data-key": `delete ${artifact.id}`, click: () => openDeleteDialog(artifact.id, changed) }, icon(TRASH));
 }

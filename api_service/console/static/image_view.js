@@ -3,6 +3,7 @@
 import { api } from "./api.js";
 import { openDeleteDialog } from "./delete_dialog.js";
 import { element, fill, icon } from "./element.js";
+import { keepFocus } from "./focus.js";
 import { AGAIN, CROSS, LEFT, TRASH } from "./icons.js";
 import { imageFacts } from "./image_facts.js";
 import { openImportDialog } from "./import_dialog.js";
@@ -30,7 +31,8 @@ class ImageView {
   #watching = new AbortController();
   #image = null;
   #details = null;
-  #heading = element("div", { class: "heading" }, element("h1", { tabindex: -1 }, "Image"));
+  #title = element("h1", { tabindex: -1 }, "Image");
+  #status = element("span");
   #actions = element("div", { class: "buttons" });
   #trouble = element("div");
   #error = element("div");
@@ -46,7 +48,7 @@ class ImageView {
     signal.addEventListener("abort", () => this.#watching.abort());
     this.element = element("div", { class: "view" },
       element("p", { class: "way" }, element("a", { href: address("/images") }, icon(LEFT), "All images")),
-      this.#heading, this.#actions, this.#trouble, this.#progress, this.#facts);
+      element("div", { class: "heading" }, this.#title, this.#status), this.#actions, this.#trouble, this.#progress, this.#facts);
   }
 
   /** Show the image and follow its import; again after something was done to it. */
@@ -67,8 +69,8 @@ class ImageView {
   async #load(signal) {
     this.#image = await api.image(this.#id, signal);
     const image = this.#image;
-    fill(this.#heading, element("h1", { tabindex: -1 }, element("span", { class: "muted" }, `${image.repo}:`), image.imageTag),
-      statusBadge(image.status));
+    fill(this.#title, element("span", { class: "muted" }, `${image.repo}:`), image.imageTag);
+    fill(this.#status, statusBadge(image.status));
     document.title = `${image.repo}:${image.imageTag} · Longshore`;
     fill(this.#trouble);
     fill(this.#facts, imageFacts(image));
@@ -86,7 +88,8 @@ class ImageView {
     // What is to be pulled comes first where that is what one came for.
     if (details.state === "ready" && !details.error) this.#facts.after(this.#progress);
     else this.#facts.before(this.#progress);
-    fill(this.#error, details.error && this.#errorBox(details));
+    const content = details.error && this.#errorBox(details);
+    keepFocus(this.#error, () => fill(this.#error, content), () => this.#title);
     this.#showActions();
   }
 
@@ -111,13 +114,13 @@ class ImageView {
     const state = this.#details?.state ?? this.#image.import?.state;
     const open = state !== undefined && !isFinal({ state });
     const mine = session.mayChange(this.#image.userName);
-    fill(
-      this.#actions,
+    const content = [
       mine && open && button("Cancel import", CROSS, () => this.#cancel()),
       mine && state === "cancelled" && button("Try again", AGAIN, () => this.#retry()),
       !open && state === "ready" && button("Import again…", AGAIN, () => this.#importAnew()),
       mine && button("Delete…", TRASH, () => openDeleteDialog(this.#id, () => go("/images"))),
-    );
+    ];
+    keepFocus(this.#actions, () => fill(this.#actions, content), () => this.#title);
   }
 
   async #do(act, actions = []) {
@@ -157,5 +160,5 @@ class ImageView {
 }
 
 function button(text, shape, act) {
-  return element("button", { class: "button", type: "button", click: act }, icon(shape), text);
+  return element("button", { class: "button", type: "button", "data-key": text, click: act }, icon(shape), text);
 }

@@ -3,6 +3,7 @@
 import { api } from "./api.js";
 import { element, fill, icon } from "./element.js";
 import { counted } from "./figures.js";
+import { keepFocus } from "./focus.js";
 import { imageFilters } from "./image_filters.js";
 import { addressQuery, apiQuery, isFiltered, readQuery } from "./image_query.js";
 import { imageTable } from "./image_table.js";
@@ -25,6 +26,7 @@ class ImagesView {
   #asking = new AbortController();
   #count = element("p", { class: "muted count" });
   #place = element("div", { class: "results" });
+  #heading = element("h1", { tabindex: -1 }, "Images");
   #filters;
   #pager;
   #wanted = null;
@@ -37,7 +39,7 @@ class ImagesView {
     this.element = element(
       "div",
       { class: "view" },
-      element("div", { class: "heading" }, element("h1", { tabindex: -1 }, "Images"), this.#count),
+      element("div", { class: "heading" }, this.#heading, this.#count),
       this.#filters.element,
       this.#place,
       this.#pager.element,
@@ -74,20 +76,25 @@ class ImagesView {
     }
   }
 
+  #fill(content) {
+    keepFocus(this.#place, () => fill(this.#place, content), () => this.#heading);
+  }
+
   #showPage(page, wanted, signal) {
     const found = counted(page.totalCount, "image");
     if (this.#count.textContent !== found) announce(`${found}.`);
     this.#count.textContent = found;
     this.#pager.show(wanted, page.totalCount);
     if (page.images.length === 0) {
-      fill(this.#place, nothing(wanted, page.totalCount, () => this.#change({ text: "", show: "", mine: false, page: 1 })));
+      const clear = () => this.#change({ text: "", show: "", mine: false, page: 1 });
+      this.#fill(nothing(wanted, page.totalCount, clear));
       return;
     }
     const table = imageTable(page.images, wanted, {
       sort: (orderBy, order) => this.#change({ orderBy, order, page: 1 }),
       changed: () => this.#load(),
     });
-    fill(this.#place, table.element);
+    this.#fill(table.element);
     followRows(table.importing, signal, () => this.#load());
   }
 }

@@ -2,6 +2,7 @@
 
 import { element, fill, icon } from "./element.js";
 import { count } from "./figures.js";
+import { keepFocus } from "./focus.js";
 import { FIRST, LAST, LEFT, RIGHT } from "./icons.js";
 import { PAGE_SIZES } from "./image_query.js";
 
@@ -15,14 +16,12 @@ function show(pager, wanted, total, changed) {
   const pages = Math.max(1, Math.ceil(total / wanted.size));
   const first = Math.min(total, (wanted.page - 1) * wanted.size + 1);
   const last = Math.min(total, wanted.page * wanted.size);
-  const focused = pager.contains(document.activeElement) ? document.activeElement.dataset.name : null;
   pager.hidden = total === 0;
-  const number = element("input", { id: "page", type: "number", min: 1, max: pages, value: wanted.page, "data-name": "page",
+  const number = element("input", { id: "page", type: "number", min: 1, max: pages, value: wanted.page, "data-key": "page",
     change: () => number.reportValidity() && changed({ page: Number(number.value) }) });
-  const size = element("select", { id: "page-size", "data-name": "size", change: () => changed({ size: Number(size.value), page: 1 }) },
+  const size = element("select", { id: "page-size", "data-key": "size", change: () => changed({ size: Number(size.value), page: 1 }) },
     PAGE_SIZES.map((each) => element("option", { value: each, selected: each === wanted.size }, `${each} a page`)));
-  fill(
-    pager,
+  const content = [
     element("span", { class: "muted range" }, `${count(first)} to ${count(last)} of ${count(total)}`),
     element("span", { class: "steps" },
       step("first", "First page", FIRST, wanted.page > 1, () => changed({ page: 1 })),
@@ -31,17 +30,11 @@ function show(pager, wanted, total, changed) {
       step("next", "Next page", RIGHT, wanted.page < pages, () => changed({ page: wanted.page + 1 })),
       step("last", "Last page", LAST, wanted.page < pages, () => changed({ page: pages }))),
     element("span", {}, element("label", { for: "page-size", class: "visually-hidden" }, "Images a page"), size),
-  );
-  if (focused) keepFocus(pager, focused);
-}
-
-/** A button that has just been used keeps the focus, or its neighbour gets it. */
-function keepFocus(pager, name) {
-  const same = pager.querySelector(`[data-name="${name}"]`);
-  (same?.disabled ? pager.querySelector("#page") : same)?.focus();
+  ];
+  keepFocus(pager, () => fill(pager, content), () => number);
 }
 
 function step(name, label, shape, possible, act) {
-  return element("button", { class: "button icon-only", type: "button", "data-name": name, "aria-label": label, title: label,
+  return element("button", { class: "button icon-only", type: "button", "data-key": name, "aria-label": label, title: label,
     disabled: !possible, click: act }, icon(shape));
 }

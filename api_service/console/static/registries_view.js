@@ -4,6 +4,7 @@ import { api } from "./api.js";
 import { askFirst } from "./confirm_dialog.js";
 import { element, fill, icon } from "./element.js";
 import { age, counted, moment } from "./figures.js";
+import { keepFocus } from "./focus.js";
 import { PEN, PLUS, TRASH } from "./icons.js";
 import { notice } from "./notice.js";
 import { problemBox } from "./problem_box.js";
@@ -35,8 +36,9 @@ async function show(place, total, signal, load) {
   try {
     const stored = await api.registries(signal);
     total.textContent = counted(stored.length, "registry", "registries");
-    fill(place, stored.length > 0 ? table(stored, load) : element("p", { class: "empty" },
-      session.isAdmin ? "No registry is stored yet." : "No registry is stored yet; an admin can add one."));
+    const content = stored.length > 0 ? table(stored, load) : element("p", { class: "empty" },
+      session.isAdmin ? "No registry is stored yet." : "No registry is stored yet; an admin can add one.");
+    keepFocus(place, () => fill(place, content), () => document.querySelector("h1"));
   } catch (problem) {
     if (!signal.aborted) fill(place, problemBox(problem, { again: load }));
   } finally {
@@ -77,6 +79,7 @@ function cell(name, ...children) {
 function actions(registry, load) {
   return [
     element("button", { class: "button icon-only quiet", type: "button", title: "Edit", "aria-label": `Edit ${registry.name}`,
+      "data-key": `edit ${registry.id}`,
       click: () => openRegistryDialog(registry, load) }, icon(PEN)),
     element("button", { class: "button icon-only quiet", type: "button", title: "Delete", "aria-label": `Delete ${registry.name}`,
       click: () => askToDelete(registry, load) }, icon(TRASH)),
