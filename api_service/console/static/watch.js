@@ -53,7 +53,7 @@ async function follow(imageId, stream, signal, seen) {
     if (response.status === 204) return look(imageId, signal, seen);
     if (!response.headers.get("Content-Type")?.startsWith("text/event-stream")) {
       stream.usable = false;
-      return null;
+      return look(imageId, signal, seen);
     }
     let last = null;
     for await (const event of readEvents(response)) {
