@@ -117,7 +117,7 @@ class ImageView {
     const content = [
       mine && open && button("Cancel import", CROSS, () => this.#cancel()),
       mine && state === "cancelled" && button("Try again", AGAIN, () => this.#retry()),
-      !open && state === "ready" && button("Import again…", AGAIN, () => this.#importAnew()),
+      mine && !open && state === "ready" && button("Import again…", AGAIN, () => this.#importAnew()),
       mine && button("Delete…", TRASH, () => openDeleteDialog(this.#id, () => go("/images"))),
     ];
     keepFocus(this.#actions, () => fill(this.#actions, content), () => this.#title);

@@ -32,8 +32,9 @@ export function openRegistryDialog(registry, saved) {
 
 async function store(registry, values) {
   if (!registry) {
-    const account = values.username ? { username: values.username, password: values.password } : {};
-    return (await api.addRegistry({ name: values.name, url: values.url, isDefault: values.isDefault, ...account })).name;
+    // Half an account is sent as it is: the API says which half is missing.
+    const given = Object.fromEntries(Object.entries(values).filter(([, value]) => value !== ""));
+    return (await api.addRegistry(given)).name;
   }
   return (await api.changeRegistry(registry.id, changesOf(registry, values))).name;
 }
@@ -45,8 +46,10 @@ function changesOf(registry, values) {
     if (values[name] !== registry[name]) changes[name] = values[name];
   }
   if (registry.username && !values.username) return { ...changes, username: null, password: null };
-  if (values.username !== (registry.username ?? "")) changes.username = values.username;
   if (values.password) changes.password = values.password;
+  // A new address needs the whole account anew, a rotation the password alone.
+  const whole = changes.url !== undefined && values.password !== "";
+  if (values.username && (whole || values.username !== registry.username)) changes.username = values.username;
   return changes;
 }
 
