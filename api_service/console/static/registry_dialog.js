@@ -46,10 +46,8 @@ function changesOf(registry, values) {
     if (values[name] !== registry[name]) changes[name] = values[name];
   }
   if (registry.username && !values.username) return { ...changes, username: null, password: null };
+  if (values.username !== (registry.username ?? "")) changes.username = values.username;
   if (values.password) changes.password = values.password;
-  // A new address needs the whole account anew, a rotation the password alone.
-  const whole = changes.url !== undefined && values.password !== "";
-  if (values.username && (whole || values.username !== registry.username)) changes.username = values.username;
   return changes;
 }
 
@@ -66,7 +64,7 @@ function makeFields(registry) {
   });
   const elements = [
     field("Name", name, "What imports name it by: letters, digits, ., _ and -."),
-    field("Address", url, registry?.hasPassword ? "A new address needs the account anew." : "https://host, with a port where it has one."),
+    field("Address", url, registry?.hasPassword ? "A new address needs the password anew." : "https://host, with a port where it has one."),
     element("div", { class: "pair" },
       field("User name", username, registry?.hasPassword ? "Empty: the account is removed." : "Empty: as anybody."),
       field("Password or token", password, registry?.hasPassword ? "Only to change it." : "Stored encrypted, never shown.")),
