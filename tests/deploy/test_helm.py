@@ -20,6 +20,9 @@ from shared.db.database import CLOSE_TIMEOUT
 from tests.deploy.chart import CHART, NEWEST, ROOT, VALUES, Object, environment, helm, pick, pods, render, values_file
 from tests.deploy.kubernetes_schemas import Checks, custom_checks, kubernetes_checks, trigger_parameters
 
+# One process reads the descriptions.
+pytestmark = pytest.mark.xdist_group("chart")
+
 # What the referenced Secrets would hold.
 SECRETS = {
     "DATABASE_URL": "postgresql://longshore@database.invalid/longshore",
@@ -187,11 +190,12 @@ def test_every_pod_has_a_policy_that_refuses_the_rest(everything: list[Object]) 
 
 
 def test_policies_open_the_ports_that_are_used(everything: list[Object]) -> None:
-    """What the API and the workers call, they may; figures are for Prometheus' namespace."""
+    """What the API and the workers call, the target's own port too, they may; figures are for Prometheus' namespace."""
     workers = pick(everything, "NetworkPolicy", "worker")["spec"]
     api = pick(everything, "NetworkPolicy", "api")["spec"]
     for spec in (workers, api):
         assert {53, 5432, 5672, 443, 4318} <= {port["port"] for rule in spec["egress"] for port in rule["ports"]}
+        assert {8443, 443} <= {port["port"] for rule in spec["egress"] for port in rule["ports"]}
     assert [rule for rule in workers["egress"] if rule["ports"][0]["port"] == "http"]
     served = {port["name"] for spec in pods(everything).values() for port in spec["containers"][0].get("ports", ())}
     opened = {port["port"] for spec in (api, workers) for rule in spec["ingress"] for port in rule["ports"]}
