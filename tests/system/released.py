@@ -1,17 +1,13 @@
-"""The last release's services, run from its own code beside those of this tree."""
+"""The last release's code, taken out of git, and its services run from there."""
 
 import os
 import subprocess
 import sys
-import tarfile
-from collections.abc import Mapping
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 
 from deploy.local.checkout import ROOT
-from deploy.local.scratch import Process, Scratch
-from deploy.local.stack import Api, Worker
+from deploy.local.stack import Api
 
 # What stands for the last release while there is no tag: the oldest code whose API the newest worker calls ready.
 FIRST = "458f5807c7d340b036fb0a24364367887f57a4f5"
@@ -25,43 +21,24 @@ class NoHistoryError(Exception):
     """The release's code cannot be had here; the text says why."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Release:
     """A release's code in a folder of its own; `name` is its tag or commit."""
 
     name: str
     folder: Path
 
-    def environment(self, settings: Mapping[str, str]) -> dict[str, str]:
-        """Return the environment in which its code is found before this tree's."""
-        return {**settings, "PYTHONPATH": str(self.folder)}
+    @property
+    def settings(self) -> dict[str, str]:
+        """What makes a service of this tree one of the release: its code is found first."""
+        return {"PYTHONPATH": str(self.folder)}
 
 
 class ReleasedApi(Api):
-    """The release's API; it leaves the schema as it is."""
-
-    def __init__(self, release: Release, scratch: Scratch, settings: Mapping[str, str], *, name: str) -> None:
-        super().__init__(scratch, settings, name=name)
-        self._release = release
+    """The release's API; it leaves the newer schema as it is."""
 
     def prepare(self) -> None:
-        """Nothing: the newer schema is there."""
-
-    def launch(self) -> Process:
-        """Start serving."""
-        argv = [sys.executable, "-c", "from api_service.cli import main; main()", "serve"]
-        return self.scratch.spawn(self.name, argv, env=self._release.environment(self.settings))
-
-
-class ReleasedWorker(Worker):
-    """The release's worker."""
-
-    release: Release
-
-    def launch(self) -> Process:
-        """Start working."""
-        argv = [sys.executable, "-c", "from import_worker.cli import main; main()"]
-        return self.scratch.spawn(self.name, argv, env=self.release.environment(self.settings))
+        """Nothing: the schema is there."""
 
 
 def last_release(folder: Path) -> Release:
@@ -70,9 +47,17 @@ def last_release(folder: Path) -> Release:
     code = _git("archive", "--format=tar", name, *PACKAGES)
     if code is None:
         raise NoHistoryError(f"git does not have {name} here: the clone is shallow, or there is none")
-    with tarfile.open(fileobj=BytesIO(code)) as archive:
-        archive.extractall(folder, filter="data")
-    return Release(name=name, folder=folder)
+    subprocess.run(["tar", "--extract", f"--directory={folder}"], input=code, check=True)
+    release = Release(name=name, folder=folder)
+    _check_found_first(release)
+    return release
+
+
+def _check_found_first(release: Release) -> None:
+    program = f"import {', '.join(PACKAGES)}; print({'.__file__, '.join(PACKAGES)}.__file__)"
+    done = subprocess.run([sys.executable, "-c", program], env=release.settings, capture_output=True, check=True)
+    found = [Path(path) for path in done.stdout.decode().split()]
+    assert all(path.is_relative_to(release.folder) for path in found), found
 
 
 def _last_tag() -> str | None:

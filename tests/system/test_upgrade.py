@@ -10,7 +10,7 @@ import pytest
 
 from deploy.local.stack import Api, Worker, synthetic_image
 from tests.system.conftest import Product
-from tests.system.released import NoHistoryError, Release, ReleasedApi, ReleasedWorker, last_release
+from tests.system.released import NoHistoryError, Release, ReleasedApi, last_release
 
 pytestmark = pytest.mark.xdist_group("system")
 
@@ -28,22 +28,19 @@ def release(product: Product) -> Release:
 @pytest.fixture(scope="module")
 def released_api(product: Product, release: Release) -> Iterator[ReleasedApi]:
     """The release's API beside this tree's, on the same database, broker and target."""
-    settings = product.stack.api.settings
-    with ReleasedApi(release, product.stack.scratch, settings, name="released-api") as api:
+    settings = product.stack.api.settings | release.settings
+    with ReleasedApi(product.stack.scratch, settings, name="released-api") as api:
         yield api
 
 
 @contextmanager
-def worker_of(product: Product, api: Api, release: Release | None) -> Iterator[Worker]:
-    """Run one worker of the release, or of this tree, that reports to this API."""
-    shared = {name: value for name, value in product.stack.api.settings.items() if not name.startswith("API_")}
+def worker_for(product: Product, api: Api, release: Release | None = None) -> Iterator[None]:
+    """Run one worker, of this tree or of the release, that reports to this API."""
+    settings = {name: value for name, value in product.stack.api.settings.items() if not name.startswith("API_")}
+    settings |= release.settings if release else {}
     name = f"upgrade-{secrets.token_hex(4)}"
-    kind = ReleasedWorker if release else Worker
-    worker = kind(product.stack.scratch, shared, api=api.url, token=product.stack.worker_token, name=name)
-    if isinstance(worker, ReleasedWorker) and release:
-        worker.release = release
-    with worker:
-        yield worker
+    with Worker(product.stack.scratch, settings, api=api.url, token=product.stack.worker_token, name=name):
+        yield
 
 
 def imports_well(product: Product, api: Api) -> None:
@@ -70,17 +67,17 @@ def test_the_release_imports_next_to_the_newest_schema(
     product: Product, released_api: ReleasedApi, release: Release
 ) -> None:
     """The migration has run, nothing else is new yet: the release's API and worker go on as before."""
-    with worker_of(product, released_api, release):
+    with worker_for(product, released_api, release):
         imports_well(product, released_api)
 
 
 def test_the_release_s_workers_work_for_the_newest_api(product: Product, release: Release) -> None:
     """The API is new, the workers are not yet."""
-    with worker_of(product, product.stack.api, release):
+    with worker_for(product, product.stack.api, release):
         imports_well(product, product.stack.api)
 
 
 def test_the_newest_workers_work_for_the_release_s_api(product: Product, released_api: ReleasedApi) -> None:
     """Some API instances are still the release's, or are again, when the first new worker starts."""
-    with worker_of(product, released_api, None):
+    with worker_for(product, released_api):
         imports_well(product, released_api)
