@@ -55,7 +55,7 @@ def last_release(folder: Path) -> Release:
 
 def _check_found_first(release: Release) -> None:
     program = f"import {', '.join(PACKAGES)}; print({'.__file__, '.join(PACKAGES)}.__file__)"
-    done = subprocess.run([sys.executable, "-c", program], env=release.settings, capture_output=True, check=True)
+    done = subprocess.run([sys.executable, "-P", "-c", program], env=release.settings, capture_output=True, check=True)
     found = [Path(path) for path in done.stdout.decode().split()]
     assert all(path.is_relative_to(release.folder) for path in found), found
 
