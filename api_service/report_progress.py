@@ -45,6 +45,16 @@ class ProgressReporting:
         Raises `import_not_found`, and `import_superseded` where the import is not this attempt's any more. A report
         that was taken before, or is older than one that was, changes nothing.
         """
+        try:
+            return await self._take(name, report)
+        except LongshoreError as error:
+            if error.code == "import_superseded":
+                # Whoever says so lives, and was only cut off for a while: its import did it no harm.
+                async with self.database.connection() as connection:
+                    await outbox.excuse_lost_lease(connection, name)
+            raise
+
+    async def _take(self, name: str, report: ProgressReport) -> Action:
         async with self.database.transaction() as connection:
             found = await imports.lock_import(connection, name)
             if found is None:
@@ -67,7 +77,7 @@ class ProgressReporting:
         known = await get_layers(connection, found.id)
         merged = merge_layers(known, report, rate=found.rate, age=found.age)
         if merged.changed:
-            await put_layers(connection, found.id, merged.changed, known=len(known))
+            await put_layers(connection, found.id, merged.changed, known=known)
         await imports.record_progress(
             connection,
             found.id,

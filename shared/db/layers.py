@@ -1,6 +1,6 @@
 """The progress of an import's blobs, one row each."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from shared.db.database import Connection
 from shared.progress import LayerProgress, LayerStatus, Transfer
@@ -24,13 +24,14 @@ async def get_layers(connection: Connection, import_id: int) -> dict[str, LayerP
 
 
 async def put_layers(
-    connection: Connection, import_id: int, layers: Mapping[str, LayerProgress], *, known: int
+    connection: Connection, import_id: int, layers: Mapping[str, LayerProgress], *, known: Collection[str]
 ) -> None:
-    """Write these blobs, at least one; new ones are numbered from `known` on."""
+    """Write these blobs, at least one; those that are not among the `known` ones follow them."""
+    positions = {digest: number for number, digest in enumerate((*known, *(new for new in layers if new not in known)))}
     columns = zip(
         *(
-            (digest, known + number, layer.size, layer.offset, layer.status.value, layer.transfer)
-            for number, (digest, layer) in enumerate(layers.items())
+            (digest, positions[digest], layer.size, layer.offset, layer.status.value, layer.transfer)
+            for digest, layer in layers.items()
         ),
         strict=True,
     )

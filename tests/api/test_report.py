@@ -103,6 +103,15 @@ async def test_a_report_shows_in_the_details_and_renews_the_lease(worker: Worker
     assert await api.value("SELECT lease_until > now() + interval '20 seconds' FROM imports")
 
 
+async def test_layers_stay_in_the_order_of_their_first_report(worker: Worker) -> None:
+    """Whatever is reported along with a new one, and though PostgreSQL returns rows in any order."""
+    digests = [f"sha256:{letter * 64}" for letter in "fedcba"]
+    for number, digest in enumerate(digests):
+        layers = {known: copying(number + 1) for known in digests[: number % 4]}
+        await worker.send(layers={**layers, digest: copying(0)})
+    assert list((await worker.details())["layersDetail"]) == digests
+
+
 async def test_a_report_sent_twice_changes_nothing(worker: Worker) -> None:
     """HTTP clients repeat a PUT whose answer was lost."""
     report = worker.make(layers={A: copying(300)})
