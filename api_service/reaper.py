@@ -86,6 +86,6 @@ async def _take_back(connection: Connection, lost: Import, retries: RetryPolicy)
         await images.mark_failed(connection, lost.image_id, tag_untouched=not lost.tagging)
     else:
         await imports.requeue(connection, lost.id, failed=True)
-        await outbox.add(connection, lost.id, imports.LEASE_LOST)
+        await outbox.add(connection, lost.id, outbox.LEASE_LOST)
     _logger.warning("import.lease_lost", import_name=lost.name, attempt=lost.attempt, failures=lost.failures + 1)
     return AttemptEnd(state=state, code=code, lifetime=lifetime)

@@ -8,10 +8,9 @@ from datetime import datetime
 from typing import Any
 
 from shared.db.database import Connection
+from shared.db.outbox import LEASE_LOST
 from shared.imports import ImportState
 
-# Why a wake-up is sent for an import that was taken from a silent worker; so the outbox tells how often that happened.
-LEASE_LOST = "lease_lost"
 # NOTIFY channel on which the imports' trigger tells an image's id.
 CHANNEL = "longshore_imports"
 
@@ -59,7 +58,7 @@ class ClaimedImport:
     """What a worker gets with a claim. `credentials` are still encrypted; `attempt` is the fence.
 
     `request_id` is that of the request that the import comes from. `waited` are the seconds for which the import could
-    have been claimed. `lost` is how many of its workers have gone silent with it.
+    have been claimed. `lost` is how many of its workers have gone silent with it, for good as far as is known.
     """
 
     name: str

@@ -7,6 +7,9 @@ from shared.db.database import Connection
 
 # What is said within a process when it has written to the outbox.
 CHANNEL = "longshore_outbox"
+# Why a wake-up is sent for an import that was taken from a silent worker, and what that is called when the worker turns
+# out to live. So the outbox tells how many workers have ended with an import.
+LEASE_LOST, LEASE_MISSED = "lease_lost", "lease_missed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +67,21 @@ async def seconds_to_next(connection: Connection) -> float | None:
         """
     )
     return seconds
+
+
+async def excuse_lost_lease(connection: Connection, import_name: str) -> None:
+    """Count one lost lease less: its worker has come back, so it did not end over this import."""
+    await connection.execute(
+        """
+        UPDATE outbox SET reason = $3 WHERE id = (
+            SELECT max(outbox.id) FROM outbox JOIN imports ON imports.id = import_id
+            WHERE imports.name = $1 AND reason = $2
+        )
+        """,
+        import_name,
+        LEASE_LOST,
+        LEASE_MISSED,
+    )
 
 
 async def purge(connection: Connection, *, older_than: float) -> int:

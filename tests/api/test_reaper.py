@@ -63,6 +63,19 @@ async def test_a_worker_that_comes_back_too_late_is_stopped(api: Api, name: str)
     assert (await api.report(name, report)).code == "import_superseded"
 
 
+async def test_a_worker_that_comes_back_was_not_lost_with_its_import(api: Api, name: str) -> None:
+    """It was cut off from the API, for one: that says nothing about the import, which is not to run alone for it."""
+    for excused in (True, False):
+        claimed = await api.claim(name, lease=-1)
+        assert claimed.lost == 0
+        await reap(api.database, RETRIES)
+        if excused:
+            report = ProgressReport(attempt=claimed.attempt, sequence=1, state=ReportedState.RUNNING)
+            await api.report(name, report)
+    assert await reasons(api) == ["requested", "lease_missed", "lease_lost"]
+    assert (await api.claim(name)).lost == 1
+
+
 async def test_an_import_that_ends_its_workers_ends_itself(api: Api, name: str) -> None:
     """A poisonous image must not take down one worker after the other for ever."""
     for _ in range(3):
