@@ -38,10 +38,10 @@ MAKE_OLD = f"""
 
 
 @pytest.fixture
-def own_product(scratch: Scratch) -> Iterator[Product]:
+def own_product() -> Iterator[Product]:
     """A product whose database and broker may go."""
     settings = {"LEASE_SECONDS": LEASE_SECONDS, "RETRY_BASE_SECONDS": "1"}
-    with Stack(scratch, workers=0, fsync=False, settings=settings) as stack:
+    with Scratch() as scratch, Stack(scratch, workers=0, fsync=False, settings=settings) as stack:
         yield Product(stack)
 
 
