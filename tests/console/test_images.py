@@ -86,10 +86,12 @@ def test_a_page_far_away_is_gone_to_directly(user: Visit) -> None:
     """As among a million images; a number that is none changes nothing."""
     user.open("#/images?text=many/app&size=10")
     number = user.page.get_by_label("Page", exact=True)
-    number.fill("6")
+    number.press("ControlOrMeta+a")
+    number.press_sequentially("6")
     number.press("Enter")
     expect(user.page.get_by_text("51 to 60 of 60")).to_be_visible()
-    number.fill("7")
+    number.press("ControlOrMeta+a")
+    number.press_sequentially("7")
     number.press("Enter")
     expect(user.page.get_by_text("51 to 60 of 60")).to_be_visible()
 

@@ -125,14 +125,15 @@ def test_an_import_is_cancelled_and_begun_again(user: Visit, product: Product, h
     expect(user.page.get_by_text("The import was cancelled.").first).to_be_visible()
     assert product.details(image_id)["state"] == "cancelled"
     user.page.get_by_role("button", name="Try again").click()
+    expect(user.page.get_by_text("Waiting for a worker.").first).to_be_visible()
+    os.kill(held_worker, signal.SIGCONT)
     # The account that was typed went with the import.
+    expect_status(user, "failed")
     problem = user.page.get_by_role("alert").filter(has_text="source_denied")
     problem.get_by_role("button", name="With another account…").click()
     dialog = user.page.get_by_role("dialog", name="Try again with another account")
     fill_account(dialog, product)
     dialog.get_by_role("button", name="Try again").click()
-    expect(user.page.get_by_text("Waiting for a worker.").first).to_be_visible()
-    os.kill(held_worker, signal.SIGCONT)
     expect_status(user, "ready")
 
 
