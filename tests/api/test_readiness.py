@@ -44,7 +44,8 @@ async def test_an_older_schema_is_named(open_api: OpenApi, settings: Settings, a
     finally:
         await api.execute("UPDATE alembic_version SET version_num = $1", needed_revision())
     assert (answer.status, answer.body["status"]) == (503, "unready")
-    assert answer.body["parts"]["schema"]["detail"] == f"revision 0000, needed {needed_revision()}: run `longshore-api migrate`"
+    wrong = f"revision 0000, needed {needed_revision()}: run `longshore-api migrate`"
+    assert answer.body["parts"]["schema"]["detail"] == wrong
 
 
 async def test_a_database_that_is_away_is_told_in_time(open_api: OpenApi, settings: Settings) -> None:
