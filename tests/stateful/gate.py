@@ -25,13 +25,17 @@ _ENDS = frozenset({ReportedState.READY, ReportedState.FAILED, ReportedState.HAND
 
 
 class Gate(ApiClient):
-    """Passes reports on. `on_leave` hears of every leave to write a tag: the import's name and the digest."""
+    """Passes reports on. `on_leave` hears of every leave to write a tag: the import's name and the digest.
+
+    `on_ready` hears of every import that has made its image ready.
+    """
 
     on_leave: Callable[[str, str], None]
+    on_ready: Callable[[str], None]
 
-    def open_for(self, on_leave: Callable[[str, str], None]) -> None:
+    def open_for(self, on_leave: Callable[[str, str], None], on_ready: Callable[[str], None]) -> None:
         """Begin a new sequence."""
-        self.on_leave = on_leave
+        self.on_leave, self.on_ready = on_leave, on_ready
         self.held: dict[str, Point] = {}
         self._points: dict[str, Point | None] = {}
         self._known: dict[str, asyncio.Event] = {}
@@ -87,6 +91,8 @@ class Gate(ApiClient):
         except LongshoreError:
             self._event(self._stopped, name).set()
             raise
+        if report.state is ReportedState.READY:
+            self.on_ready(name)
         if report.state in _ENDS:
             self._event(self._stopped, name).set()
         if report.state is ReportedState.TAGGING and report.tag_digest:

@@ -52,9 +52,11 @@ class Play:
         self.project = f"p{next(_numbers)}"
         # What each tag may point to, given what was asked for since it was last looked at.
         self.may_be: dict[Place, set[str | None]] = {place: {None} for place in (*PLACES, *HANDS)}
-        # What each import was asked to bring, and where; and what it got leave to point its tag to.
+        # What each import was asked to bring, and where; and the image that it is an import of.
         self.wanted: dict[str, tuple[Place, str]] = {}
-        self.leaves: dict[Place, set[str]] = defaultdict(set)
+        self.image_of: dict[str, int] = {}
+        # What Longshore may have pointed each image's tag to: what made it ready, and what got leave since then.
+        self.ours: dict[int, set[str]] = defaultdict(set)
         self.newest: dict[Place, str] = {}
         # Imports that somebody was told to have cancelled: they write no tag any more.
         self.cancelled: set[str] = set()
@@ -70,7 +72,7 @@ class Play:
 
     async def begin(self) -> None:
         """Start from the same source each time."""
-        self.world.gate.open_for(self._on_leave)
+        self.world.gate.open_for(self._on_leave, self._on_ready)
         for source, content in FIRST_CONTENTS.items():
             await self.move_source(source, content)
 
@@ -101,14 +103,19 @@ class Play:
         if name in self.cancelled:
             self.problems.append(f"{name} got leave after it was cancelled")
         self.may_be[place].add(digest)
-        self.leaves[place].add(digest)
+        self.ours[self.image_of.get(name, 0)].add(digest)
 
-    async def expect_import(self, name: str, place: Place, digest: str, *, point: Point | None) -> None:
+    def _on_ready(self, name: str) -> None:
+        _, digest = self.wanted[name]
+        self.ours[self.image_of[name]] = {digest}
+
+    async def expect_import(self, answer: Answer, place: Place, digest: str, *, point: Point | None) -> None:
         """Take note of an import that was started or joined; one that is to be held is waited for."""
+        name = answer.body["name"]
         self.newest[place] = name
         if name in self.wanted:
             return
-        self.wanted[name] = (place, digest)
+        self.wanted[name], self.image_of[name] = (place, digest), answer.body["imageId"]
         self.world.gate.expect(name, point)
         if point:
             await self.world.gate.reached(name, point)
@@ -192,7 +199,7 @@ class Play:
         assert row.status != "importing", (place, row)
         assert row.state in ("ready", "cancelled"), (place, row)
         if row.status == "ready":
-            assert row.digest in self.leaves[place], (place, row)
+            assert row.digest in self.ours[row.id], (place, row)
             assert served == row.digest, f"{place} is ready as {row.digest}, served is {served}"
         elif row.state == "ready":
             assert place in self.disturbed, f"{place} has failed for no reason: {row}"

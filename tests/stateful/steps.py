@@ -55,7 +55,7 @@ class Import:
             return
         play.images[self.place] = answer.body["imageId"]
         if answer.body["state"] == 1:
-            await play.expect_import(answer.body["name"], self.place, digest, point=self.point)
+            await play.expect_import(answer, self.place, digest, point=self.point)
         elif alone:
             await self._check_exists(play)
 
@@ -84,6 +84,7 @@ class Delete:
             return
         row, writing = (await play.rows()).get(self.place), play.writing(self.place[0])
         served = await play.world.serves(play.full(self.place[0]), self.place[1])
+        ours = served in play.ours[image_id]
         status = await self._delete(play, image_id)
         if alone and writing:
             assert status in REFUSED, f"{self.place} was deleted while {writing} were written"
@@ -95,7 +96,7 @@ class Delete:
             play.disturbed.add(self.place)
         play.may_be[self.place].add(None)
         if served and alone and play.quiet:
-            await self._after(play, served)
+            await self._after(play, served, ours=ours)
 
     async def _delete(self, play: Play, image_id: int) -> int:
         """Return the answer's status, 599 where none came."""
@@ -124,10 +125,10 @@ class Delete:
             # Harbor keeps a part of an index, though no tag leads to that any more.
             assert status in ((200, 409) if play.world.kind is TargetKind.HARBOR else (200,))
 
-    async def _after(self, play: Play, before: str) -> None:
+    async def _after(self, play: Play, before: str, *, ours: bool) -> None:
         """What is somebody else's stays; what was ours goes, and its manifest where nothing leads to it."""
         served = await play.world.serves(play.full(self.place[0]), self.place[1])
-        if before not in play.leaves[self.place]:
+        if not ours:
             assert served == before, f"{self.place} was somebody else's {before}"
         elif self.trouble is None:
             assert served is None, f"{self.place} still serves {before}"
@@ -169,7 +170,7 @@ class Retry:
         answer = await play.call("POST", f"/images/{play.images[self.place]}/importing:retry", user=self.user)
         assert answer.status in (200, *REFUSED), answer
         if answer.status == 200:
-            await play.expect_import(answer.body["name"], self.place, digest, point=self.point)
+            await play.expect_import(answer, self.place, digest, point=self.point)
 
 
 @dataclass(frozen=True, kw_only=True)
