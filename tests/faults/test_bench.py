@@ -23,9 +23,9 @@ from tests.faults.bench.storm import Blow, Kind, Prey, make_blows
 
 pytestmark = pytest.mark.xdist_group("bench")
 
-# Those that take few seconds; `python -m tests.faults` and `make soak` play all of them.
+# Those that take few seconds and that no other test has; `python -m tests.faults` and `make soak` play all of them.
 QUICK = (
-    *("clocks", "duplicates", "fate", "graceful"),
+    *("clocks", "duplicates", "fate"),
     *("bounded", "broker_away", "consumer", "content", "database", "stale_worker"),
 )
 # Always the same, so that a run of the tests is like the one before.
