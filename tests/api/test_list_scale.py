@@ -26,8 +26,8 @@ IMAGES = 3_000
 IMAGES_OF_DAY = 960
 QUESTIONS = 100
 PARTS = (None, "", "e", "1.2", "-0", "SEARCH", "docker.io/payments-000/", "_", "%", "s:v", "nothing-has-this")
-# Parts that are looked for by the number in them.
-PARTS += ("-BUILD31", "0-build3", "7-build_1")
+# What is looked for by the number in it.
+NUMBERED = ("-BUILD31", "0-build3", "7-build_1")
 USERS = (None, ROBOT, "user-7", "nobody")
 
 
@@ -86,7 +86,9 @@ def question(dice: random.Random) -> tuple[ImageFilter, ImagePage]:
     orders: tuple[Order, ...] = ("asc", "desc")
     size = dice.choice((1, 10, 200))
     number = dice.choice((0, 0, 1, dice.randrange(IMAGES // size + 2), IMAGES // size - 1, 10**12))
-    matching = ImageFilter(tag=dice.choice(PARTS), ready=dice.choice((None, True, False)), user_name=dice.choice(USERS))
+    matching = ImageFilter(
+        tag=dice.choice((*PARTS, *NUMBERED)), ready=dice.choice((None, True, False)), user_name=dice.choice(USERS)
+    )
     page = ImagePage(number=number, size=size, order_by=dice.choice(list(SORT_COLUMNS)), order=dice.choice(orders))
     return matching, page
 
