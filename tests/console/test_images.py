@@ -85,6 +85,7 @@ def test_images_stand_with_their_repository(user: Visit) -> None:
 def test_a_page_far_away_is_gone_to_directly(user: Visit) -> None:
     """As among a million images; a number that is none changes nothing."""
     user.open("#/images?text=many/app&size=10")
+    user.page.get_by_text("1 to 10 of 60").wait_for()
     number = user.page.get_by_label("Page", exact=True)
     number.press("ControlOrMeta+a")
     number.press_sequentially("6")
