@@ -49,7 +49,8 @@ def test_filters_order_and_pages_are_the_servers(user: Visit) -> None:
     expect(page.get_by_role("button", name="Next page")).to_be_focused()
     page.get_by_role("button", name="Last page").click()
     expect(page.get_by_text("51 to 60 of 60")).to_be_visible()
-    page.go_back()
+    # The browser's own button may leave out entries that it takes for unwanted.
+    page.evaluate("() => history.back()")
     expect(page.get_by_text("26 to 50 of 60")).to_be_visible()
     page.reload()
     expect(page.get_by_text("26 to 50 of 60")).to_be_visible()
