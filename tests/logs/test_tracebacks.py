@@ -1,0 +1,36 @@
+"""What a log line tells of an exception."""
+
+import subprocess
+import sys
+
+import pytest
+
+from deploy.local.server import new_password
+
+SECONDS = 60
+SCRIPT = """
+import logging, structlog, sys
+from shared.logs import set_up_logs
+
+set_up_logs(level="INFO", style={style!r})
+
+def fail(password):
+    raise RuntimeError("the reason")
+
+for log in (structlog.get_logger("ours"), logging.getLogger("a library's")):
+    try:
+        fail("".join(map(chr, {codes!r})))
+    except RuntimeError:
+        log.exception("failed")
+"""
+
+
+@pytest.mark.parametrize("style", ["json", "console"])
+def test_a_traceback_has_no_variables(style: str) -> None:
+    """They hold passwords; where it happened and why is told all the same."""
+    secret = new_password()
+    script = SCRIPT.format(style=style, codes=[ord(letter) for letter in secret])
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=SECONDS, check=True)
+    assert done.stderr.count("the reason") >= 2
+    assert "fail" in done.stderr
+    assert secret not in done.stderr
