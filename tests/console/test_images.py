@@ -1,5 +1,6 @@
 """The list: found, sorted and paged by the server, whatever is in it; and deletion with its consequences."""
 
+import re
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -42,6 +43,7 @@ def test_filters_order_and_pages_are_the_servers(user: Visit) -> None:
     """Never more than a page is fetched; the address has it all, so that back and reload work."""
     page = user.page
     page.get_by_label("Find images").fill("many/app")
+    expect(page).to_have_url(re.compile("text=many%2Fapp"))
     expect(page.locator(".count")).to_have_text("60 images")
     expect(page.get_by_text("1 to 25 of 60")).to_be_visible()
     page.get_by_role("button", name="Next page").click()
@@ -71,6 +73,17 @@ def test_filters_order_and_pages_are_the_servers(user: Visit) -> None:
     }  # fmt: skip
     page.get_by_role("button", name="Clear the filters").click()
     expect(page.locator("table.images")).to_be_visible()
+
+
+def test_what_was_typed_is_kept_by_who_goes_on_at_once(user: Visit) -> None:
+    """Nobody waits for a pause in typing to be over."""
+    page = user.page
+    expect(page.locator(".count")).to_have_text("60 images")
+    page.get_by_label("Find images").press_sequentially("app-0")
+    page.get_by_role("button", name="Next page").click()
+    expect(page.get_by_text("26 to 50 of 50")).to_be_visible()
+    assert asked(user)["tag"] == ["app-0"]
+    expect(page.get_by_label("Find images")).to_have_value("app-0")
 
 
 def test_images_stand_with_their_repository(user: Visit) -> None:

@@ -9,7 +9,12 @@ const TYPING = 300;
 
 /** Make the row of filters; `changed` is told what is wanted, `show` sets what the address says. */
 export function imageFilters(changed) {
-  let timer;
+  let timer = null;
+  const take = () => {
+    clearTimeout(timer);
+    timer = null;
+    changed({ text: text.value.trim() }, { replace: true });
+  };
   const text = element("input", {
     id: "filter-text",
     type: "search",
@@ -19,8 +24,10 @@ export function imageFilters(changed) {
     maxlength: 400,
     input: () => {
       clearTimeout(timer);
-      timer = setTimeout(() => changed({ text: text.value.trim() }, { replace: true }), TYPING);
+      timer = setTimeout(take, TYPING);
     },
+    // Who goes on to something else has finished.
+    change: () => timer !== null && take(),
   });
   const show = select("filter-show", [["", "Any status"], ["ready", "Ready"], ["other", "Importing or failed"]], (value) =>
     changed({ show: value }));
@@ -42,7 +49,7 @@ export function imageFilters(changed) {
     element: made,
     show(wanted) {
       // What is being typed is newer than the address.
-      if (document.activeElement !== text) text.value = wanted.text;
+      if (document.activeElement !== text && timer === null) text.value = wanted.text;
       show.value = wanted.show;
       sort.value = `${wanted.orderBy} ${wanted.order}`;
       mine.checked = wanted.mine;

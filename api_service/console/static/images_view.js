@@ -54,7 +54,9 @@ class ImagesView {
 
   /** Filters and pages live in the address, so that back, reload and links work. */
   #change(changes, { replace = false } = {}) {
-    const place = address("/images", addressQuery({ ...this.#wanted, ...changes }));
+    // At once: another change may come before the address' own event.
+    this.#wanted = { ...this.#wanted, ...changes };
+    const place = address("/images", addressQuery(this.#wanted));
     if (place === location.hash) return;
     if (replace) location.replace(place);
     else location.hash = place;
