@@ -32,9 +32,9 @@ def shell(tmp_path: Path) -> Mapping[str, str]:
 
 
 @pytest.fixture(scope="module")
-def stack(scratch: Scratch) -> Iterator[Stack]:
-    """What `make up` starts."""
-    with Stack(scratch, fsync=False) as stack:
+def stack() -> Iterator[Stack]:
+    """What `make up` starts, in a folder of its own: other tests of this process have servers of the same names."""
+    with Scratch() as scratch, Stack(scratch, fsync=False) as stack:
         Remote.of(stack.source).push(seed.REPOSITORY, seed.TAG, seed.demo_image(checkout.CACHE))
         yield stack
 
