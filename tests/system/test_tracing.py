@@ -68,15 +68,21 @@ def new_trace() -> tuple[str, str, str]:
 
 @contextmanager
 def traced_import(product: Product, receiver: Receiver, trace: str) -> Iterator[list[Told]]:
-    """Give the spans of a trace that is complete when the block ends: none whose parent is still to come."""
+    """Give the spans of a trace that is complete when the block ends.
+
+    None whose parent is still to come, and every report with what the API did for it: each process sends its own.
+    """
     spans: list[Told] = []
     yield spans
 
     def complete() -> bool:
         spans[:] = receiver.of(trace)
         known = {span.id for span in spans}
-        return {REQUEST, "attempt"} <= {span.name for span in spans} and all(
-            span.parent in known for span in spans if span.name != REQUEST
+        taken = {span.parent for span in named(spans, REPORT)}
+        return (
+            {REQUEST, "attempt", "report"} <= {span.name for span in spans}
+            and all(span.parent in known for span in spans if span.name != REQUEST)
+            and all(span.id in taken for span in named(spans, "report"))
         )
 
     wait(complete)
