@@ -46,6 +46,8 @@ missing_test_packages() {
     }
     # The console's browser.
     [ -x /usr/bin/chromium ] || echo chromium
+    # What drives it is a Node that is linked to this.
+    compgen -G '/usr/lib/*/libatomic.so.1' >/dev/null || echo libatomic1
     # The documents' commands.
     command -v curl >/dev/null || echo curl
 }
