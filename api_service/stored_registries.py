@@ -126,7 +126,7 @@ async def _get(connection: Connection, registry_id: int) -> StoredRegistry:
 
 async def _make_way(connection: Connection, values: RegistryValues, old: StoredRegistry | None = None) -> None:
     """Raise `registry_exists` where name or host are another one's; take the default from another one if need be."""
-    found = await registries.find_registries(connection, hosts=[values.host], names=[values.name], default=False)
+    found = await registries.find_registries(connection, host=values.host, name=values.name)
     for other in found:
         if old is None or other.id != old.id:
             field, value = ("url", values.host) if other.host == values.host else ("name", values.name)

@@ -1,6 +1,5 @@
 """Source registries that an administrator has stored, with the account that their images are read with."""
 
-from collections.abc import Collection
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 
@@ -62,15 +61,9 @@ async def get_registry(connection: Connection, registry_id: int) -> StoredRegist
     return found[0] if found else None
 
 
-async def find_registries(
-    connection: Connection, *, hosts: Collection[str], names: Collection[str], default: bool
-) -> list[StoredRegistry]:
-    """Return those with one of these hosts or names, and the default one where that is wanted."""
-    return await _fetch(
-        connection,
-        "WHERE host = ANY($1::text[]) OR name = ANY($2::text[]) OR (is_default AND $3)",
-        *(list(hosts), list(names), default),
-    )
+async def find_registries(connection: Connection, *, host: str, name: str) -> list[StoredRegistry]:
+    """Return those with this host or this name."""
+    return await _fetch(connection, "WHERE host = $1 OR name = $2", host, name)
 
 
 async def insert_registry(connection: Connection, values: RegistryValues, *, user: str) -> StoredRegistry:
