@@ -28,21 +28,20 @@ async def access_log_middleware(request: web.Request, handler: Handler) -> web.S
         status, streamed = response.status, not isinstance(response, web.Response)
     finally:
         seconds = time.perf_counter() - started
-        _log(request, status, seconds)
-        _count(request, status, None if streamed else seconds)
+        route = template(request)
+        _log(request, route, status, seconds)
+        _count(request, route, status, None if streamed else seconds)
     return response
 
 
-def _count(request: web.Request, status: int, seconds: float | None) -> None:
+def _count(request: web.Request, route: str, status: int, seconds: float | None) -> None:
     """Count the route's template, and no method but those of routes: whatever strangers send has one name here."""
-    route = template(request)
     method = NO_ROUTE if route == NO_ROUTE else request.method
     events.request_answered(method, route, status, seconds)
 
 
-def _log(request: web.Request, status: int, seconds: float) -> None:
+def _log(request: web.Request, route: str, status: int, seconds: float) -> None:
     """Log the route's template, not the path: what strangers write into a path has no place in a log."""
-    route = template(request)
     write = _logger.debug if route in _PROBES and status < 400 else _logger.info  # noqa: PLR2004 - a class of statuses
     identity = request.get(IDENTITY)
     write(
