@@ -10,6 +10,7 @@ import aiohttp
 import orjson
 
 from import_worker.reporter import SupersededError
+from shared.db.tokens import Role
 from shared.errors import LongshoreError
 from shared.logs import REQUEST_ID_HEADER, request_id
 from shared.messages import ProgressReport, ReportedState, dump_report
@@ -17,8 +18,6 @@ from shared.tracing.spans import TRACEPARENT, traceparent
 
 # A report is small and the API answers within five seconds whatever its database does. Seconds.
 REPORT_TIMEOUT = 10.0
-# What a token needs to be good for reports.
-WORKER_ROLE = "worker"
 # The import has ended, moved on, or is gone with its image.
 _STOP = frozenset({"import_superseded", "import_not_found"})
 
@@ -51,8 +50,8 @@ class ApiClient:
             raise _unreachable(error) from error
         _judge(response.status, answer, ends=False)
         role = _json_object(answer).get("role")
-        if role != WORKER_ROLE:
-            raise LongshoreError("api_refused", f"WORKER_TOKEN has the role {role}, not {WORKER_ROLE}.")
+        if role != Role.WORKER:
+            raise LongshoreError("api_refused", f"WORKER_TOKEN has the role {role}, not {Role.WORKER}.")
 
 
 def _unreachable(error: Exception) -> LongshoreError:
