@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from deploy.local.checkout import CACHE
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 # Built once and kept, one folder for each version.
 BUILT = CACHE / "built"
@@ -44,17 +44,9 @@ class GoProgram:
 
     def missing(self, *, build: bool) -> str | None:
         """Build it unless it is there; return why there is none."""
-        if self.path.exists():
-            return None
-        if not build:
+        if not build and not self.path.exists():
             return "not built yet"
-        if not (go := shutil.which("go")):
-            return "Go is not installed"
-        BUILT.mkdir(parents=True, exist_ok=True)
-        with (BUILT / f"{self.name}.lock").open("a") as lock:
-            # Two programs that need it at once: the second waits and finds it there.
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            return None if self.path.exists() else self._build(go)
+        return brought(self.path, self._build, lock=self.name)
 
     def _build(self, go: str) -> str | None:
         if not self.excludes:
@@ -69,8 +61,28 @@ class GoProgram:
             return next(filter(None, (self._run(step, cwd=folder) for step in steps)), None)
 
     def _run(self, command: Sequence[str], *, cwd: str | None = None) -> str | None:
-        own = {"GOBIN": str(self.path.parent), "GOPATH": str(BUILT / "go"), "GOFLAGS": "-mod=mod -modcacherw"}
-        done = subprocess.run(
-            command, cwd=cwd, env=os.environ | own, capture_output=True, text=True, timeout=BUILD_SECONDS, check=False
-        )
-        return None if done.returncode == 0 else f"{' '.join(command[1:])} failed: {done.stderr.strip()[-500:]}"
+        return run_go(command, {"GOBIN": str(self.path.parent)}, cwd=cwd, seconds=BUILD_SECONDS)
+
+
+def brought(path: Path, bring: Callable[[str], str | None], *, lock: str) -> str | None:
+    """Have the path brought by `bring`, which is told where Go is, unless it is there; return why it is not."""
+    if path.exists():
+        return None
+    if not (go := shutil.which("go")):
+        return "Go is not installed"
+    BUILT.mkdir(parents=True, exist_ok=True)
+    with (BUILT / f"{lock}.lock").open("a") as file:
+        # Two programs that need it at once: the second waits and finds it there.
+        fcntl.flock(file, fcntl.LOCK_EX)
+        return None if path.exists() else bring(go)
+
+
+def run_go(
+    command: Sequence[str], environment: Mapping[str, str], *, cwd: str | Path | None, seconds: float
+) -> str | None:
+    """Run a go command with a module cache of ours; return how it failed, if it did."""
+    own = {"GOPATH": str(BUILT / "go"), "GOFLAGS": "-mod=mod -modcacherw", **environment}
+    done = subprocess.run(
+        command, cwd=cwd, env=os.environ | own, capture_output=True, text=True, timeout=seconds, check=False
+    )
+    return None if done.returncode == 0 else f"{' '.join(command[1:])} failed: {done.stderr.strip()[-500:]}"
