@@ -29,15 +29,15 @@ setup-stack:
 
 .PHONY: demo
 demo: setup-stack ## Import a real image from nothing to verified; SOURCE=docker.io/library/alpine:3.20 for that one
-	@$(PYTHON) -m deploy.local.demo --target $(TARGET) $(SOURCE)
+	@$(PYTHON) -m deploy.local.commands.demo --target $(TARGET) $(SOURCE)
 
 .PHONY: up
 up: setup-stack ## Start everything and leave it running; WORKERS=n for more workers
-	@$(PYTHON) -m deploy.local.up --workers $(WORKERS) --target $(TARGET)
+	@$(PYTHON) -m deploy.local.commands.up --workers $(WORKERS) --target $(TARGET)
 
 .PHONY: down
 down: ## Stop what `make up` started
-	@if [ -x $(PYTHON) ]; then $(PYTHON) -m deploy.local.down; fi
+	@if [ -x $(PYTHON) ]; then $(PYTHON) -m deploy.local.commands.down; fi
 
 .PHONY: test
 test: setup check ## Run the checks and every test

@@ -7,19 +7,35 @@ from typing import TypeAlias
 import orjson
 from aiohttp import hdrs, web
 
-from api_service.carry_out_deletion import DeletionWork
-from api_service.config import Settings
-from api_service.delete_image import ImageDeletion
-from api_service.details_feed import DetailsFeed
-from api_service.draining import Draining
-from api_service.dry_run import DryRun, Ends
-from api_service.find_source import SourceFinder
-from api_service.finish_deletions import DeletionFinisher
-from api_service.harbor_stats import HarborStatistics
-from api_service.import_image import ImageImporter
-from api_service.issuer_keys import IssuerKeys
-from api_service.jwt_verifier import JwtVerifier
-from api_service.keys import (
+from api_service.auth.issuer_keys import IssuerKeys
+from api_service.auth.jwt_verifier import JwtVerifier
+from api_service.auth.token_lookup import TokenLookup
+from api_service.background.reaper import Reaper
+from api_service.background.relay import Relay
+from api_service.images.deletion.carry_out import DeletionWork
+from api_service.images.deletion.delete_image import ImageDeletion
+from api_service.images.deletion.resume import DeletionFinisher
+from api_service.images.import_feed import DetailsFeed
+from api_service.images.patrol import Patrol
+from api_service.images.verify_tag import Presence
+from api_service.imports.apply_report import ProgressReporting
+from api_service.imports.dry_run.preview import DryRun, Ends
+from api_service.imports.dry_run.target_contents import StockTaker
+from api_service.imports.retry import ImportRetry
+from api_service.imports.source.find import SourceFinder
+from api_service.imports.source.resolve import SourceResolver
+from api_service.imports.source.target_name import TargetNaming
+from api_service.imports.start import ImageImporter
+from api_service.metrics.figures import Figures
+from api_service.metrics.serve import serve_metrics
+from api_service.registries.lookup import RegistryLookup
+from api_service.registries.stored_registries import StoredRegistries
+from api_service.routes import ALL_ROUTES, add_routes
+from api_service.settings import Settings
+from api_service.status.readiness import SPARED, part_checks
+from api_service.status.target_statistics import HarborStatistics
+from api_service.web.draining import Draining
+from api_service.web.keys import (
     DATABASE,
     DELETION,
     DESCRIPTION,
@@ -44,42 +60,27 @@ from api_service.keys import (
     TARGET,
     TOKENS,
 )
-from api_service.metrics.figures import Figures
-from api_service.metrics.serve import serve_metrics
-from api_service.middlewares.access_log import access_log_middleware
-from api_service.middlewares.auth import auth_middleware
-from api_service.middlewares.errors import errors_middleware
-from api_service.middlewares.patience import patience_middleware
-from api_service.middlewares.request_id import request_id_middleware
-from api_service.middlewares.tracing import tracing_middleware
-from api_service.openapi.document import describe
-from api_service.openapi.operations import OPERATIONS
-from api_service.outbox import Relay
-from api_service.parsing import MAX_REPORT_BODY
-from api_service.part_checks import SPARED, part_checks
-from api_service.patrol import Patrol
-from api_service.presence import Presence
-from api_service.reaper import Reaper
-from api_service.registry_lookup import RegistryLookup
-from api_service.report_progress import ProgressReporting
-from api_service.resolve_source import SourceResolver
-from api_service.retry_import import ImportRetry
-from api_service.routes import ALL_ROUTES, add_routes
-from api_service.stored_registries import StoredRegistries
-from api_service.target_name import TargetNaming
-from api_service.target_stock import StockTaker
-from api_service.token_lookup import TokenLookup
+from api_service.web.middlewares.access_log import access_log_middleware
+from api_service.web.middlewares.auth import auth_middleware
+from api_service.web.middlewares.errors import errors_middleware
+from api_service.web.middlewares.patience import patience_middleware
+from api_service.web.middlewares.request_id import request_id_middleware
+from api_service.web.middlewares.tracing import tracing_middleware
+from api_service.web.openapi.document import describe
+from api_service.web.openapi.operations import OPERATIONS
+from api_service.web.request_body import MAX_REPORT_BODY
 from shared.db import imports
 from shared.db.database import open_database
 from shared.db.notifications import Notifications
-from shared.errors import Side
-from shared.logs import REQUEST_ID_HEADER
-from shared.network.session import open_outgoing, product_version
-from shared.readiness import Readiness
+from shared.errors.codes import Side
+from shared.http_client.session import open_outgoing
+from shared.model.version import product_version
+from shared.rate_limits.fleet import FleetLimits
+from shared.rate_limits.limits import Limits
 from shared.registry.client import open_registries
-from shared.registry.limits.fleet import FleetLimits
-from shared.registry.limits.limits import Limits
-from shared.supervise import running
+from shared.runtime.logs import REQUEST_ID_HEADER
+from shared.runtime.readiness import Readiness
+from shared.runtime.supervise import running
 from shared.target.open_target import open_target
 
 # Connections to PostgreSQL of one instance, beside the listening one. The relay and the reaper hold one each at times.

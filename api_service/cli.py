@@ -7,12 +7,12 @@ import structlog
 import uvloop
 
 from api_service.app import create_app
-from api_service.command_errors import told_in_one_line
-from api_service.config import read_database_url, read_settings
-from api_service.secret_commands import rotate_secrets
-from api_service.serve import serve_until_stopped
-from api_service.token_commands import token
-from shared.logs import set_up_logs
+from api_service.commands.command_errors import told_in_one_line
+from api_service.commands.secrets import rotate_secrets
+from api_service.commands.token import token
+from api_service.settings import read_database_url, read_settings
+from api_service.web.serve import serve_until_stopped
+from shared.runtime.logs import set_up_logs
 from shared.tracing.switch import traced
 
 # Objects more than there were before the collector looks through them, some ten requests' worth.

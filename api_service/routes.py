@@ -4,21 +4,19 @@ from collections.abc import Sequence
 
 from aiohttp import hdrs, web
 
+from api_service.api_page import handlers as description
 from api_service.console import handlers as console
-from api_service.handlers import (
-    changes,
-    description,
-    health,
-    images,
-    imports,
-    operations,
-    registries,
-    statistics,
-    whoami,
-)
-from api_service.import_request import refusal_fields
-from api_service.keys import ROUTES
-from api_service.route import ADMINS, ANYBODY, PUBLIC, USERS, WORKERS, Route
+from api_service.images import change_handlers as changes
+from api_service.images import handlers as images
+from api_service.imports import handlers as imports
+from api_service.imports.request import refusal_fields
+from api_service.registries import handlers as registries
+from api_service.status import health_handlers as health
+from api_service.status import operations_handlers as operations
+from api_service.status import statistics_handlers as statistics
+from api_service.status import whoami_handlers as whoami
+from api_service.web.keys import ROUTES
+from api_service.web.route import ADMINS, ANYBODY, PUBLIC, USERS, WORKERS, Route
 
 BASE = "/api/v1"
 

@@ -17,7 +17,7 @@ from benchmarks.longshore import Longshore
 from benchmarks.places import Places
 from benchmarks.processes import Usage, bytes_read, cpu_seconds, tree_cpu_seconds
 from benchmarks.scenarios import Job, Scenario
-from deploy.local.scratch import BASE_VARIABLE, Scratch
+from deploy.local.processes.scratch import BASE_VARIABLE, Scratch
 from deploy.local.stack import Registry, Stack
 
 # Where registries keep their blobs, so that a disk's moods are not what is measured.

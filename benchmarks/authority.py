@@ -12,8 +12,8 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from deploy.local.registry import Tls
-from deploy.local.server import LOOPBACK
+from deploy.local.processes.server import LOOPBACK
+from deploy.local.servers.registry import Tls
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -15,7 +15,7 @@ from typing import Any
 from benchmarks.places import Places
 from benchmarks.processes import PATIENCE, Usage, cpu_seconds, peak_rss, reset_peak_rss
 from benchmarks.scenarios import Job
-from deploy.local.server import LOOPBACK
+from deploy.local.processes.server import LOOPBACK
 from deploy.local.stack import Stack
 
 # Between two looks at an import: a share of the time it has taken so far, so that looking costs neither much of the

@@ -12,8 +12,8 @@ from pathlib import Path
 from benchmarks.places import Places
 from benchmarks.processes import Usage, run_all
 from benchmarks.scenarios import Job
-from deploy.local.go_program import GoProgram
-from deploy.local.scratch import CLEAN_ENVIRONMENT
+from deploy.local.go.program import GoProgram
+from deploy.local.processes.scratch import CLEAN_ENVIRONMENT
 
 VERSION_SECONDS = 30
 

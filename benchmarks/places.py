@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from deploy.local.remote import Remote
+from deploy.local.images.remote import Remote
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from benchmarks.scenarios import Job
-    from deploy.local.registry import Registry
+    from deploy.local.servers.registry import Registry
 
 # Longshore's default project.
 PROJECT = "imports"

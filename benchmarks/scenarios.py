@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from deploy.local.image import Image
-from deploy.local.synthetic import synthetic_image
+from deploy.local.images.image import Image
+from deploy.local.images.synthetic import synthetic_image
 
 KIB = 1 << 10
 MIB = 1 << 20

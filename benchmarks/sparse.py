@@ -13,8 +13,8 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from benchmarks.scenarios import MIB, Job
-from deploy.local.image import OCI, Blob, Image, platform_manifest
-from deploy.local.scratch import write
+from deploy.local.images.image import OCI, Blob, Image, platform_manifest
+from deploy.local.processes.scratch import write
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

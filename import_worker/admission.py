@@ -8,14 +8,14 @@ from typing import Protocol
 
 import structlog
 
-from import_worker.endpoints import Target
-from shared.concurrency import gather_all
-from shared.errors import LongshoreError
+from import_worker.copying.ends import Target
+from shared.errors.error import LongshoreError
 from shared.oci.descriptor import Descriptor
 from shared.oci.digest import Digest
 from shared.planning.plan import ImportPlan
+from shared.runtime.concurrency import gather_all
 from shared.target.management import TargetManagement
-from shared.target.room import Room
+from shared.target.project_quota import Room
 
 # Small requests at a time, where a project is so full that every blob has to be asked for.
 REQUESTS_AT_ONCE = 8

@@ -7,9 +7,9 @@ import sys
 import click
 import uvloop
 
-from import_worker.config import WorkerSettings, read_settings
+from import_worker.settings import WorkerSettings, read_settings
 from import_worker.worker import open_worker
-from shared.logs import set_up_logs
+from shared.runtime.logs import set_up_logs
 from shared.settings import SettingsError
 from shared.tracing.switch import traced
 

@@ -19,10 +19,10 @@ from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMe
 from marshmallow import ValidationError
 
 from import_worker.slots import Slots
-from shared.broker import BrokerUnavailableError, bounded
-from shared.errors import LongshoreError
-from shared.messages import WakeUp, WakeUpSchema
-from shared.topology import HEARTBEAT, IMPORTS_QUEUE, declare
+from shared.errors.error import LongshoreError
+from shared.messages.broker import BrokerUnavailableError, bounded
+from shared.messages.topology import HEARTBEAT, IMPORTS_QUEUE, declare
+from shared.messages.wake_up import WakeUp, WakeUpSchema
 from shared.tracing.spans import TRACEPARENT
 
 # A channel that brought nothing for so long is replaced: RabbitMQ 3.10 can list a consumer that gets nothing (seen

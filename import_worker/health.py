@@ -8,7 +8,7 @@ from aiohttp import hdrs, web
 
 from import_worker import metrics
 from import_worker.slots import Slots
-from shared.readiness import Readiness
+from shared.runtime.readiness import Readiness
 
 
 @asynccontextmanager

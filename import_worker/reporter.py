@@ -10,10 +10,10 @@ from typing import Protocol
 
 import structlog
 
-from shared.errors import LongshoreError
-from shared.messages import ProgressReport, ReportedContent, ReportedError, ReportedState
+from shared.errors.error import LongshoreError
+from shared.messages.progress_report import ProgressReport, ReportedContent, ReportedError, ReportedState
+from shared.model.progress import LayerProgress
 from shared.oci.digest import Digest
-from shared.progress import LayerProgress
 from shared.tracing.spans import step
 
 # How often changes are told. Seconds; a person sees no difference below, the API's database would feel it.

@@ -10,20 +10,21 @@ from typing import Protocol
 import structlog
 
 from import_worker.admission import Admission
-from import_worker.copy_image import ImageCopy, ProgressBoard
-from import_worker.copy_referrers import ReferrersCopy, ReferrersTarget
-from import_worker.endpoints import BlobLedger, Source
-from import_worker.engine_source import EngineSource
+from import_worker.copying.ends import BlobLedger, Source
+from import_worker.copying.image import ImageCopy, ProgressBoard
+from import_worker.copying.referrers import ReferrersCopy, ReferrersTarget
+from import_worker.engine.source import EngineSource
 from import_worker.reporter import Reporter, SupersededError
-from shared.concurrency import cancel_all
 from shared.db.imports import ClaimedImport
-from shared.errors import LongshoreError
-from shared.messages import MAX_DETAIL_LENGTH, ReportedContent
+from shared.errors.codes import Code
+from shared.errors.error import LongshoreError
+from shared.messages.progress_report import MAX_DETAIL_LENGTH, ReportedContent
 from shared.oci.digest import Digest
 from shared.oci.platform import Platform
 from shared.planning.make_plan import make_plan
 from shared.planning.plan import ImportPlan
 from shared.planning.referrers import ReferrersSource
+from shared.runtime.concurrency import cancel_all
 from shared.tracing.spans import Span, step
 
 # What a stopping worker spends on giving an import back. Seconds; the lease runs out by itself otherwise.
@@ -77,7 +78,7 @@ async def run_import(
             await _report_failure(reporter, error, span)
         except Exception:  # noqa: BLE001 - a defect ends this import with a code, not the worker
             _log.exception("import failed unexpectedly")
-            defect = LongshoreError("internal_error", "The worker failed; its log has the cause.")
+            defect = LongshoreError(Code.INTERNAL_ERROR, "The worker failed; its log has the cause.")
             await _report_failure(reporter, defect, span)
 
 

@@ -9,38 +9,39 @@ import orjson
 import structlog
 
 from import_worker import metrics
+from import_worker.adapters.api_client import ApiClient, open_api_client
+from import_worker.adapters.postgres_ledger import PostgresLedger
+from import_worker.adapters.registry_target import RegistryTarget
+from import_worker.adapters.stream_target import RegistryStreamTarget
 from import_worker.admission import Admission
-from import_worker.api_client import ApiClient, open_api_client
-from import_worker.config import WorkerSettings
 from import_worker.consumer import Consumer
-from import_worker.engine_source import EngineSource
+from import_worker.engine.docker_engine import DockerEngine
+from import_worker.engine.source import EngineSource
 from import_worker.health import serve_health
-from import_worker.ledger import PostgresLedger
-from import_worker.part_checks import part_checks
+from import_worker.readiness import part_checks
 from import_worker.reporter import Reporter
 from import_worker.run_import import Ends, run_import
+from import_worker.settings import WorkerSettings
 from import_worker.slots import Slots
-from import_worker.sources.docker_engine import DockerEngine
-from import_worker.stream_target import RegistryStreamTarget
-from import_worker.target import RegistryTarget
-from shared.concurrency import cancel_all, gather_all
-from shared.db import flights
+from shared.db import blob_transfers as flights
 from shared.db.database import Database, open_database
 from shared.db.imports import ClaimedImport, claim
 from shared.db.notifications import Notifications
-from shared.errors import LongshoreError, Side
-from shared.lanes import Together
-from shared.messages import WakeUp
+from shared.errors.codes import Code, Side
+from shared.errors.error import LongshoreError
+from shared.messages.wake_up import WakeUp
+from shared.model.credential import Credential
 from shared.oci.engine_image import parse_source
 from shared.oci.reference import Reference
-from shared.readiness import Readiness
+from shared.rate_limits.fleet import FleetLimits
+from shared.rate_limits.lanes import Together
+from shared.rate_limits.limits import Limits
 from shared.registry.client import Registries, Registry, open_registries
-from shared.registry.credential import Credential
-from shared.registry.limits.fleet import FleetLimits
-from shared.registry.limits.limits import Limits
 from shared.registry.repository import Repository
 from shared.registry.source import RegistrySource
-from shared.supervise import running
+from shared.runtime.concurrency import cancel_all, gather_all
+from shared.runtime.readiness import Readiness
+from shared.runtime.supervise import running
 from shared.target.management import TargetManagement
 from shared.target.open_target import open_target
 from shared.tracing.spans import Kind, entry
@@ -168,7 +169,7 @@ class Worker:
             registry = self._sources.registry(source.registry, credential)
             return RegistrySource(self._sources, source, credential), (registry,)
         if self._settings.docker_host is None:
-            raise LongshoreError("docker_source_disabled", "The worker that took the import has no DOCKER_HOST.")
+            raise LongshoreError(Code.DOCKER_SOURCE_DISABLED, "The worker that took the import has no DOCKER_HOST.")
         engine = EngineSource(
             engine=DockerEngine(self._settings.docker_host),
             name=source.name,

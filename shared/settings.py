@@ -12,7 +12,7 @@ from marshmallow import ValidationError, validate
 from shared.network.policy import NetworkPolicy
 from shared.oci.reference import normal_registry
 from shared.registry.client import Credential
-from shared.secret_box import SecretBox
+from shared.runtime.secret_box import SecretBox
 from shared.target.kind import TargetKind
 from shared.tracing.settings import read_tracing
 

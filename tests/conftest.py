@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.registry import DISTRIBUTION_3
+from deploy.local.servers.registry import DISTRIBUTION_3
 from deploy.local.stack import BasicAuth, Postgres, RabbitMQ, Registry, Scratch
 from shared.db.migrate import migrate
 from tests.logs.plugin import (

@@ -8,71 +8,72 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-OURS = ("shared", "api_service", "import_worker", "client")
+OURS = ("shared", "api_service", "import_worker", "longshore_client")
 
 # Module or package -> what it must not reach, directly or through modules of ours.
 FORBIDDEN = {
-    "shared": {"api_service", "import_worker", "client"},
-    "api_service": {"import_worker", "client"},
-    "import_worker": {"api_service", "client"},
+    "shared": {"api_service", "import_worker", "longshore_client"},
+    "api_service": {"import_worker", "longshore_client"},
+    "import_worker": {"api_service", "longshore_client"},
     # It knows the HTTP contract alone.
-    "client": {"shared", "api_service", "import_worker"},
+    "longshore_client": {"shared", "api_service", "import_worker"},
 }
 # These reach nothing but the standard library.
-PURE = ("shared.oci", "shared.imports", "shared.progress", "shared.errors")
+PURE = ("shared.oci", "shared.model", "shared.errors")
 # The copy's core: protocols and arithmetic. What it must not reach are the libraries that do I/O.
 CORE = (
     "shared.planning",
-    "import_worker.copy_image",
-    "import_worker.copy_blob",
-    "import_worker.copy_referrers",
-    "import_worker.flow",
-    "import_worker.passage",
-    "import_worker.push_layers",
-    "import_worker.pushed_image",
+    "import_worker.copying",
+    "import_worker.engine.push_layers",
+    "import_worker.engine.pushed_image",
 )
 IO_LIBRARIES = {"aiohttp", "aio_pika", "aiormq", "asyncpg", "aiodocker", "h11", "socket", "ssl", "sqlalchemy"}
 # Each library has one home; a few have two ends.
 HOMES = {
-    "aiohappyeyeballs": ("shared.network.bulk",),
-    "h11": ("shared.network.bulk",),
-    "aiodocker": ("import_worker.sources.docker_engine",),
-    "isal": ("import_worker.compression",),
-    "zstandard": ("import_worker.compression", "import_worker.unpack"),
+    "aiohappyeyeballs": ("shared.http_client.bulk",),
+    "h11": ("shared.http_client.bulk",),
+    "aiodocker": ("import_worker.engine.docker_engine",),
+    "isal": ("import_worker.engine.compression",),
+    "zstandard": ("import_worker.engine.compression", "import_worker.engine.unpack"),
     "asyncpg": ("shared.db",),
     "alembic": ("shared.db",),
-    "apispec": ("api_service.openapi",),
+    "apispec": ("api_service.web.openapi",),
     "sqlalchemy": ("shared.db",),
-    "aio_pika": ("shared.topology", "shared.broker", "api_service.broker", "import_worker.consumer"),
-    "cryptography": ("shared.secret_box",),
+    "aio_pika": (
+        "shared.messages.topology",
+        "shared.messages.broker",
+        "api_service.background.broker",
+        "import_worker.consumer",
+    ),
+    "cryptography": ("shared.runtime.secret_box",),
     "environs": (
         "shared.settings",
         "shared.tracing.settings",
-        "api_service.config",
-        "api_service.oidc_settings",
-        "import_worker.config",
+        "api_service.settings",
+        "api_service.auth.oidc_settings",
+        "import_worker.settings",
     ),
     "opentelemetry": ("shared.tracing.otel",),
     "prometheus_client": ("api_service.metrics", "import_worker.metrics"),
-    "joserfc": ("api_service.issuer_keys", "api_service.jwt_verifier"),
-    "stamina": ("shared.registry",),
-    "webargs": ("api_service",),
+    "joserfc": ("api_service.auth.issuer_keys", "api_service.auth.jwt_verifier"),
+    "stamina": ("shared.http_client.retry",),
+    "webargs": ("api_service.web.request_body",),
     "uvloop": ("api_service.cli", "import_worker.cli"),
     "click": (
         "api_service.cli",
-        "api_service.command_database",
-        "api_service.command_errors",
-        "api_service.secret_commands",
-        "api_service.token_commands",
-        "client.cli",
-        "client.commands",
-        "client.terminal.output",
+        "api_service.commands.command_database",
+        "api_service.commands.command_errors",
+        "api_service.commands.secrets",
+        "api_service.commands.token",
+        "longshore_client.cli",
+        "longshore_client.commands",
+        "longshore_client.terminal.output",
         "import_worker.cli",
     ),
-    "rich": ("api_service.token_commands", "client.commands", "client.terminal"),
+    "rich": ("api_service.commands.token", "longshore_client.commands", "longshore_client.terminal"),
 }
 # The parts of the client that are the `longshore` command; the rest is for other people's programs, too.
-COMMAND_LINE = ("client.cli", "client.commands", "client.terminal")
+COMMAND_LINE = ("longshore_client.cli", "longshore_client.commands", "longshore_client.terminal")
 # Migrations are alembic's; running them is not part of serving.
 SERVICES = ("api_service.app", "import_worker.worker")
 
@@ -150,15 +151,15 @@ def test_copy_core_reaches_no_io_library(package: str) -> None:
 
 def test_the_python_client_needs_aiohttp_alone() -> None:
     """Who imports it for a program of their own does not get a command line with it."""
-    for module in modules_of("client"):
+    for module in modules_of("longshore_client"):
         if not any(within(module, part) for part in COMMAND_LINE):
             ours = {name for name in reached(module) if any(within(name, part) for part in COMMAND_LINE)}
             libraries = {name.partition(".")[0] for name in reached(module) - MODULES.keys()}
             assert not ours, f"{module} reaches {ours}"
             assert libraries - sys.stdlib_module_names <= {"aiohttp"}, module
-    assert [module for module in MODULES if "aiohttp" in direct_imports(module) and within(module, "client")] == [
-        "client.transport"
-    ]
+    assert [
+        module for module in MODULES if "aiohttp" in direct_imports(module) and within(module, "longshore_client")
+    ] == ["longshore_client.transport"]
 
 
 @pytest.mark.parametrize("library", HOMES)
@@ -178,4 +179,4 @@ def test_services_do_not_load_the_migration_tools(service: str) -> None:
 def test_the_reader_sees_transitive_imports() -> None:
     """The rule above is only as good as its reader: it follows our modules to the libraries behind them."""
     assert "asyncpg" in reached("import_worker.worker")
-    assert "shared.oci.digest" in reached("import_worker.copy_image")
+    assert "shared.oci.digest" in reached("import_worker.copying.image")

@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from aiohttp import web
 
-from api_service.static_page import StaticPage
+from api_service.web.static_page import StaticPage
 
 FOLDER = Path(str(resources.files("api_service") / "console" / "static"))
 _MEDIA_TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}

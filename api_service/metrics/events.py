@@ -8,10 +8,10 @@ from collections.abc import Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
 
-from api_service.attempt_end import AttemptEnd
-from shared.errors import ERROR_KINDS
-from shared.imports import FINAL_STATES, ImportState
-from shared.progress import Transfer
+from api_service.imports.attempt_end import AttemptEnd
+from shared.errors.codes import ERROR_KINDS
+from shared.model.progress import Transfer
+from shared.model.states import FINAL_STATES, ImportState
 
 # From an image that was there already to one of many gigabytes over a slow line. Seconds.
 IMPORT_BUCKETS = (1, 5, 15, 30, 60, 300, 900, 3_600, 14_400)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from prometheus_client import generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 
-from shared.db.standing import Standing
+from shared.db.queue_status import Standing
 
 
 def render(parts: Mapping[str, bool], standing: Standing | None) -> bytes:

@@ -8,9 +8,9 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from api_service.metrics.events import EVENTS
 from api_service.metrics.families import render
 from shared.db.database import Database
-from shared.db.standing import Standing, standing
-from shared.errors import LongshoreError
-from shared.readiness import Readiness
+from shared.db.queue_status import Standing, standing
+from shared.errors.error import LongshoreError
+from shared.runtime.readiness import Readiness
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 # However many scrape, the database is asked this often. Seconds; below the usual interval of 15.

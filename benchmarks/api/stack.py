@@ -10,17 +10,18 @@ from typing import TYPE_CHECKING
 
 from benchmarks.api.client import Endpoint
 from benchmarks.api.fill import Filled, fill
-from deploy.local.checkout import ROOT
-from deploy.local.server import LOOPBACK, Server, accepts
+from deploy.local.commands.checkout import ROOT
+from deploy.local.processes.server import LOOPBACK, Server, accepts
 from deploy.local.stack import Api, Scratch, Stack
 from shared.db.database import open_database
 from shared.db.migrate import migrate
-from shared.db.tokens import Role, create_token
+from shared.db.tokens import create_token
+from shared.model.roles import Role
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from deploy.local.scratch import Process
+    from deploy.local.processes.scratch import Process
 
 # Settings that allow the source to be called.
 CALLED = ("ALLOWED_PRIVATE", "PLAIN_HTTP_HOSTS")

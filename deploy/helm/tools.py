@@ -2,8 +2,8 @@
 
 import sys
 
-from deploy.local.go_module import GoModule
-from deploy.local.go_program import GoProgram
+from deploy.local.go.module import GoModule
+from deploy.local.go.program import GoProgram
 
 HELM = GoProgram(name="helm", package="helm.sh/helm/v3/cmd/helm", version="v3.22.0")
 # The oldest Kubernetes that Chart.yaml takes, and the newest one.

@@ -5,16 +5,16 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Self
 
-from deploy.local.harbor.server import Harbor
-from deploy.local.image import DOCKER, OCI, Image
-from deploy.local.postgres import Postgres
-from deploy.local.rabbitmq import RabbitMQ
-from deploy.local.registry import BasicAuth, Registry, Tls, TokenAuth
-from deploy.local.remote import Addressed, Remote
-from deploy.local.scratch import LocalStackError, Process, Scratch
-from deploy.local.server import Server, new_key
-from deploy.local.services import Api, Worker
-from deploy.local.synthetic import synthetic_image, synthetic_layer
+from deploy.local.images.image import DOCKER, OCI, Image
+from deploy.local.images.remote import Addressed, Remote
+from deploy.local.images.synthetic import synthetic_image, synthetic_layer
+from deploy.local.processes.scratch import LocalStackError, Process, Scratch
+from deploy.local.processes.server import Server, new_key
+from deploy.local.servers.harbor.server import Harbor
+from deploy.local.servers.longshore import Api, Worker
+from deploy.local.servers.postgres import Postgres
+from deploy.local.servers.rabbitmq import RabbitMQ
+from deploy.local.servers.registry import BasicAuth, Registry, Tls, TokenAuth
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

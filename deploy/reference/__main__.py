@@ -5,14 +5,14 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-import api_service.config
-import import_worker.config
+import api_service.settings
+import import_worker.settings
 from deploy.reference.errors import error_facts
 from deploy.reference.page import PageError, entries, filled
 from deploy.reference.settings import setting_facts
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
-SERVICES = {"API": api_service.config.settings_from, "worker": import_worker.config.settings_from}
+SERVICES = {"API": api_service.settings.settings_from, "worker": import_worker.settings.settings_from}
 
 PAGES: Mapping[str, Callable[[], Mapping[str, Sequence[str]]]] = {
     "configuration.md": lambda: setting_facts(SERVICES),

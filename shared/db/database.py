@@ -8,8 +8,9 @@ from typing import TypeAlias
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
-from shared.db.patience import Waiting
-from shared.errors import LongshoreError
+from shared.db.deadline import Waiting
+from shared.errors.codes import Code
+from shared.errors.error import LongshoreError
 
 # Nothing else bounds the wait for a free connection (neither command_timeout nor fetch(timeout=)). Seconds.
 ACQUIRE_TIMEOUT = 2.0
@@ -157,7 +158,7 @@ class _Loan:
 
 
 def _away() -> LongshoreError:
-    return LongshoreError("database_unavailable", "The database did not answer in time.", retry_after=RETRY_AFTER)
+    return LongshoreError(Code.DATABASE_UNAVAILABLE, "The database did not answer in time.", retry_after=RETRY_AFTER)
 
 
 @asynccontextmanager

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from shared.db.database import Connection
-from shared.imports import ImageStatus
+from shared.model.states import ImageStatus
 
 # The first half of the advisory locks' keys; the second is made of the repository's name.
 REPOSITORY_LOCK = 72_651

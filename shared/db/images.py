@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from shared.db.database import Connection
-from shared.imports import ImageStatus
+from shared.model.states import ImageStatus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

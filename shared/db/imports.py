@@ -9,7 +9,8 @@ from typing import Any
 
 from shared.db.database import Connection
 from shared.db.outbox import LEASE_LOST
-from shared.imports import ImportState
+from shared.errors.codes import Code
+from shared.model.states import ImportState
 
 # NOTIFY channel on which the imports' trigger tells an image's id.
 CHANNEL = "longshore_imports"
@@ -44,7 +45,7 @@ class Import:
     rate: float
     idle: float | None
     age: float
-    error_code: str | None
+    error_code: Code | None
     error_detail: str | None
     created_at: datetime
     started_at: datetime | None
@@ -352,4 +353,6 @@ def _import(row: Any) -> Import:
     values = dict(row)
     values["state"] = ImportState(values["state"])
     values["platforms"] = tuple(values["platforms"])
+    code = values["error_code"]
+    values["error_code"] = None if code is None else Code(code)
     return Import(**values)

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 
 from shared.db.database import Connection
-from shared.progress import LayerProgress, LayerStatus, Transfer
+from shared.model.progress import LayerProgress, LayerStatus, Transfer
 
 
 async def get_layers(connection: Connection, import_id: int) -> dict[str, LayerProgress]:

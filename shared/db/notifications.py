@@ -5,9 +5,9 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from shared.condition import Condition
 from shared.db.listener import listening
-from shared.errors import LongshoreError
+from shared.errors.error import LongshoreError
+from shared.runtime.condition import Condition
 
 # Between two tries to get a listening connection back; everybody polls meanwhile. Seconds.
 RECONNECT_DELAY = 2.0

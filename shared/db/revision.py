@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from shared.db.database import Connection, Database
-from shared.readiness import PartDownError
+from shared.runtime.readiness import PartDownError
 
 _VERSIONS = Path(__file__).parent / "migrations" / "versions"
 

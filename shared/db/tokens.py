@@ -8,27 +8,16 @@ import secrets
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
 from shared.db.database import Connection
+from shared.model.roles import Role
 
 # Marks our secrets for scanners that look for leaked ones.
 PREFIX = "lsh_"
 SECRET_BYTES = 32
 # How coarsely "last used" is kept, so that a request does not cost a write. Seconds.
 LAST_USED_STEP = 60.0
-
-
-class Role(StrEnum):
-    """What a token's holder may do."""
-
-    USER = "user"
-    """Import, see all images, change own ones."""
-    ADMIN = "admin"
-    """As a user, with everybody's images."""
-    WORKER = "worker"
-    """Report progress, and nothing else."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

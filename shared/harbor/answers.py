@@ -6,11 +6,12 @@ and src/lib/http/error.go.
 
 from http import HTTPStatus
 
-from shared.errors import LongshoreError
-from shared.registry.answers import retry_after
-from shared.registry.failures import Failure
-from shared.registry.request import Reply, Request
-from shared.registry.wording import Complaint, read_complaint
+from shared.errors.codes import Code
+from shared.errors.error import LongshoreError
+from shared.http_client.classify import retry_after
+from shared.http_client.error_body import Complaint, read_complaint
+from shared.http_client.failures import Failure
+from shared.http_client.request import Reply, Request
 
 NOT_FOUND = "NOT_FOUND"
 # src/controller/artifact/controller.go, deleteDeeply: 412 for a child of an index; the database's own constraint has
@@ -53,14 +54,14 @@ def refused(request: Request, reply: Reply, secrets: tuple[str, ...] = ()) -> Lo
     return request.error(_failure(reply.status, complaint), detail, retry_after=retry_after(reply.headers))
 
 
-def _named(status: int, complaint: Complaint) -> str | None:
+def _named(status: int, complaint: Complaint) -> Code | None:
     """Return the code for what only a target can answer."""
     words = complaint.words.lower()
     if status == HTTPStatus.PRECONDITION_FAILED:
         if REFERENCED in complaint.codes:
-            return "target_artifact_referenced"
-        return "target_immutable_tag" if IMMUTABLE in words else "target_delete_refused"
-    return "target_read_only" if status == HTTPStatus.FORBIDDEN and READ_ONLY in words else None
+            return Code.TARGET_ARTIFACT_REFERENCED
+        return Code.TARGET_IMMUTABLE_TAG if IMMUTABLE in words else Code.TARGET_DELETE_REFUSED
+    return Code.TARGET_READ_ONLY if status == HTTPStatus.FORBIDDEN and READ_ONLY in words else None
 
 
 def _failure(status: int, complaint: Complaint) -> Failure:

@@ -8,15 +8,16 @@ from urllib.parse import urlencode
 
 from yarl import URL
 
-from shared.errors import LongshoreError, Side
+from shared.errors.codes import Side
+from shared.errors.error import LongshoreError
 from shared.harbor.addresses import API
 from shared.harbor.answers import refused, said_by_harbor
-from shared.network.session import Outgoing
-from shared.registry.credential import Credential
-from shared.registry.failures import Failure
-from shared.registry.request import OK, Reply, Request, Subject
-from shared.registry.retry import retried
-from shared.registry.wire import Wire, read_complaint_reply, read_reply
+from shared.http_client.failures import Failure
+from shared.http_client.request import OK, Reply, Request, Subject
+from shared.http_client.retry import retried
+from shared.http_client.session import Outgoing
+from shared.http_client.wire import Wire, read_complaint_reply, read_reply
+from shared.model.credential import Credential
 
 # Bytes of one answer. A page of 100 artifacts with all that Harbor knows of them has a few hundred kilobytes.
 MAX_ANSWER_SIZE = 4 * 1024 * 1024

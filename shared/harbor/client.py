@@ -11,10 +11,10 @@ from shared.harbor.documents import read_one
 from shared.harbor.health import Health
 from shared.harbor.projects import Projects
 from shared.harbor.statistics import Statistics
+from shared.http_client.session import Outgoing, open_outgoing
+from shared.model.credential import Credential
 from shared.network.policy import NetworkPolicy
-from shared.network.session import Outgoing, open_outgoing
 from shared.oci.digest import Digest
-from shared.registry.credential import Credential
 
 __all__ = ["Harbor", "Removal", "open_harbor"]
 

@@ -10,11 +10,12 @@ with 412, and is kept. Longshore's own writers of a repository have to wait for 
 
 from enum import StrEnum
 
-from shared.errors import LongshoreError
+from shared.errors.codes import Code
+from shared.errors.error import LongshoreError
 from shared.harbor.artifacts import Artifacts
 from shared.oci.digest import Digest
 
-REFERENCED = "target_artifact_referenced"
+REFERENCED = Code.TARGET_ARTIFACT_REFERENCED
 
 
 class Removal(StrEnum):

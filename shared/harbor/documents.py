@@ -4,9 +4,9 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from shared.registry.failures import Failure
-from shared.registry.request import Reply, Request
-from shared.registry.wording import clean
+from shared.http_client.error_body import clean
+from shared.http_client.failures import Failure
+from shared.http_client.request import Reply, Request
 
 T = TypeVar("T")
 

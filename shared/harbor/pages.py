@@ -13,8 +13,8 @@ from multidict import CIMultiDictProxy
 
 from shared.harbor.api import HarborApi
 from shared.harbor.documents import Document, read_list
-from shared.registry.failures import Failure
-from shared.registry.request import Reply
+from shared.http_client.failures import Failure
+from shared.http_client.request import Reply
 
 T = TypeVar("T")
 

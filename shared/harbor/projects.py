@@ -3,7 +3,8 @@
 from collections.abc import AsyncIterator
 from http import HTTPStatus
 
-from shared.errors import LongshoreError
+from shared.errors.codes import Code
+from shared.errors.error import LongshoreError
 from shared.harbor.addresses import project_path
 from shared.harbor.api import BY_NAME, OK_OR_MISSING, HarborApi
 from shared.harbor.documents import read_one
@@ -11,8 +12,8 @@ from shared.harbor.pages import listed
 from shared.harbor.project import Project
 from shared.harbor.quota import Quota
 from shared.harbor.repository import Repository
-from shared.registry.failures import Failure
-from shared.registry.request import Reply, Request
+from shared.http_client.failures import Failure
+from shared.http_client.request import Reply, Request
 
 PROJECTS = "/projects"
 # Older versions say 403 for a project that does not exist, to every account: RequireProjectAccess in
@@ -77,7 +78,7 @@ class Projects:
 
     def _not_created(self, request: Request, reply: Reply, name: str, *, hidden: bool) -> LongshoreError:
         refusal = self._api.refused(request, reply)
-        if refusal.code != "target_denied":
+        if refusal.code != Code.TARGET_DENIED:
             return refusal
         if hidden:
             closed = f"Longshore's account may neither see project {name} of {request.host} nor create it."
@@ -86,4 +87,4 @@ class Projects:
 
 
 def _missing(request: Request, name: str, more: str = "") -> LongshoreError:
-    return LongshoreError("target_project_missing", f"{request.host} has no project {name}{more}.")
+    return LongshoreError(Code.TARGET_PROJECT_MISSING, f"{request.host} has no project {name}{more}.")

@@ -3,14 +3,15 @@
 import asyncio
 from collections.abc import Sequence
 
-from shared.concurrency import gather_all
-from shared.errors import LongshoreError
+from shared.errors.codes import Code
+from shared.errors.error import LongshoreError
 from shared.oci.digest import Digest
 from shared.oci.manifest import Manifest
 from shared.oci.referrer import subject_of
 from shared.planning.plan import ImportPlan
 from shared.planning.referrers import Attachment, Referrer, Referrers, ReferrersSource, may_be_left_out
 from shared.planning.walk import MANIFESTS_AT_ONCE, Walk
+from shared.runtime.concurrency import gather_all
 
 # Steps away from the image: its SBOM, that one's signature, and what attests to that. Longer chains have no known use.
 MAX_DEPTH = 3
@@ -104,7 +105,7 @@ class _Search:
         size = sum(manifest.size for manifest in referrer.manifests)
         if self._held + size > MAX_MANIFEST_BYTES:
             raise LongshoreError(
-                "manifest_unsupported", f"the manifests of all referrers have more than {MAX_MANIFEST_BYTES} bytes."
+                Code.MANIFEST_UNSUPPORTED, f"the manifests of all referrers have more than {MAX_MANIFEST_BYTES} bytes."
             )
         self._held += size
 
@@ -123,4 +124,4 @@ class _Search:
 def _check_subject(attachment: Attachment, manifest: Manifest) -> None:
     """A source's list of referrers is only believed where the listed manifest itself names the subject."""
     if attachment.tag is None and subject_of(manifest) != attachment.subject:
-        raise LongshoreError("manifest_unsupported", "the source lists it, but it names another subject.")
+        raise LongshoreError(Code.MANIFEST_UNSUPPORTED, "the source lists it, but it names another subject.")

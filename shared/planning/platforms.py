@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 
-from shared.errors import LongshoreError
+from shared.errors.codes import Code
+from shared.errors.error import LongshoreError
 from shared.oci import media_types
 from shared.oci.manifest import Manifest, missing_platforms, platforms_of
 from shared.oci.platform import Platform
@@ -29,7 +30,7 @@ def require_platforms(available: Sequence[Platform], wanted: Sequence[Platform])
     if missing:
         offered = _listed(available) or "no platform by name"
         raise LongshoreError(
-            "platform_not_available",
+            Code.PLATFORM_NOT_AVAILABLE,
             f"The image does not exist for {_listed(missing)}; it offers {offered}.",
             fields={"platforms": f"available: {offered}"},
         )

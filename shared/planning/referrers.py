@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from shared.errors import LongshoreError, Side
+from shared.errors.codes import Code, Side
+from shared.errors.error import LongshoreError
 from shared.oci.descriptor import Descriptor
 from shared.oci.digest import Digest
 from shared.oci.manifest import Manifest
@@ -12,7 +13,7 @@ from shared.planning.source import ReadableImage
 
 # What a target says of one manifest that it does not take: an unknown type, an immutable tag, an odd answer. What it
 # says of itself (the account, the quota) ends the import as it would without referrers.
-_TURNED_DOWN = frozenset({"target_refused", "target_immutable_tag", "target_protocol_error"})
+_TURNED_DOWN = frozenset({Code.TARGET_REFUSED, Code.TARGET_IMMUTABLE_TAG, Code.TARGET_PROTOCOL_ERROR})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,11 +3,12 @@
 import asyncio
 from collections.abc import Sequence
 
-from shared.concurrency import gather_all
-from shared.errors import LongshoreError
+from shared.errors.codes import Code
+from shared.errors.error import LongshoreError
 from shared.oci.digest import Digest
 from shared.oci.manifest import MAX_CHILDREN, Manifest
 from shared.planning.source import ReadableImage
+from shared.runtime.concurrency import gather_all
 
 # An index within an index within an index: deeper nesting has no known use.
 MAX_DEPTH = 3
@@ -26,11 +27,11 @@ class Walk:
     async def collect(self, manifest: Manifest, depth: int = 1) -> tuple[Manifest, ...]:
         """Return what is below the manifest, and the manifest itself; raises `manifest_unsupported` at the limits."""
         if depth > MAX_DEPTH:
-            raise LongshoreError("manifest_unsupported", f"The index is nested more than {MAX_DEPTH} levels deep.")
+            raise LongshoreError(Code.MANIFEST_UNSUPPORTED, f"The index is nested more than {MAX_DEPTH} levels deep.")
         fresh = {child.digest: child for child in manifest.manifests if child.digest not in self._seen}
         self._seen.update(fresh)
         if len(self._seen) > MAX_CHILDREN:
-            raise LongshoreError("manifest_unsupported", f"The image has more than {MAX_CHILDREN} manifests.")
+            raise LongshoreError(Code.MANIFEST_UNSUPPORTED, f"The image has more than {MAX_CHILDREN} manifests.")
         below: list[Manifest] = []
         for child in await self._fetch_all(tuple(fresh)):
             below += await self.collect(child, depth + 1) if child.is_index else (child,)

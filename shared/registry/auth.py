@@ -7,13 +7,13 @@ from urllib.parse import urlencode
 
 from yarl import URL
 
-from shared.errors import Side
+from shared.errors.codes import Side
+from shared.http_client.failures import Failure
+from shared.http_client.request import Reply, Request, Subject, authority
+from shared.model.credential import Credential
 from shared.network.policy import NetworkPolicy
 from shared.registry.challenge import Challenge, parse_challenges
-from shared.registry.credential import Credential
-from shared.registry.failures import Failure
 from shared.registry.realms import read_realm
-from shared.registry.request import Reply, Request, Subject, authority
 from shared.registry.scopes import Scopes
 from shared.registry.tokens import Token, TokenCache, TokenKey
 

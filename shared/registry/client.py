@@ -6,15 +6,15 @@ from contextlib import asynccontextmanager
 
 from yarl import URL
 
-from shared.errors import Side
+from shared.errors.codes import Side
+from shared.http_client.session import Outgoing, open_outgoing
+from shared.model.credential import Credential
 from shared.network.policy import NetworkPolicy
-from shared.network.session import Outgoing, open_outgoing
 from shared.oci.reference import DOCKER_HUB
+from shared.rate_limits.account import AccountLimits
+from shared.rate_limits.limit import Scope
+from shared.rate_limits.limits import Limits
 from shared.registry.auth import Account
-from shared.registry.credential import Credential
-from shared.registry.limits.account import AccountLimits
-from shared.registry.limits.limit import Scope
-from shared.registry.limits.limits import Limits
 from shared.registry.repository import Repository
 from shared.registry.tokens import TokenCache
 from shared.registry.transport import Transport

@@ -3,12 +3,12 @@
 from collections.abc import AsyncGenerator
 from http import HTTPStatus
 
-from shared.network.bulk.exchange import BulkResponse
+from shared.http_client.bulk.exchange import BulkResponse
+from shared.http_client.failures import Failure
+from shared.http_client.network_errors import CAUGHT, translated
+from shared.http_client.request import Request, authority
+from shared.http_client.wire import Response
 from shared.oci.descriptor import Descriptor
-from shared.registry.failures import Failure
-from shared.registry.network_errors import CAUGHT, translated
-from shared.registry.request import Request, authority
-from shared.registry.wire import Response
 
 
 def range_header(blob: Descriptor, offset: int) -> dict[str, str]:

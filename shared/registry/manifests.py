@@ -2,14 +2,14 @@
 
 from multidict import CIMultiDictProxy
 
+from shared.http_client.error_body import clean
+from shared.http_client.failures import Failure
+from shared.http_client.request import Reply, Request
 from shared.oci import media_types
 from shared.oci.descriptor import Descriptor
 from shared.oci.digest import Digest
 from shared.oci.manifest import MAX_MANIFEST_SIZE, Manifest
 from shared.oci.reference import check_tag
-from shared.registry.failures import Failure
-from shared.registry.request import Reply, Request
-from shared.registry.wording import clean
 
 DIGEST_HEADER = "Docker-Content-Digest"
 

@@ -8,20 +8,20 @@ from typing import cast
 
 from yarl import URL
 
-from shared.errors import LongshoreError
-from shared.network.bulk.exchange import BulkBody, BulkResponse
+from shared.errors.error import LongshoreError
+from shared.http_client.bulk.exchange import BulkBody, BulkResponse
+from shared.http_client.failures import Failure
+from shared.http_client.locations import upload_location
+from shared.http_client.request import OK, Before, Reply, Request
+from shared.http_client.streamed_body import StreamedBody
 from shared.oci.descriptor import Descriptor
 from shared.oci.digest import Digest
 from shared.oci.manifest import Manifest
 from shared.oci.reference import check_tag
 from shared.registry.download import BlobDownload, bytes_to_skip, read_blob
-from shared.registry.failures import Failure
-from shared.registry.locations import upload_location
 from shared.registry.manifests import check_pushed, check_reference, read_descriptor, read_manifest
-from shared.registry.referrer_list import MAX_LISTED, MAX_REFERRER_PAGES, read_referrers
-from shared.registry.request import OK, Before, Reply, Request
-from shared.registry.steps import OK_OR_MISSING, Steps, check_name
-from shared.registry.streamed_body import StreamedBody
+from shared.registry.referrers.referrer_list import MAX_LISTED, MAX_REFERRER_PAGES, read_referrers
+from shared.registry.requests import OK_OR_MISSING, Steps, check_name
 from shared.registry.tag_list import MAX_PAGES, next_page, read_tags
 from shared.registry.transport import Transport
 from shared.registry.uploads import UploadSession, bytes_taken

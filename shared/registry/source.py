@@ -3,15 +3,15 @@
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
 
+from shared.model.credential import Credential
 from shared.oci.descriptor import Descriptor
 from shared.oci.digest import Digest
 from shared.oci.manifest import Manifest
 from shared.oci.reference import Reference
 from shared.planning.referrers import Attachment
 from shared.registry.client import Registries
-from shared.registry.credential import Credential
 from shared.registry.download import BlobDownload
-from shared.registry.referrers import ReferrerFinder
+from shared.registry.referrers.source_referrers import ReferrerFinder
 from shared.registry.repository import Repository
 
 

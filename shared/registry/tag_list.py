@@ -6,11 +6,11 @@ from http import HTTPStatus
 
 from yarl import URL
 
+from shared.http_client.error_body import clean
+from shared.http_client.failures import Failure
+from shared.http_client.locations import origin
+from shared.http_client.request import Reply, Request
 from shared.oci.reference import check_tag
-from shared.registry.failures import Failure
-from shared.registry.locations import origin
-from shared.registry.request import Reply, Request
-from shared.registry.wording import clean
 
 # Tags of one page. Registries may send fewer, and distribution 2.8 sends all that there are.
 PAGE_SIZE = 1000

@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from shared.registry.credential import Credential
+from shared.model.credential import Credential
 from shared.registry.scopes import Scopes
 
 # Seconds that a token is good for where the service does not say (distribution's token specification).

@@ -4,19 +4,19 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from http import HTTPStatus
 
-from shared.errors import LongshoreError
-from shared.network.session import Outgoing
-from shared.registry.answers import refused
+from shared.errors.error import LongshoreError
+from shared.http_client.classify import refused
+from shared.http_client.failures import Failure
+from shared.http_client.locations import origin
+from shared.http_client.request import Reply, Request, Subject, authority
+from shared.http_client.retry import retried
+from shared.http_client.session import Outgoing
+from shared.http_client.wire import Response, Wire, read_complaint_reply, read_reply
+from shared.rate_limits.account import AccountLimits
+from shared.rate_limits.limit import Scope
 from shared.registry.auth import Account, Authenticator
-from shared.registry.failures import Failure
-from shared.registry.limits.account import AccountLimits
-from shared.registry.limits.limit import Scope
-from shared.registry.locations import origin
-from shared.registry.request import Reply, Request, Subject, authority
-from shared.registry.retry import retried
 from shared.registry.scopes import Scopes
 from shared.registry.tokens import TokenCache
-from shared.registry.wire import Response, Wire, read_complaint_reply, read_reply
 
 
 class Transport:

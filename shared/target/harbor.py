@@ -2,16 +2,17 @@
 
 from collections.abc import Sequence
 
-from shared.concurrency import gather_all
-from shared.errors import LongshoreError
+from shared.errors.codes import Code
+from shared.errors.error import LongshoreError
 from shared.harbor import client
 from shared.harbor.addresses import split_repository
 from shared.harbor.client import Harbor
 from shared.oci.digest import Digest
 from shared.registry.client import Registry
+from shared.runtime.concurrency import gather_all
 from shared.target.kind import TargetKind
+from shared.target.project_quota import Room
 from shared.target.removal import Removal
-from shared.target.room import Room
 from shared.target.statistics import TargetStatistics
 
 _REMOVALS = {
@@ -22,7 +23,7 @@ _REMOVALS = {
 # Without these, nothing can be pushed or deleted; its portal, scanner and jobs may be away.
 NEEDED_PARTS = frozenset({"core", "database", "redis", "registry"})
 # An account that may push need not be one that may look at the project. The push then finds out.
-_NOT_TOLD = frozenset({"target_project_missing", "target_denied"})
+_NOT_TOLD = frozenset({Code.TARGET_PROJECT_MISSING, Code.TARGET_DENIED})
 
 
 class HarborTarget:
@@ -49,7 +50,7 @@ class HarborTarget:
         try:
             await self._harbor.ensure_project(_project(repository))
         except LongshoreError as error:
-            if error.code != "target_denied":
+            if error.code != Code.TARGET_DENIED:
                 raise
 
     async def room(self, repository: str) -> Room | None:
@@ -88,7 +89,9 @@ class HarborTarget:
             return
         ailing = sorted(NEEDED_PARTS.intersection(health.ailing))
         if ailing:
-            raise LongshoreError("target_unavailable", f"Harbor says of its own parts that {_are(ailing)} not healthy.")
+            raise LongshoreError(
+                Code.TARGET_UNAVAILABLE, f"Harbor says of its own parts that {_are(ailing)} not healthy."
+            )
 
 
 def _project(repository: str) -> str:
@@ -99,7 +102,7 @@ def _split(repository: str) -> tuple[str, str]:
     try:
         return split_repository(repository)
     except ValueError as error:
-        raise LongshoreError("target_project_missing", f"In Harbor, {error}.") from None
+        raise LongshoreError(Code.TARGET_PROJECT_MISSING, f"In Harbor, {error}.") from None
 
 
 def _are(names: Sequence[str]) -> str:

@@ -7,8 +7,8 @@ from typing import Protocol
 
 from shared.oci.digest import Digest
 from shared.target.kind import TargetKind
+from shared.target.project_quota import Room
 from shared.target.removal import Removal
-from shared.target.room import Room
 from shared.target.statistics import TargetStatistics
 
 

@@ -3,12 +3,13 @@
 import asyncio
 from collections.abc import Sequence
 
-from shared.concurrency import gather_all
-from shared.errors import LongshoreError
+from shared.errors.codes import Code
+from shared.errors.error import LongshoreError
 from shared.oci import media_types
 from shared.oci.descriptor import Descriptor
 from shared.oci.digest import Digest
 from shared.registry.repository import Repository
+from shared.runtime.concurrency import gather_all
 
 # Tags that are looked at for one deletion: a few seconds' worth of small requests. Where there are more, the manifest
 # counts as needed, which costs its storage and nothing else.
@@ -18,7 +19,7 @@ REQUESTS_AT_ONCE = 8
 # As deep as an import follows indexes.
 MAX_DEPTH = 3
 # What a manifest that cannot be read is answered with; what it needs is not known.
-UNREADABLE = "target_protocol_error"
+UNREADABLE = Code.TARGET_PROTOCOL_ERROR
 
 
 async def is_needed(repository: Repository, digest: Digest, *, other_than: str) -> bool:
@@ -66,6 +67,6 @@ class _Search:
             async with self._slots:
                 return (await self._repository.get_manifest(str(digest))).manifests
         except LongshoreError as error:
-            if error.code == "target_not_found":
+            if error.code == Code.TARGET_NOT_FOUND:
                 return ()
             raise

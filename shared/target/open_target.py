@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
-from shared.errors import Side
+from shared.errors.codes import Side
 from shared.harbor.client import open_harbor
 from shared.registry.client import open_registries
 from shared.settings import SharedSettings

@@ -3,14 +3,15 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from shared.errors import LongshoreError
+from shared.errors.codes import Code
+from shared.errors.error import LongshoreError
 from shared.oci.digest import Digest
 from shared.registry.client import Registry
 from shared.registry.repository import Repository
 from shared.target.kind import TargetKind
 from shared.target.needed import is_needed
+from shared.target.project_quota import Room
 from shared.target.removal import Removal
-from shared.target.room import Room
 from shared.target.statistics import TargetStatistics
 from shared.target.untag_marker import untag_marker
 
@@ -81,6 +82,6 @@ def _explained() -> Iterator[None]:
     try:
         yield
     except LongshoreError as error:
-        if error.code != "target_refused":
+        if error.code != Code.TARGET_REFUSED:
             raise
-        raise LongshoreError("target_delete_refused", error.detail) from error
+        raise LongshoreError(Code.TARGET_DELETE_REFUSED, error.detail) from error

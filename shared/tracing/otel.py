@@ -15,8 +15,8 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import SpanKind, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from shared.errors import LongshoreError
-from shared.network.session import product_version
+from shared.errors.error import LongshoreError
+from shared.model.version import product_version
 from shared.tracing.spans import TRACEPARENT, UNTOLD, Kind, Span, Values, record_with
 
 # What a stopping process waits for its last spans to be sent. Seconds; the library itself would wait for thirty.

@@ -10,7 +10,7 @@ import jsonschema
 import yaml
 
 from deploy.helm.tools import KEDA, PROMETHEUS_OPERATOR
-from deploy.local.go_module import GoModule
+from deploy.local.go.module import GoModule
 
 # Fields that the descriptions call strings, and that take numbers as well.
 NUMBERS_TOO = ("io.k8s.apimachinery.pkg.util.intstr.IntOrString", "io.k8s.apimachinery.pkg.api.resource.Quantity")

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 import yaml
 
-import api_service.config
-import import_worker.config
-from api_service.config import DEFAULT_DRAIN
-from api_service.serve import SHUTDOWN_TIMEOUT
+import api_service.settings
+import import_worker.settings
+from api_service.settings import DEFAULT_DRAIN
+from api_service.web.serve import SHUTDOWN_TIMEOUT
 from deploy import make_secrets
 from deploy.reference.settings import setting_facts
-from shared.secret_box import SecretBox
+from shared.runtime.secret_box import SecretBox
 
 DEPLOY = Path(__file__).parent.parent.parent / "deploy"
 COMPOSE = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
@@ -24,7 +24,7 @@ OURS = {name: service for name, service in SERVICES.items() if "build" in servic
 EXAMPLE = (DEPLOY / ".env.example").read_text()
 DEFINITIONS = json.loads((DEPLOY / "rabbitmq" / "definitions.json").read_text())
 
-SETTINGS = setting_facts({"API": api_service.config.settings_from, "worker": import_worker.config.settings_from})
+SETTINGS = setting_facts({"API": api_service.settings.settings_from, "worker": import_worker.settings.settings_from})
 # What others than the services read: the command line in the API's container, and compose itself.
 COMMAND_LINE = {"LONGSHORE_URL"}
 COMPOSES_OWN = {"COMPOSE_PROFILES"}
@@ -77,7 +77,7 @@ def test_the_example_explains_settings_that_exist() -> None:
 def test_the_api_starts_with_what_it_is_given(secrets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The copied example and the made secrets are enough, and say what they are meant to."""
     started_with("api", secrets, monkeypatch)
-    settings = api_service.config.read_settings()
+    settings = api_service.settings.read_settings()
     assert settings.shared.target.host == "registry:5000"
     assert settings.target_name == "localhost:5000"
     assert settings.metrics_port == 9090
@@ -87,7 +87,7 @@ def test_the_api_starts_with_what_it_is_given(secrets: Path, monkeypatch: pytest
 
 def test_the_worker_starts_with_what_it_is_given(secrets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     started_with("worker", secrets, monkeypatch)
-    settings = import_worker.config.read_settings()
+    settings = import_worker.settings.read_settings()
     assert (settings.api_url, settings.api_token) == ("http://api:8080", "lsh_made_by_the_job")
     assert re.fullmatch(r"amqp://longshore:[0-9a-f]{64}@rabbitmq:5672/", settings.shared.amqp_url)
     assert settings.stop_grace < seconds(SERVICES["worker"]["stop_grace_period"])

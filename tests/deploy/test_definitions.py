@@ -11,7 +11,7 @@ from aio_pika.exceptions import ChannelClosed
 
 from deploy import make_secrets
 from deploy.local.stack import RabbitMQ
-from shared.topology import declare
+from shared.messages.topology import declare
 from tests.conftest import manage
 
 DEFINITIONS = Path(__file__).parent.parent.parent / "deploy" / "rabbitmq" / "definitions.json"

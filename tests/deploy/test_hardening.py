@@ -8,7 +8,7 @@ import pytest
 
 from deploy import make_secrets
 from deploy.local.compose.hardening import check_containers, read_secrets, restrictions
-from deploy.local.scratch import LocalStackError
+from deploy.local.processes.scratch import LocalStackError
 from tests.deploy.test_compose import DEFINITIONS
 
 

@@ -10,9 +10,9 @@ import promql_parser
 import pytest
 import yaml
 
-import api_service.config
-import import_worker.config
-from api_service.serve import SHUTDOWN_TIMEOUT
+import api_service.settings
+import import_worker.settings
+from api_service.web.serve import SHUTDOWN_TIMEOUT
 from deploy.helm.tools import KUBERNETES, missing
 from deploy.local.stack import Postgres
 from import_worker.run_import import HAND_BACK_TIMEOUT
@@ -152,7 +152,7 @@ def test_secrets_are_files_from_secrets(objects: list[Object]) -> None:
 
 @pytest.mark.parametrize(
     ("component", "read"),
-    [("api", api_service.config.read_settings), ("worker", import_worker.config.read_settings)],
+    [("api", api_service.settings.read_settings), ("worker", import_worker.settings.read_settings)],
 )
 def test_the_services_take_the_settings(
     component: str, read: Callable[[], Any], objects: list[Object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -10,8 +10,8 @@ import jsonschema
 import pytest
 import yaml
 
-import api_service.config
-import import_worker.config
+import api_service.settings
+import import_worker.settings
 from deploy.helm.values_table import documented, table
 from deploy.reference.settings import setting_facts
 from tests.deploy.chart import CHART, ROOT, VALUES, values_file
@@ -73,7 +73,7 @@ def test_the_schema_is_closed_and_explains_every_value() -> None:
 
 
 @pytest.mark.parametrize(
-    ("service", "read"), [("api", api_service.config.settings_from), ("worker", import_worker.config.settings_from)]
+    ("service", "read"), [("api", api_service.settings.settings_from), ("worker", import_worker.settings.settings_from)]
 )
 def test_the_chart_offers_the_settings_that_a_service_reads(service: str, read: Any) -> None:
     """No more, since they would do nothing, and no less: each can be set, by value, by reference or by the chart."""
@@ -85,7 +85,7 @@ def test_the_chart_offers_the_settings_that_a_service_reads(service: str, read: 
 
 def test_secrets_are_given_by_reference_alone() -> None:
     """No setting that holds a secret has a value in the chart; a reference names a Secret and a key."""
-    read = {"api": api_service.config.settings_from, "worker": import_worker.config.settings_from}
+    read = {"api": api_service.settings.settings_from, "worker": import_worker.settings.settings_from}
     assert offered("secrets") == set(filter(SECRET.search, setting_facts(read)))
     for name in offered("secrets"):
         reference = SCHEMA["properties"]["secrets"]["properties"][name]

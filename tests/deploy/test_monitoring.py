@@ -15,9 +15,9 @@ from api_service.metrics import families
 from api_service.metrics.events import EVENTS
 from import_worker import metrics as worker
 from import_worker.slots import Slots
-from shared.db.standing import HeldRegistry, Standing
-from shared.errors import ERROR_KINDS
-from shared.imports import OPEN_STATES
+from shared.db.queue_status import HeldRegistry, Standing
+from shared.errors.codes import ERROR_KINDS
+from shared.model.states import OPEN_STATES
 
 ROOT = Path(__file__).parent.parent.parent
 DASHBOARD = json.loads((ROOT / "deploy" / "grafana" / "longshore.json").read_text())

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local import checkout, seed
-from deploy.local.keeper import environment
+from deploy.local.commands import checkout
+from deploy.local.commands.keeper import environment
+from deploy.local.images import seed
 from deploy.local.stack import Remote, Scratch, Stack
 from tests.docs.commands import ROOT, Command, Outcome, check, commands, run
 

@@ -6,7 +6,7 @@ import json
 import time
 from urllib.parse import quote
 
-from shared.topology import EXCHANGE, IMPORTS_QUEUE
+from shared.messages.topology import EXCHANGE, IMPORTS_QUEUE
 from tests.conftest import manage
 from tests.faults.bench.ground import Ground
 

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from unittest.mock import patch
 
 from deploy.local.stack import synthetic_layer
-from import_worker.copy_blob import Began, copy_blob
-from import_worker.flow import MIN_BYTES_PER_WINDOW, Advance
-from import_worker.target import RegistryTarget
-from shared.errors import LongshoreError, Side
+from import_worker.adapters.registry_target import RegistryTarget
+from import_worker.copying.blob import Began, copy_blob
+from import_worker.copying.stall import MIN_BYTES_PER_WINDOW, Advance
+from shared.errors.codes import Side
+from shared.errors.error import LongshoreError
 from shared.network.policy import NetworkPolicy
 from shared.oci.descriptor import Descriptor
 from shared.oci.digest import Digest
@@ -51,7 +52,7 @@ def stalls(after: int) -> Mapping[str, tuple[Side, Fault]]:
 @contextmanager
 def impatient(seconds: float) -> Iterator[None]:
     """Shorten the limit, and try once, so that the first stall comes out."""
-    with patch("import_worker.flow.STALL_SECONDS", seconds), patch("import_worker.copy_blob.BLOB_TRIES", 1):
+    with patch("import_worker.copying.stall.STALL_SECONDS", seconds), patch("import_worker.copying.blob.BLOB_TRIES", 1):
         yield
 
 

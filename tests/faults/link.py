@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from deploy.local.checkout import ROOT
-from deploy.local.scratch import Process, Scratch
-from deploy.local.server import LOOPBACK, PROBE_SECONDS, Server, accepts
+from deploy.local.commands.checkout import ROOT
+from deploy.local.processes.scratch import Process, Scratch
+from deploy.local.processes.server import LOOPBACK, PROBE_SECONDS, Server, accepts
 from tests.faults.counts import Counts
 from tests.faults.fault import Fault
 

@@ -12,7 +12,7 @@ import sys
 from dataclasses import asdict
 from typing import Any
 
-from shared.concurrency import cancel_all
+from shared.runtime.concurrency import cancel_all
 from tests.faults.armed import Arms
 from tests.faults.connection import Connection, close
 from tests.faults.counts import Counts

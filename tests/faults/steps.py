@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
-from deploy.local.image import Image
+from deploy.local.images.image import Image
 from deploy.local.stack import Remote, Worker, synthetic_image
 from tests.faults.bench.ground import Ground
 from tests.faults.bench.wanted import Accepted, Wanted
@@ -16,7 +16,7 @@ from tests.faults.serving import serving
 from tests.faults.tags import digest_of_tag, is_whole
 
 MIB = 1024 * 1024
-# One layer is read as a whole and put, the other one is streamed (import_worker/copy_blob.py, WHOLE_SIZE). Bytes.
+# One layer is read as a whole and put, the other one is streamed (import_worker/copying/blob.py, WHOLE_SIZE). Bytes.
 SMALL, LARGE = 20_000, 2 * MIB
 TAG = "latest"
 _MANIFEST, _BLOB, _UPLOAD = r"/v2/.*/manifests/sha256:.*", r"/v2/.*/blobs/sha256:.*", r"/v2/.*/blobs/uploads/[^/]+"

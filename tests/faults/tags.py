@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from deploy.local.images.verify import Place, verify
 from deploy.local.stack import LocalStackError, Remote
-from deploy.local.verify import Place, verify
-from shared.imports import ImportState
+from shared.model.states import ImportState
 from tests.faults.bench.wanted import Outcome
 
 

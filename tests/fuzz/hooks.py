@@ -10,7 +10,7 @@ from typing import Any
 
 import schemathesis
 
-from api_service.openapi.words import WORDS
+from api_service.web.openapi.words import WORDS
 
 SOURCE = os.environ["FUZZ_SOURCE"]
 STORED = os.environ["FUZZ_STORED"]

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from deploy.local.server import KEY_MARK, PASSWORD_MARK
+from deploy.local.processes.server import KEY_MARK, PASSWORD_MARK
 
 # In base64 a text looks in one of three ways, by how many bytes stand before it; its ends depend on its neighbours.
 ALIGNMENTS = 3

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.guardian import KEEP_LOGS
-from deploy.local.scratch import base_folder
+from deploy.local.processes.guardian import KEEP_LOGS
+from deploy.local.processes.scratch import base_folder
 from tests.logs.leaks import Leak, leaks
 
 _PREFIX = "logs-of-"

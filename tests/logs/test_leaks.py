@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.server import new_key, new_password
+from deploy.local.processes.server import new_key, new_password
 from tests.logs.leaks import leaks
 
 ROOT = Path(__file__).parent.parent.parent

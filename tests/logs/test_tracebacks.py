@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from deploy.local.server import new_password
+from deploy.local.processes.server import new_password
 
 SECONDS = 60
 SCRIPT = """

@@ -8,14 +8,14 @@ from datetime import timedelta
 import aiohttp
 import pytest
 
-from tests.registry.certificates import Authority
-from tests.registry.content import noise
 from tests.scripted.answer import Answer
 from tests.scripted.connection import Ending
 from tests.scripted.contents import digest_of
 from tests.scripted.registry import ScriptedRegistry
 from tests.scripted.rule import Rule
 from tests.scripted.tokens import TokenService
+from tests.shared.registry.certificates import Authority
+from tests.shared.registry.content import noise
 
 CONTENT = noise(500_000, 5)
 DIGEST = digest_of(CONTENT)

@@ -1,6 +1,6 @@
 """The few images that all sequences are about: some share a platform, one is a platform of another."""
 
-from deploy.local.image import Image, Manifest
+from deploy.local.images.image import Image, Manifest
 from deploy.local.stack import synthetic_image
 
 _BOTH = synthetic_image("stateful", [300, 200], platforms=("linux/amd64", "linux/arm64"), shared=1)

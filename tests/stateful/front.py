@@ -8,11 +8,11 @@ from enum import StrEnum
 
 from aiohttp import web
 
-from deploy.local.harbor.app import create_app
-from deploy.local.harbor.proxy import Proxy
-from deploy.local.harbor.settings import Settings, User
+from deploy.local.servers.harbor.app import create_app
+from deploy.local.servers.harbor.proxy import Proxy
+from deploy.local.servers.harbor.settings import Settings, User
 from shared.target.kind import TargetKind
-from tests.harbor.conftest import ADMIN, LOOPBACK
+from tests.shared.harbor.conftest import ADMIN, LOOPBACK
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

@@ -4,9 +4,10 @@ import asyncio
 from collections.abc import Callable
 from enum import StrEnum
 
-from import_worker.api_client import ApiClient
-from shared.errors import LongshoreError
-from shared.messages import ProgressReport, ReportedState
+from import_worker.adapters.api_client import ApiClient
+from shared.errors.codes import Code
+from shared.errors.error import LongshoreError
+from shared.messages.progress_report import ProgressReport, ReportedState
 
 
 class Point(StrEnum):
@@ -85,7 +86,7 @@ class Gate(ApiClient):
         if report.state is ReportedState.READY:
             await self._pass(name, Point.WRITTEN)
         if (name, report.attempt) in self._silent:
-            raise LongshoreError("api_unavailable", "This worker is dead.")
+            raise LongshoreError(Code.API_UNAVAILABLE, "This worker is dead.")
         try:
             await super().put_progress(name, report)
         except LongshoreError:

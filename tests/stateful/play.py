@@ -6,12 +6,12 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from api_service.finish_deletions import finish_deletions
-from api_service.keys import DELETION, PRESENCE
-from api_service.patrol import patrol
-from api_service.reaper import reap
+from api_service.background.reaper import reap
+from api_service.images.deletion.resume import finish_deletions
+from api_service.images.patrol import patrol
+from api_service.web.keys import DELETION, PRESENCE
 from shared.db.database import Connection
-from tests.api.api import Answer
+from tests.api_service.api import Answer
 from tests.stateful.contents import CHILDREN, CONTENTS
 from tests.stateful.gate import Point
 from tests.stateful.world import ORIGINS, PATIENCE, RETRIES, World

@@ -5,14 +5,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
-from api_service.identity import Identity
-from api_service.keys import DELETION
-from api_service.reaper import reap
+from api_service.auth.identity import Identity
+from api_service.background.reaper import reap
+from api_service.web.keys import DELETION
 from deploy.local.stack import LocalStackError
-from shared.errors import LongshoreError
+from shared.errors.error import LongshoreError
 from shared.oci.digest import Digest
 from shared.target.kind import TargetKind
-from tests.api.api import Answer
+from tests.api_service.api import Answer
 from tests.stateful.contents import CONTENTS
 from tests.stateful.front import Fault, Trouble
 from tests.stateful.gate import Point

@@ -12,27 +12,28 @@ import aiohttp
 import stamina
 from aiohttp import web
 
-from api_service import begin_deletion
 from api_service.app import create_app, relay_part
-from api_service.config import Settings
-from api_service.retry_policy import RetryPolicy
-from deploy.local.server import new_key
+from api_service.images.deletion import begin as begin_deletion
+from api_service.imports.retry_policy import RetryPolicy
+from api_service.settings import Settings
+from deploy.local.processes.server import new_key
 from deploy.local.stack import Registry, Remote
 from import_worker import reporter, run_import
-from import_worker.config import WorkerSettings
+from import_worker.settings import WorkerSettings
 from import_worker.worker import Worker, open_worker
-from shared.concurrency import cancel_all
 from shared.db.database import Database, open_database
-from shared.db.tokens import Role, create_token
+from shared.db.tokens import create_token
+from shared.http_client.retry import ATTEMPTS
+from shared.model.roles import Role
 from shared.network.policy import NetworkPolicy
 from shared.oci.digest import Digest
-from shared.registry.retry import ATTEMPTS
-from shared.secret_box import SecretBox
+from shared.runtime.concurrency import cancel_all
+from shared.runtime.secret_box import SecretBox
 from shared.settings import SharedSettings, Target
 from shared.target.kind import TargetKind
-from tests.api.api import Answer
-from tests.api.conftest import REQUESTS_ONLY
-from tests.harbor.conftest import ADMIN, LOOPBACK
+from tests.api_service.api import Answer
+from tests.api_service.conftest import REQUESTS_ONLY
+from tests.shared.harbor.conftest import ADMIN, LOOPBACK
 from tests.stateful.contents import CONTENTS
 from tests.stateful.front import Front, open_front, serving
 from tests.stateful.gate import Gate

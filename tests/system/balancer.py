@@ -9,7 +9,7 @@ from http import HTTPStatus
 
 import aiohttp
 
-from deploy.local.server import LOOPBACK
+from deploy.local.processes.server import LOOPBACK
 
 # How often each instance is asked whether it is ready, and how long it has to say so. Seconds.
 PROBE_INTERVAL = 0.2

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from deploy.local.image import Image
-from deploy.local.registry import DISTRIBUTION_3
+from deploy.local.images.image import Image
+from deploy.local.images.verify import Place, Verified, verify
+from deploy.local.servers.registry import DISTRIBUTION_3
 from deploy.local.stack import Registry, Remote, Scratch, Stack, Worker, merged
-from deploy.local.verify import Place, Verified, verify
 from tests.faults.link import Link
 
 # Short, so that a killed worker's import is taken over while a test waits.

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.postgres import DATABASE, binaries
+from deploy.local.servers.postgres import DATABASE, binaries
 from deploy.local.stack import Scratch, Stack, synthetic_image
 from tests.conftest import manage
 from tests.system.conftest import Product

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from deploy.local.stack import synthetic_image
-from tests.client.pty_terminal import in_terminal
+from tests.longshore_client.pty_terminal import in_terminal
 from tests.system.conftest import Product
 
 pytestmark = pytest.mark.xdist_group("system")
 
 ROOT = Path(__file__).parents[2]
-COMMAND = (sys.executable, "-m", "client.cli")
+COMMAND = (sys.executable, "-m", "longshore_client.cli")
 KIB = 1024
 MIB = 1024 * KIB
 

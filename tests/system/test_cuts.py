@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.go_program import BUILD_SECONDS
-from deploy.local.image import Image
+from deploy.local.go.program import BUILD_SECONDS
+from deploy.local.images.image import Image
 from deploy.local.stack import Registry, synthetic_image
 from tests.faults.fault import Cut, Fault, Pace, Truncate, Way
 from tests.faults.link import Link
@@ -25,7 +25,7 @@ LAYER = int(os.environ.get("CUT_LAYER_MIB", "256")) * MIB
 LOST_BY_RESETS = 1024 * MIB // 100
 LOST_OTHERWISE = MIB
 # What a kill costs where the session is kept: heads, manifests, reports of a session's state, and the piece that was on
-# its way (import_worker/passage.py, BUFFER_SIZE).
+# its way (import_worker/copying/stream.py, BUFFER_SIZE).
 SENT_TWICE = 2 * MIB
 # Slow enough to kill a worker in the middle of the large layer, fast enough for a test. Bytes a second.
 SLOW = 64 * MIB

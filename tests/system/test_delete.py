@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from deploy.local.harbor.server import Harbor
+from deploy.local.servers.harbor.server import Harbor
 from deploy.local.stack import LocalStackError, Remote, Scratch, Stack, Worker, synthetic_image
 from tests.system.conftest import LEASE_SECONDS, PATIENCE, POLL_SECONDS, Product
 

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from aiodocker import Docker
 
-from deploy.local.docker_engine import DockerEngine
-from deploy.local.scratch import Scratch
+from deploy.local.processes.scratch import Scratch
+from deploy.local.servers.docker_engine import DockerEngine
 from deploy.local.stack import Remote
-from tests.engine.real import Facts, build, client, facts, run, started
+from tests.import_worker.engine.real import Facts, build, client, facts, run, started
 from tests.system.conftest import Product
 from tests.system.test_workers import MAX_WORKER_MEMORY, MIB
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from deploy.local.image import Blob, Image, distinct, index_of, platform_manifest
+from deploy.local.images.image import Blob, Image, distinct, index_of, platform_manifest
 from deploy.local.stack import synthetic_layer
 from tests.system.conftest import Product
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from deploy.local.details import follow
-from deploy.local.image import DOCKER
+from deploy.local.commands.details import follow
+from deploy.local.images.image import DOCKER
 from deploy.local.stack import Registry, Remote, synthetic_image
 from tests.system.conftest import PATIENCE, Product
 

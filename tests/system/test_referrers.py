@@ -2,10 +2,17 @@
 
 import pytest
 
-from deploy.local.image import Blob, Image, Manifest, distinct
-from deploy.local.scratch import LocalStackError
+from deploy.local.images.image import Blob, Image, Manifest, distinct
+from deploy.local.processes.scratch import LocalStackError
 from deploy.local.stack import Remote, synthetic_image
-from tests.artifacts.content import cosign_signature, cosign_tag, fallback_tag, listing_of, sbom_of, signature_of
+from tests.import_worker.copying.artifacts.content import (
+    cosign_signature,
+    cosign_tag,
+    fallback_tag,
+    listing_of,
+    sbom_of,
+    signature_of,
+)
 from tests.system.conftest import Product
 
 pytestmark = pytest.mark.xdist_group("system")

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from deploy.local.postgres import binaries
+from deploy.local.servers.postgres import binaries
 from deploy.local.stack import synthetic_image
-from shared.topology import IMPORTS_QUEUE
+from shared.messages.topology import IMPORTS_QUEUE
 from tests.conftest import manage
 from tests.system.conftest import PATIENCE, POLL_SECONDS, Product
 

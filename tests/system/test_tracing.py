@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from deploy.local.server import LOOPBACK, new_password
+from deploy.local.processes.server import LOOPBACK, new_password
 from deploy.local.stack import Worker, synthetic_image
+from tests.shared.tracing.receiver import Receiver, Told
 from tests.system.conftest import PATIENCE, POLL_SECONDS, Product
-from tests.tracing.receiver import Receiver, Told
 
 pytestmark = pytest.mark.xdist_group("system")
 

@@ -15,7 +15,7 @@ from rich.markup import escape
 from deploy.local.compose.docker import COMPOSE
 from deploy.local.compose.engine import ComposeEngine
 from deploy.local.compose.rehearsal import Rehearsal
-from deploy.local.scratch import LocalStackError, Scratch
+from deploy.local.processes.scratch import LocalStackError, Scratch
 
 INTERRUPTED = 130
 # Columns of a log that no terminal limits.

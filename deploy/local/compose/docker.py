@@ -6,8 +6,8 @@ import json
 import subprocess
 from typing import TYPE_CHECKING, Any
 
-from deploy.local.go_program import GoProgram
-from deploy.local.scratch import CLEAN_ENVIRONMENT, LocalStackError
+from deploy.local.go.program import GoProgram
+from deploy.local.processes.scratch import CLEAN_ENVIRONMENT, LocalStackError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

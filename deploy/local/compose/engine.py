@@ -7,8 +7,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deploy.local.docker_engine import DockerEngine
-from deploy.local.scratch import LocalStackError, Scratch
+from deploy.local.processes.scratch import LocalStackError, Scratch
+from deploy.local.servers.docker_engine import DockerEngine
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from deploy.local.scratch import LocalStackError
+from deploy.local.processes.scratch import LocalStackError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -8,18 +8,18 @@ import subprocess
 import time
 from typing import TYPE_CHECKING, Any
 
-from deploy.local.details import follow
-from deploy.local.remote import Remote
-from deploy.local.scratch import CLEAN_ENVIRONMENT, LocalStackError
-from deploy.local.services import command
-from deploy.local.verify import Place, Verified, verify
+from deploy.local.commands.details import follow
+from deploy.local.images.remote import Remote
+from deploy.local.images.verify import Place, Verified, verify
+from deploy.local.processes.scratch import CLEAN_ENVIRONMENT, LocalStackError
+from deploy.local.servers.longshore import command
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from deploy.local.compose.docker import Docker
-    from deploy.local.image import Image
+    from deploy.local.images.image import Image
 
 API = "127.0.0.1:8080"
 TARGET = "127.0.0.1:5000"

@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING
 from rich.filesize import decimal
 
 from benchmarks.authority import issue
-from deploy.local import checkout, seed
+from deploy.local.commands import checkout
+from deploy.local.commands.steps import Steps
 from deploy.local.compose.docker import VERSION, Docker
 from deploy.local.compose.hardening import SECRETS, check_containers, check_silence, process_status, read_secrets
 from deploy.local.compose.project import SOURCE, SOURCE_HERE, TARGET, Project, expect, get
 from deploy.local.compose.stand_ins import load_stand_ins
-from deploy.local.scratch import LocalStackError, write
-from deploy.local.server import new_password
-from deploy.local.steps import Steps
-from deploy.local.synthetic import synthetic_image
+from deploy.local.images import seed
+from deploy.local.images.synthetic import synthetic_image
+from deploy.local.processes.scratch import LocalStackError, write
+from deploy.local.processes.server import new_password
 from deploy.make_secrets import SERVICE_USER
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from deploy.local.compose.engine import ComposeEngine
-    from deploy.local.image import Image
+    from deploy.local.images.image import Image
 
 PROMETHEUS = "127.0.0.1:9090"
 SECURE = "https://127.0.0.1:443"

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from deploy.local.debian import PackageSource
-from deploy.local.scratch import LocalStackError
+from deploy.local.images.debian import PackageSource
+from deploy.local.processes.scratch import LocalStackError
 
 if TYPE_CHECKING:
     from deploy.local.compose.docker import Docker

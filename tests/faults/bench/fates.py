@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from shared.imports import ImportState
+from shared.model.states import ImportState
 from tests.faults.bench.ground import AT_ONCE, Ground
 from tests.faults.bench.wanted import Accepted, Outcome
 

@@ -14,7 +14,8 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from typing import Any, Self, TypeVar
 
-from deploy.local.services import COMMAND_SECONDS
+from deploy.local.images.verify import Place, verify
+from deploy.local.servers.longshore import COMMAND_SECONDS
 from deploy.local.stack import (
     Api,
     LocalStackError,
@@ -26,8 +27,7 @@ from deploy.local.stack import (
     synthetic_image,
     together,
 )
-from deploy.local.verify import Place, verify
-from shared.imports import FINAL_STATES, ImportState
+from shared.model.states import FINAL_STATES, ImportState
 from tests.conftest import manage
 from tests.faults.bench.plant import Plant
 from tests.faults.bench.size import Size

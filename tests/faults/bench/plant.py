@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Self
 
-from deploy.local.postgres import DATABASE
+from deploy.local.servers.postgres import DATABASE
 from deploy.local.stack import Registry, Scratch, Stack
 from tests.faults.bench.history import HISTORY
 

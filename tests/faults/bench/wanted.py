@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from deploy.local.stack import Image
-from shared.imports import FINAL_STATES, ImportState
+from shared.model.states import FINAL_STATES, ImportState
 
 
 @dataclass(frozen=True, kw_only=True)

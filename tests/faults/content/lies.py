@@ -8,7 +8,7 @@ import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from deploy.local.image import Blob, Image
+from deploy.local.images.image import Blob, Image
 from tests.scripted.connection import Ending
 from tests.scripted.registry import ScriptedRegistry
 from tests.scripted.rule import Rule

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from deploy.local.image import Image
+from deploy.local.images.image import Image
 from deploy.local.stack import synthetic_image
-from shared.imports import ImportState
+from shared.model.states import ImportState
 from tests.faults.bench.ground import Ground
 from tests.faults.bench.wanted import Accepted, Outcome, Wanted
 from tests.faults.content.cast import dismiss
@@ -16,7 +16,7 @@ from tests.faults.content.lies import LIES, place
 from tests.faults.serving import serving
 from tests.scripted.registry import ScriptedRegistry
 
-# One layer is read as a whole, the other one is streamed (import_worker/copy_blob.py, WHOLE_SIZE). Bytes.
+# One layer is read as a whole, the other one is streamed (import_worker/copying/blob.py, WHOLE_SIZE). Bytes.
 LAYERS = (5_000, 1_500_000)
 AT_ONCE = 6
 # Downloads that end early are tried again, with growing pauses. Seconds.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from deploy.local.stack import Remote
-from shared.imports import ImportState
+from shared.model.states import ImportState
 from tests.faults.bench.ground import Ground
 from tests.faults.content.cast import dismiss
 from tests.faults.fault import Corrupt, Way

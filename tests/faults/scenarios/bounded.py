@@ -9,9 +9,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from benchmarks.processes import peak_rss
-from deploy.local.image import OCI
+from deploy.local.images.image import OCI
 from deploy.local.stack import Worker
-from shared.imports import ImportState
+from shared.model.states import ImportState
 from tests.faults.bench.ground import Ground
 from tests.faults.bench.verdict import Verdict
 from tests.faults.bench.wanted import Outcome

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from http import HTTPStatus
 
-from deploy.local.rabbitmq import MEMORY_SHARE
+from deploy.local.servers.rabbitmq import MEMORY_SHARE
 from tests.faults.bench.fates import count_fates
 from tests.faults.bench.ground import Ground, through
 from tests.faults.bench.verdict import Verdict

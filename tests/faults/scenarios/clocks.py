@@ -8,9 +8,9 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from deploy.local.services import Service
+from deploy.local.servers.longshore import Service
 from deploy.local.stack import LocalStackError, start_together
-from shared.imports import ImportState
+from shared.model.states import ImportState
 from tests.faults.bench.fates import count_fates
 from tests.faults.bench.ground import Ground
 from tests.faults.bench.verdict import Verdict

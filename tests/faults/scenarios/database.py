@@ -12,10 +12,10 @@ from functools import partial
 from http import HTTPStatus
 
 from api_service.app import POOL_SIZE
-from deploy.local.guardian import descendants
+from deploy.local.processes.guardian import descendants
 from deploy.local.stack import Api
-from shared.imports import ImportState
-from shared.messages import ProgressReport, ReportedState, dump_report
+from shared.messages.progress_report import ProgressReport, ReportedState, dump_report
+from shared.model.states import ImportState
 from tests.faults.bench.ground import Ground, through
 from tests.faults.bench.verdict import Verdict
 from tests.faults.crowd import Crowd, Question, ask, asking

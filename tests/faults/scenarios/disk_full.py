@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 
 from deploy.local.stack import LocalStackError, Registry, Remote
-from shared.errors import ERROR_KINDS, Side
-from shared.imports import ImportState
+from shared.errors.codes import ERROR_KINDS, Code, Side
+from shared.model.states import ImportState
 from tests.faults.bench.ground import Ground
 from tests.faults.bench.verdict import Verdict
 from tests.faults.bench.wanted import Accepted, Outcome
@@ -38,7 +38,7 @@ class Filled:
     @property
     def good(self) -> bool:
         """Whether something did not fit, was said to be the target's fault, and nothing is wrong."""
-        blamed = all(ERROR_KINDS[code].side is Side.TARGET for code in self.codes)
+        blamed = all(ERROR_KINDS[Code(code)].side is Side.TARGET for code in self.codes)
         return bool(self.codes) and blamed and not self.wrong
 
 

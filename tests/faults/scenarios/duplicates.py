@@ -17,9 +17,10 @@ from typing import Any
 from deploy.local.stack import Remote
 from shared.db.database import open_database
 from shared.db.imports import ClaimedImport, claim
-from shared.imports import FINAL_STATES
-from shared.messages import ProgressReport, ReportedContent, ReportedError, ReportedState, dump_report
-from shared.progress import LayerProgress, LayerStatus, Transfer
+from shared.errors.codes import Code
+from shared.messages.progress_report import ProgressReport, ReportedContent, ReportedError, ReportedState, dump_report
+from shared.model.progress import LayerProgress, LayerStatus, Transfer
+from shared.model.states import FINAL_STATES
 from tests.faults.bench.ground import REQUEST_SECONDS, Ground
 from tests.faults.bench.verdict import Verdict
 from tests.faults.bench.wanted import Wanted
@@ -151,7 +152,7 @@ def _ends(wanted: Wanted) -> Iterator[ProgressReport]:
         include_type="full",
     )
     yield ProgressReport(attempt=1, sequence=1, state=ReportedState.READY, content=content)
-    error = ReportedError(code="manifest_unsupported", detail="The bench says so.")
+    error = ReportedError(code=Code.MANIFEST_UNSUPPORTED, detail="The bench says so.")
     yield ProgressReport(attempt=1, sequence=1, state=ReportedState.FAILED, error=error)
     yield ProgressReport(attempt=1, sequence=1, state=ReportedState.HANDED_BACK)
 

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from deploy.local.stack import Server, Worker
-from shared.imports import FINAL_STATES, ImportState
+from shared.model.states import FINAL_STATES, ImportState
 from tests.faults.bench.fates import Fates, count_fates
 from tests.faults.bench.ground import Ground
 from tests.faults.bench.storm import revive

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import aio_pika
 from aio_pika.exceptions import AMQPError
 
-from shared.imports import ImportState
+from shared.model.states import ImportState
 from tests.faults.bench.fates import count_fates
 from tests.faults.bench.ground import Ground
 from tests.faults.bench.verdict import Verdict

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from deploy.local.stack import Worker
-from shared.imports import ImportState
+from shared.model.states import ImportState
 from tests.faults.bench.fates import Fates, count_fates
 from tests.faults.bench.figures import latencies
 from tests.faults.bench.ground import Ground

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from itertools import pairwise
 
 from deploy.local.stack import start_together
-from shared.imports import ImportState
+from shared.model.states import ImportState
 from tests.faults.bench.fates import count_fates
 from tests.faults.bench.ground import Ground
 from tests.faults.bench.storm import Kind, Prey, Storm, make_blows

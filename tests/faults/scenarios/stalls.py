@@ -9,14 +9,14 @@ from dataclasses import asdict, dataclass
 import uvloop
 
 from deploy.local.stack import Remote
-from import_worker.flow import STALL_SECONDS
+from import_worker.copying.stall import STALL_SECONDS
 from tests.faults.bench.ground import Ground
 from tests.faults.bench.verdict import Verdict
 from tests.faults.copying import LAYER, MIB, MIDDLE, REPOSITORY, Copying, impatient, stalls
 
 PROMISE = "Stalls end: they are found within their limit and a tenth of it, whichever side they are on."
 
-# Above what a look takes (import_worker/flow.py, CHECK_SECONDS) by so much that it is a part of the tenth. Seconds.
+# Above what a look takes (CHECK_SECONDS in copying/stall.py) by so much that it is a part of the tenth. Seconds.
 SHORT_LIMIT = 6.0
 TOLERANCE = 1.1
 # Where in the layer a stall may begin: sockets and links hold some megabytes. Bytes.

@@ -65,7 +65,7 @@ CREATE TABLE imports (
 )
 """
 
-# The pairs of shared.imports.TRANSITIONS; a test compares the two.
+# The pairs of shared.model.states.TRANSITIONS; a test compares the two.
 STATES = (
     "CREATE TABLE import_states (state text PRIMARY KEY)",
     """

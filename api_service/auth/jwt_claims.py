@@ -1,0 +1,74 @@
+"""What an issuer's token says, checked (RFC 7519, OIDC Core 3.1.3.7) and turned into an identity. Pure."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from api_service.auth.identity import Identity
+from api_service.auth.oidc_settings import OidcSettings
+from api_service.images.requests import MAX_USER_LENGTH
+from shared.errors.codes import Code
+from shared.errors.error import LongshoreError
+from shared.model.roles import Role
+
+# How far the issuer's clock and ours may be apart. Seconds.
+LEEWAY = 30.0
+# The one claim that is a list in a single text (RFC 8693, 4.2).
+_SPACE_SEPARATED = "scope"
+
+
+def check_claims(claims: Mapping[str, Any], settings: OidcSettings, now: float) -> None:
+    """Raise `token_expired`, or `unauthenticated` for a token that is not meant for us or not now.
+
+    `now` is in Unix seconds.
+    """
+    if claims.get("iss") != settings.issuer:
+        raise refused("It is another issuer's.")
+    audience = claims.get("aud")
+    if settings.audience not in (audience if isinstance(audience, list) else [audience]):
+        raise refused("It is made for another audience.")
+    if now - LEEWAY >= _time(claims, "exp", required=True):
+        raise LongshoreError(Code.TOKEN_EXPIRED, "The token has expired.")
+    for claim in ("nbf", "iat"):
+        if _time(claims, claim) > now + LEEWAY:
+            raise refused("It is not valid yet.")
+
+
+def identity_of(claims: Mapping[str, Any], settings: OidcSettings) -> Identity:
+    """Return who the token speaks for; raises `unauthenticated` where it does not say."""
+    user = claims.get(settings.user_claim, claims.get("sub"))
+    if not isinstance(user, str) or not user.isprintable() or not 0 < len(user) <= MAX_USER_LENGTH:
+        raise refused(f"It names no user of 1 to {MAX_USER_LENGTH} printable characters.")
+    return Identity(user=user, role=_role(claims, settings))
+
+
+def _role(claims: Mapping[str, Any], settings: OidcSettings) -> Role:
+    values = _values(claims, settings.roles_claim) if settings.roles_claim else frozenset()
+    if values & settings.admin_values:
+        return Role.ADMIN
+    return Role.WORKER if values & settings.worker_values else Role.USER
+
+
+def _values(claims: Mapping[str, Any], path: str) -> frozenset[str]:
+    """Return a claim's values: a claim of that very name, else the path's parts one below the other."""
+    found: Any = claims
+    for part in [path] if path in claims else path.split("."):
+        found = found.get(part) if isinstance(found, dict) else None
+    if isinstance(found, str):
+        return frozenset(found.split() if path == _SPACE_SEPARATED else [found])
+    return frozenset(value for value in found if isinstance(value, str)) if isinstance(found, list) else frozenset()
+
+
+def _time(claims: Mapping[str, Any], claim: str, *, required: bool = False) -> float:
+    """Return a NumericDate; what is left out, where it may be, lies before all time."""
+    value = claims.get(claim)
+    if value is None and not required:
+        return -math.inf
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise refused(f"Its `{claim}` is not a time.")
+    return float(value)
+
+
+def refused(reason: str) -> LongshoreError:
+    """Return the error for a token that proves nothing; the reason is a sentence."""
+    return LongshoreError(Code.UNAUTHENTICATED, f"The token is not accepted. {reason}")

@@ -1,0 +1,74 @@
+"""Takes an OIDC issuer's signed token (JWT) for what it proves."""
+
+import binascii
+import time
+from base64 import urlsafe_b64decode
+from typing import Any
+
+from joserfc import jws
+from joserfc.errors import JoseError
+
+from api_service.auth.identity import Identity
+from api_service.auth.issuer_keys import IssuerKeys
+from api_service.auth.jwt_claims import check_claims, identity_of, refused
+from api_service.auth.oidc_settings import OidcSettings
+from shared.runtime.strict_json import load_object
+
+# Kinds of token that speak for a user (RFC 7519, RFC 9068). Others of the same issuer, such as logout tokens, have the
+# same signature and must not pass for one (RFC 8725, 3.11).
+_TYPES = frozenset({"jwt", "at+jwt", "application/at+jwt"})
+
+
+class JwtVerifier:
+    """Checks signature and claims. The header's own keys and addresses (jwk, jku, x5u, x5c) are never looked at."""
+
+    def __init__(self, settings: OidcSettings, keys: IssuerKeys) -> None:
+        self._settings = settings
+        self._keys = keys
+        # Strict about the header's known fields; further ones say nothing to us.
+        self._registry = jws.JWSRegistry(algorithms=settings.algorithms, strict_check_header=False)
+
+    async def identify(self, token: str) -> Identity:
+        """Return whom the token proves; raises `unauthenticated`, `token_expired`, `oidc_unavailable`."""
+        claims = await self._verified(token)
+        check_claims(claims, self._settings, time.time())
+        return identity_of(claims, self._settings)
+
+    async def _verified(self, token: str) -> dict[str, Any]:
+        """Return the claims, signed by the issuer."""
+        header = _read_header(token)
+        algorithm = self._check_header(header)
+        key = await self._keys.find(header.get("kid"), algorithm)
+        if key is None:
+            raise refused("The issuer has no such key.")
+        try:
+            content = jws.deserialize_compact(token, key, registry=self._registry).payload
+            return load_object(content)
+        except (JoseError, ValueError):
+            raise refused("Its signature or form is wrong.") from None
+
+    def _check_header(self, header: dict[str, Any]) -> str:
+        """Return the algorithm, one of those that we allow, whatever the key may be."""
+        algorithm = header.get("alg")
+        if not isinstance(algorithm, str) or algorithm not in self._settings.algorithms:
+            raise refused("Its algorithm is not allowed.")
+        if "crit" in header:
+            raise refused("It demands extensions that are not supported here.")
+        if str(header.get("typ", "JWT")).lower() not in _TYPES:
+            raise refused("It is of another type.")
+        if not isinstance(header.get("kid"), str | None):
+            raise refused("Its key's name is no text.")
+        return algorithm
+
+
+def looks_like_jwt(token: str) -> bool:
+    """Tell a signed JWT, three parts with dots between them, from an API token, which has none."""
+    return token.count(".") == 2  # noqa: PLR2004 - RFC 7515, 3.1
+
+
+def _read_header(token: str) -> dict[str, Any]:
+    encoded = token.partition(".")[0]
+    try:
+        return load_object(urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)))
+    except (ValueError, binascii.Error):
+        raise refused("Its header cannot be read.") from None

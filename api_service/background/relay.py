@@ -1,0 +1,135 @@
+"""The relay: takes what is due from the outbox to RabbitMQ. Every API instance runs one; they share the rows."""
+
+import asyncio
+import time
+
+from api_service.background.broker import Broker, QueueFigures, open_broker
+from shared.db import outbox
+from shared.db.database import Database
+from shared.db.notifications import Notifications
+from shared.db.outbox import OutboxRow
+from shared.errors.error import LongshoreError
+from shared.messages.broker import BrokerUnavailableError
+from shared.messages.wake_up import WakeUp
+from shared.runtime.condition import Condition
+
+# Rows of one transaction: their locks are held while RabbitMQ confirms, which takes it a moment for all of them.
+BATCH = 100
+# Without a hint, the table is looked at this often. Seconds.
+POLL_INTERVAL = 1.0
+# A row that is due and not to be had is another relay's at the moment. Seconds.
+MIN_WAIT = 0.05
+# A hint that comes this soon is one of many: those that follow share a batch, and its commit. One that comes alone does
+# not wait. Seconds.
+LINGER = 0.02
+# How often an idle connection is tried, so that /readyz knows of a silent RabbitMQ. Seconds.
+CHECK_INTERVAL = 10.0
+# Between two tries to connect. Seconds; doubled from the first to the last.
+FIRST_RECONNECT_DELAY = 0.5
+LAST_RECONNECT_DELAY = 5.0
+
+
+class Relay:
+    """Publishes with confirms; a row is marked only then, so that a crash repeats a message and never loses one."""
+
+    def __init__(self, amqp_url: str, database: Database, notifications: Notifications) -> None:
+        self._url = amqp_url
+        self._database = database
+        self._notifications = notifications
+        self._broker_condition = Condition("rabbitmq")
+        self._database_condition = Condition("outbox")
+        self._checked_at = 0.0
+        self._queue: QueueFigures | None = None
+
+    @property
+    def trouble(self) -> str | None:
+        """Why messages do not reach RabbitMQ, None while they do."""
+        return self._broker_condition.trouble
+
+    @property
+    def queue(self) -> QueueFigures | None:
+        """What RabbitMQ said of the queue when it was last checked, None while it is away."""
+        return self._queue
+
+    async def run(self) -> None:
+        """Publish for ever, on a new connection whenever one fails."""
+        delay = FIRST_RECONNECT_DELAY
+        while True:
+            try:
+                async with open_broker(self._url) as broker:
+                    self._broker_condition.up()
+                    delay = FIRST_RECONNECT_DELAY
+                    await self._relay(broker)
+            except BrokerUnavailableError as error:
+                self._broker_condition.down(error)
+                self._queue, self._checked_at = None, 0.0
+            await asyncio.sleep(delay)
+            delay = min(2 * delay, LAST_RECONNECT_DELAY)
+
+    async def _relay(self, broker: Broker) -> None:
+        with self._notifications.watch(outbox.CHANNEL) as hint:
+            while True:
+                hint.clear()
+                wait = await self._publish_due(broker)
+                await self._check_now_and_then(broker)
+                if wait:
+                    await _wait(hint, wait)
+
+    async def _publish_due(self, broker: Broker) -> float:
+        """Publish what is due and return how long there is nothing more to do, in seconds."""
+        try:
+            wait = await publish_due(self._database, broker)
+        except LongshoreError as error:
+            self._database_condition.down(error)
+            return POLL_INTERVAL
+        self._database_condition.up()
+        return wait
+
+    async def _check_now_and_then(self, broker: Broker) -> None:
+        broker.check_open()
+        now = asyncio.get_running_loop().time()
+        if now - self._checked_at >= CHECK_INTERVAL:
+            self._queue = await broker.check()
+            self._checked_at = now
+
+
+async def publish_due(database: Database, broker: Broker) -> float:
+    """Publish one batch; returns the seconds until there may be more, 0 where there is at once.
+
+    Raises BrokerUnavailableError after the confirmed ones are marked.
+    """
+    async with database.transaction() as connection:
+        rows = await outbox.lock_due(connection, BATCH)
+        outcomes = await asyncio.gather(*(broker.publish(_message(row)) for row in rows), return_exceptions=True)
+        confirmed = [row.id for row, outcome in zip(rows, outcomes, strict=True) if outcome is None]
+        await outbox.mark_published(connection, confirmed)
+        seconds = await outbox.seconds_to_next(connection)
+    for outcome in outcomes:
+        if isinstance(outcome, BaseException):
+            raise outcome
+    if len(rows) == BATCH:
+        return 0
+    return POLL_INTERVAL if seconds is None else min(POLL_INTERVAL, max(MIN_WAIT, seconds))
+
+
+def _message(row: OutboxRow) -> WakeUp:
+    return WakeUp(
+        import_name=row.import_name,
+        reason=row.reason,
+        attempt=row.attempt,
+        source=row.source,
+        target=row.target,
+        requested_by=row.requested_by,
+        traceparent=row.traceparent,
+    )
+
+
+async def _wait(hint: asyncio.Event, seconds: float) -> None:
+    started = time.monotonic()
+    try:
+        async with asyncio.timeout(seconds):
+            await hint.wait()
+    except TimeoutError:
+        return
+    if time.monotonic() - started < LINGER:
+        await asyncio.sleep(LINGER)

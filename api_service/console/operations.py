@@ -1,0 +1,20 @@
+"""The web console, described."""
+
+from api_service.web.openapi.operation import Answer, Operation, codes
+from shared.errors.codes import Code
+
+_TAG = "service"
+
+PAGE = Operation(
+    id="getConsole",
+    tag=_TAG,
+    summary="The web console",
+    answers=(Answer(description="The page; it needs nothing from elsewhere.", texts=("text/html",)),),
+)
+FILE = Operation(
+    id="getConsoleFile",
+    tag=_TAG,
+    summary="A file of the web console",
+    answers=(Answer(description="The file.", texts=("text/css", "text/javascript", "image/svg+xml")),),
+    codes=codes(Code.ROUTE_NOT_FOUND),
+)

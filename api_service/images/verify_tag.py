@@ -1,0 +1,50 @@
+"""Whether the target still serves what Longshore calls ready: others may delete and move tags there as well."""
+
+import asyncio
+from dataclasses import dataclass
+
+import structlog
+
+from shared.db import images
+from shared.db.database import Database
+from shared.db.images import Image
+from shared.errors.codes import Code
+from shared.errors.error import LongshoreError
+from shared.target.management import TargetManagement
+
+# What the target has for one look, where nobody waits for it. Seconds.
+DEADLINE = 5.0
+
+_logger = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Presence:
+    """Looks at ready images in the target. `registry_host` is the target's public name."""
+
+    database: Database
+    target: TargetManagement
+    registry_host: str
+
+    async def confirm(self, image: Image, *, within: float = DEADLINE) -> bool:
+        """Tell, within so many seconds, whether the target serves the image; else it is called failed from then on.
+
+        Raises what the target fails of: then nothing is known.
+        """
+        found = await self._find(image, within)
+        if found == image.digest:
+            return True
+        async with self.database.connection() as connection:
+            await images.mark_lost(connection, image)
+        _logger.warning("image.lost", image_id=image.id, repository=image.repository, tag=image.tag, found=found)
+        return False
+
+    async def _find(self, image: Image, within: float) -> str | None:
+        try:
+            async with asyncio.timeout(within):
+                found = await self.target.find_tag(image.repository, image.tag)
+        except TimeoutError:
+            raise LongshoreError(
+                Code.TARGET_STALLED, f"The target did not tell within {within:.0f} seconds what it serves."
+            ) from None
+        return str(found) if found else None

@@ -1,0 +1,168 @@
+"""The use case behind PUT /images:import/:name/progress: take a worker's report in, and tell it to go on or to stop."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import structlog
+
+from api_service.imports.attempt_end import AttemptEnd
+from api_service.imports.merge_layers import MergedLayers, merge_layers
+from api_service.imports.retry_policy import GiveUp, RetryPolicy, TryAgain
+from api_service.metrics import events
+from shared.db import deletions, images, imports, outbox
+from shared.db.database import Connection, Database
+from shared.db.images import ImageContent
+from shared.db.imports import Import
+from shared.db.layers import get_layers, put_layers
+from shared.errors.codes import ERROR_KINDS, Code
+from shared.errors.error import LongshoreError
+from shared.messages.progress_report import ProgressReport, ReportedContent, ReportedError, ReportedState
+from shared.model.states import ImportState
+
+# How soon a worker may ask again for leave to write a tag. Seconds.
+TAG_RETRY_AFTER = 2.0
+
+_logger = structlog.get_logger(__name__)
+
+
+class Action(StrEnum):
+    """What the worker is told to do."""
+
+    CONTINUE = "continue"
+    STOP = "stop"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProgressReporting:
+    """Takes reports. `lease` is what each of them gives the worker, in seconds."""
+
+    database: Database
+    retries: RetryPolicy
+    lease: float
+
+    async def take(self, name: str, report: ProgressReport) -> Action:
+        """Store the report in one transaction.
+
+        Raises `import_not_found`, and `import_superseded` where the import is not this attempt's any more. A report
+        that was taken before, or is older than one that was, changes nothing.
+        """
+        try:
+            return await self._take(name, report)
+        except LongshoreError as error:
+            if error.code == Code.IMPORT_SUPERSEDED:
+                # Whoever says so lives, and was only cut off for a while: its import did it no harm.
+                async with self.database.connection() as connection:
+                    await outbox.excuse_lost_lease(connection, name)
+            raise
+
+    async def _take(self, name: str, report: ProgressReport) -> Action:
+        async with self.database.transaction() as connection:
+            found = await imports.lock_import(connection, name)
+            if found is None:
+                raise LongshoreError(Code.IMPORT_NOT_FOUND, f"There is no import {name}.")
+            if _is_repeated(found, report):
+                return Action.CONTINUE if found.state is ImportState.RUNNING else Action.STOP
+            _check_fence(found, report)
+            if report.state is ReportedState.TAGGING:
+                await _check_no_deletion(connection, found)
+            merged = await self._store(connection, found, report)
+            end = await self._follow(connection, found, report)
+        events.layers_landed(merged.landed)
+        if end is None:
+            return Action.CONTINUE
+        events.attempt_ended(end)
+        _logger.info("import.attempt_ended", import_name=found.name, attempt=found.attempt, state=report.state.value)
+        return Action.STOP
+
+    async def _store(self, connection: Connection, found: Import, report: ProgressReport) -> MergedLayers:
+        known = await get_layers(connection, found.id)
+        merged = merge_layers(known, report, rate=found.rate, age=found.age)
+        if merged.changed:
+            await put_layers(connection, found.id, merged.changed, known=known)
+        await imports.record_progress(
+            connection,
+            found.id,
+            sequence=report.sequence,
+            lease=self.lease,
+            movement=merged.movement,
+            tagging=report.state in (ReportedState.TAGGING, ReportedState.READY),
+            source_digest=report.source_digest,
+            tag_digest=report.tag_digest,
+        )
+        return merged
+
+    async def _follow(self, connection: Connection, found: Import, report: ProgressReport) -> AttemptEnd | None:
+        """Do what the reported state asks for; None where the attempt goes on."""
+        if report.content:
+            return await _finish_ready(connection, found, report.content)
+        if report.error:
+            return await self._judge_failure(connection, found, report.error)
+        if report.state is ReportedState.HANDED_BACK:
+            await imports.requeue(connection, found.id, failed=False)
+            await outbox.add(connection, found.id, "handed_back")
+            return AttemptEnd(state=ImportState.QUEUED)
+        return None
+
+    async def _judge_failure(self, connection: Connection, found: Import, error: ReportedError) -> AttemptEnd:
+        kind = ERROR_KINDS[error.code]
+        match self.retries.decide(kind, failures=found.failures, retry_after=error.retry_after):
+            case TryAgain(delay=delay, counted=counted):
+                await imports.park(
+                    connection, found.id, delay=delay, code=error.code, detail=error.detail, failed=counted
+                )
+                await outbox.add(connection, found.id, "retry", delay=delay)
+                return AttemptEnd(state=ImportState.WAITING, code=error.code)
+            case GiveUp():
+                return await _finish_failed(connection, found, error)
+
+
+def _is_repeated(found: Import, report: ProgressReport) -> bool:
+    return report.attempt == found.attempt and report.sequence <= found.sequence
+
+
+def _check_fence(found: Import, report: ProgressReport) -> None:
+    if found.state is not ImportState.RUNNING:
+        raise LongshoreError(Code.IMPORT_SUPERSEDED, f"The import {found.name} is {found.state.value}, not running.")
+    if report.attempt != found.attempt:
+        raise LongshoreError(
+            Code.IMPORT_SUPERSEDED, f"The import {found.name} is at attempt {found.attempt}, not {report.attempt}."
+        )
+
+
+async def _check_no_deletion(connection: Connection, found: Import) -> None:
+    """Hold a tag back while an image of its repository is being deleted, perhaps with the manifest it is to point to.
+
+    The worker asks again; from the positive answer on, no deletion begins there until this attempt has ended.
+    """
+    await deletions.lock_repository(connection, found.image_id)
+    if await deletions.under_way(connection, found.image_id):
+        raise LongshoreError(
+            Code.REPOSITORY_BUSY, "An image of this repository is being deleted.", retry_after=TAG_RETRY_AFTER
+        )
+
+
+async def _finish_ready(connection: Connection, found: Import, content: ReportedContent) -> AttemptEnd:
+    lifetime = await imports.finish(connection, found.id, ImportState.READY, note=content.note)
+    await images.mark_ready(
+        connection,
+        found.image_id,
+        ImageContent(
+            source_digest=content.source_digest,
+            digest=content.digest,
+            size=content.size,
+            architecture=content.architecture,
+            os=content.os,
+            platforms=content.platforms,
+            include_type=content.include_type,
+            description=content.description,
+            referrers=content.referrers,
+        ),
+    )
+    return AttemptEnd(state=ImportState.READY, lifetime=lifetime)
+
+
+async def _finish_failed(connection: Connection, found: Import, error: ReportedError) -> AttemptEnd:
+    state = ImportState.FAILED
+    lifetime = await imports.finish(connection, found.id, state, code=error.code, detail=error.detail)
+    await images.mark_failed(connection, found.image_id, tag_untouched=not found.tagging)
+    return AttemptEnd(state=state, code=error.code, lifetime=lifetime)

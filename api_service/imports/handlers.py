@@ -1,0 +1,41 @@
+"""Imports: start one, and take in what its worker reports."""
+
+from aiohttp import web
+
+from api_service.imports.name import is_import_name
+from api_service.imports.request import ImportRequest
+from api_service.imports.requests import ImportSchema
+from api_service.web.keys import DRY_RUN, IDENTITY, IMPORT_NAME, IMPORTER, NOTIFICATIONS, REPORTING
+from api_service.web.request_body import MAX_REPORT_BODY, read_body
+from api_service.web.responses import json_answer
+from shared.db import outbox
+from shared.errors.codes import Code
+from shared.errors.error import LongshoreError
+from shared.messages.progress_report import ProgressReport, ProgressReportSchema
+
+# Made once: making a schema costs more than reading a body with it.
+_IMPORT = ImportSchema()
+_REPORT = ProgressReportSchema()
+
+
+async def import_handler(request: web.Request) -> web.Response:
+    """POST /images:import, or what it would do."""
+    wanted: ImportRequest = await read_body(request, _IMPORT)
+    if wanted.dry_run:
+        return json_answer(await request.app[DRY_RUN].preview(wanted, request[IDENTITY]))
+    answer = await request.app[IMPORTER].start(wanted, request[IDENTITY])
+    request[IMPORT_NAME] = answer.name
+    request.app[NOTIFICATIONS].hint(outbox.CHANNEL)
+    return json_answer(answer.to_json())
+
+
+async def progress_handler(request: web.Request) -> web.Response:
+    """PUT /images:import/:name/progress."""
+    name = request.match_info["name"]
+    if not is_import_name(name):
+        raise LongshoreError(Code.IMPORT_NOT_FOUND, "No import can have this name.")
+    request[IMPORT_NAME] = name
+    report: ProgressReport = await read_body(request, _REPORT, limit=MAX_REPORT_BODY)
+    action = await request.app[REPORTING].take(name, report)
+    request.app[NOTIFICATIONS].hint(outbox.CHANNEL)
+    return json_answer({"action": action.value})

@@ -1,0 +1,86 @@
+"""The use case behind POST /images/:id/importing:retry."""
+
+from dataclasses import dataclass
+
+from api_service.auth.identity import Identity
+from api_service.images.ownership import check_owner, no_image
+from api_service.imports.being_deleted import check_not_being_deleted
+from api_service.imports.enqueue import NewImport, queue_import
+from api_service.imports.request import AnswerState, ImportAnswer, ImportRequest
+from api_service.imports.source.find import SourceFinder
+from shared.db import images, imports
+from shared.db.database import Connection, Database
+from shared.db.images import Image
+from shared.db.imports import Import
+from shared.errors.codes import Code
+from shared.errors.error import LongshoreError
+from shared.model.credential import Credential
+from shared.model.states import ImportState
+from shared.runtime.secret_box import SecretBox
+
+RETRIED = "Image import started again"
+# The source no longer has what the failed import was to bring: a new one looks where the tag points to now.
+_PIN_IS_LOST = frozenset({Code.SOURCE_NOT_FOUND, Code.BLOB_NOT_FOUND})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryRequest:
+    """An account of the source, or the name of a stored registry; those of the first request are gone by now."""
+
+    credentials: Credential | str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportRetry:
+    """Begins failed and cancelled imports anew, with their source, platforms and, as a rule, their very digest."""
+
+    database: Database
+    finder: SourceFinder
+    secrets: SecretBox
+
+    async def retry(self, image_id: int, request: RetryRequest, by: Identity) -> ImportAnswer:
+        """Start another import like the image's newest one.
+
+        Raises `image_not_found`, `forbidden`, `import_not_retryable`, `image_being_deleted`, and what is wrong with
+        the credentials.
+        """
+        async with self.database.connection() as connection:
+            image, ended = await _look(connection, image_id, by)
+        found = await self.finder.find(ImportRequest(source=ended.source, credentials=request.credentials), by)
+        async with self.database.transaction() as connection:
+            locked = await images.lock_image(
+                connection, registry_host=image.registry_host, repository=image.repository, tag=image.tag
+            )
+            if locked is None or locked.id != image_id:
+                raise no_image(image_id)
+            # Once more: it may have been started by somebody else.
+            image, ended = await _look(connection, image_id, by)
+            await check_not_being_deleted(connection, image_id)
+            await images.mark_importing(connection, image_id, source=ended.source, description=None)
+            again = _again(image, ended, found.credential, by)
+            name = await queue_import(connection, self.secrets, image_id, again, "retried")
+        return ImportAnswer(state=AnswerState.STARTED, message=RETRIED, image_id=image_id, name=name)
+
+
+async def _look(connection: Connection, image_id: int, by: Identity) -> tuple[Image, Import]:
+    image = await images.get_image(connection, image_id)
+    latest = await imports.latest_import(connection, image_id)
+    if image is None or latest is None:
+        raise no_image(image_id)
+    check_owner(image_id, image.created_by, by)
+    if latest.state not in (ImportState.FAILED, ImportState.CANCELLED):
+        raise LongshoreError(Code.IMPORT_NOT_RETRYABLE, f"The newest import of the image {image_id} is {latest.state}.")
+    return image, latest
+
+
+def _again(image: Image, ended: Import, credential: Credential | None, by: Identity) -> NewImport:
+    return NewImport(
+        repository=image.repository,
+        tag=image.tag,
+        source=ended.source,
+        digest=None if ended.error_code in _PIN_IS_LOST else ended.source_digest,
+        platforms=ended.platforms,
+        credential=credential,
+        user=by.user,
+        with_referrers=ended.with_referrers,
+    )

@@ -1,0 +1,57 @@
+"""Stored source registries."""
+
+from http import HTTPStatus
+from typing import Any
+
+from aiohttp import hdrs, web
+
+from api_service.registries.answers import registry_json
+from api_service.registries.registry_request import NewRegistry, RegistryChange
+from api_service.registries.requests import NewRegistrySchema, RegistryChangeSchema
+from api_service.web.keys import IDENTITY, REGISTRIES
+from api_service.web.path_id import read_id
+from api_service.web.request_body import read_body
+from api_service.web.responses import json_answer
+from shared.db.registries import StoredRegistry
+from shared.errors.codes import Code
+
+
+async def list_handler(request: web.Request) -> web.Response:
+    """GET /image-registries: all of them; there are few."""
+    found = await request.app[REGISTRIES].list_all()
+    return json_answer({"totalCount": len(found), "registries": [_shown(request, registry) for registry in found]})
+
+
+async def create_handler(request: web.Request) -> web.Response:
+    """POST /image-registries."""
+    wanted: NewRegistry = await read_body(request, NewRegistrySchema())
+    made = await request.app[REGISTRIES].create(wanted, request[IDENTITY])
+    answer = json_answer(_shown(request, made), status=HTTPStatus.CREATED)
+    answer.headers[hdrs.LOCATION] = f"{request.path}/{made.id}"
+    return answer
+
+
+async def get_handler(request: web.Request) -> web.Response:
+    """GET /image-registries/:id."""
+    return json_answer(_shown(request, await request.app[REGISTRIES].get(_registry_id(request))))
+
+
+async def change_handler(request: web.Request) -> web.Response:
+    """PATCH /image-registries/:id."""
+    registry_id = _registry_id(request)
+    change: RegistryChange = await read_body(request, RegistryChangeSchema())
+    return json_answer(_shown(request, await request.app[REGISTRIES].change(registry_id, change)))
+
+
+async def delete_handler(request: web.Request) -> web.Response:
+    """DELETE /image-registries/:id."""
+    await request.app[REGISTRIES].delete(_registry_id(request))
+    return web.Response()
+
+
+def _shown(request: web.Request, registry: StoredRegistry) -> dict[str, Any]:
+    return registry_json(registry, request.app[REGISTRIES].policy)
+
+
+def _registry_id(request: web.Request) -> int:
+    return read_id(request, Code.REGISTRY_NOT_FOUND)

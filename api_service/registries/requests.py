@@ -1,0 +1,69 @@
+"""The forms of request bodies of /image-registries (marshmallow)."""
+
+from typing import Any
+
+from marshmallow import Schema, ValidationError, fields, post_load, validates_schema
+
+from api_service.registries.registry_request import AccountChange, NewRegistry, RegistryChange
+from api_service.web.fields import (
+    MAX_HOST_LENGTH,
+    MAX_PASSWORD_LENGTH,
+    MAX_USERNAME_LENGTH,
+    REGISTRY_NAME,
+    Boolean,
+    line,
+)
+from shared.model.credential import Credential
+
+# Beside the host, room for `https://` and a slash. Characters.
+MAX_URL_LENGTH = MAX_HOST_LENGTH + 10
+_NEEDED = ["Missing data for required field."]
+
+
+class NewRegistrySchema(Schema):
+    """The body of POST /image-registries."""
+
+    name = fields.String(required=True, validate=REGISTRY_NAME)
+    url = fields.String(required=True, validate=line(MAX_URL_LENGTH))
+    username = fields.String(allow_none=True, validate=line(MAX_USERNAME_LENGTH))
+    password = fields.String(allow_none=True, load_only=True, validate=line(MAX_PASSWORD_LENGTH))
+    is_default = Boolean(data_key="isDefault", load_default=False)
+
+    @validates_schema
+    def _check_account(self, data: dict[str, Any], **_: Any) -> None:
+        given = {name for name in ("username", "password") if data.get(name) is not None}
+        if len(given) == 1:
+            missing = "username" if "password" in given else "password"
+            raise ValidationError({missing: _NEEDED})
+
+    @post_load
+    def _make(self, data: dict[str, Any], **_: Any) -> NewRegistry:
+        username, password = data.pop("username", None), data.pop("password", None)
+        account = Credential(username, password) if username else None
+        return NewRegistry(account=account, **data)
+
+
+class RegistryChangeSchema(Schema):
+    """The body of PATCH /image-registries/:id, a JSON merge patch (RFC 7396): null removes, what is absent stays."""
+
+    name = fields.String(validate=REGISTRY_NAME)
+    url = fields.String(validate=line(MAX_URL_LENGTH))
+    username = fields.String(allow_none=True, validate=line(MAX_USERNAME_LENGTH))
+    password = fields.String(allow_none=True, load_only=True, validate=line(MAX_PASSWORD_LENGTH))
+    is_default = Boolean(data_key="isDefault")
+
+    @validates_schema
+    def _check_account(self, data: dict[str, Any], **_: Any) -> None:
+        """Let through a whole account, a new password, and the removal of both."""
+        if "username" in data and "password" not in data:
+            raise ValidationError({"password": _NEEDED})
+        if "password" in data and data["password"] is None and data.get("username", "") is not None:
+            raise ValidationError({"username": ["Must be null where the password is removed."]})
+        if data.get("password") is not None and "username" in data and data["username"] is None:
+            raise ValidationError({"username": ["Must not be null where there is a password."]})
+
+    @post_load
+    def _make(self, data: dict[str, Any], **_: Any) -> RegistryChange:
+        username, password = data.pop("username", None), data.pop("password", False)
+        account = None if password is False else AccountChange(username=username, password=password)
+        return RegistryChange(account=account, **data)

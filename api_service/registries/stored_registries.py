@@ -1,0 +1,141 @@
+"""The use cases behind /image-registries: registries that imports may come from, and the accounts for them."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from api_service.auth.identity import Identity
+from api_service.registries.address import read_address
+from api_service.registries.lookup import RegistryLookup
+from api_service.registries.registry_request import AccountChange, NewRegistry, RegistryChange
+from shared.db import registries
+from shared.db.database import Connection, Database
+from shared.db.registries import RegistryValues, StoredRegistry
+from shared.errors.codes import Code
+from shared.errors.error import LongshoreError
+from shared.network.policy import NetworkPolicy
+from shared.runtime.secret_box import SecretBox
+
+# A list of registries is kept by hand and answered whole; no installation has come near so many.
+MAX_REGISTRIES = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredRegistries:
+    """Keeps registries. `policy` are the rules under which sources are called; `lookup` is told of changes."""
+
+    database: Database
+    lookup: RegistryLookup
+    secrets: SecretBox
+    policy: NetworkPolicy
+
+    async def list_all(self) -> list[StoredRegistry]:
+        """Return all of them, by name."""
+        async with self.database.connection() as connection:
+            return await registries.list_registries(connection)
+
+    async def get(self, registry_id: int) -> StoredRegistry:
+        """Return one; raises `registry_not_found`."""
+        async with self.database.connection() as connection:
+            return await _get(connection, registry_id)
+
+    async def create(self, wanted: NewRegistry, by: Identity) -> StoredRegistry:
+        """Store one.
+
+        Raises `registry_exists` where its name or its address is stored already, `registry_limit_reached`, and
+        `validation_failed`.
+        """
+        values = RegistryValues(
+            name=wanted.name,
+            host=read_address(wanted.url, self.policy),
+            username=wanted.account.username if wanted.account else None,
+            password=self.secrets.seal(wanted.account.password) if wanted.account else None,
+            is_default=wanted.is_default,
+        )
+        async with self._changing() as connection:
+            if await registries.count_registries(connection) >= MAX_REGISTRIES:
+                raise LongshoreError(Code.REGISTRY_LIMIT_REACHED, f"There are {MAX_REGISTRIES} registries already.")
+            await _make_way(connection, values)
+            return await registries.insert_registry(connection, values, user=by.user)
+
+    async def change(self, registry_id: int, change: RegistryChange) -> StoredRegistry:
+        """Change what is given; raises `registry_not_found`, `registry_exists`, `validation_failed`."""
+        host = read_address(change.url, self.policy) if change.url else None
+        async with self._changing() as connection:
+            stored = await _get(connection, registry_id)
+            values = self._changed(stored, change, host or stored.host)
+            if values == _values(stored):
+                return stored
+            await _make_way(connection, values, stored)
+            return await registries.update_registry(connection, registry_id, values)
+
+    async def delete(self, registry_id: int) -> None:
+        """Forget one with its account; imports that have begun keep theirs. Raises `registry_not_found`."""
+        async with self._changing() as connection:
+            if not await registries.delete_registry(connection, registry_id):
+                raise _not_found(registry_id)
+
+    @asynccontextmanager
+    async def _changing(self) -> AsyncIterator[Connection]:
+        """Lend a connection that alone changes registries, in a transaction."""
+        async with self.database.transaction() as connection:
+            await registries.lock_registries(connection)
+            yield connection
+        self.lookup.forget()
+
+    def _changed(self, stored: StoredRegistry, change: RegistryChange, host: str) -> RegistryValues:
+        if host != stored.host and stored.password and change.account is None:
+            reason = "The account belongs to the old address: send its password again, or another account."
+            raise LongshoreError(Code.VALIDATION_FAILED, f"password: {reason}", fields={"password": reason})
+        username, password = self._account(stored, change.account)
+        return RegistryValues(
+            name=change.name or stored.name,
+            host=host,
+            username=username,
+            password=password,
+            is_default=stored.is_default if change.is_default is None else change.is_default,
+        )
+
+    def _account(self, stored: StoredRegistry, change: AccountChange | None) -> tuple[str | None, bytes | None]:
+        if change is None:
+            return stored.username, stored.password
+        if change.password is None:
+            return None, None
+        username = change.username or stored.username
+        if username is None:
+            reason = "There is none yet that the password could belong to."
+            raise LongshoreError(Code.VALIDATION_FAILED, f"username: {reason}", fields={"username": reason})
+        return username, self.secrets.seal(change.password)
+
+
+def _values(stored: StoredRegistry) -> RegistryValues:
+    return RegistryValues(
+        name=stored.name,
+        host=stored.host,
+        username=stored.username,
+        password=stored.password,
+        is_default=stored.is_default,
+    )
+
+
+async def _get(connection: Connection, registry_id: int) -> StoredRegistry:
+    found = await registries.get_registry(connection, registry_id)
+    if found is None:
+        raise _not_found(registry_id)
+    return found
+
+
+async def _make_way(connection: Connection, values: RegistryValues, old: StoredRegistry | None = None) -> None:
+    """Raise `registry_exists` where name or host are another one's; take the default from another one if need be."""
+    found = await registries.find_registries(connection, host=values.host, name=values.name)
+    for other in found:
+        if old is None or other.id != old.id:
+            field, value = ("url", values.host) if other.host == values.host else ("name", values.name)
+            reason = f"{value} is stored already, as registry {other.id} ({other.name})."
+            raise LongshoreError(Code.REGISTRY_EXISTS, reason, fields={field: reason})
+    if values.is_default and not (old and old.is_default):
+        await registries.clear_default(connection)
+
+
+def _not_found(registry_id: int) -> LongshoreError:
+    return LongshoreError(Code.REGISTRY_NOT_FOUND, f"There is no registry {registry_id}.")

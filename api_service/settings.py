@@ -1,0 +1,129 @@
+"""The API service's settings, read from the environment; no other module of it looks there."""
+
+from dataclasses import dataclass
+
+from environs import FileAwareEnv
+from marshmallow import ValidationError, validate
+
+from api_service.auth.oidc_settings import OidcSettings, read_oidc
+from api_service.imports.retry_policy import RetryPolicy
+from api_service.imports.source.docker import DockerSource
+from shared.oci.reference import Reference, normal_registry
+from shared.runtime.secret_box import SecretBox
+from shared.settings import SharedSettings, read_shared, reading_environment
+
+MAX_PORT = 65_535
+# A worker reports about once a second; below this, one late report would lose the lease. Seconds.
+MIN_LEASE = 3
+# Longer, and the images of a lost worker would stand still for all to see. Seconds.
+MAX_LEASE = 3_600
+MAX_FAILURES = 100
+MAX_RETRY_BASE = 3_600
+# What a stopping instance goes on serving for, so that whoever spreads requests can learn of it: Kubernetes takes a
+# second or two, a proxy that asks /readyz every few seconds some more. Seconds.
+DEFAULT_DRAIN = 5.0
+MAX_DRAIN = 300
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What `longshore-api serve` needs.
+
+    `target_name` is the target's public host, shown as `registryHost`. `drop_host_for` are the registries whose host
+    is left out of an image's name in the target. `lease` is in seconds. `oidc` None: API tokens alone are taken.
+    `docker_source` says who may import from the workers' Docker Engine. `referrers`: what refers to an image comes
+    along where a request does not say. `metrics_port` None: figures are not served. `drain` are
+    the seconds for which a stopping instance goes on serving.
+    """
+
+    shared: SharedSettings
+    host: str
+    port: int
+    default_project: str
+    target_name: str
+    drop_host_for: frozenset[str]
+    lease: float
+    retries: RetryPolicy
+    oidc: OidcSettings | None = None
+    docker_source: DockerSource = DockerSource.OFF
+    referrers: bool = True
+    metrics_port: int | None = None
+    drain: float = DEFAULT_DRAIN
+
+
+def read_settings() -> Settings:
+    """Read everything; raises SettingsError with a line for each mistake."""
+    with reading_environment() as env:
+        return settings_from(env)
+
+
+def settings_from(env: FileAwareEnv) -> Settings:
+    """Read everything from an open reader."""
+    shared = read_shared(env)
+    return Settings(
+        shared=shared,
+        host=env.str("API_HOST", "127.0.0.1"),
+        port=env.int("API_PORT", 8080, validate=validate.Range(0, MAX_PORT)),
+        default_project=env.str("DEFAULT_PROJECT", "imports", validate=_project),
+        target_name=env.str("TARGET_NAME", shared.target.host or "", validate=_registry),
+        drop_host_for=_read_dropped(env),
+        lease=env.float("LEASE_SECONDS", 30, validate=validate.Range(MIN_LEASE, MAX_LEASE)),
+        retries=_read_retries(env),
+        oidc=read_oidc(env, shared.source_network),
+        docker_source=env.enum("DOCKER_SOURCE", DockerSource.OFF, enum=DockerSource, by_value=True),
+        referrers=env.bool("IMPORT_REFERRERS", default=True),
+        metrics_port=env.int("METRICS_PORT", None, validate=validate.Range(1, MAX_PORT)),
+        drain=env.float("DRAIN_SECONDS", DEFAULT_DRAIN, validate=validate.Range(0, MAX_DRAIN)),
+    )
+
+
+def read_database_url() -> str:
+    """Read what the commands beside `serve` need; raises SettingsError."""
+    with reading_environment() as env:
+        url: str = env.str("DATABASE_URL")
+    return url
+
+
+def read_secret_box() -> SecretBox:
+    """Read what a rotation needs beside the database; raises SettingsError."""
+    with reading_environment() as env:
+        secrets: SecretBox = env.fernet_keys("SECRET_KEYS")
+    return secrets
+
+
+def _read_dropped(env: FileAwareEnv) -> frozenset[str]:
+    hosts: list[str] | None = env.list("DROP_HOST_FOR", [], validate=_registries)
+    return frozenset(map(_normal, hosts or ()))
+
+
+def _read_retries(env: FileAwareEnv) -> RetryPolicy:
+    return RetryPolicy(
+        max_failures=env.int("MAX_FAILURES", 5, validate=validate.Range(1, MAX_FAILURES)),
+        base=env.float("RETRY_BASE_SECONDS", 5, validate=validate.Range(0, MAX_RETRY_BASE)),
+    )
+
+
+def _project(name: str) -> None:
+    try:
+        Reference.parse(f"registry.invalid/{name}/image")
+    except ValueError as error:
+        raise ValidationError(str(error)) from None
+    if "/" in name:
+        raise ValidationError("a project's name has no '/'")
+
+
+def _registry(host: str) -> None:
+    if host:
+        _normal(host)
+
+
+def _registries(hosts: list[str]) -> None:
+    for host in hosts:
+        _normal(host)
+
+
+def _normal(host: str) -> str:
+    try:
+        return normal_registry(host)
+    except ValueError as error:
+        raise ValidationError(str(error)) from None

@@ -1,0 +1,62 @@
+"""Fields of JSON bodies (marshmallow), as strict as JSON itself."""
+
+from typing import Any
+
+from marshmallow import ValidationError, fields, validate
+
+from api_service.web.text import printable
+from shared.oci.platform import Platform
+
+# Characters of a registry's user name and password; cloud tokens reach some thousands.
+MAX_USERNAME_LENGTH = 1_000
+MAX_PASSWORD_LENGTH = 16_000
+MAX_HOST_LENGTH = 300
+# Characters of a stored registry's name, which people write into requests.
+MAX_REGISTRY_NAME_LENGTH = 100
+
+REGISTRY_NAME = (
+    validate.Length(1, MAX_REGISTRY_NAME_LENGTH),
+    validate.Regexp(
+        r"[A-Za-z0-9][A-Za-z0-9._-]*\Z", error="Letters, digits, '.', '_' and '-'; a letter or digit first."
+    ),
+)
+
+
+def prose(text: str) -> None:
+    """Raise for what is neither printable nor a line break or tabulator."""
+    printable(text.replace("\n", "").replace("\r", "").replace("\t", ""))
+
+
+def line(longest: int) -> tuple[Any, ...]:
+    """Return the validators of one line of text, of at most so many characters."""
+    return (validate.Length(1, longest), printable)
+
+
+class Boolean(fields.Boolean):
+    """true or false and nothing else: 1 equals true in Python, but not in JSON."""
+
+    def _deserialize(self, value: Any, *_: Any, **__: Any) -> bool:
+        if not isinstance(value, bool):
+            raise self.make_error("invalid", input=value)
+        return value
+
+
+class PlatformField(fields.String):
+    """`os/architecture[/variant]`."""
+
+    def _deserialize(self, value: Any, *args: Any, **options: Any) -> Platform:  # type: ignore[override]
+        try:
+            return Platform.parse(super()._deserialize(value, *args, **options))
+        except ValueError as error:
+            raise ValidationError(str(error)) from None
+
+
+class NameOrNested(fields.Nested):
+    """A stored registry's name, or what the nested schema describes."""
+
+    def _deserialize(self, value: Any, *args: Any, **options: Any) -> Any:
+        if not isinstance(value, str):
+            return super()._deserialize(value, *args, **options)
+        for check in REGISTRY_NAME:
+            check(value)
+        return value

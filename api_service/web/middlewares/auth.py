@@ -1,0 +1,61 @@
+"""Who may: every route names the roles that it is open to, and what names none is closed."""
+
+import re
+
+import structlog
+from aiohttp import hdrs, web
+
+from api_service.auth.identity import Identity
+from api_service.auth.jwt_verifier import looks_like_jwt
+from api_service.web.keys import IDENTITY, JWT, ROUTES, TOKENS
+from api_service.web.route import Handler
+from shared.errors.codes import Code
+from shared.errors.error import LongshoreError
+from shared.model.roles import Role
+
+# RFC 6750, b64token. An API token has 47 characters, a JWT with many groups in it thousands; the server itself takes
+# header lines of 8 KiB.
+_BEARER = re.compile(r"[Bb][Ee][Aa][Rr][Ee][Rr] +([A-Za-z0-9._~+/=-]{1,8192}) *")
+
+
+@web.middleware
+async def auth_middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Let through what is public or carries a good token with a fitting role."""
+    if request.match_info.http_exception is not None:
+        return await handler(request)
+    route = request.app[ROUTES].get(request.match_info.handler)
+    if route is None:
+        raise LongshoreError(Code.FORBIDDEN, "This route is open to nobody.")
+    if route.roles is not None:
+        request[IDENTITY] = identity = await _identify(request)
+        _check_role(identity, route.roles)
+        with structlog.contextvars.bound_contextvars(user=identity.user):
+            return await handler(request)
+    return await handler(request)
+
+
+async def _identify(request: web.Request) -> Identity:
+    header = request.headers.get(hdrs.AUTHORIZATION)
+    if header is None:
+        raise LongshoreError(Code.UNAUTHENTICATED, "The request has no Authorization header.")
+    match = _BEARER.fullmatch(header)
+    if match is None:
+        raise LongshoreError(Code.UNAUTHENTICATED, "The Authorization header is not of the form `Bearer <token>`.")
+    verifier = request.app.get(JWT)
+    if verifier and looks_like_jwt(match[1]):
+        return await verifier.identify(match[1])
+    token = await request.app[TOKENS].find(match[1])
+    # A revoked token is answered as one that never was.
+    if token is None or token.revoked_at:
+        raise LongshoreError(Code.UNAUTHENTICATED, "The API token is not known.")
+    if token.expired:
+        raise LongshoreError(Code.TOKEN_EXPIRED, "The API token has expired.")
+    return Identity(user=token.user_name, role=token.role)
+
+
+def _check_role(identity: Identity, roles: frozenset[Role]) -> None:
+    if identity.role not in roles:
+        fitting = " or ".join(sorted(role.value for role in roles))
+        raise LongshoreError(
+            Code.FORBIDDEN, f"This needs the role {fitting}; the token's role is {identity.role.value}."
+        )

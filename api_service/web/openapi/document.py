@@ -1,0 +1,148 @@
+"""The OpenAPI 3.1 document, made of the table of routes, their operations, and the schemas that requests pass."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from apispec import APISpec
+
+from api_service.web.openapi.error_answers import error_answers, possible_codes
+from api_service.web.openapi.fields_plugin import fields_plugin, teach
+from api_service.web.openapi.operation import JSON, Answer, Operation
+from api_service.web.openapi.path_parameters import path_parameters
+from api_service.web.openapi.problem_schema import ProblemSchema
+from api_service.web.openapi.rules import RULES
+from api_service.web.route import Route
+
+OPENAPI_VERSION = "3.1.0"
+_ABOUT = """\
+Longshore imports container images from any registry into your own, and manages what it imported.
+
+Every endpoint under `/api/v1` needs `Authorization: Bearer <token>`: an API token (`lsh_…`), or a JWT of the
+configured OIDC issuer. `x-roles` says which roles an operation is open to.
+
+Every error has the one form of RFC 9457, `application/problem+json`, with a stable `code`; the codes that an operation
+can answer with are listed there. Every `GET` has its `HEAD`. Unknown parameters of the list and unknown fields of a
+body, but for workers' reports, are refused by name; answers may get further fields. Each answer's `X-Request-ID` is
+what the logs know the request by; it is the caller's own where one was sent.
+"""
+_SECURITY_SCHEMES: Mapping[str, Any] = {
+    "apiToken": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "lsh_…",
+        "description": "An API token, made with `longshore-api token create`.",
+    },
+    "oidc": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "JWT",
+        "description": "A token of the configured OIDC issuer, made for Longshore's audience.",
+    },
+}
+_REQUEST_ID = {"required": True, "schema": {"type": "string", "minLength": 1, "maxLength": 128}}
+_TAGS = (
+    {"name": "images", "description": "What is in the target, and how it gets there."},
+    {"name": "source registries", "description": "Stored accounts of registries that images come from."},
+    {"name": "target", "description": "What the target itself says."},
+    {"name": "workers", "description": "For import workers alone."},
+    {"name": "service", "description": "Health, and this description."},
+)
+
+
+def describe(routes: Iterable[Route], operations: Mapping[tuple[str, str], Operation], version: str) -> dict[str, Any]:
+    """Return the document; a route that nobody has described is left out, which a test forbids."""
+    plugin = fields_plugin()
+    spec = APISpec(
+        title="Longshore",
+        version=version,
+        openapi_version=OPENAPI_VERSION,
+        plugins=[plugin],
+        info={"description": _ABOUT, "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"}},
+        tags=list(_TAGS),
+        servers=[{"url": "/"}],
+    )
+    teach(plugin)
+    for name, scheme in _SECURITY_SCHEMES.items():
+        spec.components.security_scheme(name, scheme)
+    spec.components.header("RequestId", _REQUEST_ID)
+    for route in routes:
+        operation = operations.get((route.method, route.path))
+        if operation:
+            spec.path(path=route.path, operations={route.method.lower(): _operation(route, operation)})
+    return _with_rules(_without_null_parameters(spec.to_dict()))
+
+
+def _operation(route: Route, operation: Operation) -> dict[str, Any]:
+    described: dict[str, Any] = {
+        "operationId": operation.id,
+        "tags": [operation.tag],
+        "summary": operation.summary,
+        "parameters": [*path_parameters(route.path), *_parameters(operation)],
+        "responses": _responses(route, operation),
+        "security": [] if route.roles is None else [{name: []} for name in _SECURITY_SCHEMES],
+    }
+    if operation.description:
+        described["description"] = operation.description
+    if route.roles is not None:
+        described["x-roles"] = sorted(route.roles)
+    if operation.body:
+        content = {"schema": operation.body, **_examples(operation.body_examples)}
+        described["requestBody"] = {"required": operation.body_required, "content": {JSON: content}}
+    return described
+
+
+def _parameters(operation: Operation) -> list[dict[str, Any]]:
+    query: list[dict[str, Any]] = [{"in": "query", "schema": operation.query}] if operation.query else []
+    headers = (
+        {"in": "header", "name": name, "description": description, "schema": {"type": "string"}}
+        for name, description in operation.request_headers.items()
+    )
+    return [*query, *headers]
+
+
+def _responses(route: Route, operation: Operation) -> dict[str, Any]:
+    codes = possible_codes(route, operation)
+    errors = error_answers(codes, operation.problem or ProblemSchema)
+    return {str(int(answer.status)): _answer(answer) for answer in operation.answers} | errors
+
+
+def _answer(answer: Answer) -> dict[str, Any]:
+    headers = {name: {"description": text, "schema": {"type": "string"}} for name, text in answer.headers.items()}
+    described: dict[str, Any] = {
+        "description": answer.description,
+        "headers": {"X-Request-ID": "RequestId"} | headers,
+    }
+    if answer.links:
+        described["links"] = {
+            name: {"operationId": name, "parameters": {parameter: f"$response.body#/{field}"}}
+            for name, (parameter, field) in answer.links.items()
+        }
+    if answer.schemas:
+        form = answer.schemas[0] if len(answer.schemas) == 1 else {"anyOf": list(answer.schemas)}
+        described["content"] = {JSON: {"schema": form, **_examples(answer.examples)}}
+    for media_type in answer.texts:
+        described.setdefault("content", {})[media_type] = {"schema": {"type": "string"}}
+    return described
+
+
+def _examples(examples: Mapping[str, Any]) -> dict[str, Any]:
+    return {"examples": {name: {"value": value} for name, value in examples.items()}} if examples else {}
+
+
+def _with_rules(document: dict[str, Any]) -> dict[str, Any]:
+    for name, rule in RULES.items():
+        document["components"]["schemas"][name] |= rule
+    return document
+
+
+def _without_null_parameters(document: dict[str, Any]) -> dict[str, Any]:
+    """Leave null out of parameters: a query has texts, and a parameter that is absent has no value at all."""
+    for path in document["paths"].values():
+        for operation in path.values():
+            for parameter in operation.get("parameters", ()):
+                form = parameter["schema"]
+                if isinstance(form.get("type"), list):
+                    form["type"] = next(name for name in form["type"] if name != "null")
+                if None in form.get("enum", ()):
+                    form["enum"] = [value for value in form["enum"] if value is not None]
+    return document

@@ -1,0 +1,71 @@
+"""The error answers of an operation: for each status, the codes that it can have there."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from http import HTTPStatus
+from typing import Any
+
+from marshmallow import Schema
+
+from api_service.web.openapi.operation import Operation
+from api_service.web.openapi.problem_schema import ProblemSchema
+from api_service.web.problems import CONTENT_TYPE
+from api_service.web.route import Route
+from shared.errors.codes import ERROR_KINDS, Code
+
+# Anything may fail in ways that nobody foresaw.
+_ALWAYS = frozenset({Code.INTERNAL_ERROR})
+_WITH_TOKEN = frozenset(
+    {
+        Code.UNAUTHENTICATED,
+        Code.TOKEN_EXPIRED,
+        Code.FORBIDDEN,
+        Code.OIDC_UNAVAILABLE,
+        Code.DATABASE_UNAVAILABLE,
+        Code.INTERNAL_ERROR,
+    }
+)
+_WITH_QUERY = frozenset({Code.VALIDATION_FAILED})
+_WITH_BODY = frozenset(
+    {Code.VALIDATION_FAILED, Code.BODY_MALFORMED, Code.BODY_TOO_LARGE, Code.CONTENT_TYPE_UNSUPPORTED}
+)
+_RETRY_AFTER = (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS)
+
+
+def possible_codes(route: Route, operation: Operation) -> frozenset[Code]:
+    """Return every code that the operation can answer with."""
+    return (
+        operation.codes
+        | (_ALWAYS if route.roles is None else _WITH_TOKEN)
+        | (_WITH_QUERY if operation.query else frozenset())
+        | (_WITH_BODY if operation.body else frozenset())
+    )
+
+
+def error_answers(codes: Iterable[Code], schema: type[Schema] = ProblemSchema) -> dict[str, Any]:
+    """Return the OpenAPI responses by status; the form is the problem's, with the status's codes alone."""
+    by_status: dict[HTTPStatus, list[Code]] = defaultdict(list)
+    for code in sorted(codes):
+        by_status[ERROR_KINDS[code].status].append(code)
+    return {str(int(status)): _answer(status, names, schema) for status, names in sorted(by_status.items())}
+
+
+def _answer(status: HTTPStatus, names: list[Code], schema: type[Schema]) -> dict[str, Any]:
+    told = {"type": "object", "properties": {"code": {"enum": names}, "status": {"const": int(status)}}}
+    return {
+        "description": " ".join(f"`{name}`: {ERROR_KINDS[name].title}." for name in names),
+        "headers": _headers(status),
+        "content": {CONTENT_TYPE: {"schema": {"allOf": [schema, told]}}},
+    }
+
+
+def _headers(status: HTTPStatus) -> Mapping[str, Any]:
+    headers: dict[str, Any] = {"X-Request-ID": "RequestId"}
+    if status is HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = {"required": True, "schema": {"type": "string"}}
+    if status in _RETRY_AFTER:
+        headers["Retry-After"] = {
+            "description": "Seconds, where it can be said.",
+            "schema": {"type": "integer", "minimum": 0},
+        }
+    return headers

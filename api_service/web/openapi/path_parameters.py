@@ -1,0 +1,29 @@
+"""The parameters in paths; a name means the same in every route."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from api_service.api_page.handlers import FILES
+from shared.messages.progress_report import MAX_INT64
+
+_IN_PATH = re.compile(r"{(\w+)}")
+_FORMS: Mapping[str, Mapping[str, Any]] = {
+    "id": {
+        "description": "The id, as the list has it.",
+        "schema": {"type": "integer", "format": "int64", "minimum": 1, "maximum": MAX_INT64},
+    },
+    "name": {
+        "description": "The import's name, as the answer to its start and its message in RabbitMQ have it.",
+        "schema": {"type": "string", "pattern": "^[a-z0-9][a-z0-9.-]{0,51}-[a-z0-9]{10}$"},
+    },
+    "file": {
+        "description": "One of the page's own files.",
+        "schema": {"type": "string", "enum": sorted(FILES)},
+    },
+}
+
+
+def path_parameters(path: str) -> list[dict[str, Any]]:
+    """Return the parameters of a route's path, in their order."""
+    return [{"in": "path", "name": name, "required": True, **_FORMS[name]} for name in _IN_PATH.findall(path)]

@@ -1,0 +1,66 @@
+"""Errors as clients see them: RFC 9457, with a stable code and the request's id."""
+
+import math
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+from aiohttp import hdrs, web
+
+from shared.errors.codes import Code
+from shared.errors.error import LongshoreError
+
+CONTENT_TYPE = "application/problem+json"
+# What a code is known by outside; a name, not an address.
+TYPE_PREFIX = "urn:longshore:error:"
+CHALLENGE = 'Bearer realm="longshore"'
+
+_HTTP_ERRORS: Mapping[int, tuple[Code, str]] = {
+    HTTPStatus.NOT_FOUND: (Code.ROUTE_NOT_FOUND, "No route has this path."),
+    HTTPStatus.METHOD_NOT_ALLOWED: (Code.METHOD_NOT_ALLOWED, "This path does not have the method."),
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: (Code.BODY_TOO_LARGE, "The body is too large."),
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: (Code.CONTENT_TYPE_UNSUPPORTED, "The Content-Type is not supported."),
+}
+
+
+def problem(error: LongshoreError, request_id: str) -> dict[str, Any]:
+    """Return the body. `side` is whose door to knock at: source, target or longshore."""
+    kind = error.kind
+    body: dict[str, Any] = {
+        "type": f"{TYPE_PREFIX}{kind.code}",
+        "title": kind.title,
+        "status": int(kind.status),
+        "detail": error.detail,
+        "code": kind.code,
+        "side": kind.side.value,
+        "retryable": kind.retryable,
+        "hint": kind.hint,
+        "requestId": request_id,
+    }
+    if error.fields:
+        body["errors"] = [{"field": field, "message": message} for field, message in error.fields.items()]
+    return body
+
+
+def problem_response(error: LongshoreError, body: Mapping[str, Any]) -> web.Response:
+    """Return the answer, with the headers that go with its status."""
+    response = web.Response(status=error.kind.status, body=orjson.dumps(body), content_type=CONTENT_TYPE)
+    if error.kind.status is HTTPStatus.UNAUTHORIZED:
+        response.headers[hdrs.WWW_AUTHENTICATE] = CHALLENGE
+    if error.retry_after is not None:
+        response.headers[hdrs.RETRY_AFTER] = str(math.ceil(error.retry_after))
+    return response
+
+
+def of_http_error(error: web.HTTPException) -> LongshoreError:
+    """Translate what aiohttp itself answers: no route, wrong method, and the like."""
+    code, detail = _HTTP_ERRORS.get(error.status, (Code.BODY_MALFORMED, "The request cannot be read."))
+    if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return internal_error()
+    return LongshoreError(code, detail)
+
+
+def internal_error() -> LongshoreError:
+    """Return what is said of an unexpected failure: nothing of its cause."""
+    return LongshoreError(Code.INTERNAL_ERROR, "Something went wrong that should not have; it has been logged.")

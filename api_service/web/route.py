@@ -1,0 +1,37 @@
+"""One entry of the service's table of routes."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from aiohttp import web
+
+from shared.model.roles import Role
+
+Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+# Open to everybody, without a token. Said by name, so that forgetting the roles cannot open a route.
+PUBLIC: frozenset[Role] | None = None
+USERS = frozenset({Role.USER, Role.ADMIN})
+ADMINS = frozenset({Role.ADMIN})
+WORKERS = frozenset({Role.WORKER})
+ANYBODY = frozenset(Role)
+# What logs, figures and traces call whatever strangers write into a path.
+NO_ROUTE = "(none)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """A method and a path, who may use them, and what is added to the body of every error there."""
+
+    method: str
+    path: str
+    handler: Handler
+    roles: frozenset[Role] | None
+    problem_fields: Callable[[str], Mapping[str, Any]] | None = None
+
+
+def template(request: web.Request) -> str:
+    """Return the path of the request's route, as the table of routes has it."""
+    resource = request.match_info.route.resource
+    return resource.canonical if resource else NO_ROUTE

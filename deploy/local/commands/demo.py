@@ -1,0 +1,187 @@
+"""`make demo`: from nothing to an image that was imported, listed and verified.
+
+Run as `python -m deploy.local.commands.demo [SOURCE]`; the exit status is 0 only if everything held.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from typing import Any
+
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.filesize import decimal
+from rich.markup import escape
+from rich.table import Table
+
+from deploy.local.commands import checkout
+from deploy.local.commands.details import follow
+from deploy.local.commands.progress import short, view_for
+from deploy.local.commands.steps import Steps
+from deploy.local.images import seed
+from deploy.local.images.verify import Place, verify
+from deploy.local.stack import Harbor, LocalStackError, Remote, Scratch, Stack
+
+# Seconds for the import itself: the demo's own image takes one or two, one from the internet what
+# the line allows.
+IMPORT_SECONDS = 1800.0
+
+HTTP_OK = 200
+STARTED = 1
+INTERRUPTED = 130
+
+# Columns of a log that no terminal limits.
+LOG_WIDTH = 120
+IMAGE_COLUMN = "image in the target"
+
+
+class RefusedError(LocalStackError):
+    """The API answered with a problem, which says by itself what to do."""
+
+
+class Demo(Steps):
+    """One run. Each step raises LocalStackError when something did not hold."""
+
+    def __init__(self, console: Console, stack: Stack, source: str | None) -> None:
+        super().__init__(console)
+        self.stack = stack
+        self.own_image = source is None
+        self.source = source or f"{stack.source.host}/{seed.REPOSITORY}:{seed.TAG}"
+
+    def run(self) -> None:
+        """Go through all of it."""
+        target = "a Harbor stand-in" if isinstance(self.stack.target, Harbor) else "a target registry"
+        with self.step(f"PostgreSQL, RabbitMQ, a source registry, {target}, the API and a worker run"):
+            self.stack.start()
+        if self.own_image:
+            with self.step("The private source registry holds an image for two platforms"):
+                Remote.of(self.stack.source).push(seed.REPOSITORY, seed.TAG, seed.demo_image(checkout.CACHE))
+        image_id = self.post()
+        self.follow(image_id)
+        artifact, repository = self.list(image_id)
+        self.verify(artifact, repository)
+        with self.step("The services ended in good order, the servers with them"):
+            self.stop()
+
+    def post(self) -> int:
+        """Ask for the import and return the image's id."""
+        request: dict[str, Any] = {"source": self.source}
+        if self.own_image:
+            request["credentials"] = {"username": self.stack.source.username, "password": self.stack.source.password}
+        answer = self.ask("POST", "/api/v1/images:import", request)
+        if answer["state"] != STARTED:
+            raise LocalStackError(f"the import did not start: {answer}")
+        self.say(f"POST /api/v1/images:import {self.source}: {answer['message'].lower()}")
+        return int(answer["imageId"])
+
+    def follow(self, image_id: int) -> None:
+        """Show the layers until the import has ended, and check that it ended well."""
+        with view_for(self.console) as view:
+            for details in follow(self.stack.api.url, self.stack.user_token, image_id, seconds=IMPORT_SECONDS):
+                view.show(details)
+        if details["status"] != "ready":
+            raise LocalStackError(f"the import failed: {details['error'] or details['message']}")
+        unfinished = [digest for digest, layer in details["layersDetail"].items() if layer["progress"] != 100]  # noqa: PLR2004
+        if unfinished or not details["layersDetail"]:
+            raise LocalStackError(f"the image is ready, but its layers are not at 100 %: {unfinished}")
+        self.say(f"Imported: {len(details['layersDetail'])} blobs, {decimal(details['bytesTotal'])}")
+
+    def list(self, image_id: int) -> tuple[dict[str, Any], str]:
+        """Show what the API lists, and return the imported artifact and its repository."""
+        listed = self.ask("GET", "/api/v1/images")
+        rows = [(group, artifact) for group in listed["images"] for artifact in group["artifacts"]]
+        self.console.print()
+        self.console.print(image_table(rows))
+        self.console.print()
+        for group, artifact in rows:
+            if artifact["id"] == image_id:
+                return artifact, group["repo"]
+        raise LocalStackError(f"the list does not hold image {image_id}")
+
+    def verify(self, artifact: dict[str, Any], repository: str) -> None:
+        """Read the image back from the target, without the product's code, and compare every byte."""
+        target = Place(remote=Remote.of(self.stack.target), repository=repository)
+        source = Place(remote=Remote.of(self.stack.source), repository=seed.REPOSITORY) if self.own_image else None
+        expected = [artifact["digest"]]
+        with self.step("GET /v2/…/manifests: the target's tag points to the digest that the API lists"):
+            expected.append(target.remote.manifest(repository, artifact["imageTag"]).digest)
+            if source is not None:
+                expected.append(source.remote.manifest(seed.REPOSITORY, seed.TAG).digest)
+            if len(set(expected)) != 1:
+                raise LocalStackError(f"listed, target's and source's digests differ: {expected}")
+        against = "each equal to the source's" if source else "each hashed to its digest"
+        started = time.monotonic()
+        found = verify(artifact["digest"], target, source)
+        counted = f"{found.manifests} manifests, {found.blobs} blobs, {decimal(found.size)}"
+        self.say(f"Read back from the target: {counted}, {against}", f"{time.monotonic() - started:.1f} s")
+
+    def stop(self) -> None:
+        """Stop everything; the services have to end by themselves, without an error."""
+        self.stack.stop()
+        for service in (*self.stack.workers, self.stack.api):
+            if service.process is None or service.process.status() != 0:
+                raise LocalStackError(f"{service.name} did not end as it should when asked to")
+
+    def ask(self, method: str, path: str, body: object = None) -> Any:
+        """Call the API as its user."""
+        status, answer = self.stack.api.request(method, path, self.stack.user_token, body)
+        if status != HTTP_OK:
+            told = " ".join(answer[part] for part in ("detail", "hint") if answer.get(part))
+            raise RefusedError(f"{method} {path}: {status} {answer['code']}\n  {told}")
+        return answer
+
+
+def image_table(rows: list[tuple[dict[str, Any], dict[str, Any]]]) -> Table:
+    """Show images as the API's list gives them."""
+    table = Table(
+        title="GET /api/v1/images", title_justify="left", title_style="", box=SIMPLE, show_edge=False, pad_edge=False
+    )
+    for heading in ("id", IMAGE_COLUMN, "status", "size", "digest"):
+        table.add_column(heading, overflow="fold", no_wrap=heading != IMAGE_COLUMN)
+    for group, artifact in rows:
+        image = f"{group['repo']}:{artifact['imageTag']}"
+        cells = (artifact["status"], decimal(artifact["size"]), short(artifact["digest"]))
+        table.add_row(str(artifact["id"]), image, *cells)
+    return table
+
+
+def main() -> int:
+    """Run the demo and return the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--target", choices=("registry", "harbor"), default="registry")
+    parser.add_argument("source", nargs="?")
+    options = parser.parse_args()
+    console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else LOG_WIDTH)
+    started = time.monotonic()
+    try:
+        with Scratch() as scratch:
+            stack = Stack(scratch, harbor=options.target == "harbor")
+            try:
+                Demo(console, stack, options.source).run()
+            except RefusedError:
+                raise
+            except LocalStackError:
+                show_logs(console, stack)
+                raise
+    except LocalStackError as error:
+        console.print(f"[red]✘[/] {escape(str(error))}")
+        return 1
+    except KeyboardInterrupt:
+        console.print("interrupted; everything is stopped")
+        return INTERRUPTED
+    console.print(f"[bold green]It all held[/] in {time.monotonic() - started:.1f} s.")
+    return 0
+
+
+def show_logs(console: Console, stack: Stack) -> None:
+    """Print the ends of the services' logs, which go away with the stack."""
+    for service in (stack.api, *stack.workers):
+        if service.process is not None:
+            console.print(f"--- {service.process.log}", style="dim")
+            console.print(service.process.tail(), highlight=False, markup=False)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,88 @@
+"""The background process of `make up`: holds the stack until it is told to end.
+
+It lives as long as the stack should: whatever ends it, the scratch folder's guardian ends the rest.
+A service that dies meanwhile is left dead, because killing one is what people try here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shlex
+import signal
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+from deploy.local.commands import checkout
+from deploy.local.images import seed
+from deploy.local.processes.scratch import LocalStackError
+from deploy.local.stack import Remote, Scratch, Stack
+
+# Settings of the services that whoever calls `make up` may set; the lists are added to the stack's own.
+PASSED_ON = (
+    *("ALLOWED_PRIVATE", "PLAIN_HTTP_HOSTS", "TOKEN_REALMS", "CA_FILES"),
+    *("LEASE_SECONDS", "MAX_FAILURES", "RETRY_BASE_SECONDS", "DEFAULT_PROJECT", "DROP_HOST_FOR"),
+    "IMPORT_REFERRERS",
+    *("WORKER_SLOTS", "WORKER_LAYERS", "WORKER_HOST_STREAMS", "STOP_GRACE_SECONDS", "LOG_LEVEL", "LOG_FORMAT"),
+)
+
+
+def main() -> int:
+    """Start, write down what there is, and wait for SIGTERM."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--workers", type=int, required=True)
+    parser.add_argument("--harbor", action="store_true")
+    options = parser.parse_args()
+    signal.signal(signal.SIGTERM, end)
+    with checkout.held(checkout.PATIENCE_SECONDS) as ours:
+        if not ours:
+            print("another stack of this checkout is running")
+            return 1
+        checkout.write_private(checkout.KEEPER_PID, f"{os.getpid()}\n")
+        try:
+            keep(options.workers, harbor=options.harbor)
+        except LocalStackError as error:
+            print(error)
+            return 1
+        finally:
+            checkout.DESCRIPTION.unlink(missing_ok=True)
+            checkout.ENVIRONMENT.unlink(missing_ok=True)
+
+
+def keep(workers: int, *, harbor: bool) -> NoReturn:
+    """Run the stack; ends by SystemExit, when the signal comes."""
+    settings = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+    with Scratch() as scratch, Stack(scratch, workers=workers, settings=settings, harbor=harbor) as stack:
+        Remote.of(stack.source).push(seed.REPOSITORY, seed.TAG, seed.demo_image(checkout.CACHE))
+        checkout.write_private(checkout.ENVIRONMENT, environment(stack))
+        checkout.write_private(checkout.DESCRIPTION, json.dumps(stack.describe(), indent=2) + "\n")
+        while True:
+            signal.pause()
+
+
+def environment(stack: Stack) -> str:
+    """Return lines for a shell: where the API is, whom to be, the registries, and the way to our commands."""
+    values = {
+        "LONGSHORE_URL": stack.api.url,
+        "LONGSHORE_TOKEN": stack.user_token,
+        "ADMIN_TOKEN": stack.admin_token,
+        "SOURCE": stack.source.host,
+        "SOURCE_USERNAME": stack.source.username or "",
+        "SOURCE_PASSWORD": stack.source.password or "",
+        "TARGET": stack.target.host,
+    }
+    lines = [f"export {name}={shlex.quote(value)}" for name, value in values.items()]
+    commands = shlex.quote(str(Path(sys.executable).parent))
+    return "\n".join([*lines, f"export PATH={commands}:$PATH", ""])
+
+
+def end(*_: object) -> NoReturn:
+    """Leave through all context managers."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    sys.exit(0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,108 @@
+"""`make up`: start the stack in the background and say where it is."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+
+from deploy.local.commands import checkout
+from deploy.local.images import seed
+
+# Seconds until everything must be ready, the first time with packages to fetch for the image.
+START_SECONDS = 600.0
+POLL_SECONDS = 0.1
+
+
+def main() -> int:
+    """Start it, unless it runs, and print the addresses."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--target", choices=("registry", "harbor"), default="registry")
+    options = parser.parse_args()
+    workers = options.workers
+    console = Console(soft_wrap=True, highlight=False)
+    if workers < 0:
+        console.print("[red]✘[/] WORKERS must not be negative")
+        return 2
+    already = checkout.is_up()
+    if already:
+        console.print("It is up already; `make down` stops it.")
+    elif not started(console, workers, ["--harbor"] if options.target == "harbor" else []):
+        console.print(f"[red]✘[/] It did not start:\n{escape(checkout.KEEPER_LOG.read_text())}")
+        return 1
+    if not wait_for_description():
+        console.print("It is still starting, or ending.")
+        return 1
+    explain(console, json.loads(checkout.DESCRIPTION.read_text()))
+    return 0
+
+
+def started(console: Console, workers: int, options: list[str]) -> bool:
+    """Start a keeper and wait until it has everything running; False when it ended instead."""
+    checkout.forget()
+    checkout.FOLDER.mkdir(mode=0o700, exist_ok=True)
+    with checkout.KEEPER_LOG.open("w") as log:
+        keeper = subprocess.Popen(
+            [sys.executable, "-m", "deploy.local.commands.keeper", "--workers", str(workers), *options],
+            cwd=checkout.ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    begun = time.monotonic()
+    try:
+        with console.status("starting PostgreSQL, RabbitMQ, two registries, the API and the workers"):
+            while not checkout.DESCRIPTION.exists():
+                if keeper.poll() is not None or time.monotonic() - begun > START_SECONDS:
+                    keeper.terminate()
+                    return False
+                time.sleep(POLL_SECONDS)
+    except KeyboardInterrupt:
+        keeper.terminate()
+        raise
+    console.print(f"[green]✔[/] Up in {time.monotonic() - begun:.1f} s, {workers} worker(s).")
+    return True
+
+
+def wait_for_description() -> bool:
+    """Wait for another command's start to get ready."""
+    limit = time.monotonic() + START_SECONDS
+    while not checkout.DESCRIPTION.exists():
+        if time.monotonic() > limit or not checkout.is_up():
+            return False
+        time.sleep(POLL_SECONDS)
+    return True
+
+
+def explain(console: Console, stack: dict[str, Any]) -> None:
+    """Print addresses, and commands to try."""
+    source, broker = stack["source_registry"], stack["rabbitmq"]
+    image = f"$SOURCE/{seed.REPOSITORY}:{seed.TAG}"
+    lines = (
+        f"API              {stack['api']}",
+        f"source registry  {source['url']}  (user {source['username']}, password {source['password']})",
+        f"target registry  {stack['target_registry']['url']}",
+        f"RabbitMQ         {broker['management']}  (user {broker['username']}, password {broker['password']})",
+        f"PostgreSQL       {stack['database']}",
+        f"all of it        {checkout.DESCRIPTION}",
+        "",
+        "Import the demo image, and list what there is:",
+        f"  . {checkout.ENVIRONMENT}",
+        f'  echo "$SOURCE_PASSWORD" | longshore import {image} --username $SOURCE_USERNAME --password-stdin',
+        "  longshore images",
+        "",
+        "The same by HTTP: docs/guide-api.md. Stop it: make down",
+    )
+    console.print("\n".join(lines), markup=False)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,50 @@
+"""The part of Harbor's own API that Longshore uses, with what a test or a demo sets it up with."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+from urllib.parse import unquote
+
+from aiohttp import web
+
+from deploy.local.servers.harbor import errors
+from deploy.local.servers.harbor.artifacts_api import ArtifactsApi
+from deploy.local.servers.harbor.caller import Caller, identify
+from deploy.local.servers.harbor.control_api import ControlApi
+from deploy.local.servers.harbor.paths import BASE
+from deploy.local.servers.harbor.projects_api import ProjectsApi
+from deploy.local.servers.harbor.proxy import Proxy
+from deploy.local.servers.harbor.settings import Settings
+from deploy.local.servers.harbor.state import State
+from deploy.local.servers.harbor.system_api import SystemApi
+
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+Handler = Callable[[web.Request, Caller, re.Match[str]], Awaitable[web.Response]]
+
+
+class Api:
+    """Answers everything below /api/v2.0/."""
+
+    def __init__(self, settings: Settings, state: State, proxy: Proxy) -> None:
+        self._settings = settings
+        parts = (
+            SystemApi(state, proxy),
+            ProjectsApi(settings, state),
+            ArtifactsApi(state),
+            ControlApi(state),
+        )
+        routes: list[tuple[str, str, Handler]] = [route for part in parts for route in part.routes]
+        self._routes = [(method, re.compile(pattern), handler) for method, pattern, handler in routes]
+
+    async def handle(self, request: web.Request) -> web.Response:
+        """Find the operation. The path is decoded once as a whole: a repository encoded once has come apart by then."""
+        path = unquote(request.raw_path.partition("?")[0])
+        for method, pattern, handler in self._routes:
+            match = pattern.fullmatch(path.removeprefix(BASE))
+            if match and method == request.method:
+                if self._settings.read_only and method not in SAFE_METHODS:
+                    raise errors.denied("The system is in read only mode. Any modification is prohibited.")
+                return await handler(request, identify(self._settings, request.headers.get("Authorization", "")), match)
+        raise errors.not_found(f"path {path} was not found")

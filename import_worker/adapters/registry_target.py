@@ -1,0 +1,87 @@
+"""One repository of the target registry, as the copy writes to it."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+
+from import_worker.copying.ends import Body
+from shared.errors.error import LongshoreError
+from shared.oci.descriptor import Descriptor
+from shared.oci.digest import Digest
+from shared.oci.manifest import Manifest
+from shared.registry.referrers.referrers_tag import link_referrers
+from shared.registry.repository import Repository
+from shared.registry.uploads import UploadSession
+
+
+class RegistryTarget:
+    """Fits `copy_referrers.ReferrersTarget`."""
+
+    def __init__(self, repository: Repository) -> None:
+        self._repository = repository
+
+    async def is_vacant(self) -> bool:
+        return await self._repository.is_vacant()
+
+    async def has_blob(self, blob: Descriptor) -> bool:
+        return await self._repository.has_blob(blob)
+
+    async def mount_blob(self, blob: Descriptor, from_repository: str) -> "RegistryUpload | None":
+        session = await self._repository.mount_blob(blob, from_repository)
+        return RegistryUpload(self._repository, session) if session else None
+
+    async def start_upload(self) -> "RegistryUpload":
+        return RegistryUpload(self._repository, await self._repository.start_upload())
+
+    def find_upload(self, address: str) -> "RegistryUpload | None":
+        session = self._repository.session_at(address)
+        return RegistryUpload(self._repository, session) if session else None
+
+    async def find_manifest(self, reference: str) -> Digest | None:
+        found = await self._repository.find_manifest(reference)
+        return found.digest if found else None
+
+    async def put_manifest(
+        self, reference: str, manifest: Manifest, *, before: Callable[[], Awaitable[None]] | None = None
+    ) -> None:
+        await self._repository.put_manifest(reference, manifest, before=before)
+
+    async def fetch_manifest(self, reference: str) -> Manifest:
+        return await self._repository.get_manifest(reference)
+
+    async def link_referrers(self, subject: Digest, referrers: Sequence[Manifest]) -> None:
+        await link_referrers(self._repository, subject, referrers)
+
+
+class RegistryUpload:
+    """Fits `endpoints.Upload`."""
+
+    def __init__(self, repository: Repository, session: UploadSession) -> None:
+        self._repository = repository
+        self._session = session
+
+    @property
+    def address(self) -> str:
+        return self._session.location
+
+    async def send(self, blob: Descriptor, content: bytes) -> None:
+        await self._repository.put_blob(self._session, blob, content)
+
+    async def append(self, offset: int, body: Body) -> None:
+        self._session = await self._repository.append_to_blob(self._session, offset, body)
+
+    async def taken(self) -> int | None:
+        found = await self._repository.find_session(self._session)
+        if found is None:
+            return None
+        self._session, taken = found
+        return taken
+
+    async def commit(self, blob: Descriptor) -> None:
+        await self._repository.commit_upload(self._session, blob.digest)
+
+    async def cancel(self) -> None:
+        # The registry drops abandoned sessions by itself; asking is a courtesy.
+        with suppress(LongshoreError):
+            # An address from before a broken request may no longer be taken.
+            if await self.taken() is not None:
+                await self._repository.cancel_upload(self._session)

@@ -1,0 +1,100 @@
+"""A Docker Engine, spoken to through aiodocker; what answers as one, such as Podman's service, works as well."""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, contextmanager
+from http import HTTPStatus
+from typing import Any, cast
+
+import aiohttp
+from aiodocker import Docker, DockerError
+
+from import_worker.engine.image import DescribedImage
+from import_worker.engine.tar_stream import PIECE
+from shared.errors.codes import Code
+from shared.errors.error import LongshoreError
+from shared.oci.digest import Digest
+from shared.oci.platform import Platform
+
+# What answers at once, answers within this. Seconds.
+LOOK_TIMEOUT = aiohttp.ClientTimeout(total=30)
+# Engines without the image layout write the whole image to their own disk before the first byte comes. Between two
+# bytes of a layer the copy's own watch is shorter. Seconds.
+EXPORT_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=30, sock_read=1800)
+
+# aiodocker's own status for an engine that it does not reach.
+NOT_CONNECTED = 900
+
+
+class DockerEngine:
+    """Fits `engine_image.Engine`. `address` is `unix:///path` or `tcp://host:port`."""
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+
+    async def describe(self, name: str) -> DescribedImage:
+        with _translated(name):
+            async with Docker(url=self._address, timeout=LOOK_TIMEOUT) as docker:
+                found = await docker.images.inspect(name)
+                # It is a list, whatever the library says.
+                history = cast("Sequence[Mapping[str, Any]]", await docker.images.history(name))
+        try:
+            return _described(found, history)
+        except (KeyError, TypeError, ValueError):
+            raise LongshoreError(
+                Code.SOURCE_PROTOCOL_ERROR, f"The engine does not describe {name} as an image."
+            ) from None
+
+    @asynccontextmanager
+    async def export(self, image_id: Digest) -> AsyncIterator[AsyncIterator[bytes]]:
+        async with AsyncExitStack() as stack:
+            with _translated(str(image_id)):
+                docker = await stack.enter_async_context(Docker(url=self._address, timeout=LOOK_TIMEOUT))
+                await docker.version()  # Which settles the version of the interface.
+                # Not through `images.export_image`: that never closes its answer, which may be left early here.
+                url = f"{docker.docker_host}/{docker.api_version}/images/{image_id}/get"
+                response = await stack.enter_async_context(docker.session.get(url, timeout=EXPORT_TIMEOUT))
+                if response.status != HTTPStatus.OK:
+                    raise DockerError(response.status, "the export was refused")
+            yield await stack.enter_async_context(aclosing(_chunks(response.content, image_id)))
+
+
+async def _chunks(content: aiohttp.StreamReader, image_id: Digest) -> AsyncGenerator[bytes, None]:
+    with _translated(str(image_id)):
+        async for chunk in content.iter_chunked(PIECE):
+            yield chunk
+
+
+@contextmanager
+def _translated(name: str) -> Iterator[None]:
+    try:
+        yield
+    except DockerError as error:
+        raise _refused(name, error) from None
+    except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+        raise LongshoreError(
+            Code.DOCKER_ENGINE_UNAVAILABLE, f"The Docker Engine broke off at {name} ({type(error).__name__})."
+        ) from None
+
+
+def _refused(name: str, error: DockerError) -> LongshoreError:
+    if error.status == HTTPStatus.NOT_FOUND:
+        return LongshoreError(Code.SOURCE_NOT_FOUND, f"The Docker Engine does not have {name}.")
+    if error.status < NOT_CONNECTED:
+        return LongshoreError(Code.DOCKER_ENGINE_UNAVAILABLE, f"The Docker Engine answered {error.status} to {name}.")
+    return LongshoreError(Code.DOCKER_ENGINE_UNAVAILABLE, "The Docker Engine cannot be reached.")
+
+
+def _described(found: Mapping[str, Any], history: Sequence[Mapping[str, Any]]) -> DescribedImage:
+    diff_ids = tuple(map(Digest.parse, found["RootFS"]["Layers"]))
+    return DescribedImage(
+        id=Digest.parse(found["Id"]),
+        diff_ids=diff_ids,
+        sizes=_sizes(len(diff_ids), found["Size"], [step["Size"] for step in reversed(history)]),
+        platforms=(Platform.of(found["Os"], found["Architecture"], found.get("Variant")),),
+    )
+
+
+def _sizes(layers: int, whole: int, steps: Sequence[int]) -> tuple[int, ...]:
+    """Return about how large each layer is: by the steps that made them, or else an equal share."""
+    filled = tuple(size for size in steps if size)
+    return filled if len(filled) == layers else (whole // max(layers, 1),) * layers

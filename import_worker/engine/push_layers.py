@@ -1,0 +1,147 @@
+"""Moves an engine's layers into the target as they come out of its export, each under its digest when it has ended.
+
+Exports come in three forms, and all are read the same way: the older `docker save` (`<id>/layer.tar`, links for layers
+that come twice), the image layout of current engines (`blobs/sha256/<diff id>`), and that with compressed blobs, as
+engines on containerd's image store write it. A layer is known by the digest of its tar, not by its name, so the order
+of the entries does not matter.
+"""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from dataclasses import dataclass
+from posixpath import basename, dirname
+
+from import_worker.copying.image import ProgressBoard
+from import_worker.engine.compression import Compression
+from import_worker.engine.image import DescribedImage, StreamTarget
+from import_worker.engine.layer_position import layer_position
+from import_worker.engine.stream_layer import stream_layer
+from import_worker.engine.tar_stream import TarEntry, TarError, TarStream
+from shared.errors.codes import Code
+from shared.errors.error import LongshoreError
+from shared.model.progress import LayerProgress, LayerStatus, Transfer
+from shared.oci.descriptor import Descriptor
+from shared.oci.digest import Digest
+from shared.tracing.spans import step
+
+# A config, a manifest, a list: entries up to here are read as a whole to see whether they are one. Bytes.
+MAX_DOCUMENT_SIZE = 4 * 1024 * 1024
+# All documents of one export together. Bytes.
+MAX_DOCUMENTS_SIZE = 16 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PushedLayers:
+    """What an export held: the layers, by the digests of their tars, and the documents by their paths."""
+
+    layers: dict[Digest, Descriptor]
+    documents: dict[str, bytes]
+
+
+class LayerPush:
+    """One export on its way into the target."""
+
+    def __init__(
+        self, image: DescribedImage, target: StreamTarget, board: ProgressBoard, compression: Compression
+    ) -> None:
+        self._image = image
+        self._target = target
+        self._board = board
+        self._compression = compression
+        self._wanted = frozenset(image.diff_ids)
+        self._pushed = PushedLayers(layers={}, documents={})
+        self._positions: dict[str, int | None] = {}
+
+    async def run(self, export: AsyncIterator[bytes]) -> PushedLayers:
+        """Push every layer of the image; raises LongshoreError, `docker_engine_unavailable` for a broken export."""
+        for diff_id, size in zip(self._image.diff_ids, self._image.sizes, strict=True):
+            self._board.show(diff_id, LayerProgress(size=size))
+        tar = TarStream(export)
+        try:
+            while entry := await tar.next_entry():
+                if entry.is_file:
+                    async with aclosing(tar.content()) as content:
+                        await self._take(entry, content)
+        except TarError as error:
+            raise LongshoreError(Code.DOCKER_ENGINE_UNAVAILABLE, f"The engine's export is broken: {error}.") from None
+        return self._pushed
+
+    async def _take(self, entry: TarEntry, content: AsyncIterator[bytes]) -> None:
+        """Keep a document, push a layer, leave the rest."""
+        if entry.size <= MAX_DOCUMENT_SIZE:
+            whole = b"".join([piece async for piece in content])
+            if _is_document(whole):
+                self._keep(entry.name, whole)
+                return
+            content = _once(whole)
+        known = self._known(entry.name)
+        if _names_layer(entry.name) and known not in self._pushed.layers:
+            await self._push(entry, content, known)
+
+    def _keep(self, name: str, document: bytes) -> None:
+        kept = self._pushed.documents
+        if sum(map(len, kept.values())) + len(document) > MAX_DOCUMENTS_SIZE:
+            raise TarError(f"its documents have more than {MAX_DOCUMENTS_SIZE} bytes")
+        if basename(name) == "json":
+            self._positions[dirname(name)] = layer_position(document, self._image.diff_ids)
+        else:
+            kept[name] = document
+
+    def _known(self, name: str) -> Digest | None:
+        """Return the layer's diff id where the export tells it beforehand, for its progress."""
+        position = self._positions.get(dirname(name))
+        if position is not None:
+            return self._image.diff_ids[position]
+        stem = basename(name).removesuffix(".tar")
+        return next((diff_id for diff_id in self._wanted if diff_id.hex == stem), None)
+
+    async def _push(self, entry: TarEntry, content: AsyncIterator[bytes], known: Digest | None) -> None:
+        """Push one layer. One that belongs to another image of the export is read and left out."""
+
+        def show(layer: LayerProgress) -> None:
+            if known:
+                self._board.show(known, layer)
+
+        def advance(offset: int) -> None:
+            show(LayerProgress(size=entry.size, offset=offset, status=LayerStatus.DOWNLOADING))
+
+        def check(diff_id: Digest) -> bool:
+            if known and diff_id != known:
+                raise LongshoreError(Code.BLOB_DIGEST_MISMATCH, f"The engine's bytes for {known} have another digest.")
+            return diff_id in self._wanted
+
+        try:
+            with step("blob", {"longshore.bytes": entry.size, "longshore.transfer": Transfer.COPIED.value}) as span:
+                done = await stream_layer(content, self._target, self._compression, check=check, advance=advance)
+                span.note({"oci.digest": str(done[1].digest)} if done else {"longshore.left_out": True})
+        except LongshoreError:
+            show(LayerProgress(size=entry.size, status=LayerStatus.FAILED))
+            raise
+        if done:
+            diff_id, blob = done
+            self._pushed.layers[diff_id] = blob
+            self._board.show(diff_id, _completed(entry.size))
+
+
+def _completed(size: int) -> LayerProgress:
+    return LayerProgress(size=size, offset=size, status=LayerStatus.COMPLETED, transfer=Transfer.COPIED)
+
+
+def _is_document(content: bytes) -> bool:
+    """Tell a JSON object or list from a small layer, which has zero bytes."""
+    if content.lstrip()[:1] not in (b"{", b"["):
+        return False
+    try:
+        json.loads(content)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _names_layer(name: str) -> bool:
+    return name.endswith(".tar") or dirname(dirname(name)) == "blobs"
+
+
+async def _once(content: bytes) -> AsyncIterator[bytes]:
+    yield content

@@ -1,0 +1,32 @@
+"""How each part that a worker's /readyz names is asked."""
+
+from collections.abc import Mapping
+from functools import partial
+
+from import_worker.adapters.api_client import ApiClient
+from import_worker.consumer import Consumer
+from shared.db.database import Database
+from shared.db.revision import check_schema
+from shared.runtime.readiness import Check, PartDownError, Remembered
+from shared.target.management import TargetManagement
+
+# Other services are asked at most this often, whoever asks us. Seconds.
+REMEMBERED = 5.0
+
+
+def part_checks(
+    database: Database, consumer: Consumer, api: ApiClient, target: TargetManagement
+) -> Mapping[str, Check]:
+    """Return the checks by part."""
+
+    async def rabbitmq() -> None:
+        if not consumer.connected:
+            raise PartDownError("not connected; no import is taken")
+
+    return {
+        "database": database.check,
+        "schema": partial(check_schema, database),
+        "rabbitmq": rabbitmq,
+        "api": Remembered(api.check, seconds=REMEMBERED),
+        "target": Remembered(target.check, seconds=REMEMBERED),
+    }

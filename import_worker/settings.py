@@ -1,0 +1,63 @@
+"""The worker's settings. The only module here that reads the environment."""
+
+import os
+import socket
+from dataclasses import dataclass, field
+
+from environs import FileAwareEnv
+from marshmallow import validate
+
+from import_worker.engine.compression import Compression
+from shared.settings import SharedSettings, read_shared, reading_environment
+
+# Blobs at a time from one registry and to one: more connections take nothing from a registry but its patience.
+DEFAULT_HOST_STREAMS = 16
+DOCKER_HOST = r"unix:///.+|tcp://[^/@]+:[0-9]+"
+DOCKER_HOST_FORM = "It is not of the form unix:///path or tcp://host:port."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerSettings:
+    """What one worker process needs. `lease` and `stop_grace` are in seconds.
+
+    `host_streams` are blobs at once from one registry, and to one, over all imports.
+    `docker_host` is the engine that `docker-daemon:` means; None: there is none.
+    """
+
+    shared: SharedSettings
+    api_url: str
+    api_token: str = field(repr=False)
+    slots: int
+    layers: int
+    host_streams: int = DEFAULT_HOST_STREAMS
+    lease: float
+    name: str
+    health_port: int | None
+    stop_grace: float
+    docker_host: str | None = None
+    compression: Compression = Compression.GZIP
+
+
+def read_settings() -> WorkerSettings:
+    """Read the environment; raises SettingsError with a line for each mistake."""
+    with reading_environment() as env:
+        return settings_from(env)
+
+
+def settings_from(env: FileAwareEnv) -> WorkerSettings:
+    """Read everything from an open reader."""
+    few = validate.Range(1, 64)
+    return WorkerSettings(
+        shared=read_shared(env),
+        api_url=env.http_url("API_URL"),
+        api_token=env.str("WORKER_TOKEN", validate=validate.Length(min=1, error="It is empty.")),
+        slots=env.int("WORKER_SLOTS", 2, validate=few),
+        layers=env.int("WORKER_LAYERS", 4, validate=few),
+        host_streams=env.int("WORKER_HOST_STREAMS", DEFAULT_HOST_STREAMS, validate=validate.Range(1, 256)),
+        lease=env.float("LEASE_SECONDS", 30.0, validate=validate.Range(3, 3600)),
+        name=env.str("WORKER_NAME", f"{socket.gethostname()}-{os.getpid()}"),
+        health_port=env.int("WORKER_HEALTH_PORT", None, validate=validate.Range(1, 65535)),
+        stop_grace=env.float("STOP_GRACE_SECONDS", 5.0, validate=validate.Range(0, 3600)),
+        docker_host=env.str("DOCKER_HOST", None, validate=validate.Regexp(DOCKER_HOST, error=DOCKER_HOST_FORM)),
+        compression=env.enum("WORKER_COMPRESSION", Compression.GZIP, enum=Compression, by_value=True),
+    )

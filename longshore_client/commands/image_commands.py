@@ -1,0 +1,182 @@
+"""`longshore images` and `show`: what there is."""
+
+from collections.abc import Sequence
+from contextlib import aclosing
+from datetime import UTC, datetime
+
+import click
+
+from longshore_client.commands.exit_codes import ExitCode
+from longshore_client.commands.image_key import find_image
+from longshore_client.commands.options import json_option
+from longshore_client.commands.with_client import with_client
+from longshore_client.image import FullImage, Image
+from longshore_client.image_query import ImageQuery
+from longshore_client.import_details import ImportDetails
+from longshore_client.longshore_client import MAX_PAGE_SIZE, LongshoreClient
+from longshore_client.terminal.figures import age, short_digest, size
+from longshore_client.terminal.import_lines import progress_line
+from longshore_client.terminal.layer_rows import outcome
+from longshore_client.terminal.output import note, print_json, results
+from longshore_client.terminal.tables import Column, print_pairs, print_table
+
+# A screenful or two; --all is there for more.
+DEFAULT_LIMIT = 50
+_ORDERS = {
+    "created": "createdTime",
+    "name": "repo",
+    "tag": "tag",
+    "size": "size",
+    "user": "userName",
+    "status": "status",
+}
+_COLUMNS = (
+    Column(title="ID", justify="right", whole=True),
+    Column(title="IMAGE"),
+    Column(title="STATUS", whole=True),
+    Column(title="SIZE", justify="right", whole=True),
+    Column(title="CREATED", whole=True, least=72),
+    Column(title="DIGEST", whole=True, least=88),
+    Column(title="USER", least=100),
+    Column(title="SOURCE", least=150),
+)
+
+
+@click.command()
+@click.argument("text", required=False)
+@click.option("--ready/--not-ready", default=None, help="Only those that can be pulled, or only the others.")
+@click.option("--user", metavar="NAME", help="Only this user's.")
+@click.option("--sort", type=click.Choice(list(_ORDERS)), default="created", show_default=True, help="The order.")
+@click.option("--asc", is_flag=True, help="The smallest, oldest or first first.")
+@click.option("--limit", type=click.IntRange(min=1), default=DEFAULT_LIMIT, show_default=True, help="How many at most.")
+@click.option("--all", "everything", is_flag=True, help="All of them.")
+@click.option("-q", "--quiet", is_flag=True, help="Print ids alone.")
+@json_option
+def images(
+    text: str | None,
+    *,
+    ready: bool | None,
+    user: str | None,
+    sort: str,
+    asc: bool,
+    limit: int,
+    everything: bool,
+    quiet: bool,
+    as_json: bool,
+) -> int:
+    """List images.
+
+    TEXT is a part of repository:tag. Names and figures are of the images that Longshore manages in its target.
+    """
+    query = ImageQuery(tag=text, ready=ready, user=user, order_by=_ORDERS[sort], descending=not asc)
+
+    async def use(client: LongshoreClient) -> ExitCode:
+        found, total = await _collect(client, query, None if everything else limit)
+        _print(found, quiet=quiet, as_json=as_json)
+        if len(found) < total and not as_json:
+            note(f"{len(found)} of {total} images; --all lists all.")
+        return ExitCode.DONE
+
+    return with_client(use)
+
+
+@click.command()
+@click.argument("image", metavar="ID|NAME")
+@json_option
+def show(image: str, *, as_json: bool) -> int:
+    """Show one image and its newest import, layer by layer."""
+
+    async def use(client: LongshoreClient) -> ExitCode:
+        found = await find_image(client, image)
+        details = await client.details(found.id)
+        if as_json:
+            print_json({"image": found.raw, "importingDetails": details.raw})
+        else:
+            print_pairs(results(), [*_image_pairs(found), *_import_pairs(details)])
+            _print_layers(details)
+        return ExitCode.DONE
+
+    return with_client(use)
+
+
+async def _collect(client: LongshoreClient, query: ImageQuery, limit: int | None) -> tuple[Sequence[Image], int]:
+    """Return the images up to the limit, and how many match."""
+    found: list[Image] = []
+    total = 0
+    async with aclosing(client.pages(query, size=min(limit or MAX_PAGE_SIZE, MAX_PAGE_SIZE))) as pages:
+        async for page in pages:
+            found, total = [*found, *page.images], page.total
+            if limit and len(found) >= limit:
+                break
+    return found[:limit], total
+
+
+def _print(found: Sequence[Image], *, quiet: bool, as_json: bool) -> None:
+    if as_json:
+        print_json([image.raw for image in found])
+    elif quiet:
+        for image in found:
+            click.echo(image.id)
+    elif found:
+        now = datetime.now(UTC)
+        print_table(results(), _COLUMNS, [_row(image, now) for image in found])
+    else:
+        note("No images.")
+
+
+def _row(image: Image, now: datetime) -> Sequence[str]:
+    return (
+        str(image.id),
+        image.name,
+        image.status,
+        size(image.size) if image.size else "",
+        age(image.created, now),
+        short_digest(image.digest),
+        image.user,
+        image.source,
+    )
+
+
+def _image_pairs(image: FullImage) -> Sequence[tuple[str, str]]:
+    return (
+        ("Image", str(image.id)),
+        ("Reference", image.reference),
+        ("By digest", image.digest_reference or ""),
+        ("Status", image.status),
+        ("Size", size(image.size) if image.size else ""),
+        ("Platforms", ", ".join(image.platforms)),
+        ("Contains", {"partial": "a chosen subset of platforms"}.get(image.include_type, "")),
+        ("Referrers", str(image.referrers) if image.referrers else ""),
+        ("Source", image.source),
+        ("Source digest", image.source_digest or ""),
+        ("Description", image.description),
+        ("User", image.user),
+        ("Created", image.created.astimezone().strftime("%Y-%m-%d %H:%M:%S") if image.created else ""),
+    )
+
+
+def _import_pairs(details: ImportDetails) -> Sequence[tuple[str, str]]:
+    failure = details.error
+    return (
+        ("Import", f"{details.name}, {details.state}, attempt {details.attempt}"),
+        ("Progress", progress_line(details) if details.bytes_total else ""),
+        ("Message", details.message),
+        ("Hint", failure.hint if failure else ""),
+        ("Code", f"{failure.code}, {failure.side}" if failure else ""),
+    )
+
+
+def _print_layers(details: ImportDetails) -> None:
+    columns = (
+        Column(title="LAYER", whole=True),
+        Column(title="SIZE", justify="right", whole=True),
+        Column(title="DONE", justify="right", whole=True),
+        Column(title="HOW", whole=True),
+    )
+    rows = [
+        (short_digest(layer.digest), size(layer.size), f"{layer.progress} %", outcome(layer) or layer.status)
+        for layer in details.layers
+    ]
+    if rows:
+        click.echo()
+        print_table(results(), columns, rows)

@@ -1,0 +1,71 @@
+"""What became of one image that was to be imported."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from longshore_client.errors import ApiError, ClientError
+from longshore_client.image import FullImage
+from longshore_client.import_details import ImportDetails, ImportFailure
+from longshore_client.started_import import StartedImport
+
+NOT_STARTED = "not started"
+STARTED = "started"
+THERE = "already there"
+REFUSED = "refused"
+_GOOD = frozenset({"ready", THERE, STARTED})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportResult:
+    """How it stands: the parts are there as far as it has come; `error` is why it came no further."""
+
+    source: str
+    started: StartedImport | None = None
+    details: ImportDetails | None = None
+    image: FullImage | None = None
+    error: ClientError | None = None
+
+    @property
+    def state(self) -> str:
+        """The import's state, or that there is none."""
+        if self.error:
+            return REFUSED
+        if self.started is None:
+            return NOT_STARTED
+        if self.started.already:
+            return THERE
+        return self.details.state if self.details else STARTED
+
+    @property
+    def good(self) -> bool:
+        """Whether it is as it was asked for."""
+        return self.state in _GOOD
+
+    @property
+    def failure(self) -> ImportFailure | None:
+        """Why the import failed, where it did."""
+        return self.details.error if self.details and not self.details.ready else None
+
+    def to_json(self) -> Mapping[str, Any]:
+        """Return it for programs."""
+        return {
+            "source": self.source,
+            "state": self.state,
+            "imageId": self.started.image_id if self.started else None,
+            "name": self.started.name if self.started else None,
+            "message": self.started.message if self.started else None,
+            "reference": self.image.reference if self.image else None,
+            "digestReference": self.image.digest_reference if self.image else None,
+            "size": self.image.size if self.image else None,
+            "error": self._error_json(),
+        }
+
+    def _error_json(self) -> Mapping[str, Any] | None:
+        if self.failure:
+            failure = self.failure
+            return {"code": failure.code, "detail": failure.detail, "hint": failure.hint, "requestId": None}
+        if self.error is None:
+            return None
+        code, request = (self.error.code, self.error.request_id) if isinstance(self.error, ApiError) else (None, None)
+        return {"code": code, "detail": self.error.message, "hint": self.error.hint, "requestId": request}

@@ -1,0 +1,71 @@
+"""`longshore login` and `logout`: which API, and with which token."""
+
+import asyncio
+import os
+import sys
+
+import click
+
+from longshore_client.access import Access, clean_token, clean_url
+from longshore_client.commands.config_file import ConfigFileError, config_path, forget_access, read_access, write_access
+from longshore_client.commands.exit_codes import ExitCode
+from longshore_client.commands.options import read_secret
+from longshore_client.identity import Identity
+from longshore_client.longshore_client import LongshoreClient
+from longshore_client.terminal.output import note
+
+
+@click.command()
+@click.argument("url", required=False)
+@click.option("--token-stdin", is_flag=True, help="Read the token from the first line of stdin.")
+def login(url: str | None, *, token_stdin: bool) -> int:
+    """Sign in to the API at URL, and stay signed in.
+
+    The token is asked for without showing it, tried, and kept in a file that nobody else can read.
+    """
+    access = Access(url=_url(url), token=_token(token_stdin))
+    if access.readable_by_others:
+        note("Warning: this address is not encrypted; others on the way can read the token.", style="yellow")
+    identity = asyncio.run(_try(access))
+    path = config_path(os.environ)
+    write_access(path, access)
+    note(f"Signed in to {access.url} as {identity.user}, role {identity.role}. Kept in {path}")
+    return ExitCode.DONE
+
+
+@click.command()
+def logout() -> int:
+    """Forget the API and its token. The token stays valid; an administrator revokes it."""
+    path = config_path(os.environ)
+    note(f"Forgotten: {path}" if forget_access(path) else "Nobody was signed in.")
+    return ExitCode.DONE
+
+
+def _url(given: str | None) -> str:
+    text = given or os.environ.get("LONGSHORE_URL") or _ask_url()
+    try:
+        return clean_url(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="URL") from None
+
+
+def _ask_url() -> str:
+    if not sys.stdin.isatty():
+        raise click.UsageError("Name the API's address: longshore login URL")
+    try:
+        before = read_access(config_path(os.environ))
+    except ConfigFileError:
+        before = None
+    return str(click.prompt("Address of the API", default=before.url if before else None, err=True))
+
+
+def _token(from_stdin: bool) -> str:  # noqa: FBT001 - a private helper
+    try:
+        return clean_token(read_secret("Token", from_stdin=from_stdin))
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+
+
+async def _try(access: Access) -> Identity:
+    async with LongshoreClient(access.url, access.token) as client:
+        return await client.whoami()

@@ -1,0 +1,106 @@
+"""`longshore import --dry-run`: what it would mean."""
+
+import asyncio
+from collections.abc import Sequence
+
+from longshore_client.commands.batch import MAX_REQUESTS
+from longshore_client.commands.exit_codes import ExitCode
+from longshore_client.errors import ClientError
+from longshore_client.import_plan import ContentCount, ImportPlan
+from longshore_client.import_request import ImportRequest
+from longshore_client.longshore_client import LongshoreClient
+from longshore_client.terminal.figures import size
+from longshore_client.terminal.output import note, print_json, results, tell_error
+from longshore_client.terminal.tables import Column, print_pairs, print_table
+
+
+async def plan_one(client: LongshoreClient, request: ImportRequest, *, as_json: bool) -> ExitCode:
+    """Print one plan in full."""
+    plan = await client.plan(request)
+    if as_json:
+        print_json(plan.raw)
+    else:
+        print_pairs(results(), _pairs(plan))
+        note(plan.message)
+    return _exit_code([plan])
+
+
+async def plan_many(client: LongshoreClient, requests: Sequence[ImportRequest], *, as_json: bool) -> ExitCode:
+    """Print a line for each plan; what cannot be planned is told with its reason."""
+    await client.whoami()
+    places = asyncio.Semaphore(MAX_REQUESTS)
+
+    async def plan(request: ImportRequest) -> ImportPlan | ClientError:
+        async with places:
+            try:
+                return await client.plan(request)
+            except ClientError as error:
+                return error
+
+    plans = await asyncio.gather(*(plan(request) for request in requests))
+    _tell(requests, plans, as_json=as_json)
+    return _exit_code(plans)
+
+
+def _tell(requests: Sequence[ImportRequest], plans: Sequence[ImportPlan | ClientError], *, as_json: bool) -> None:
+    good = [plan for plan in plans if isinstance(plan, ImportPlan)]
+    if as_json:
+        print_json([plan.raw for plan in good])
+    else:
+        columns = (
+            Column(title="SOURCE"),
+            Column(title="TARGET"),
+            Column(title="SIZE", justify="right", whole=True),
+            Column(title="TO MOVE", justify="right", whole=True),
+            Column(title="FITS", whole=True),
+        )
+        print_table(results(), columns, [_row(plan) for plan in good])
+        note(f"To move in all: {size(sum(plan.bytes_to_move for plan in good))}; layers that they share count in each.")
+    for request, error in zip(requests, plans, strict=True):
+        if isinstance(error, ClientError):
+            note(f"{request.source}:")
+            tell_error(error)
+
+
+def _row(plan: ImportPlan) -> Sequence[str]:
+    return (plan.source, plan.target, size(plan.bytes_total), size(plan.bytes_to_move), _fits(plan))
+
+
+def _fits(plan: ImportPlan) -> str:
+    return {True: "yes", False: "no", None: ""}[plan.fits]
+
+
+def _exit_code(plans: Sequence[ImportPlan | ClientError]) -> ExitCode:
+    possible = all(isinstance(plan, ImportPlan) and plan.fits is not False for plan in plans)
+    return ExitCode.DONE if possible else ExitCode.FAILED
+
+
+def _pairs(plan: ImportPlan) -> Sequence[tuple[str, str]]:
+    return (
+        ("Source", plan.source),
+        ("Digest", plan.source_digest),
+        ("Target", plan.target),
+        ("Platforms", ", ".join(plan.platforms)),
+        ("Size", size(plan.bytes_total)),
+        ("In target", size(plan.bytes_in_target)),
+        ("Mountable", size(plan.bytes_mountable)),
+        ("To move", size(plan.bytes_to_move)),
+        ("Blobs", _count(plan.blobs)),
+        ("Manifests", _count(plan.manifests)),
+        ("Referrers", str(plan.referrers) if plan.referrers else ""),
+        ("Overwrites", _overwritten(plan)),
+        ("Quota room", "" if plan.quota_room is None else size(max(0, plan.quota_room))),
+        ("Fits", _fits(plan)),
+    )
+
+
+def _count(count: ContentCount) -> str:
+    return f"{count.total}: {count.in_target} in the target, {count.mountable} mountable, {count.to_move} to move"
+
+
+def _overwritten(plan: ImportPlan) -> str:
+    there = plan.overwrites
+    if there is None:
+        return ""
+    whose = f"image {there.image_id} of {there.user}" if there.image_id else "an image that Longshore does not manage"
+    return f"{there.digest}, {whose}"

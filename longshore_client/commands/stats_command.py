@@ -1,0 +1,47 @@
+"""`longshore stats`: the target's figures, and how many images Longshore manages."""
+
+import click
+
+from longshore_client.commands.exit_codes import ExitCode
+from longshore_client.commands.options import json_option
+from longshore_client.commands.with_client import with_client
+from longshore_client.image_query import ImageQuery
+from longshore_client.longshore_client import LongshoreClient
+from longshore_client.terminal.figures import size
+from longshore_client.terminal.output import note, print_json, results
+from longshore_client.terminal.tables import print_pairs
+
+_SCOPES = {
+    "target": "everything in the target",
+    "visible": "what Longshore's account sees in the target",
+    "managed": "the images that Longshore manages",
+}
+
+
+@click.command()
+@json_option
+def stats(*, as_json: bool) -> int:
+    """Show what the target holds."""
+
+    async def use(client: LongshoreClient) -> ExitCode:
+        figures = await client.statistics()
+        if as_json:
+            print_json(figures.raw)
+            return ExitCode.DONE
+        managed = (await client.page(ImageQuery(), size=1)).total
+        ready = (await client.page(ImageQuery(ready=True), size=1)).total
+        as_of = figures.as_of.astimezone().strftime("%Y-%m-%d %H:%M:%S") if figures.as_of else ""
+        pairs = (
+            ("Projects", str(figures.projects)),
+            ("Images", str(figures.images)),
+            ("Size", size(figures.size)),
+            ("Counted", _SCOPES.get(figures.scope, figures.scope)),
+            ("As of", as_of),
+            ("Managed here", f"{managed}, {ready} of them ready"),
+        )
+        print_pairs(results(), pairs)
+        if figures.message:
+            note(figures.message)
+        return ExitCode.DONE
+
+    return with_client(use)

@@ -1,0 +1,34 @@
+"""The one exception that carries an error code."""
+
+from collections.abc import Mapping
+
+from shared.errors.codes import ERROR_KINDS, Code
+
+
+class LongshoreError(Exception):
+    """An error with a code from the list.
+
+    `detail` is one sentence for a person about this case; it must hold no secret and no driver text. `fields` names
+    the request's failing fields. `retry_after` is in seconds, where the other side gave one.
+    """
+
+    def __init__(
+        self,
+        code: Code,
+        detail: str,
+        *,
+        fields: Mapping[str, str] | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.kind = ERROR_KINDS[code]
+        self.detail = detail
+        self.fields = dict(fields or {})
+        self.retry_after = retry_after
+
+    @property
+    def code(self) -> Code:
+        return self.kind.code
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.detail}"

@@ -1,0 +1,193 @@
+"""Exchanges over bulk connections: dialled or kept from the last one, carried out in threads."""
+
+import time
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Protocol, TypeVar
+
+from multidict import CIMultiDict, CIMultiDictProxy
+from yarl import URL
+
+from shared.http_client.bulk.connection import BulkConnection, EarlyAnswerError, Head, NotHttpError
+from shared.http_client.bulk.dialer import Dialer
+from shared.runtime.concurrency import run_in_thread
+
+# Exchanges at a time in one process; each has a thread while it lasts. Above what the import limits can ask for.
+MAX_THREADS = 512
+# Seconds that an unused connection is kept.
+KEEP_ALIVE = 30.0
+# Seconds for the answer of a server that broke the connection off: it is there already, or never comes.
+LAST_WORDS_SECONDS = 2.0
+# Bytes read at a time where an answer is only words.
+PIECE = 64 * 1024
+
+Write = Callable[[memoryview], None]
+Result = TypeVar("Result")
+
+
+class BulkBody(Protocol):
+    """A request body that a thread writes."""
+
+    size: int
+
+    def send_to(self, write: Write) -> None:
+        """Write the body; called once, in a thread. What it raises ends the exchange, and comes out unchanged."""
+        ...
+
+    def abort(self) -> None:
+        """Make `send_to` end soon; called from another thread."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BulkRequest:
+    """What is sent. `fields` lack Host and Content-Length, which come from the address and the body."""
+
+    method: str
+    url: URL
+    fields: Iterable[tuple[str, str]]
+    body: BulkBody | None = None
+
+
+class BulkResponse:
+    """An answer whose body has not been read yet. It has the part of aiohttp's interface that is asked for here."""
+
+    def __init__(self, exchanges: "BulkExchanges", url: URL, head: Head, connection: BulkConnection) -> None:
+        self.status = head.status
+        self.url = url
+        self.headers = CIMultiDictProxy(CIMultiDict(head.fields))
+        self._exchanges = exchanges
+        self._connection = connection
+
+    @property
+    def content_length(self) -> int | None:
+        stated = self.headers.get("Content-Length")
+        return int(stated) if stated else None
+
+    @property
+    def content(self) -> "BulkResponse":
+        return self
+
+    def read_into(self, buffer: memoryview) -> int:
+        """Wait, in a thread, for bytes of the body; 0 at its end, or where the connection ended before it."""
+        return self._connection.read_into(buffer)
+
+    async def iter_any(self) -> AsyncIterator[bytes]:
+        """Yield the body as it arrives, for answers that are only words."""
+        buffer = memoryview(bytearray(PIECE))
+        while count := await self._exchanges.in_thread(lambda: self.read_into(buffer), self.abort):
+            yield bytes(buffer[:count])
+
+    def abort(self) -> None:
+        """End a read that waits in another thread."""
+        self._connection.abort()
+
+    def release(self) -> None:
+        """Give the connection back; one with half an answer in it is closed."""
+        self._exchanges.give_back(self.url, self._connection)
+
+
+class BulkExchanges:
+    """The bulk connections of one session."""
+
+    def __init__(self, dialer: Dialer, *, timeout: float) -> None:
+        """Keep connections; `timeout` is what an answer may let us wait for its next byte, in seconds."""
+        self._dialer = dialer
+        self._timeout = timeout
+        self._threads = ThreadPoolExecutor(MAX_THREADS, thread_name_prefix="bulk")
+        self._idle: defaultdict[URL, list[tuple[float, BulkConnection]]] = defaultdict(list)
+
+    async def request(self, request: BulkRequest) -> BulkResponse:
+        """Send a request with its body and wait for the answer's head; raises OSError and NotHttpError."""
+        kept = self._take(request.url)
+        if kept:
+            try:
+                return await self._exchange(request, kept)
+            except ConnectionError:
+                if request.body:
+                    raise  # A part of it may be gone.
+        return await self._exchange(request, await self._dial(request.url))
+
+    async def in_thread(self, work: Callable[[], Result], abort: Callable[[], None]) -> Result:
+        """Run work in a thread; when this is cancelled, abort the work and wait until it has ended."""
+        return await run_in_thread(work, abort, self._threads)
+
+    def give_back(self, url: URL, connection: BulkConnection) -> None:
+        """Keep the connection for the next exchange with that server, or close it."""
+        self._close_unused()
+        if connection.reusable:
+            self._idle[url.origin()].append((time.monotonic(), connection))
+        else:
+            connection.close()
+
+    def close(self) -> None:
+        """Close the connections that nobody uses; exchanges have ended by now."""
+        for kept in self._idle.values():
+            for _, connection in kept:
+                connection.close()
+        self._idle.clear()
+        self._threads.shutdown(wait=False)
+
+    def _close_unused(self) -> None:
+        """Close what was kept too long: its own server may never be called again."""
+        oldest = time.monotonic() - KEEP_ALIVE
+        for url, kept in list(self._idle.items()):
+            while kept and kept[0][0] < oldest:
+                kept.pop(0)[1].close()
+            if not kept:
+                del self._idle[url]
+
+    async def _dial(self, url: URL) -> BulkConnection:
+        return BulkConnection(await self._dialer.dial(url, self._threads), timeout=self._timeout)
+
+    def _take(self, url: URL) -> BulkConnection | None:
+        kept = self._idle[url.origin()]
+        while kept:
+            since, connection = kept.pop()
+            if time.monotonic() - since < KEEP_ALIVE and not connection.stale:
+                return connection
+            connection.close()
+        del self._idle[url.origin()]
+        return None
+
+    async def _exchange(self, request: BulkRequest, connection: BulkConnection) -> BulkResponse:
+        def abort() -> None:
+            connection.abort()
+            if request.body:
+                request.body.abort()
+
+        try:
+            head = await self.in_thread(lambda: _carry_out(request, connection), abort)
+        except BaseException:
+            connection.close()
+            raise
+        return BulkResponse(self, request.url, head, connection)
+
+
+def _carry_out(request: BulkRequest, connection: BulkConnection) -> Head:
+    body = request.body
+    host = [("Host", request.url.host_port_subcomponent or "")]
+    length = [("Content-Length", str(body.size))] if body else []
+    try:
+        connection.start(request.method, request.url.raw_path_qs, [*host, *request.fields, *length])
+        if body:
+            body.send_to(connection.write)
+    except EarlyAnswerError:
+        return _refusal(connection.read_early_head())
+    except ConnectionError:
+        # A server that takes no more may have said why.
+        with suppress(OSError, ValueError):
+            return _refusal(connection.read_early_head(timeout=LAST_WORDS_SECONDS))
+        raise
+    return connection.read_head()
+
+
+def _refusal(head: Head) -> Head:
+    """Return an answer that did not wait for the body; nobody can succeed with bytes that are still here."""
+    if head.status < HTTPStatus.MULTIPLE_CHOICES:
+        raise NotHttpError("it accepted a body before it was sent")
+    return head

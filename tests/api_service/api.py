@@ -1,0 +1,118 @@
+"""A running API as the tests use it."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from aiohttp import ClientResponse
+from aiohttp.test_utils import TestClient
+
+from shared.db import imports
+from shared.db.database import Database
+from shared.db.imports import ClaimedImport
+from shared.db.tokens import create_token
+from shared.messages.progress_report import ProgressReport, dump_report
+from shared.model.roles import Role
+from tests.api_service.described import check_answer
+
+BASE = "/api/v1"
+LEASE = 30.0
+# What is waited for comes within seconds; this is for a busy machine. Seconds.
+PATIENCE = 60.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """A response, read as a whole."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: Any
+
+    @property
+    def code(self) -> str:
+        code: str = self.body["code"]
+        return code
+
+
+@dataclass(frozen=True, kw_only=True)
+class Api:
+    """The client, the database beneath it, and a token for each role."""
+
+    client: "TestClient[Any, Any]"
+    database: Database
+    tokens: Mapping[Role, str]
+
+    def authorization(self, role: Role | None = Role.USER, *, token: str | None = None) -> dict[str, str]:
+        secret = token or (self.tokens[role] if role else None)
+        return {"Authorization": f"Bearer {secret}"} if secret else {}
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        role: Role | None = Role.USER,
+        token: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        **options: Any,
+    ) -> Answer:
+        """Send a request with the role's token (None: without one), read the answer, and hold it to its description."""
+        given = {**self.authorization(role, token=token), **(headers or {})}
+        async with self.client.request(method, path, headers=given, **options) as response:
+            answer = await read(response)
+        check_answer(method, response.url.path, status=answer.status, headers=answer.headers, body=answer.body)
+        return answer
+
+    async def get(self, path: str, **options: Any) -> Any:
+        """GET below the base path; the answer must be good."""
+        answer = await self.call("GET", f"{BASE}{path}", **options)
+        assert answer.status == 200, answer
+        return answer.body
+
+    async def post_import(self, body: object, **options: Any) -> Answer:
+        return await self.call("POST", f"{BASE}/images:import", json=body, **options)
+
+    async def start(self, body: object, **options: Any) -> Any:
+        """Start an import, which must be accepted, and return the answer's body."""
+        answer = await self.post_import(body, **options)
+        assert (answer.status, answer.body["state"]) == (200, 1), answer
+        return answer.body
+
+    async def report(self, name: str, report: ProgressReport, **options: Any) -> Answer:
+        options = {"role": Role.WORKER, **options}
+        return await self.call("PUT", f"{BASE}/images:import/{name}/progress", json=dump_report(report), **options)
+
+    async def token(self, user: str, role: Role = Role.USER, *, lifetime: float | None = None) -> str:
+        async with self.database.connection() as connection:
+            return await create_token(connection, user=user, role=role, lifetime=lifetime)
+
+    async def claim(self, name: str, *, lease: float = LEASE) -> ClaimedImport:
+        """Take an import as a worker does."""
+        async with self.database.connection() as connection:
+            claimed = await imports.claim(connection, name, worker="test", lease=lease)
+        assert claimed
+        return claimed
+
+    async def execute(self, sql: str, *values: Any) -> None:
+        async with self.database.connection() as connection:
+            await connection.execute(sql, *values)
+
+    async def value(self, sql: str, *values: Any) -> Any:
+        async with self.database.connection() as connection:
+            return await connection.fetchval(sql, *values)
+
+
+async def read(response: ClientResponse) -> Answer:
+    text = await response.text()
+    is_json = "json" in response.content_type and text
+    return Answer(status=response.status, headers=response.headers, body=json.loads(text) if is_json else text)
+
+
+async def until(condition: Callable[[], Awaitable[bool]]) -> None:
+    """Wait for something that another process or task brings about."""
+    async with asyncio.timeout(PATIENCE):
+        while not await condition():  # noqa: ASYNC110 - nothing here could set an event
+            await asyncio.sleep(0.05)

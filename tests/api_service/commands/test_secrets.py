@@ -1,0 +1,155 @@
+"""Stored passwords: encrypted at rest, shown nowhere, and readable with new keys after a rotation."""
+
+import base64
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from api_service.commands import rotate_secrets
+from api_service.settings import Settings
+from deploy.local.images.synthetic import synthetic_image
+from deploy.local.processes.server import new_key
+from deploy.local.stack import Registry, Remote
+from shared.db.sealed import SEALED_COLUMNS, SealedText, replace_sealed
+from shared.errors.error import LongshoreError
+from shared.runtime.secret_box import SecretBox
+from shared.settings import SharedSettings
+from tests.api_service.api import Api
+from tests.api_service.commands.test_cli import only_message, run
+from tests.api_service.conftest import OpenApi
+from tests.api_service.imports.test_import_credentials import account, store
+
+# What is in a bytea column and needs no key.
+HASHES = {("api_tokens", "secret_sha256")}
+
+
+def with_keys(settings: Settings, *keys: str) -> Settings:
+    shared: SharedSettings = replace(settings.shared, secrets=SecretBox(keys))
+    return replace(settings, shared=shared)
+
+
+@pytest.fixture
+def private(source_registry: Registry, repository: str) -> str:
+    Remote.of(source_registry).push(repository, "1.0", synthetic_image(repository, [10], platforms=("linux/amd64",)))
+    return f"{source_registry.host}/{repository}:1.0"
+
+
+async def all_rows(api: Api) -> str:
+    """Return every row of every table as text; bytea comes in hexadecimal."""
+    tables = "SELECT array_agg(tablename::text) FROM pg_tables WHERE schemaname = 'public'"
+    dumps = [await api.value(f"SELECT string_agg(t::text, E'\\n') FROM {t} t") for t in await api.value(tables)]
+    return "\n".join(filter(None, dumps))
+
+
+def forms(secret: str, username: str) -> tuple[str, ...]:
+    """Return a password in the ways in which it might be written down."""
+    basic = base64.b64encode(f"{username}:{secret}".encode()).decode()
+    return (secret, basic, secret.encode().hex(), base64.b64encode(secret.encode()).decode())
+
+
+async def test_no_table_has_a_password_and_no_log(
+    api: Api, source_registry: Registry, private: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Neither of a stored registry nor of an import, whatever goes well or wrong with them."""
+    given = account(source_registry)
+    await store(api, "internal", source_registry.host, **given)
+    await api.start({"source": private})
+    wrong = {"username": given["username"], "password": "wr0ng-but-secret"}
+    answers = [
+        await api.post_import({"source": private, "target": "team/other", "credentials": wrong}),
+        await api.post_import({"source": private, "target": "team/third", "credentials": given, "dryRun": True}),
+        await api.get("/image-registries"),
+    ]
+    written = (await all_rows(api), *capfd.readouterr(), *map(str, answers))
+    assert "internal" in written[0]
+    assert "source_denied" in written[1]
+    for secret in (given["password"], wrong["password"]):
+        for form in forms(secret, given["username"]):
+            assert not [text for text in written if form in text]
+
+
+async def test_the_list_of_encrypted_columns_is_complete(api: Api) -> None:
+    """A rotation that forgot one would lose its content with the old key."""
+    query = """
+        SELECT array_agg(table_name || '.' || column_name) FROM information_schema.columns
+        WHERE table_schema = 'public' AND data_type = 'bytea'
+    """
+    found = {tuple(name.split(".")) for name in await api.value(query)}
+    assert found - HASHES == {(sealed.table, sealed.column) for sealed in SEALED_COLUMNS}
+
+
+async def test_a_rotation_lets_the_old_key_go(
+    open_api: OpenApi, settings: Settings, database_url: str, source_registry: Registry, private: str
+) -> None:
+    """A stored account and that of an open import are readable with the new key alone."""
+    old, new = new_key(), new_key()
+    async with open_api(with_keys(settings, old)) as api:
+        await store(api, "internal", source_registry.host, **account(source_registry))
+        started = await api.start({"source": private})
+    async with open_api(with_keys(settings, new)) as api:
+        assert (await api.post_import({"source": private, "force": True})).code == "credentials_unreadable"
+    done = run("rotate-secrets", DATABASE_URL=database_url, SECRET_KEYS=f"{new},{old}")
+    assert (done.returncode, done.stdout) == (0, "")
+    assert "2 secrets" in done.stderr
+    async with open_api(with_keys(settings, new)) as api:
+        claimed = await api.claim(started["name"])
+        assert str(source_registry.password) in SecretBox([new]).open(claimed.credentials or b"")
+        assert (await api.start({"source": private, "target": "team/again:1.0"}))["state"] == 1
+        with pytest.raises(LongshoreError, match="credentials_unreadable"):
+            SecretBox([old]).open(claimed.credentials or b"")
+
+
+async def test_a_rotation_may_be_repeated_and_goes_through_batches(
+    open_api: OpenApi, settings: Settings, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rotate_secrets, "BATCH", 2)
+    old, new = new_key(), new_key()
+    async with open_api(with_keys(settings, old)) as api:
+        for number in range(5):
+            await store(api, f"r{number}", f"r{number}.example.com", username="a", password=f"p{number}")
+        await store(api, "open", "open.example.com")
+        for _ in range(2):
+            async with api.database.connection() as connection:
+                rotation = await rotate_secrets.rotate_secrets(connection, SecretBox([new, old]))
+            assert (rotation.rotated, rotation.unreadable) == (5, 0)
+        sealed = await api.value("SELECT array_agg(password ORDER BY name) FROM source_registries WHERE id < 6")
+    assert [SecretBox([new]).open(each) for each in sealed] == [f"p{number}" for number in range(5)]
+
+
+async def test_what_no_key_opens_is_told_and_left_alone(
+    open_api: OpenApi, settings: Settings, database_url: str
+) -> None:
+    """The rest is rotated all the same."""
+    lost, kept, new = new_key(), new_key(), new_key()
+    async with open_api(with_keys(settings, lost)) as api:
+        await store(api, "lost", "lost.example.com", username="a", password="p")
+        before = await api.value("SELECT password FROM source_registries WHERE name = 'lost'")
+    async with open_api(with_keys(settings, kept)) as api:
+        await store(api, "kept", "kept.example.com", username="a", password="q")
+        done = run("rotate-secrets", DATABASE_URL=database_url, SECRET_KEYS=f"{new},{kept}")
+        assert done.returncode == 1
+        assert "1 could not be opened" in only_message(done)
+        assert await api.value("SELECT password FROM source_registries WHERE name = 'lost'") == before
+        sealed = await api.value("SELECT password FROM source_registries WHERE name = 'kept'")
+    assert SecretBox([new]).open(sealed) == "q"
+
+
+async def test_a_rotation_does_not_undo_a_change_beside_it(api: Api, settings: Settings) -> None:
+    """What changed after it was read stays changed."""
+    registry_id = await store(api, "quay", "quay.io", username="a", password="p")
+    seen = await api.value("SELECT password FROM source_registries WHERE id = $1", registry_id)
+    newer = settings.shared.secrets.seal("newer")
+    await api.execute("UPDATE source_registries SET password = $2 WHERE id = $1", registry_id, newer)
+    async with api.database.connection() as connection:
+        read = SealedText(id=registry_id, sealed=seen)
+        assert not await replace_sealed(connection, SEALED_COLUMNS[0], read, settings.shared.secrets.reseal(seen))
+    assert await api.value("SELECT password FROM source_registries WHERE id = $1", registry_id) == newer
+
+
+@pytest.mark.parametrize("keys", [None, "", "no-key"])
+def test_a_rotation_needs_good_keys(database_url: str, keys: str | None) -> None:
+    given: dict[str, Any] = {} if keys is None else {"SECRET_KEYS": keys}
+    done = run("rotate-secrets", DATABASE_URL=database_url, **given)
+    assert done.returncode == 2
+    assert "SECRET_KEYS" in only_message(done)

@@ -1,0 +1,105 @@
+"""What refers to a deleted image goes with it, where it is a tag of a plain registry; nothing else does."""
+
+import asyncio
+
+import pytest
+
+from deploy.local.images.image import Blob, Image, Manifest, memory_blob
+from shared.errors.codes import Code
+from shared.errors.error import LongshoreError
+from shared.target.plain_registry import PlainRegistry
+from tests.api_service.api import BASE
+from tests.api_service.images.test_delete import (  # noqa: F401 - fixtures
+    on_plain,
+    opened,
+    plain,
+)
+from tests.api_service.managed import Job, Managed
+from tests.import_worker.copying.artifacts.content import (
+    artifact,
+    cosign_signature,
+    cosign_tag,
+    fallback_tag,
+    listing_of,
+    sbom_of,
+)
+
+
+async def attach(place: Managed, job: Job, made: tuple[Manifest, tuple[Blob, ...]], tag: str) -> Manifest:
+    manifest, blobs = made
+    image = Image(root=manifest, children=(), blobs=blobs)
+    await asyncio.to_thread(place.target.push, job.repository, tag, image)
+    return manifest
+
+
+async def signed(place: Managed) -> tuple[Job, Manifest, list[str]]:
+    """Bring an image with a signature, an SBOM that is listed, and the SBOM's own signature; return its tags."""
+    job = await place.ready()
+    signature = await attach(place, job, cosign_signature(job.image.root, "release"), cosign_tag(job.image.root))
+    await attach(place, job, cosign_signature(signature, "notary"), cosign_tag(signature))
+    bom = sbom_of(job.image.root)
+    await attach(place, job, bom, bom[0].digest)
+    await attach(place, job, (listing_of(bom[0]), ()), fallback_tag(job.image.root))
+    tags = [cosign_tag(job.image.root), cosign_tag(signature), fallback_tag(job.image.root)]
+    return job, signature, tags
+
+
+async def delete(place: Managed, job: Job) -> int:
+    return (await place.api.call("DELETE", f"{BASE}/images/{job.image_id}")).status
+
+
+async def test_signatures_and_lists_of_referrers_go_with_their_image(on_plain: Managed) -> None:  # noqa: F811
+    """By tag and by digest, and what refers to them in turn."""
+    job, signature, tags = await signed(on_plain)
+    assert await delete(on_plain, job) == 200
+    assert [await on_plain.serves(job.repository, reference) for reference in (*tags, signature.digest)] == 4 * [None]
+
+
+async def test_they_stay_while_another_tag_has_the_image(on_plain: Managed) -> None:  # noqa: F811
+    """Whoever pulls that one still finds the signature."""
+    job, _, tags = await signed(on_plain)
+    await on_plain.push(job, "somebodys")
+    assert await delete(on_plain, job) == 200
+    assert None not in [await on_plain.serves(job.repository, reference) for reference in (*tags, "somebodys")]
+
+
+async def test_other_images_signatures_stay(on_plain: Managed) -> None:  # noqa: F811
+    job, _, _ = await signed(on_plain)
+    other = await on_plain.ready(repository=job.repository, tag="2.0")
+    kept = cosign_tag(other.image.root)
+    await attach(on_plain, other, cosign_signature(other.image.root, "release"), kept)
+    assert await delete(on_plain, job) == 200
+    assert await on_plain.serves(job.repository, kept) is not None
+
+
+async def test_a_signature_that_is_an_image_of_its_own_stays(on_plain: Managed) -> None:  # noqa: F811
+    """Somebody has imported it by name; only its own deletion takes it."""
+    job = await on_plain.ready()
+    manifest, blobs = artifact(memory_blob("text/plain", b"by name"), artifactType="text/plain")
+    own = Image(root=manifest, children=(), blobs=blobs)
+    tag = cosign_tag(job.image.root)
+    await on_plain.ready(own, repository=job.repository, tag=tag)
+    assert await delete(on_plain, job) == 200
+    assert await on_plain.serves(job.repository, tag) == own.digest
+
+
+async def test_what_a_failure_leaves_is_taken_when_the_deletion_is_gone_on_with(
+    on_plain: Managed,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The image is gone by then; its signatures are found by its digest."""
+    job, _, tags = await signed(on_plain)
+    remove = PlainRegistry.remove_tag
+
+    async def failing(self: PlainRegistry, repository: str, tag: str, *more: object, **options: object) -> object:
+        if tag in tags:
+            raise LongshoreError(Code.TARGET_UNAVAILABLE, "The target is away.")
+        return await remove(self, repository, tag, *more, **options)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patched:
+        patched.setattr(PlainRegistry, "remove_tag", failing)
+        assert await delete(on_plain, job) == 502
+    assert await on_plain.serves(job.repository, job.image.digest) is None
+    await on_plain.api.execute("UPDATE images SET deletion_lease_until = now() WHERE id = $1", job.image_id)
+    assert await delete(on_plain, job) == 200
+    assert [await on_plain.serves(job.repository, tag) for tag in tags] == 3 * [None]

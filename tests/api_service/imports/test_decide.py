@@ -1,0 +1,168 @@
+"""What a request means where its target has been imported before."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from api_service.auth.identity import Identity
+from api_service.imports.decide import Exists, Join, Start, Wanted, judge
+from shared.db.images import Image
+from shared.db.imports import Import
+from shared.errors.error import LongshoreError
+from shared.model.roles import Role
+from shared.model.states import OPEN_STATES, ImageStatus, ImportState
+
+NOW = datetime(2025, 1, 15, tzinfo=UTC)
+SOURCE, OTHER = "quay.io/team/app:1.0", "quay.io/team/other:1.0"
+OLD, NEW = "sha256:" + 64 * "a", "sha256:" + 64 * "b"
+OWNER = Identity(user="alice", role=Role.USER)
+STRANGER = Identity(user="bob", role=Role.USER)
+ADMIN = Identity(user="root", role=Role.ADMIN)
+
+
+def image(status: ImageStatus = ImageStatus.READY, **more: Any) -> Image:
+    values: dict[str, Any] = {
+        "id": 7,
+        "registry_host": "harbor",
+        "repository": "imports/app",
+        "tag": "1.0",
+        "description": "",
+        "status": status,
+        "source": SOURCE,
+        "source_digest": OLD,
+        "digest": OLD,
+        "size": 1,
+        "architecture": "amd64",
+        "os": "linux",
+        "platforms": (),
+        "include_type": "full",
+        "created_at": NOW,
+        "created_by": "alice",
+        "updated_at": NOW,
+    }
+    return Image(**values | more)
+
+
+def import_(state: ImportState, **more: Any) -> Import:
+    values: dict[str, Any] = {
+        "id": 1,
+        "name": "app-1.0-x",
+        "image_id": 7,
+        "state": state,
+        "source": SOURCE,
+        "source_digest": OLD,
+        "platforms": (),
+        "requested_by": "alice",
+        "attempt": 1,
+        "failures": 0,
+        "sequence": 0,
+        "due_at": NOW,
+        "tagging": False,
+        "bytes_done": 0,
+        "bytes_total": 0,
+        "progress": 0,
+        "rate": 0.0,
+        "idle": None,
+        "age": 0.0,
+        "error_code": None,
+        "error_detail": None,
+        "created_at": NOW,
+        "started_at": None,
+        "finished_at": None,
+    }
+    return Import(**values | more)
+
+
+READY = import_(ImportState.READY)
+FAILED = import_(ImportState.FAILED)
+
+
+def wanted(**more: Any) -> Wanted:
+    values: dict[str, Any] = {"source": SOURCE, "digest": OLD, "platforms": (), "force": False}
+    return Wanted(**values | more)
+
+
+@pytest.mark.parametrize("by", [OWNER, STRANGER])
+def test_a_ready_image_with_the_same_content_exists(by: Identity) -> None:
+    assert judge(image(), READY, READY, wanted(), by) == Exists(message="The image is ready; nothing was imported.")
+
+
+def test_the_same_content_from_another_source_exists_too() -> None:
+    """A digest is a digest, whichever registry it came from."""
+    assert isinstance(judge(image(), READY, READY, wanted(source=OTHER), STRANGER), Exists)
+
+
+def test_a_moved_tag_is_told_and_not_followed() -> None:
+    verdict = judge(image(), READY, READY, wanted(digest=NEW), OWNER)
+    assert isinstance(verdict, Exists)
+    assert NEW in verdict.message
+    assert "`force`" in verdict.message
+
+
+def test_a_source_too_slow_to_compare_leaves_the_image_as_it_is() -> None:
+    verdict = judge(image(), READY, READY, wanted(digest=None), OWNER)
+    assert isinstance(verdict, Exists)
+    assert "too slow" in verdict.message
+
+
+@pytest.mark.parametrize("by", [OWNER, ADMIN])
+@pytest.mark.parametrize(
+    "request_",
+    [wanted(force=True), wanted(force=True, source=OTHER, digest=NEW), wanted(platforms=("linux/arm64",))],
+    ids=["force", "force from another source", "other platforms"],
+)
+def test_owner_and_admin_may_replace_a_ready_image(request_: Wanted, by: Identity) -> None:
+    assert judge(image(), READY, READY, request_, by) == Start()
+
+
+@pytest.mark.parametrize(
+    "request_", [wanted(force=True), wanted(platforms=("linux/arm64",))], ids=["force", "other platforms"]
+)
+def test_nobody_else_may_replace_a_ready_image(request_: Wanted) -> None:
+    with pytest.raises(LongshoreError, match="belongs to alice") as caught:
+        judge(image(), READY, READY, request_, STRANGER)
+    assert caught.value.code == "forbidden"
+
+
+def test_a_target_that_holds_another_image_is_a_conflict() -> None:
+    """Not even its owner overwrites it by accident."""
+    with pytest.raises(LongshoreError, match="holds an image from") as caught:
+        judge(image(), READY, READY, wanted(source=OTHER, digest=NEW), OWNER)
+    assert caught.value.code == "import_conflict"
+
+
+@pytest.mark.parametrize("by", [OWNER, STRANGER, ADMIN])
+def test_anybody_may_try_a_failed_image_again(by: Identity) -> None:
+    """It helps everybody who waits for it, and changes nothing that its owner has."""
+    assert judge(image(ImageStatus.FAILED), FAILED, None, wanted(), by) == Start()
+
+
+def test_only_the_owner_may_point_a_failed_image_elsewhere() -> None:
+    with pytest.raises(LongshoreError, match="forbidden"):
+        judge(image(ImageStatus.FAILED), FAILED, None, wanted(source=OTHER), STRANGER)
+    assert judge(image(ImageStatus.FAILED), FAILED, None, wanted(source=OTHER), OWNER) == Start()
+
+
+@pytest.mark.parametrize("state", sorted(OPEN_STATES))
+@pytest.mark.parametrize("force", [False, True])
+@pytest.mark.parametrize("digest", [OLD, NEW, None])
+def test_an_open_import_of_the_same_source_is_joined(state: ImportState, digest: str | None, *, force: bool) -> None:
+    request = wanted(digest=digest, force=force)
+    assert isinstance(judge(image(ImageStatus.IMPORTING), import_(state), None, request, STRANGER), Join)
+
+
+def test_an_open_import_of_the_same_bytes_is_joined() -> None:
+    """`app:1.0` and `app:1.0@sha256:…` are one thing while the tag points there."""
+    request = wanted(source=f"{SOURCE}@{OLD}")
+    assert isinstance(judge(image(ImageStatus.IMPORTING), import_(ImportState.RUNNING), None, request, OWNER), Join)
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [wanted(source=OTHER, digest=NEW), wanted(source=OTHER, digest=None), wanted(platforms=("linux/arm64",))],
+    ids=["another source", "an unknown digest", "other platforms"],
+)
+def test_an_open_import_of_other_content_is_a_conflict(request_: Wanted) -> None:
+    with pytest.raises(LongshoreError, match="import_conflict"):
+        judge(image(ImageStatus.IMPORTING), import_(ImportState.QUEUED, source_digest=None), None, request_, OWNER)

@@ -1,0 +1,337 @@
+"""POST /images:import with dryRun: what the import would do, in figures, and nothing done."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from api_service.imports.dry_run import preview as dry_run
+from api_service.settings import Settings
+from api_service.web.keys import DRY_RUN
+from deploy.local.images.image import Image
+from deploy.local.processes.scratch import LocalStackError
+from deploy.local.servers.harbor.settings import Settings as HarborSettings
+from deploy.local.stack import Registry, Remote, Scratch, synthetic_image
+from shared.db import blobs
+from shared.model.roles import Role
+from shared.settings import Target
+from shared.target.kind import TargetKind
+from tests.api_service.api import Answer, Api
+from tests.api_service.conftest import OpenApi
+from tests.api_service.imports.test_import import fail, finish
+from tests.shared.harbor.conftest import ADMIN, USERS, StandIn, standing_in
+from tests.shared.registry.hostile import Answer as Scripted
+from tests.shared.registry.hostile import HostileRegistry
+
+TARGET_NAME = "harbor.example.com"
+WRITTEN = "images, imports, import_layers, outbox, blobs, source_registries"
+
+
+@pytest.fixture
+async def api(open_api: OpenApi, settings: Settings, target_registry: Registry) -> AsyncIterator[Api]:
+    """An API in front of a real target."""
+    async with open_api(at(settings, Target(host=target_registry.host, credential=None))) as api:
+        yield api
+
+
+def at(settings: Settings, target: Target) -> Settings:
+    return replace(settings, shared=replace(settings.shared, target=target))
+
+
+class Case:
+    """An image at a source, and its place in the target."""
+
+    def __init__(self, registry: Registry, repository: str) -> None:
+        self.image = synthetic_image(secrets.token_hex(6), [700, 2_000], shared=1)
+        self.remote = Remote.of(registry)
+        self.remote.push(repository, "1.0", self.image)
+        self.source = f"{registry.host}/{repository}:1.0"
+        self.repository = f"team/{repository}"
+        self.body = {"source": self.source, "target": f"{self.repository}:1.0", "dryRun": True}
+
+    @property
+    def real(self) -> dict[str, Any]:
+        """The same request, in earnest."""
+        return {**self.body, "dryRun": False}
+
+    @property
+    def blob_bytes(self) -> int:
+        return sum(blob.size for blob in self.image.blobs)
+
+
+@pytest.fixture
+def case(public_registry: Registry, repository: str) -> Case:
+    return Case(public_registry, repository)
+
+
+async def plan(api: Api, body: object, **options: Any) -> Any:
+    """Ask for a preview, which must be given, and return its plan."""
+    return (await preview(api, body, **options))["plan"]
+
+
+async def preview(api: Api, body: object, **options: Any) -> Any:
+    answer = await api.post_import(body, **options)
+    assert answer.status == 200, answer
+    assert answer.body["dryRun"] is True
+    counted = answer.body["plan"]
+    assert counted["bytesInTarget"] + counted["bytesMountable"] + counted["bytesToMove"] == counted["bytesTotal"]
+    for kind in ("blobs", "manifests"):
+        counts = dict(counted[kind])
+        assert counts.pop("total") == sum(counts.values())
+    return answer.body
+
+
+def counts(in_target: int, mountable: int, to_move: int) -> dict[str, int]:
+    total = in_target + mountable + to_move
+    return {"total": total, "inTarget": in_target, "mountable": mountable, "toMove": to_move}
+
+
+async def record(api: Api, host: str, repository: str, image: Image) -> None:
+    """Note in the ledger what a worker would have noted of an import into another repository."""
+    async with api.database.connection() as connection:
+        await blobs.record(connection, host, repository, [blob.digest for blob in image.blobs])
+
+
+async def test_everything_of_a_new_image_would_be_moved(api: Api, case: Case) -> None:
+    """The whole answer, field for field."""
+    answer = await api.post_import(case.body)
+    assert answer.status == 200
+    assert answer.body == {
+        "state": 1,
+        "message": "The image would be imported; nothing was done.",
+        "alreadyImageId": 0,
+        "dryRun": True,
+        "plan": {
+            "source": case.source,
+            "sourceDigest": case.image.digest,
+            "target": f"{TARGET_NAME}/{case.repository}:1.0",
+            "platforms": ["linux/amd64", "linux/arm64"],
+            "includeType": "full",
+            "bytesTotal": case.image.size,
+            "bytesInTarget": 0,
+            "bytesMountable": 0,
+            "bytesToMove": case.image.size,
+            "blobs": counts(0, 0, len(case.image.blobs)),
+            "manifests": counts(0, 0, 3),
+            "referrers": 0,
+            "overwrites": None,
+            "quotaRoom": None,
+            "fits": None,
+        },
+    }
+
+
+async def test_nothing_is_written(api: Api, case: Case, target_registry: Registry) -> None:
+    """Neither in the database nor in the target."""
+    await preview(api, case.body)
+    await preview(api, {**case.body, "force": True, "description": "x", "platforms": ["linux/arm64"]})
+    for table in WRITTEN.split(", "):
+        assert await api.value(f"SELECT count(*) FROM {table}") == 0, table
+    assert not (target_registry.root / "docker/registry/v2/repositories" / case.repository).exists()
+
+
+async def test_what_the_target_has_is_told(api: Api, case: Case, target_registry: Registry) -> None:
+    target = Remote.of(target_registry)
+    present = case.image.blobs[0]
+    target.push_blob(case.repository, present)
+    found = await plan(api, case.body)
+    assert found["blobs"] == counts(1, 0, len(case.image.blobs) - 1)
+    assert found["bytesInTarget"] == present.size
+    target.push(case.repository, "2.0", case.image)
+    found = await plan(api, case.body)
+    assert (found["bytesInTarget"], found["bytesToMove"]) == (case.image.size, 0)
+    assert found["manifests"] == counts(3, 0, 0)
+
+
+async def test_what_only_has_to_be_linked_is_told(api: Api, case: Case, target_registry: Registry) -> None:
+    """As the ledger knows it; what the repository itself has counts as that."""
+    Remote.of(target_registry).push_blob(case.repository, case.image.blobs[0])
+    await record(api, target_registry.host, "team/other", case.image)
+    found = await plan(api, case.body)
+    assert found["blobs"] == counts(1, len(case.image.blobs) - 1, 0)
+    assert found["bytesMountable"] == case.blob_bytes - case.image.blobs[0].size
+
+
+async def test_another_registrys_ledger_is_not_believed(api: Api, case: Case) -> None:
+    await record(api, "elsewhere.example.com", "team/other", case.image)
+    assert (await plan(api, case.body))["bytesMountable"] == 0
+
+
+async def test_a_platform_subset_is_planned_as_it_would_be_copied(api: Api, case: Case) -> None:
+    """The index is trimmed; its bytes are those of the new one."""
+    found = await plan(api, {**case.body, "platforms": ["linux/arm64"]})
+    assert (found["platforms"], found["includeType"]) == (["linux/arm64"], "partial")
+    assert found["sourceDigest"] == case.image.digest
+    assert found["manifests"] == counts(0, 0, 2)
+    assert found["blobs"]["total"] < len(case.image.blobs)
+
+
+async def test_a_ready_image_would_not_be_imported_again(api: Api, case: Case, target_registry: Registry) -> None:
+    started = await api.start(case.real)
+    await finish(api, started["name"])
+    Remote.of(target_registry).push(case.repository, "1.0", case.image)
+    found = await preview(api, case.body)
+    assert (found["state"], found["alreadyImageId"]) == (2, started["imageId"])
+    assert found["message"] == "The image is ready; nothing was imported."
+    assert (found["plan"]["bytesToMove"], found["plan"]["overwrites"]) == (0, None)
+
+
+async def test_what_force_would_overwrite_is_named(api: Api, case: Case, target_registry: Registry) -> None:
+    started = await api.start(case.real)
+    await finish(api, started["name"])
+    Remote.of(target_registry).push(case.repository, "1.0", case.image)
+    found = await preview(api, {**case.body, "force": True})
+    assert (found["state"], found["alreadyImageId"]) == (1, 0)
+    assert "tag moved" in found["message"]
+    assert found["plan"]["overwrites"] == {
+        "imageId": started["imageId"],
+        "digest": case.image.digest,
+        "status": "ready",
+        "createdBy": "user",
+    }
+
+
+async def test_a_tag_that_nobody_manages_is_named_too(api: Api, case: Case, target_registry: Registry) -> None:
+    """Somebody else put it there; an import would move it all the same."""
+    other = synthetic_image(secrets.token_hex(6), [10])
+    Remote.of(target_registry).push(case.repository, "1.0", other)
+    found = await plan(api, case.body)
+    assert found["overwrites"] == {"imageId": None, "digest": other.digest, "status": None, "createdBy": None}
+
+
+async def test_a_running_import_would_be_joined(api: Api, case: Case) -> None:
+    await api.start(case.real)
+    found = await preview(api, case.body)
+    assert (found["state"], found["alreadyImageId"]) == (1, 0)
+    assert "join" in found["message"]
+    assert await api.value("SELECT count(*) FROM imports") == 1
+
+
+async def test_a_failed_image_would_be_imported_again(api: Api, case: Case) -> None:
+    await fail(api, (await api.start(case.real))["name"])
+    found = await preview(api, case.body)
+    assert (found["state"], found["plan"]["overwrites"]) == (1, None)
+
+
+async def test_what_the_target_lost_would_be_imported_again(api: Api, case: Case) -> None:
+    """Longshore calls it ready, but its tag is gone there: somebody else deleted it."""
+    await finish(api, (await api.start(case.real))["name"])
+    found = await preview(api, case.body)
+    assert (found["state"], found["alreadyImageId"], found["plan"]["overwrites"]) == (1, 0, None)
+
+
+async def test_a_moved_tag_is_told(
+    api: Api, case: Case, public_registry: Registry, target_registry: Registry, repository: str
+) -> None:
+    await finish(api, (await api.start(case.real))["name"])
+    Remote.of(target_registry).push(case.repository, "1.0", case.image)
+    moved = synthetic_image(secrets.token_hex(6), [10])
+    Remote.of(public_registry).push(repository, "1.0", moved)
+    found = await preview(api, case.body)
+    assert (found["state"], found["plan"]["sourceDigest"]) == (2, moved.digest)
+    assert moved.digest in found["message"]
+
+
+def refused(answer: Answer, status: int, code: str) -> None:
+    assert (answer.status, answer.code, answer.body["state"]) == (status, code, 0), answer
+
+
+async def test_what_the_import_would_be_refused_for_is_refused(
+    api: Api, case: Case, public_registry: Registry, repository: str
+) -> None:
+    """Another's image, another source's target, an unknown tag, an unknown platform."""
+    await finish(api, (await api.start(case.real, token=await api.token("alice")))["name"])
+    refused(await api.post_import({**case.body, "force": True}), 403, "forbidden")
+    assert (await api.post_import({**case.body, "force": True}, role=Role.ADMIN)).status == 200
+    other = Case(public_registry, f"{repository}-other")
+    refused(await api.post_import({**other.body, "target": f"{case.repository}:1.0"}), 409, "import_conflict")
+    refused(await api.post_import({**case.body, "source": f"{case.source}.1"}), 404, "source_not_found")
+    refused(await api.post_import({**other.body, "platforms": ["plan9/mips"]}), 422, "platform_not_available")
+
+
+async def test_an_image_on_its_way_out_is_refused(api: Api, case: Case) -> None:
+    """As the import is, for the moment that a deletion takes."""
+    await finish(api, (await api.start(case.real))["name"])
+    await api.execute("UPDATE images SET deletion_lease_until = now() + interval '1 minute'")
+    assert (await api.post_import({**case.real, "force": True})).code == "image_being_deleted"
+    refused(await api.post_import({**case.body, "force": True}), 409, "image_being_deleted")
+
+
+async def test_a_slow_source_ends_in_time(
+    api: Api, hostile: HostileRegistry, case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hostile.on("HEAD", "/v2/app/manifests/1.0", Scripted(wait=60))
+    assert api.client.app
+    monkeypatch.setattr(api.client.app[DRY_RUN], "_deadline", 0.3)
+    answer = await api.post_import({**case.body, "source": f"{hostile.host}/app:1.0"})
+    refused(answer, 504, "dry_run_timeout")
+    assert "0.3 seconds" in answer.body["detail"]
+
+
+async def test_a_source_that_is_down_is_told_and_not_left_to_a_worker(api: Api, case: Case) -> None:
+    """Where an import could start and wait, there is no plan without a source."""
+    refused(await api.post_import({**case.body, "source": "127.0.0.1:1/app:1.0"}), 502, "source_unreachable")
+
+
+async def test_a_target_that_is_down_is_told(open_api: OpenApi, settings: Settings, case: Case) -> None:
+    async with open_api(settings) as api:
+        refused(await api.post_import(case.body), 502, "target_unreachable")
+
+
+async def test_a_few_plans_are_made_at_a_time(api: Api, case: Case) -> None:
+    """The others wait and are made then."""
+    answers = await asyncio.gather(*(api.post_import(case.body) for _ in range(3 * dry_run.PLANS_AT_ONCE)))
+    assert {answer.status for answer in answers} == {200}
+
+
+@pytest.fixture(scope="module")
+def behind(scratch: Scratch) -> Iterator[Registry]:
+    with Registry(scratch, name="behind-dry-run") as registry:
+        yield registry
+
+
+class TestHarbor:
+    """A target with projects and quotas."""
+
+    @pytest.fixture
+    async def harbor(self, behind: Registry) -> AsyncIterator[StandIn]:
+        async with standing_in(HarborSettings(users=USERS), behind.url) as running:
+            yield running
+
+    @pytest.fixture
+    async def api(self, open_api: OpenApi, settings: Settings, harbor: StandIn) -> AsyncIterator[Api]:
+        target = Target(host=harbor.host, credential=ADMIN, kind=TargetKind.HARBOR)
+        async with open_api(at(settings, target)) as api:
+            yield api
+
+    async def test_a_project_that_is_not_there_yet_has_nothing(self, api: Api, case: Case) -> None:
+        """The import would make it; Harbor refuses access to what is in it until then."""
+        found = await plan(api, case.body)
+        assert (found["bytesToMove"], found["quotaRoom"], found["fits"]) == (case.image.size, None, None)
+
+    @pytest.mark.parametrize("short", [0, 1])
+    async def test_whether_it_fits_is_what_harbor_says_later(
+        self, api: Api, case: Case, harbor: StandIn, short: int
+    ) -> None:
+        """To the byte: where the plan says that it fits the push succeeds, and one byte less refuses it."""
+        harbor.state.create_project("team", hard=case.image.size - short)
+        found = await plan(api, case.body)
+        assert (found["quotaRoom"], found["fits"]) == (case.image.size - short, short == 0)
+        if short:
+            with pytest.raises(LocalStackError):
+                await harbor.push(case.repository, "1.0", case.image)
+        else:
+            await harbor.push(case.repository, "1.0", case.image)
+
+    async def test_what_another_project_has_is_charged_again(self, api: Api, case: Case, harbor: StandIn) -> None:
+        """A mount saves the transfer; a project's quota counts the blob, but only once."""
+        await record(api, harbor.host, "elsewhere/app", case.image)
+        harbor.state.create_project("team", hard=case.image.size - 1)
+        found = await plan(api, case.body)
+        assert (found["bytesMountable"], found["fits"]) == (case.blob_bytes, False)
+        await api.execute("UPDATE blobs SET repository = 'team/other'")
+        found = await plan(api, case.body)
+        assert (found["bytesMountable"], found["fits"]) == (case.blob_bytes, True)

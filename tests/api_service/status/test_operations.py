@@ -1,0 +1,78 @@
+"""GET /operations: how the queue stands, and who works on it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import pytest
+
+from api_service.app import relay_part
+from api_service.settings import Settings
+from tests.api_service.api import Api, until
+from tests.api_service.conftest import REQUESTS_ONLY, OpenApi
+
+WATCHED = (*REQUESTS_ONLY, relay_part)
+
+
+@pytest.fixture
+async def api(open_api: OpenApi, settings: Settings) -> AsyncIterator[Api]:
+    """The API without RabbitMQ."""
+    async with open_api(settings, WATCHED) as api:
+        yield api
+
+
+async def test_open_imports_are_counted_by_state(api: Api, image_source: str) -> None:
+    """And what waits for nothing but a worker, with its age; what has ended is no work."""
+    await api.start({"source": image_source})
+    await api.execute("UPDATE imports SET due_at = now() - interval '90 seconds'")
+    told = await api.get("/operations")
+    assert told["imports"] == {"queued": 1, "running": 0, "waiting": 0}
+    assert told["due"] == 1
+    assert 90 <= told["oldestDueSeconds"] < 120
+    assert told["outboxPending"] == 1
+    await api.execute("UPDATE imports SET state = 'cancelled'")
+    assert (await api.get("/operations"))["imports"]["queued"] == 0
+
+
+async def test_busy_workers_are_named(api: Api, image_source: str) -> None:
+    """By the leases that they hold; a silent one's import is told apart."""
+    await api.claim((await api.start({"source": image_source}))["name"])
+    told = await api.get("/operations")
+    assert told["workers"]["byName"] == [{"name": "test", "imports": 1}]
+    assert (told["workers"]["busy"], told["leasesExpired"]) == (1, 0)
+    await api.execute("UPDATE imports SET lease_until = now() - interval '1 second'")
+    told = await api.get("/operations")
+    assert (told["workers"]["busy"], told["workers"]["byName"], told["leasesExpired"]) == (0, [], 1)
+
+
+async def test_a_rate_limit_is_named_with_its_end(api: Api) -> None:
+    await api.execute(
+        """
+        INSERT INTO registry_limits (host, account, scope, resumes_at, share)
+        VALUES ('docker.io', '', 'manifests', now() + interval '5 minutes', 0.5)
+        """
+    )
+    [held] = (await api.get("/operations"))["throttledRegistries"]
+    assert 290 < held.pop("resumesInSeconds") <= 300
+    assert held == {"host": "docker.io", "scope": "manifests", "share": 0.5}
+
+
+async def test_a_broker_that_is_away_tells_nothing(api: Api) -> None:
+    """No number stands for one that is not known."""
+    told = await api.get("/operations")
+    assert told["broker"] == {"connected": False, "messages": None}
+    assert told["workers"]["withRoom"] is None
+
+
+async def test_the_queue_tells_of_itself(open_api: OpenApi, settings: Settings, amqp_url: str) -> None:
+    shared = replace(settings.shared, amqp_url=amqp_url)
+    async with open_api(replace(settings, shared=shared), WATCHED) as api:
+
+        async def connected() -> bool:
+            return bool((await api.get("/operations"))["broker"]["connected"])
+
+        async with asyncio.timeout(60):
+            await until(connected)
+        told = await api.get("/operations")
+    assert told["broker"]["messages"] == 0
+    assert told["workers"]["withRoom"] == 0

@@ -1,0 +1,220 @@
+"""GET /harbor/stats: the contract's figures, where they come from, how old they are, and what they do not show."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import cast
+
+import pytest
+from aiohttp import web
+
+from api_service.app import Part, changes_part
+from api_service.settings import Settings
+from api_service.status import target_statistics as harbor_stats
+from api_service.status.target_figures import NO_FIGURES, NOT_SEEN, NOT_TOLD
+from api_service.web.keys import MANAGEMENT
+from deploy.local.servers.harbor.settings import Settings as HarborSettings
+from deploy.local.servers.harbor.settings import User
+from deploy.local.stack import Registry, synthetic_image
+from shared.errors.codes import Code
+from shared.errors.error import LongshoreError
+from shared.model.credential import Credential
+from shared.model.roles import Role
+from shared.settings import Target
+from shared.target.kind import TargetKind
+from shared.target.management import TargetManagement
+from shared.target.statistics import TargetStatistics
+from tests.api_service.api import BASE, Answer, Api
+from tests.api_service.conftest import REQUESTS_ONLY, OpenApi
+from tests.shared.harbor.conftest import ADMIN, MEMBER, PROJECT, StandIn, standing_in
+
+TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
+
+
+@pytest.fixture
+async def standin(target_registry: Registry) -> AsyncIterator[StandIn]:
+    """A Harbor with an administrator and somebody who sees one project."""
+    users = (
+        User(name=ADMIN.username, password=ADMIN.password, admin=True),
+        User(name=MEMBER.username, password=MEMBER.password, roles={PROJECT: "developer"}),
+    )
+    async with standing_in(HarborSettings(users=users), target_registry.url) as running:
+        running.state.create_project(PROJECT)
+        running.state.create_project("hidden")
+        await running.push(f"{PROJECT}/app", "1.0", synthetic_image("stats", [9_000]))
+        await running.push("hidden/app", "1.0", synthetic_image("stats-hidden", [9_000]))
+        yield running
+
+
+@dataclass
+class Figures:
+    """A target that tells its figures when the test lets it."""
+
+    told: TargetStatistics | None = TargetStatistics(projects=2, images=3, size=4, complete=True)  # noqa: RUF009 - frozen
+    error: LongshoreError | None = None
+    asked: int = 0
+    open: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def statistics(self) -> TargetStatistics | None:
+        self.asked += 1
+        await self.open.wait()
+        if self.error:
+            raise self.error
+        return self.told
+
+
+@pytest.fixture
+def figures() -> Figures:
+    figures = Figures()
+    figures.open.set()
+    return figures
+
+
+def telling(figures: Figures) -> Sequence[Part]:
+    """Return the parts of an API with this target."""
+
+    async def target_part(app: web.Application) -> AsyncIterator[None]:
+        # Nothing else of it is asked here.
+        app[MANAGEMENT] = cast("TargetManagement", figures)
+        yield
+
+    return (*(part for part in REQUESTS_ONLY if part is not changes_part), target_part, changes_part)
+
+
+@pytest.fixture
+async def told(open_api: OpenApi, settings: Settings, figures: Figures) -> AsyncIterator[Api]:
+    async with open_api(settings, telling(figures)) as api:
+        yield api
+
+
+def before(settings: Settings, standin: StandIn, credential: Credential) -> Settings:
+    target = Target(host=standin.host, credential=credential, kind=TargetKind.HARBOR)
+    return replace(settings, shared=replace(settings.shared, target=target))
+
+
+async def stats(api: Api, role: Role = Role.USER) -> Answer:
+    return await api.call("GET", f"{BASE}/harbor/stats", role=role)
+
+
+async def add_image(
+    api: Api, repository: str, *, size: int, ready: bool = True, host: str = "harbor.example.com"
+) -> None:
+    await api.execute(
+        """
+        INSERT INTO images (registry_host, repository, tag, status, source, digest, size, created_by)
+        VALUES ($1, $2, '1.0', $3, 'docker.io/library/x:1', $4, $5, 'ada')
+        """,
+        host,
+        repository,
+        "ready" if ready else "failed",
+        "sha256:" + 64 * "a",
+        size,
+    )
+
+
+async def test_harbors_own_figures_are_told_to_users(open_api: OpenApi, settings: Settings, standin: StandIn) -> None:
+    """The contract's three fields, of all that is in Harbor, whoever put it there."""
+    async with open_api(before(settings, standin, ADMIN)) as api:
+        body = (await stats(api)).body
+    assert body["totalProjects"] == len(standin.state.projects)
+    assert body["totalImages"] == 2
+    assert body["totalSize"] == sum(standin.state.blobs.values())
+    assert (body["scope"], body["storageVisible"], body["message"]) == ("target", True, None)
+    assert TIME.fullmatch(body["asOf"])
+    assert body["ageSeconds"] == 0
+
+
+async def test_an_account_that_sees_less_says_so(open_api: OpenApi, settings: Settings, standin: StandIn) -> None:
+    """Harbor's 0 is not taken for a figure: what Longshore itself manages is told instead, and that it is so."""
+    async with open_api(before(settings, standin, MEMBER)) as api:
+        await add_image(api, "imports/app", size=700)
+        body = (await stats(api)).body
+    assert (body["totalProjects"], body["totalImages"], body["totalSize"]) == (len(standin.state.projects) - 1, 1, 700)
+    assert (body["scope"], body["storageVisible"], body["message"]) == ("visible", False, NOT_SEEN)
+
+
+async def test_a_harbor_that_does_not_tell_its_storage_is_named(told: Api, figures: Figures) -> None:
+    """Old versions have no such figure, for nobody."""
+    figures.told = TargetStatistics(projects=2, images=3, size=None, complete=True)
+    body = (await stats(told)).body
+    assert (body["scope"], body["totalSize"], body["message"]) == ("target", 0, NOT_TOLD)
+
+
+async def test_before_a_plain_registry_the_managed_images_are_counted(told: Api, figures: Figures) -> None:
+    """A registry has no figures; only ready images of this target count."""
+    figures.told = None
+    await add_image(told, "imports/a", size=100)
+    await add_image(told, "imports/b", size=30)
+    await add_image(told, "team/a", size=5)
+    await add_image(told, "team/b", size=1_000, ready=False)
+    await add_image(told, "old/a", size=1_000, host="old.example.com")
+    body = (await stats(told)).body
+    assert (body["totalProjects"], body["totalImages"], body["totalSize"]) == (2, 3, 135)
+    assert (body["scope"], body["storageVisible"], body["message"]) == ("managed", False, NO_FIGURES)
+
+
+async def test_figures_are_remembered_for_a_while(told: Api, figures: Figures, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever asks us how often: the target is asked once, and again when they have grown old."""
+    for _ in range(3):
+        assert (await stats(told)).status == 200
+    assert figures.asked == 1
+    monkeypatch.setattr(harbor_stats, "FRESH", 0)
+    figures.told = TargetStatistics(projects=9, images=9, size=9, complete=True)
+    assert (await stats(told)).body["totalProjects"] == 9
+    assert figures.asked == 2
+
+
+async def test_those_who_ask_at_once_wait_for_one_answer(told: Api, figures: Figures) -> None:
+    """Twenty requests are one question to the target."""
+    figures.open.clear()
+    asking = [asyncio.create_task(stats(told)) for _ in range(20)]
+    await asyncio.sleep(0.3)
+    figures.open.set()
+    assert {(answer.status, answer.body["totalImages"]) for answer in await asyncio.gather(*asking)} == {(200, 3)}
+    assert figures.asked == 1
+
+
+async def test_without_any_figures_a_target_that_is_away_is_503(told: Api, figures: Figures) -> None:
+    """With a time to come back; until then it is left alone."""
+    figures.error = LongshoreError(Code.TARGET_UNREACHABLE, "harbor.example.com cannot be reached.")
+    for _ in range(3):
+        answer = await stats(told)
+        assert (answer.status, answer.code) == (503, "target_statistics_unavailable")
+        assert (answer.headers["Retry-After"], answer.body["side"]) == ("5", "target")
+        assert answer.body["detail"] == "harbor.example.com cannot be reached."
+    assert figures.asked == 1
+
+
+async def test_the_last_figures_outlive_a_target_that_is_away(
+    told: Api, figures: Figures, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With their age and the reason."""
+    first = (await stats(told)).body
+    monkeypatch.setattr(harbor_stats, "FRESH", 0)
+    figures.error = LongshoreError(Code.TARGET_UNREACHABLE, "harbor.example.com cannot be reached.")
+    await asyncio.sleep(1.1)
+    later = (await stats(told)).body
+    assert {**later, "ageSeconds": 0, "message": None} == first
+    assert later["ageSeconds"] == 1
+    assert "harbor.example.com cannot be reached." in later["message"]
+
+
+async def test_a_slow_target_is_waited_for_by_nobody_twice(
+    told: Api, figures: Figures, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The request ends in time, the question goes on, and the next request has its answer."""
+    monkeypatch.setattr(harbor_stats, "PATIENCE", 0.1)
+    figures.open.clear()
+    answer = await stats(told)
+    assert (answer.status, answer.code) == (503, "target_statistics_unavailable")
+    figures.open.set()
+    await asyncio.sleep(0.1)
+    assert (await stats(told)).body["totalImages"] == 3
+    assert figures.asked == 1
+
+
+async def test_users_and_admins_may_ask(told: Api) -> None:
+    """Workers have no business with it."""
+    assert [(await stats(told, role)).status for role in (Role.USER, Role.ADMIN, Role.WORKER)] == [200, 200, 403]
+    assert (await told.call("GET", f"{BASE}/harbor/stats", role=None)).status == 401

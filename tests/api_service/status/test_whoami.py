@@ -1,0 +1,19 @@
+"""GET /whoami."""
+
+import pytest
+
+from shared.model.roles import Role
+from tests.api_service.api import Api
+from tests.api_service.auth.oidc_issuer import Issuer
+
+
+@pytest.mark.parametrize("role", Role)
+async def test_a_token_is_told_whom_it_stands_for(api: Api, role: Role) -> None:
+    """Every role may ask, so that a person with the wrong token learns that it is that."""
+    token = await api.token("alice", role)
+    assert await api.get("/whoami", token=token) == {"userName": "alice", "role": role.value}
+
+
+async def test_a_jwt_is_told_what_its_claims_are_mapped_to(jwt_api: Api, issuer: Issuer) -> None:
+    told = await jwt_api.get("/whoami", token=issuer.token("bob", roles=["longshore-admin"]))
+    assert told == {"userName": "bob", "role": "admin"}

@@ -1,0 +1,146 @@
+"""What a database that does not answer costs: each wait has a limit, and so have all waits of a request together."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+
+import asyncpg
+import pytest
+
+from api_service.web.middlewares import patience as middleware
+from deploy.local.stack import Postgres, Scratch
+from shared.db import database as module
+from shared.db.database import Connection, Database, open_database
+from shared.db.deadline import patience
+from shared.errors.error import LongshoreError
+from shared.runtime.coalescer import Together
+from tests.api_service.api import Api
+from tests.faults.fault import Freeze, Way
+from tests.faults.link import Link
+
+# What a busy machine adds to a limit; without what is tested here, each would take two seconds more. Seconds.
+SLACK = 1.4
+BOTH_WAYS = [Freeze(way=way) for way in Way]
+
+
+@pytest.fixture(scope="module")
+def link(scratch: Scratch, postgres: Postgres) -> Iterator[Link]:
+    with Link(scratch, postgres.port, name="database-link") as link:
+        yield link
+
+
+@pytest.fixture
+async def far(link: Link, postgres: Postgres, database_url: str) -> AsyncIterator[Database]:
+    """The database, at the other end of the link; one connection is open already."""
+    url = database_url.replace(f":{postgres.port}/", f":{link.port}/")
+    async with open_database(url, application="test", size=5) as database:
+        await database.check()
+        yield database
+
+
+async def seconds_to_fail(wait: Callable[[], Awaitable[object]]) -> float:
+    started = time.monotonic()
+    with pytest.raises(LongshoreError) as caught:
+        await wait()
+    assert caught.value.code == "database_unavailable"
+    return time.monotonic() - started
+
+
+async def in_transaction(database: Database, link: Link) -> None:
+    """Freeze the way while a transaction is open."""
+    async with database.transaction() as connection:
+        await connection.execute("CREATE TABLE unfinished ()")
+        await asyncio.to_thread(link.set, *BOTH_WAYS)
+        await connection.fetchval("SELECT 1")
+
+
+async def test_a_silent_statement_costs_its_own_limit_and_no_more(far: Database, link: Link) -> None:
+    """Giving the connection back asks nothing of a server that is silent; the next one is a new connection."""
+    with link.harmed(*BOTH_WAYS):
+        assert await seconds_to_fail(far.check) < module.STATEMENT_TIMEOUT + SLACK
+    await far.check()
+
+
+async def test_a_silent_transaction_is_rolled_back_by_the_server(far: Database, link: Link) -> None:
+    """Nor does its end wait; what it did is undone when the server notices that nobody is there."""
+    try:
+        assert await seconds_to_fail(lambda: in_transaction(far, link)) < module.STATEMENT_TIMEOUT + SLACK
+    finally:
+        link.set()
+    async with far.connection() as connection:
+        assert await connection.fetchval("SELECT to_regclass('unfinished')") is None
+
+
+async def test_a_cancelled_wait_ends_at_once(far: Database, link: Link) -> None:
+    """As a probe's does, whose own limit is shorter."""
+    with link.harmed(*BOTH_WAYS):
+        started = time.monotonic()
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.5):
+                await far.check()
+    assert time.monotonic() - started < 0.5 + SLACK
+
+
+async def test_a_connection_that_confuses_the_driver_is_not_used_again(far: Database) -> None:
+    """A server's end can come at a moment at which asyncpg finds its own state impossible, and says so for ever."""
+
+    async def confused() -> None:
+        async with far.connection() as connection:
+            used.append(connection.get_server_pid())
+            raise asyncpg.InternalClientError("cannot switch to state 12; another operation (2) is in progress")
+
+    used: list[int] = []
+    await seconds_to_fail(confused)
+    async with far.connection() as connection:
+        assert connection.get_server_pid() not in used
+
+
+async def test_all_waits_of_a_request_have_one_limit(far: Database) -> None:
+    """Two statements that are each within theirs are not within the request's; the next request has its own."""
+
+    async def work() -> None:
+        for _ in range(2):
+            async with far.connection() as connection:
+                await sleep(connection, 0.8)
+
+    with patience(1.0):
+        assert await seconds_to_fail(work) < 1.0 + SLACK
+    with patience(5.0):
+        await work()
+
+
+async def sleep(connection: Connection, seconds: float) -> None:
+    await connection.execute("SELECT pg_sleep($1)", seconds)
+
+
+async def test_who_waits_for_anothers_query_waits_from_their_own_patience(far: Database) -> None:
+    """The query itself goes on for whoever has more."""
+
+    async def look(keys: frozenset[str]) -> frozenset[str]:
+        async with far.connection() as connection:
+            await sleep(connection, 1.0)
+        return keys
+
+    together = Together(look)
+
+    async def ask(key: str, seconds: float) -> frozenset[str]:
+        with patience(seconds):
+            return await together.ask(key)
+
+    hurried = asyncio.create_task(seconds_to_fail(lambda: ask("hurried", 0.3)))
+    assert await ask("patient", 5.0) == {"hurried", "patient"}
+    assert await hurried < 0.3 + SLACK
+
+
+async def test_a_request_has_a_patience(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A locked table holds it up no longer, and the answer says when to come back."""
+    # The first answer that is held to the API's description takes its time.
+    await api.get("/images")
+    monkeypatch.setattr(middleware, "REQUEST_PATIENCE", 0.5)
+    async with api.database.transaction() as connection:
+        await connection.execute("LOCK TABLE images IN ACCESS EXCLUSIVE MODE")
+        started = time.monotonic()
+        answer = await api.call("GET", "/api/v1/images")
+        assert time.monotonic() - started < module.LOCK_TIMEOUT
+    assert (answer.status, answer.code) == (503, "database_unavailable")
+    assert answer.headers["Retry-After"]

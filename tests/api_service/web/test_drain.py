@@ -1,0 +1,78 @@
+"""How an instance stops: first it says so, then it stops listening."""
+
+import http.client
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from deploy.local.processes.server import new_key
+from tests.api_service.commands.test_cli import COMMAND, ROOT, wait_for
+
+# Longer than a test needs to look around; it ends it before that.
+DRAIN = "60"
+PATIENCE = 30
+
+
+@pytest.fixture
+def port(unused_tcp_port: int) -> int:
+    return unused_tcp_port
+
+
+@pytest.fixture
+def serving(database_url: str, port: int) -> Iterator["subprocess.Popen[str]"]:
+    """An instance that answers."""
+    environment = {
+        "DATABASE_URL": database_url,
+        "AMQP_URL": "amqp://guest:guest@127.0.0.1:1/",
+        "TARGET_URL": "http://127.0.0.1:1",
+        "SECRET_KEYS": new_key(),
+        "API_PORT": str(port),
+        "DRAIN_SECONDS": DRAIN,
+    }
+    process = subprocess.Popen(
+        [*COMMAND, "serve"],
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **environment},
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    try:
+        wait_for(f"http://127.0.0.1:{port}/healthz")
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def ask(connection: http.client.HTTPConnection, path: str) -> tuple[int, str | None, str]:
+    """Return the answer's status, what it says of the connection, and `status` of its body."""
+    connection.request("GET", path)
+    answer = connection.getresponse()
+    return answer.status, answer.headers["Connection"], json.loads(answer.read())["status"]
+
+
+def test_a_stopping_instance_answers_while_others_learn_of_it(serving: "subprocess.Popen[str]", port: int) -> None:
+    """Unready at once; connections that are kept end with their next answer, new ones are taken and end, too."""
+    kept = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+    assert ask(kept, "/readyz")[1:] == (None, "degraded")
+    serving.send_signal(signal.SIGTERM)
+    limit = time.monotonic() + PATIENCE
+    while (said := ask(http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE), "/readyz"))[2] != "stopping":
+        assert time.monotonic() < limit
+    assert said == (503, "close", "stopping")
+    assert ask(kept, "/healthz") == (200, "close", "ok")
+    assert ask(http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE), "/healthz") == (200, "close", "ok")
+    assert serving.poll() is None
+
+
+@pytest.mark.parametrize("signals", [(signal.SIGTERM, signal.SIGTERM), (signal.SIGINT,)], ids=["twice", "interrupt"])
+def test_whoever_insists_does_not_wait(serving: "subprocess.Popen[str]", signals: tuple[signal.Signals, ...]) -> None:
+    """A second SIGTERM, or a person's Ctrl-C; the end is an orderly one."""
+    for number in signals:
+        serving.send_signal(number)
+        time.sleep(0.5)  # Two equal signals at once are one.
+    assert serving.wait(PATIENCE) == 0

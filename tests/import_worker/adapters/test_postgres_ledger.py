@@ -1,0 +1,197 @@
+"""Blob flights in PostgreSQL: of all imports that need a blob, one brings it, and none waits for a dead one."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from import_worker.adapters.postgres_ledger import MIN_FLIGHT_SIZE, PostgresLedger
+from import_worker.copying.ends import Bring, MountFrom, Wait
+from shared.db import blob_transfers as flights
+from shared.db import imports
+from shared.db.database import Database, open_database
+from shared.db.notifications import Notifications
+from shared.oci.descriptor import Descriptor
+from shared.oci.digest import Digest
+from shared.runtime.supervise import running
+from tests.import_worker.images import insert_image
+
+BLOB = Descriptor(media_type="layer", digest=Digest.of(b"blob"), size=MIN_FLIGHT_SIZE)
+TAKEN_AWAY = "UPDATE imports SET state = 'queued', lease_until = NULL WHERE id = $1"
+SMALL = Descriptor(media_type="layer", digest=Digest.of(b"small"), size=MIN_FLIGHT_SIZE - 1)
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    async with open_database(database_url, application="test", size=20) as database:
+        yield database
+
+
+class Imports:
+    """Claimed imports of images in repositories of their own."""
+
+    def __init__(self, database: Database, notifications: Notifications) -> None:
+        self.database = database
+        self.notifications = notifications
+        self.ids: dict[str, int] = {}
+
+    async def claimed(self, name: str, repository: str | None = None) -> PostgresLedger:
+        """Add an import, claim it, and return its ledger."""
+        async with self.database.transaction() as connection:
+            image_id = await insert_image(connection, repository or f"team/{name}", name)
+            self.ids[name] = await imports.insert_import(
+                connection,
+                name=name,
+                image_id=image_id,
+                source="docker.io/a/b:1",
+                source_digest=None,
+                platforms=(),
+                credentials=None,
+                user="somebody",
+            )
+        return await self.claim(name)
+
+    async def claim(self, name: str) -> PostgresLedger:
+        async with self.database.connection() as connection:
+            claimed = await imports.claim(connection, name, worker="worker", lease=30)
+        assert claimed
+        return PostgresLedger(self.database, self.notifications, "harbor", claimed)
+
+    async def run(self, statement: str, name: str) -> None:
+        async with self.database.connection() as connection:
+            await connection.execute(statement, self.ids[name])
+
+
+@pytest.fixture
+async def claims(database: Database, database_url: str) -> AsyncIterator[Imports]:
+    notifications = Notifications(database_url, (flights.CHANNEL,))
+    with notifications.watch(flights.CHANNEL) as listening:
+        async with running("notifications", notifications.run):
+            await listening.wait()
+            yield Imports(database, notifications)
+
+
+async def test_one_of_many_imports_brings_a_blob(claims: Imports) -> None:
+    """Ten imports ask at once: one brings it, nine wait."""
+    ledgers = [await claims.claimed(f"import-{n}") for n in range(10)]
+    ways = await asyncio.gather(*(ledger.way(BLOB) for ledger in ledgers))
+    assert sorted(map(str, ways)) == [str(Bring())] + [str(Wait(0))] * 9
+
+
+async def test_who_waited_mounts_what_has_landed(claims: Imports) -> None:
+    """The flight's end and the ledger's row are one transaction, so that nobody brings the blob again."""
+    first, second = await claims.claimed("first"), await claims.claimed("second")
+    assert await first.way(BLOB) == Bring()
+    assert await second.way(BLOB) == Wait(0)
+    await first.landed(BLOB)
+    assert await second.way(BLOB) == MountFrom("team/first")
+    assert await second.way(BLOB) == MountFrom("team/first")
+
+
+@pytest.mark.parametrize("way", ["landed", "given_up"])
+async def test_who_waits_is_told_of_the_end(claims: Imports, way: str) -> None:
+    """At once, and not only when it asks again."""
+    first, second = await claims.claimed("first"), await claims.claimed("second")
+    assert await first.way(BLOB) == Bring()
+    with second.flight_ends(BLOB) as ended:
+        await getattr(first, way)(BLOB)
+        async with asyncio.timeout(5):
+            await ended.wait()
+
+
+async def test_a_flight_that_was_given_up_is_the_next_ones(claims: Imports) -> None:
+    """A failed copy does not hold the others up."""
+    first, second = await claims.claimed("first"), await claims.claimed("second")
+    await first.way(BLOB)
+    await first.given_up(BLOB)
+    assert await second.way(BLOB) == Bring()
+
+
+async def test_a_dead_workers_flight_is_free(claims: Imports) -> None:
+    """Its lease has run out: nobody waits for it any longer."""
+    first, second = await claims.claimed("first"), await claims.claimed("second")
+    await first.way(BLOB)
+    await claims.run("UPDATE imports SET lease_until = now() - interval '1 second' WHERE id = $1", "first")
+    assert await second.way(BLOB) == Bring()
+    # The dead one, were it to wake up, neither ends the flight nor gets it back.
+    await first.landed(BLOB)
+    third = await claims.claimed("third")
+    assert await third.way(BLOB) in (Wait(0), MountFrom("team/first"))
+
+
+async def test_an_earlier_attempts_flight_is_the_later_ones(claims: Imports) -> None:
+    """An import that was handed back does not wait for itself."""
+    first = await claims.claimed("first")
+    await first.way(BLOB)
+    async with claims.database.connection() as connection:
+        await imports.requeue(connection, claims.ids["first"], failed=False)
+    again = await claims.claim("first")
+    assert await again.way(BLOB) == Bring()
+
+
+async def test_a_retry_within_an_attempt_keeps_its_flight(claims: Imports) -> None:
+    """Asking twice is no reason to wait for oneself."""
+    first = await claims.claimed("first")
+    assert [await first.way(BLOB), await first.way(BLOB)] == [Bring(), Bring()]
+
+
+async def test_a_waiting_import_sees_how_far_the_blob_is(claims: Imports) -> None:
+    """Its progress is the bringing import's, as that one reported it."""
+    first, second = await claims.claimed("first"), await claims.claimed("second")
+    await first.way(BLOB)
+    await claims.run(
+        "INSERT INTO import_layers (import_id, digest, position, size, byte_offset, status) "
+        f"VALUES ($1, '{BLOB.digest}', 0, {BLOB.size}, 4711, 'downloading')",
+        "first",
+    )
+    assert await second.way(BLOB) == Wait(4711)
+
+
+async def test_small_blobs_are_not_waited_for(claims: Imports) -> None:
+    """Agreeing on who brings them would take longer than bringing them twice."""
+    first, second = await claims.claimed("first"), await claims.claimed("second")
+    assert [await first.way(SMALL), await second.way(SMALL)] == [Bring(), Bring()]
+
+
+async def test_a_database_that_is_away_costs_no_import(claims: Imports) -> None:
+    """Without it everybody brings what they need."""
+    first = await claims.claimed("first")
+    await claims.database.close()
+    assert await first.way(BLOB) == Bring()
+    await first.landed(BLOB)
+    await first.given_up(BLOB)
+
+
+async def test_the_next_worker_learns_where_the_blob_was_being_sent(claims: Imports) -> None:
+    """The upload outlives the worker, whether it was killed or handed its import back."""
+    first = await claims.claimed("kept")
+    assert await first.way(BLOB) == Bring()
+    await first.began(BLOB, "http://harbor/v2/team/kept/blobs/uploads/1")
+    await claims.run(TAKEN_AWAY, "kept")
+    killed = await claims.claim("kept")
+    assert await killed.way(BLOB) == Bring("http://harbor/v2/team/kept/blobs/uploads/1")
+    await killed.given_up(BLOB)
+    assert await killed.way(BLOB) == Bring("http://harbor/v2/team/kept/blobs/uploads/1")
+
+
+async def test_an_upload_is_of_one_repository(claims: Imports) -> None:
+    """Another import's target is another place, and a session that was used up is forgotten."""
+    first, other = await claims.claimed("first"), await claims.claimed("other")
+    assert await first.way(BLOB) == Bring()
+    await first.began(BLOB, "http://harbor/v2/team/first/blobs/uploads/1")
+    await first.given_up(BLOB)
+    assert await other.way(BLOB) == Bring()
+    await other.given_up(BLOB)
+    assert await first.way(BLOB) == Bring()
+
+
+async def test_a_superseded_attempt_leaves_no_upload_behind(claims: Imports) -> None:
+    """What it says late is not believed."""
+    stale = await claims.claimed("stale")
+    assert await stale.way(BLOB) == Bring()
+    await claims.run(TAKEN_AWAY, "stale")
+    fresh = await claims.claim("stale")
+    assert await fresh.way(BLOB) == Bring()
+    await stale.began(BLOB, "http://harbor/v2/team/stale/blobs/uploads/1")
+    await fresh.given_up(BLOB)
+    assert await fresh.way(BLOB) == Bring()

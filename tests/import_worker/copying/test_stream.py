@@ -1,0 +1,94 @@
+"""A large blob's bytes on their way: what the target is handed at a time, and what the watch sees of it."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+
+from import_worker.copying import stall as flow
+from import_worker.copying.stream import PIECE_SIZE, Check, Passage
+from shared.oci.descriptor import Descriptor
+from shared.oci.digest import Digest
+from tests.import_worker.ends import DictDownload, DictSource
+
+CONTENT = bytes(range(256)) * 12_000
+
+
+class WholeReads(DictDownload):
+    """Fills whatever buffer it gets."""
+
+    def read_into(self, buffer: memoryview) -> int:
+        count = min(len(buffer), len(self._rest))
+        buffer[:count] = self._rest[:count]
+        self._rest = self._rest[count:]
+        return count
+
+
+class FromTheStart(WholeReads):
+    """Takes no notice of the offset; looks at the passage's movement with each piece that was not asked for."""
+
+    def __init__(self, content: memoryview, offset: int, seen: Callable[[], None]) -> None:
+        super().__init__(content, offset, None)
+        self._unasked = content[:offset]
+        self._seen = seen
+
+    def skip_into(self, buffer: memoryview) -> int:
+        self._seen()
+        count = min(len(buffer), len(self._unasked))
+        self._unasked = self._unasked[count:]
+        return count
+
+
+class FastSource(DictSource):
+    @asynccontextmanager
+    async def download_blob(self, blob: Descriptor, offset: int = 0) -> AsyncIterator[DictDownload]:
+        yield WholeReads(memoryview(CONTENT), offset, None)
+
+
+class AnewSource(DictSource):
+    def __init__(self, seen: Callable[[], None]) -> None:
+        self._seen = seen
+
+    @asynccontextmanager
+    async def download_blob(self, blob: Descriptor, offset: int = 0) -> AsyncIterator[DictDownload]:
+        yield FromTheStart(memoryview(CONTENT), offset, self._seen)
+
+
+async def test_a_slow_target_is_seen_to_take_some_of_a_buffer() -> None:
+    """A megabyte at once would look like nothing for as long as the target needs for all of it."""
+    blob = Descriptor(media_type="layer", digest=Digest.of(CONTENT), size=len(CONTENT))
+    passage = Passage(blob, FastSource.__new__(FastSource), Check(blob))
+    await passage.open()
+    taken: list[int] = []
+
+    def write(data: memoryview) -> None:
+        assert passage.offered == passage.taken + len(data)
+        taken.append(len(data))
+
+    passage.send_to(write)
+    await passage.close()
+    assert sum(taken) == len(CONTENT) == passage.taken
+    assert max(taken) == PIECE_SIZE
+
+
+async def test_a_source_that_begins_anew_is_seen_to_move(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It ignores the Range, and on a slow line what was there before takes longer than a stall."""
+    blob = Descriptor(media_type="layer", digest=Digest.of(CONTENT), size=len(CONTENT))
+    clock = [1000.0]
+    monkeypatch.setattr(flow, "monotonic", lambda: clock[0])
+    check = Check(blob)
+    check.take(memoryview(CONTENT)[: len(CONTENT) // 2], 0)
+    stalled: list[object] = []
+
+    def seen() -> None:
+        clock[0] += flow.STALL_SECONDS * 0.9
+        stalled.append(passage.flow.stalled())
+
+    passage = Passage(blob, AnewSource(seen), check, offset=len(CONTENT) // 2)
+    await passage.open()
+    received = bytearray()
+    passage.send_to(received.extend)
+    await passage.close()
+    assert received == CONTENT[len(CONTENT) // 2 :]
+    assert len(stalled) > 2
+    assert set(stalled) == {None}

@@ -1,0 +1,154 @@
+"""Whether an image may come in: the project is made ready, and what is missing there is held against its room."""
+
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+
+import pytest
+
+from deploy.local.images.image import Image
+from deploy.local.stack import synthetic_image
+from import_worker.admission import Admission
+from shared.db import blobs as ledger
+from shared.db.database import open_database
+from shared.errors.codes import Code
+from shared.errors.error import LongshoreError
+from shared.oci.descriptor import Descriptor
+from shared.oci.digest import Digest
+from shared.planning.make_plan import make_plan
+from shared.planning.plan import ImportPlan
+from shared.target.kind import TargetKind
+from shared.target.project_quota import Room
+from shared.target.removal import Removal
+from shared.target.statistics import TargetStatistics
+from tests.import_worker.ends import DictSource, DictTarget
+
+REPOSITORY = "imports/app"
+
+
+@dataclass
+class Management:
+    """A target whose project has this room."""
+
+    told: Room | LongshoreError | None = None
+    refusal: LongshoreError | None = None
+    prepared: list[str] = field(default_factory=list)
+    kind: TargetKind = TargetKind.HARBOR
+
+    async def check(self) -> None:
+        raise NotImplementedError
+
+    async def prepare_repository(self, repository: str) -> None:
+        if self.refusal:
+            raise self.refusal
+        self.prepared.append(repository)
+
+    async def room(self, repository: str) -> Room | None:
+        assert repository in self.prepared
+        if isinstance(self.told, LongshoreError):
+            raise self.told
+        return self.told
+
+    async def find_tag(self, repository: str, tag: str) -> Digest | None:
+        raise NotImplementedError
+
+    async def remove_tag(self, repository: str, tag: str, digest: Digest, *, siblings: bool) -> Removal:
+        raise NotImplementedError
+
+    async def statistics(self) -> TargetStatistics | None:
+        raise NotImplementedError
+
+
+@dataclass
+class ProjectLedger:
+    known: frozenset[Digest] = frozenset()
+
+    async def held_by_project(self, blobs: Sequence[Descriptor]) -> AbstractSet[Digest]:
+        return self.known & {blob.digest for blob in blobs}
+
+
+@pytest.fixture
+def image() -> Image:
+    return synthetic_image("admitted", [3000, 2000], platforms=("linux/amd64",), index=False)
+
+
+@pytest.fixture
+async def plan(image: Image) -> ImportPlan:
+    return await make_plan(DictSource(image), Digest.parse(image.digest), ())
+
+
+def admission(management: Management, target: DictTarget | None = None, *known: Descriptor) -> Admission:
+    return Admission(
+        management=management,
+        repository=REPOSITORY,
+        target=target or DictTarget(),
+        ledger=ProjectLedger(frozenset(blob.digest for blob in known)),
+    )
+
+
+def room(free: int) -> Room:
+    return Room(project="imports", limit=10_000 + free, used=10_000)
+
+
+def missing_bytes(plan: ImportPlan) -> int:
+    return sum(blob.size for blob in plan.blobs)
+
+
+async def test_an_image_that_fits_is_admitted_without_a_look_at_its_blobs(plan: ImportPlan) -> None:
+    """The repository is made ready in any case."""
+    management = Management(room(plan.size))
+    await admission(management).admit(plan)
+    assert management.prepared == [REPOSITORY]
+
+
+async def test_an_image_that_does_not_fit_is_refused_with_figures(plan: ImportPlan) -> None:
+    """One byte is enough."""
+    await admission(Management(room(missing_bytes(plan)))).admit(plan)
+    with pytest.raises(LongshoreError) as caught:
+        await admission(Management(room(missing_bytes(plan) - 1))).admit(plan)
+    assert caught.value.code == "target_quota_exceeded"
+    assert "Project imports may hold" in caught.value.detail
+
+
+async def test_blobs_that_the_repository_has_do_not_count(plan: ImportPlan) -> None:
+    """A retry after most of the image was copied must not fail of what it brought itself."""
+    largest = max(plan.blobs, key=lambda blob: blob.size)
+    target = DictTarget(blobs={str(largest.digest): b""})
+    await admission(Management(room(missing_bytes(plan) - largest.size)), target).admit(plan)
+
+
+async def test_blobs_that_the_project_has_elsewhere_do_not_count(plan: ImportPlan) -> None:
+    """Harbor charges a project once for a blob, in however many repositories it is."""
+    largest = max(plan.blobs, key=lambda blob: blob.size)
+    await admission(Management(room(missing_bytes(plan) - largest.size)), None, largest).admit(plan)
+
+
+@pytest.mark.parametrize(
+    "told", [None, LongshoreError(Code.TARGET_DENIED, "No."), LongshoreError(Code.TARGET_STALLED, "No.")]
+)
+async def test_unknown_room_is_for_the_push_to_find_out(plan: ImportPlan, told: LongshoreError | None) -> None:
+    """Not every account may see a quota, and not every target has one."""
+    await admission(Management(told)).admit(plan)
+
+
+async def test_a_project_that_cannot_be_made_ends_the_import(plan: ImportPlan) -> None:
+    """Before a byte is moved."""
+    refusal = LongshoreError(Code.TARGET_PROJECT_MISSING, "There is no project.")
+    with pytest.raises(LongshoreError) as caught:
+        await admission(Management(refusal=refusal)).admit(plan)
+    assert caught.value is refusal
+
+
+async def test_the_ledger_knows_what_a_project_holds(database_url: str) -> None:
+    """Its repositories begin with its name and a slash; other projects and registries are others."""
+    async with open_database(database_url, application="test", size=1) as database, database.connection() as connection:
+        for registry, repository, digest in (
+            ("harbor", "imports/a", "sha256:1"),
+            ("harbor", "imports/a/b", "sha256:2"),
+            ("harbor", "imports2/a", "sha256:3"),
+            ("other", "imports/a", "sha256:4"),
+            ("harbor", "imports/a", "sha256:5"),
+        ):
+            await ledger.record(connection, registry, repository, [digest])
+        wanted = [f"sha256:{number}" for number in range(1, 5)]
+        assert await ledger.held_by_project(connection, "harbor", "imports", wanted) == {"sha256:1", "sha256:2"}

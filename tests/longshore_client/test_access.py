@@ -1,0 +1,112 @@
+"""Which API, which token, and who else gets to see it."""
+
+import stat
+from pathlib import Path
+
+import pytest
+
+from longshore_client.access import Access, clean_token, clean_url
+from longshore_client.commands.config_file import (
+    ConfigFileError,
+    config_path,
+    open_to_others,
+    read_access,
+    write_access,
+)
+from longshore_client.commands.current_access import ENVIRONMENT, NoAccessError, find_access
+
+STORED = Access(url="https://longshore.example.com", token="lsh_stored")
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> dict[str, str]:
+    return {"XDG_CONFIG_HOME": str(tmp_path / "config")}
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("longshore.example.com", "https://longshore.example.com"),
+        (" https://Longshore.Example.com/ ", "https://longshore.example.com"),
+        ("http://127.0.0.1:8080/api/v1/", "http://127.0.0.1:8080"),
+        ("https://example.com/Longshore", "https://example.com/Longshore"),
+    ],
+)
+def test_an_address_is_kept_in_one_form(given: str, kept: str) -> None:
+    assert clean_url(given) == kept
+
+
+@pytest.mark.parametrize("given", ["", "ftp://x", "https://", "https://me:x@host", "https://h?x=1", "https://h:port"])
+def test_what_is_no_address_is_refused(given: str) -> None:
+    with pytest.raises(ValueError, match=r"address|port"):
+        clean_url(given)
+
+
+@pytest.mark.parametrize("given", ["", "  ", "two words", "line\nbreak", "tökén"])
+def test_what_cannot_stand_in_a_header_is_no_token(given: str) -> None:
+    with pytest.raises(ValueError, match="token"):
+        clean_token(given)
+
+
+def test_a_token_is_not_in_what_is_printed_of_it() -> None:
+    assert "lsh_stored" not in repr(STORED)
+
+
+@pytest.mark.parametrize(
+    ("url", "readable"),
+    [
+        ("https://longshore.example.com", False),
+        ("http://127.0.0.1:8080", False),
+        ("http://localhost", False),
+        ("http://[::1]:80", False),
+        ("http://longshore.example.com", True),
+    ],
+)
+def test_a_token_sent_in_the_open_is_noticed(url: str, readable: bool) -> None:
+    """On this machine nobody is on the way."""
+    assert Access(url=url, token="t").readable_by_others is readable
+
+
+def test_what_is_stored_is_its_owners_alone(environment: dict[str, str]) -> None:
+    """From the first moment on, and also where there was a file that others could read."""
+    path = config_path(environment)
+    path.parent.mkdir(parents=True)
+    path.write_text("{}")
+    path.chmod(0o644)
+    assert open_to_others(path)
+    write_access(path, STORED)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert read_access(path) == STORED
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_damaged_file_is_said_to_be_that(environment: dict[str, str]) -> None:
+    path = config_path(environment)
+    path.parent.mkdir(parents=True)
+    for content in ("", "[]", '{"url": "https://x"}', "{"):
+        path.write_text(content)
+        with pytest.raises(ConfigFileError, match="damaged"):
+            read_access(path)
+
+
+def test_the_environment_goes_first(environment: dict[str, str]) -> None:
+    write_access(config_path(environment), STORED)
+    found = find_access({**environment, "LONGSHORE_URL": "http://127.0.0.1:1", "LONGSHORE_TOKEN": "lsh_mine"})
+    assert (found.access, found.token_from) == (Access(url="http://127.0.0.1:1", token="lsh_mine"), ENVIRONMENT)
+    assert find_access({**environment, "LONGSHORE_TOKEN": "lsh_mine"}).access.url == STORED.url
+
+
+def test_a_stored_token_is_not_sent_to_another_address(environment: dict[str, str]) -> None:
+    """Who changes LONGSHORE_URL, or has it changed for them, does not hand their token over."""
+    write_access(config_path(environment), STORED)
+    with pytest.raises(NoAccessError, match="not for LONGSHORE_URL"):
+        find_access({**environment, "LONGSHORE_URL": "https://elsewhere.example.com"})
+    same = find_access({**environment, "LONGSHORE_URL": "longshore.example.com/"})
+    assert same.access == STORED
+
+
+def test_what_is_missing_is_named(environment: dict[str, str]) -> None:
+    with pytest.raises(NoAccessError, match="has no LONGSHORE_TOKEN"):
+        find_access({**environment, "LONGSHORE_URL": "https://x"})
+    with pytest.raises(NoAccessError, match="Nobody is signed in"):
+        find_access(environment)

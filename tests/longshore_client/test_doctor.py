@@ -1,0 +1,92 @@
+"""`longshore doctor` names what is wrong, and what to do."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from api_service.app import PARTS
+from api_service.settings import Settings
+from deploy.local.stack import Registry
+from shared.model.roles import Role
+from shared.settings import Target
+from tests.api_service.api import Api
+from tests.api_service.conftest import OpenApi
+from tests.longshore_client.conftest import Cli, Done, url_of
+
+
+async def doctor(cli: Cli, api: Api, role: Role = Role.USER) -> Done:
+    return await cli.run("doctor", LONGSHORE_URL=url_of(api), LONGSHORE_TOKEN=api.tokens[role])
+
+
+def marks(done: Done) -> dict[str, str]:
+    """Return what each line begins with, by the name behind it."""
+    lines = [line for line in done.out.splitlines() if line[0] in "✔✘"]
+    return {line[2:18].strip(): line[0] for line in lines}
+
+
+async def test_all_is_well(
+    home: Cli, open_api: OpenApi, settings: Settings, amqp_url: str, target_registry: Registry
+) -> None:
+    target = Target(host=target_registry.host, credential=None)
+    shared = replace(settings.shared, amqp_url=amqp_url, target=target)
+    async with open_api(replace(settings, shared=shared), PARTS) as api:
+        # The relay connects in its own time.
+        while (done := await doctor(home, api)).status:
+            assert "broker" in done.out, done
+    assert set(marks(done)) == {"settings", "API", "database", "database schema", "broker", "target", "token", "role"}
+    assert set(marks(done).values()) == {"✔"}
+
+
+async def test_each_part_that_is_away_is_named_with_what_to_do(
+    home: Cli, open_api: OpenApi, settings: Settings
+) -> None:
+    async with open_api(settings, PARTS) as api:
+        done = await doctor(home, api)
+    assert done.status == 1
+    assert {name for name, mark in marks(done).items() if mark == "✘"} == {"broker", "target"}
+    assert "AMQP_URL must lead to it" in done.out
+    assert "check TARGET_URL" in done.out
+
+
+async def test_a_workers_token_is_not_a_persons(home: Cli, open_api: OpenApi, settings: Settings) -> None:
+    async with open_api(settings, PARTS) as api:
+        done = await doctor(home, api, Role.WORKER)
+    assert "✘ role            worker" in done.out
+    assert "This token is a worker's." in done.out
+
+
+async def test_a_bad_token_is_told_from_an_api_that_is_away(home: Cli, api: Api) -> None:
+    """The parts of these tests' API cannot be asked, which is told too."""
+    bad = await home.run("doctor", LONGSHORE_URL=url_of(api), LONGSHORE_TOKEN="lsh_wrong")
+    assert marks(bad)["token"] == "✘"
+    assert "Sign in with `longshore login`" in bad.out
+    away = await home.run("doctor", LONGSHORE_URL="http://127.0.0.1:1", LONGSHORE_TOKEN="lsh_x")
+    assert (away.status, marks(away)) == (3, {"settings": "✔", "API": "✘"})
+
+
+async def test_nobody_signed_in_is_where_it_begins(home: Cli) -> None:
+    done = await home.run("doctor", "--json")
+    [finding] = json.loads(done.out)
+    assert (done.status, finding["name"], finding["well"]) == (4, "settings", False)
+    assert "longshore login" in finding["advice"]
+
+
+@pytest.mark.parametrize(("mode", "mark"), [(0o600, "✔"), (0o644, "✘")])
+async def test_a_token_that_others_can_read_is_noticed(api: Api, home: Cli, mode: int, mark: str) -> None:
+    await home.run("login", url_of(api), "--token-stdin", stdin=api.tokens[Role.USER])
+    home.config.chmod(mode)
+    done = await home.run("doctor")
+    assert marks(done)["settings"] == mark
+    assert (f"chmod 600 {home.config}" in done.out) is (mark == "✘")
+
+
+async def test_a_database_that_is_away_is_not_blamed_on_its_schema(
+    home: Cli, open_api: OpenApi, settings: Settings
+) -> None:
+    shared = replace(settings.shared, database_url="postgresql://nobody:x@127.0.0.1:1/none")
+    async with open_api(replace(settings, shared=shared), PARTS) as api:
+        done = await doctor(home, api)
+    assert {name for name, mark in marks(done).items() if mark == "✔"} == {"settings", "API"}
+    assert "PostgreSQL must run" in done.out
+    assert "longshore-api migrate" not in done.out

@@ -1,0 +1,107 @@
+"""What is said on a terminal, piece by piece."""
+
+import io
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from rich.console import Console
+
+from longshore_client.import_details import Layer
+from longshore_client.terminal.figures import age, duration, part
+from longshore_client.terminal.layer_rows import choose_rows, outcome
+from longshore_client.terminal.meter import Meter
+from longshore_client.terminal.safe_text import safe
+from longshore_client.terminal.tables import Column, print_table
+
+
+@pytest.mark.parametrize("text", ["\x1b[2J", "a\rb", "\x07", "\x9b2J", "\u202egnp", "one\ntwo"])
+def test_other_peoples_words_move_no_cursor(text: str) -> None:
+    """Descriptions, references and registries' reasons come from anywhere."""
+    shown = safe(text)
+    assert shown.isprintable()
+    assert len(shown) == len(text)
+
+
+def test_ordinary_words_stay_as_they_are() -> None:
+    assert safe("  Größe → 3 MB ✔") == "  Größe → 3 MB ✔"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [(0.4, "0 s"), (59.4, "59 s"), (59.6, "1 min 00 s"), (3_599, "59 min 59 s"), (7_260, "2 h 01 min")],
+)
+def test_durations_have_the_units_that_matter(seconds: float, shown: str) -> None:
+    assert duration(seconds) == shown
+
+
+def test_a_part_says_its_unit_once() -> None:
+    assert part(9_600_000, 25_200_000) == "9.6/25.2 MB"
+    assert part(600, 25_200_000) == "600 bytes/25.2 MB"
+
+
+def test_ages_are_rounded_down() -> None:
+    now = datetime(2026, 11, 23, tzinfo=UTC)
+    shown = [age(now - timedelta(seconds=seconds), now) for seconds in (-5, 59, 61, 7_199, 90_000)]
+    assert shown == ["0 s ago", "59 s ago", "1 min ago", "1 h ago", "1 d ago"]
+
+
+def test_a_meter_follows_slowly_and_starts_over_after_a_fall() -> None:
+    meter = Meter()
+    for second, count in enumerate((0, 100, 200, 300)):
+        meter.look(count, float(second))
+    assert meter.rate == pytest.approx(100)
+    assert meter.remaining(50) == pytest.approx(0.5)
+    meter.look(1_300, 4.0)
+    assert 100 < meter.rate < 500
+    meter.look(0, 5.0)
+    assert (meter.rate, meter.remaining(50)) == (0, None)
+
+
+def layer(letter: str, status: str, transfer: str | None = None) -> Layer:
+    return Layer(digest=letter, status=status, progress=0, size=1, offset=0, transfer=transfer)
+
+
+LAYERS = [
+    layer("a", "completed", "mounted"),
+    layer("b", "pending"),
+    layer("c", "downloading"),
+    layer("d", "completed", "copied"),
+    layer("e", "downloading"),
+]
+
+
+def test_where_room_is_short_what_moves_is_shown() -> None:
+    """In the image's order, with the others counted in the last line."""
+    rows = choose_rows(LAYERS, 4)
+    assert [shown.digest for shown in rows.shown] == ["b", "c", "e"]
+    assert rows.hidden == "and 2 done"
+    assert choose_rows(LAYERS, 5).hidden == ""
+    assert choose_rows(LAYERS, 2).hidden == "and 2 done, 2 to come"
+
+
+def test_mounted_and_existing_layers_are_told_from_copied_ones() -> None:
+    ways = ("copied", "mounted", "existing", None)
+    assert [outcome(layer("a", "completed", way)) for way in ways] == ["copied", "mounted", "exists already", "done"]
+
+
+def printed(width: int, *, terminal: bool) -> list[str]:
+    console = Console(file=io.StringIO(), width=width, force_terminal=terminal, color_system=None)
+    columns = (Column(title="ID", whole=True), Column(title="IMAGE"), Column(title="USER", least=60))
+    print_table(console, columns, [("7", "a-rather-long/repository/in-the/target:1.0", "alice")])
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue().splitlines()
+
+
+def test_a_narrow_terminal_folds_names_and_drops_what_matters_least() -> None:
+    """Nothing is cut off: a name that cannot be copied is of no use."""
+    lines = printed(30, terminal=True)
+    assert max(map(len, lines)) <= 30
+    assert "USER" not in lines[0]
+    assert "".join(line[4:].strip() for line in lines[1:]) == "a-rather-long/repository/in-the/target:1.0"
+
+
+def test_without_a_terminal_a_row_is_a_line_with_all_columns() -> None:
+    header, row = printed(1_000, terminal=False)
+    assert header.split() == ["ID", "IMAGE", "USER"]
+    assert row.split() == ["7", "a-rather-long/repository/in-the/target:1.0", "alice"]
+    assert row == row.rstrip()

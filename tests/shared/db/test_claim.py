@@ -1,0 +1,110 @@
+"""Claims in PostgreSQL: one worker gets an import, and the attempt number fences the others."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from api_service.background.reaper import reap
+from api_service.imports.retry_policy import RetryPolicy
+from shared.db import imports, outbox
+from shared.db.database import Database, open_database
+from shared.db.imports import ClaimedImport
+from shared.model.states import ImportState
+from tests.import_worker.images import insert_image
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    async with open_database(database_url, application="test", size=10) as database:
+        yield database
+
+
+async def add_import(database: Database, name: str) -> int:
+    """Add a queued import of its own image and return its id."""
+    async with database.transaction() as connection:
+        image_id = await insert_image(connection, "a/b", name)
+        return await imports.insert_import(
+            connection,
+            name=name,
+            image_id=image_id,
+            source="docker.io/a/b:1",
+            source_digest=None,
+            platforms=("linux/amd64",),
+            credentials=b"sealed",
+            user="somebody",
+        )
+
+
+async def claim(database: Database, name: str, worker: str = "one") -> ClaimedImport | None:
+    async with database.connection() as connection:
+        return await imports.claim(connection, name, worker=worker, lease=30)
+
+
+async def test_one_of_many_workers_gets_an_import(database: Database) -> None:
+    """A message delivered ten times at once is one attempt."""
+    await add_import(database, "wanted")
+    claims = await asyncio.gather(*(claim(database, "wanted", f"worker-{n}") for n in range(10)))
+    (claimed,) = [claimed for claimed in claims if claimed]
+    assert claimed == ClaimedImport(
+        name="wanted",
+        attempt=1,
+        source="docker.io/a/b:1",
+        source_digest=None,
+        platforms=("linux/amd64",),
+        credentials=b"sealed",
+        repository="a/b",
+        tag="wanted",
+    )
+
+
+async def test_a_handed_back_import_is_a_new_attempt(database: Database) -> None:
+    """The attempt goes up with each claim, so that the first worker's late reports are told apart."""
+    import_id = await add_import(database, "returned")
+    await claim(database, "returned")
+    async with database.connection() as connection:
+        await imports.requeue(connection, import_id, failed=False)
+    again = await claim(database, "returned", "two")
+    assert again
+    assert again.attempt == 2
+
+
+async def test_a_claim_tells_how_many_workers_were_lost_with_the_import(database: Database) -> None:
+    """Those that gave it back in good order are none."""
+    import_id = await add_import(database, "unlucky")
+    for lost in range(3):
+        claimed = await claim(database, "unlucky")
+        assert claimed
+        assert claimed.lost == lost
+        async with database.transaction() as connection:
+            await connection.execute("UPDATE imports SET lease_until = now() - interval '1 second'")
+        await reap(database, RetryPolicy(max_failures=9, base=1))
+        assert await claim(database, "unlucky")
+        async with database.transaction() as connection:
+            await imports.requeue(connection, import_id, failed=False)
+            await outbox.add(connection, import_id, "handed_back")
+
+
+async def test_a_parked_import_is_not_claimed_before_its_time(database: Database) -> None:
+    """A message that arrives early changes nothing."""
+    import_id = await add_import(database, "parked")
+    await claim(database, "parked")
+    async with database.connection() as connection:
+        await imports.park(connection, import_id, delay=3600, code="source_rate_limited", detail="later", failed=False)
+    assert await claim(database, "parked") is None
+
+
+@pytest.mark.parametrize("state", [ImportState.READY, ImportState.CANCELLED])
+async def test_an_ended_import_is_not_claimed(database: Database, state: ImportState) -> None:
+    """Old messages for it are harmless, and its credentials are gone."""
+    import_id = await add_import(database, "ended")
+    await claim(database, "ended")
+    async with database.connection() as connection:
+        await imports.finish(connection, import_id, state)
+        assert await connection.fetchval("SELECT credentials FROM imports WHERE id = $1", import_id) is None
+    assert await claim(database, "ended") is None
+
+
+async def test_nothing_claims_what_does_not_exist(database: Database) -> None:
+    """A message for a deleted image is dropped."""
+    assert await claim(database, "never") is None

@@ -1,0 +1,112 @@
+"""How many blobs a worker streams at once, over all its imports; and what does not wait for that."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import pytest
+
+from deploy.local.images.image import Image
+from deploy.local.stack import synthetic_image
+from import_worker.copying.image import ImageCopy
+from shared.errors.error import LongshoreError
+from shared.oci.descriptor import Descriptor
+from shared.oci.digest import Digest
+from shared.planning.make_plan import make_plan
+from shared.rate_limits.lanes import Lane, Lanes, Together
+from tests.import_worker.ends import Board, DictLedger, DictSource, DictTarget
+
+STREAMS = 3
+# Blobs of one import at once, more than all imports together may have.
+LAYERS = 4
+# Far more than these copies need. Seconds.
+PATIENCE = 10.0
+
+
+@dataclass
+class Crowd:
+    """How many downloads are open, from each registry, and how many there were at most."""
+
+    now: Counter[str] = field(default_factory=Counter)
+    most: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass
+class CrowdedSource(DictSource):
+    """An image in a registry of this name, whose downloads are counted and take a moment."""
+
+    host: str = "hub"
+    crowd: Crowd = field(default_factory=Crowd)
+
+    @asynccontextmanager
+    async def open_blob(self, blob: Descriptor, offset: int = 0) -> AsyncIterator[AsyncIterator[bytes]]:
+        self.crowd.now[self.host] += 1
+        self.crowd.most |= self.crowd.now
+        await asyncio.sleep(0.005)
+        async with super().open_blob(blob, offset) as chunks:
+            yield chunks
+        self.crowd.now[self.host] -= 1
+
+
+def image(seed: str) -> Image:
+    return synthetic_image(seed, [1000 * n for n in range(1, 7)], platforms=("linux/amd64",))
+
+
+async def allowed() -> None:
+    """A fence that lets everything pass."""
+
+
+async def prepared(
+    source: DictSource, target: DictTarget, streams: Together, ledger: DictLedger | None = None
+) -> ImageCopy:
+    plan = await make_plan(source, await source.resolve(), ())
+    return ImageCopy(plan, source, target, ledger=ledger or DictLedger(), board=Board(), slots=LAYERS, streams=streams)
+
+
+async def test_a_registrys_places_are_shared_by_all_imports() -> None:
+    """Five imports from one registry have three streams together; those from another one are not held up by them."""
+    lanes, crowd = Lanes(), Crowd()
+    target = Lane("target", lambda: 2 * STREAMS)
+    copies = []
+    for number in range(10):
+        host = "hub" if number % 2 else "quay"
+        streams = lanes.together(Lane(host, lambda: STREAMS), target)
+        source = CrowdedSource(image(f"crowd-{number}"), host=host, crowd=crowd)
+        copies.append(await prepared(source, DictTarget(), streams))
+    # Planning has read each config, without a place: it is one small blob.
+    crowd.most.clear()
+    async with asyncio.timeout(PATIENCE):
+        await asyncio.gather(*(copy.run("latest", allowed) for copy in copies))
+    assert crowd.most == {"hub": STREAMS, "quay": STREAMS}
+    assert not any(lanes.taken(name) for name in ("hub", "quay", "target"))
+
+
+async def test_looks_and_mounts_do_not_wait_for_streams() -> None:
+    """Every place of the registry is taken by large layers: what exists or can be mounted is done all the same."""
+    lanes, held = Lanes(), image("held")
+    streams = lanes.together(Lane("hub", lambda: 1))
+    source = DictSource(held)
+    there, elsewhere = held.blobs[: len(held.blobs) // 2], held.blobs[len(held.blobs) // 2 :]
+    target = DictTarget(
+        blobs={blob.digest: source.content(blob.digest) for blob in there},
+        elsewhere={"other": {blob.digest: source.content(blob.digest) for blob in elsewhere}},
+    )
+    ledger = DictLedger({Digest.parse(blob.digest): "other" for blob in elsewhere})
+    async with streams, asyncio.timeout(PATIENCE):
+        await (await prepared(source, target, streams, ledger)).run("latest", allowed)
+    assert target.manifests["latest"].content == held.root.body
+
+
+async def test_a_failed_import_leaves_its_places_to_others() -> None:
+    """Whatever ends it: the next one has them all."""
+    lanes = Lanes()
+    streams = lanes.together(Lane("hub", lambda: STREAMS))
+    broken = image("broken")
+    source = DictSource(broken, damage={blob.digest: b"?" * blob.size for blob in broken.blobs if blob.size == 5000})
+    async with asyncio.timeout(PATIENCE):
+        with pytest.raises(LongshoreError, match="blob_digest_mismatch"):
+            await (await prepared(source, DictTarget(), streams)).run("latest", allowed)
+        assert lanes.taken("hub") == 0
+        await (await prepared(DictSource(image("whole")), DictTarget(), streams)).run("latest", allowed)

@@ -1,0 +1,125 @@
+"""The HTTP session: no memory, no environment, and a name of its own."""
+
+import asyncio
+import time
+from pathlib import Path
+
+import pytest
+import uvloop
+
+from shared.errors.codes import Side
+from shared.errors.error import LongshoreError
+from shared.network.policy import NetworkPolicy
+from shared.registry.client import MAX_REMEMBERED, Credential, open_registries
+from shared.registry.scopes import Scopes
+from shared.registry.tokens import MAX_TOKENS, Token, TokenCache, TokenKey
+from tests.shared.registry.conftest import Opener
+from tests.shared.registry.hostile import Answer, HostileRegistry
+
+PING = "/v2/"
+
+
+async def test_the_environments_proxies_are_not_used(
+    opened: Opener, hostile: HostileRegistry, other: HostileRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A proxy would see every credential, and connect where the guard would not."""
+    for name in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, other.url)
+    hostile.on("GET", PING, Answer())
+    await (await opened.loopback(hostile.host)).registry(hostile.host).ping()
+    assert other.asked == []
+
+
+async def test_the_machines_netrc_is_not_used(
+    opened: Opener, hostile: HostileRegistry, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Credentials come from the import, or there are none."""
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login root password secret\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    hostile.on("GET", PING, Answer())
+    await (await opened.loopback(hostile.host)).registry(hostile.host).ping()
+    assert "authorization" not in hostile.asked[0].headers
+
+
+async def test_cookies_are_not_kept(opened: Opener, hostile: HostileRegistry) -> None:
+    """One account's session must not serve another's requests."""
+    hostile.on("GET", PING, Answer(headers={"Set-Cookie": "session=secret; Path=/"}))
+    registry = (await opened.loopback(hostile.host)).registry(hostile.host)
+    await registry.ping()
+    await registry.ping()
+    assert not [asked for asked in hostile.asked if "cookie" in asked.headers]
+
+
+async def test_the_tests_run_on_the_services_event_loop() -> None:
+    """Otherwise they would say nothing of its sockets."""
+    assert isinstance(asyncio.get_running_loop(), uvloop.Loop)
+
+
+async def test_requests_say_who_asks(opened: Opener, hostile: HostileRegistry) -> None:
+    """An operator of a registry should find us in his logs."""
+    hostile.on("GET", PING, Answer())
+    await (await opened.loopback(hostile.host)).registry(hostile.host).ping()
+    assert hostile.asked[0].headers["user-agent"].startswith("longshore")
+
+
+async def test_closing_ends_what_is_still_asked(hostile: HostileRegistry) -> None:
+    """A token that is being fetched must not outlive its session."""
+    challenge = Answer(status=401, headers={"WWW-Authenticate": f'Bearer realm="{hostile.url}/token"'})
+    hostile.on("GET", PING, challenge)
+    hostile.on("GET", "/token", Answer(hang=True, length=10))
+    policy = NetworkPolicy.of(allowed_private=["127.0.0.1"], plain_http=[hostile.host])
+    async with open_registries(policy, Side.SOURCE) as registries:
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(registries.registry(hostile.host).ping(), 0.3)
+    assert len(hostile.requests("GET", "/token")) == 1
+    assert not [task for task in asyncio.all_tasks() if "TokenCache" in repr(task)]
+
+
+async def test_a_registry_asked_for_twice_is_the_same(opened: Opener, hostile: HostileRegistry) -> None:
+    """What was learnt of it is kept, by account."""
+    registries = await opened.loopback(hostile.host)
+    credential = Credential("alice", "password")
+    assert registries.registry(hostile.host) is registries.registry(hostile.host)
+    assert registries.registry(hostile.host, credential) is registries.registry(hostile.host, credential)
+    assert registries.registry(hostile.host) is not registries.registry(hostile.host, credential)
+
+
+async def test_what_is_remembered_is_bounded(opened: Opener) -> None:
+    """Users may name any number of registries; a service lives for months."""
+    registries = await opened.loopback()
+    first, kept = registries.registry("first.example"), registries.registry("kept.example")
+    for number in range(MAX_REMEMBERED):
+        registries.registry(f"r{number}.example")
+        assert registries.registry("kept.example") is kept
+    assert registries.registry("first.example") is not first
+
+
+async def test_tokens_are_bounded() -> None:
+    """As registries; the longest unused goes first."""
+    cache, fetched = TokenCache(), []
+
+    async def get(number: int) -> None:
+        async def fetch() -> Token:
+            fetched.append(number)
+            return Token("t", time.monotonic() + 300)
+
+        await cache.get(TokenKey(f"r{number}.example", None, Scopes()), fetch)
+
+    for number in range(MAX_TOKENS + 1):
+        await get(number)
+        await get(1 if number else 0)
+    fetched.clear()
+    await get(1)
+    await get(0)
+    assert fetched == [0]
+
+
+async def test_docker_hub_is_spoken_to_at_its_own_host(opened: Opener) -> None:
+    """References say docker.io, the registry is another host."""
+    policy = NetworkPolicy.of(plain_http=["registry-1.docker.io:1"])
+    registries = await opened(policy)
+    with pytest.raises(LongshoreError) as caught:
+        await registries.registry("docker.io").ping()
+    assert "registry-1.docker.io " in caught.value.detail

@@ -1,0 +1,57 @@
+"""Listeners that nobody may reach, names that lead to them, and canaries that show what got out."""
+
+import asyncio
+import socket
+from base64 import b64encode
+from collections.abc import Iterator, Sequence
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from shared.model.credential import Credential
+from tests.scripted.server import Server
+
+PASSWORD = "canary-password"
+CREDENTIAL = Credential("alice", PASSWORD)
+CANARIES = (PASSWORD, b64encode(f"alice:{PASSWORD}".encode()).decode(), "token-canary")
+
+
+def leaks(*servers: Server) -> list[str]:
+    """Return the requests that brought an account, a token, or a canary in any form."""
+    return [
+        f"{asked.method} {asked.target}"
+        for server in servers
+        for asked in server.asked
+        if asked.authorization or "alice" in asked.target or with_canaries(f"{asked.target} {asked.headers}")
+    ]
+
+
+def with_canaries(text: str) -> list[str]:
+    """Return the canaries that a text holds, as they are or as they stand in an address."""
+    return [canary for canary in CANARIES if canary in text or quote(canary, safe="") in text]
+
+
+class Names:
+    """What host names lead to, from one look-up to the next; the last answer is repeated."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.asked: list[str] = []
+        self._answers: dict[str, Iterator[Sequence[str]]] = {}
+        self._last: dict[str, Sequence[str]] = {}
+        loop = asyncio.get_running_loop()
+        self._system = loop.getaddrinfo
+        # The system's own resolver cannot be told what to answer; both of Longshore's ways ask it through the loop.
+        monkeypatch.setattr(type(loop), "getaddrinfo", lambda _, *given, **named: self._look_up(*given, **named))
+
+    def lead(self, name: str, *answers: Sequence[str]) -> None:
+        """Let a name lead to these addresses, one list for each look-up."""
+        self._answers[name] = iter(answers)
+
+    async def _look_up(self, host: Any, port: Any, **named: Any) -> Any:
+        if host not in self._answers:
+            return await self._system(host, port, **named)
+        self.asked.append(host)
+        self._last[host] = next(self._answers[host], self._last.get(host, ()))
+        stream = (socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "")
+        return [(*stream, (address, int(port))) for address in self._last[host]]

@@ -1,0 +1,122 @@
+"""Both kinds of target, real or as close as it gets, behind the one interface."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import pytest
+
+from deploy.local.images.image import Image
+from deploy.local.processes.server import new_key
+from deploy.local.servers.harbor.settings import Settings, User
+from deploy.local.stack import LocalStackError, Registry, Remote, Scratch
+from shared.model.credential import Credential
+from shared.network.policy import NetworkPolicy
+from shared.oci.digest import Digest
+from shared.runtime.secret_box import SecretBox
+from shared.settings import SharedSettings, Target
+from shared.target.kind import TargetKind
+from shared.target.management import TargetManagement
+from shared.target.open_target import open_target
+from tests.shared.harbor.conftest import ADMIN, GUEST, MEMBER, PROJECT, StandIn, standing_in
+from tests.shared.registry.fixtures import hostile, no_waits
+
+# Not its own, but there for the tests of this folder.
+__all__ = ("hostile", "no_waits")
+
+USERS = (
+    User(name=ADMIN.username, password=ADMIN.password, admin=True),
+    User(name=MEMBER.username, password=MEMBER.password, roles={PROJECT: "developer"}),
+    User(name=GUEST.username, password=GUEST.password, roles={PROJECT: "guest"}),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """A repository of a target: how Longshore manages it, and how the rest of the world sees it."""
+
+    management: TargetManagement
+    remote: Remote
+    repository: str
+
+    async def push(self, image: Image, *tags: str) -> None:
+        for tag in tags:
+            await asyncio.to_thread(self.remote.push, self.repository, tag, image)
+
+    async def serves(self, reference: str) -> str | None:
+        """Return the digest that a client gets for a tag or digest, None where it gets nothing."""
+        try:
+            return (await asyncio.to_thread(self.remote.manifest, self.repository, reference)).digest
+        except LocalStackError as error:
+            if "404" not in str(error):
+                raise
+            return None
+
+    async def remove(self, image: Image, tag: str, *, siblings: bool = False) -> str:
+        digest = Digest.parse(image.digest)
+        return await self.management.remove_tag(self.repository, tag, digest, siblings=siblings)
+
+
+def settings_for(host: str, kind: TargetKind, credential: Credential | None = None) -> SharedSettings:
+    """Settings of a service with this target, and nothing else that answers."""
+    network = NetworkPolicy.of(plain_http=[host], trusted=True)
+    return SharedSettings(
+        database_url="postgresql://nobody@127.0.0.1:1/nothing",
+        amqp_url="amqp://guest:guest@127.0.0.1:1/",
+        secrets=SecretBox([new_key()]),
+        target=Target(host=host, credential=credential, kind=kind),
+        source_network=network,
+        target_network=network,
+        log_style="json",
+        log_level="INFO",
+    )
+
+
+@asynccontextmanager
+async def managing(
+    host: str, kind: TargetKind, credential: Credential | None = None
+) -> AsyncIterator[TargetManagement]:
+    async with open_target(settings_for(host, kind, credential)) as management:
+        yield management
+
+
+@pytest.fixture(scope="session")
+def behind(scratch: Scratch) -> Iterator[Registry]:
+    """The docker-registry behind the stand-in for Harbor."""
+    with Registry(scratch, name="behind-target") as registry:
+        yield registry
+
+
+@pytest.fixture
+async def standin(behind: Registry) -> AsyncIterator[StandIn]:
+    """A Harbor with an administrator, a developer and a guest of one private project."""
+    async with standing_in(Settings(users=USERS), behind.url) as running:
+        running.state.create_project(PROJECT)
+        yield running
+
+
+@pytest.fixture
+def repository() -> str:
+    return f"{PROJECT}/quay.io/team/{secrets.token_hex(6)}"
+
+
+@pytest.fixture
+async def plain(target_registry: Registry, repository: str) -> AsyncIterator[Place]:
+    async with managing(target_registry.host, TargetKind.REGISTRY) as management:
+        yield Place(management=management, remote=Remote.of(target_registry), repository=repository)
+
+
+@pytest.fixture
+async def harbor(standin: StandIn, repository: str) -> AsyncIterator[Place]:
+    async with managing(standin.host, TargetKind.HARBOR, ADMIN) as management:
+        yield Place(management=management, remote=standin.remote(), repository=repository)
+
+
+@pytest.fixture(params=TargetKind)
+def place(request: pytest.FixtureRequest) -> Place:
+    """Each kind in turn."""
+    fixture = "harbor" if request.param is TargetKind.HARBOR else "plain"
+    found: Place = request.getfixturevalue(fixture)
+    return found

@@ -1,0 +1,216 @@
+"""What a target is asked beside its tags: a sign of life, projects, room, figures."""
+
+import asyncio
+import json
+
+import pytest
+
+from deploy.local.servers.harbor.settings import Settings
+from deploy.local.stack import LocalStackError, Registry, Scratch, synthetic_image
+from shared.errors.error import LongshoreError
+from shared.model.credential import Credential
+from shared.oci.digest import Digest
+from shared.target.kind import TargetKind
+from shared.target.project_quota import Room
+from tests.shared.harbor.conftest import ADMIN, GUEST, MEMBER, PROJECT, StandIn, standing_in
+from tests.shared.registry.hostile import Answer, HostileRegistry
+from tests.shared.target.conftest import USERS, Place, managing
+
+KIB = 1024
+
+
+async def test_a_target_that_works_passes_its_check(place: Place) -> None:
+    """The account is good, and everything answers."""
+    await place.management.check()
+
+
+async def test_an_account_that_harbor_does_not_know_fails_the_check(standin: StandIn) -> None:
+    """Before an import finds out."""
+    async with managing(standin.host, TargetKind.HARBOR, Credential("admin", "wrong")) as management:
+        with pytest.raises(LongshoreError) as caught:
+            await management.check()
+    assert caught.value.code == "target_denied"
+
+
+async def test_a_part_of_harbor_that_is_broken_is_named(scratch: Scratch) -> None:
+    """Where a person has to look; parts that Longshore does not need, such as registryctl, are passed over."""
+    with Registry(scratch, name="to-be-broken") as registry:
+        async with (
+            standing_in(Settings(users=USERS), registry.url) as standin,
+            managing(standin.host, TargetKind.HARBOR, ADMIN) as management,
+        ):
+            await management.check()
+            registry.kill()
+            with pytest.raises(LongshoreError, match="that registry is not healthy") as caught:
+                await management.check()
+    assert caught.value.code == "target_unavailable"
+
+
+@pytest.mark.parametrize(("broken", "needed"), [(["jobservice", "trivy"], False), (["redis", "core"], True)])
+async def test_only_needed_parts_of_harbor_fail_the_check(
+    hostile: HostileRegistry, broken: list[str], needed: bool
+) -> None:
+    components = [{"name": name, "status": "unhealthy"} for name in broken]
+    health = json.dumps({"status": "unhealthy", "components": components}).encode()
+    hostile.on("GET", "/api/v2.0/health", Answer(body=health))
+    hostile.on("GET", "/api/v2.0/statistics", Answer(body=b"{}"))
+    hostile.on("GET", "/v2/", Answer(wait=0.2))
+    async with managing(hostile.host, TargetKind.HARBOR, ADMIN) as management:
+        if not needed:
+            await management.check()
+            return
+        with pytest.raises(LongshoreError, match="core and redis are not healthy"):
+            await management.check()
+
+
+async def test_a_harbor_that_keeps_its_health_to_itself_passes_its_check(hostile: HostileRegistry) -> None:
+    """A proxy may close that path; what is needed works all the same."""
+    hostile.on("GET", "/api/v2.0/health", Answer(status=403))
+    hostile.on("GET", "/api/v2.0/statistics", Answer(body=b"{}"))
+    hostile.on("GET", "/v2/", Answer())
+    async with managing(hostile.host, TargetKind.HARBOR, ADMIN) as management:
+        await management.check()
+
+
+@pytest.mark.parametrize("kind", TargetKind)
+async def test_a_target_that_is_away_fails_the_check(kind: TargetKind) -> None:
+    """Nothing listens there."""
+    async with managing("127.0.0.1:1", kind, ADMIN) as management:
+        with pytest.raises(LongshoreError) as caught:
+            await management.check()
+    assert caught.value.code == "target_unreachable"
+
+
+async def test_a_prepared_repository_can_be_pushed_to(place: Place, repository: str) -> None:
+    """Also in a project that does not exist yet, and again."""
+    fresh = Place(
+        management=place.management, remote=place.remote, repository=f"fresh-{repository.rpartition('/')[2]}/app"
+    )
+    await place.management.prepare_repository(fresh.repository)
+    await place.management.prepare_repository(fresh.repository)
+    image = synthetic_image("fresh", [500])
+    await fresh.push(image, "1.0")
+    assert await fresh.serves("1.0") == image.digest
+
+
+async def test_projects_are_created_private(harbor: Place, standin: StandIn) -> None:
+    """Harbor creates none by itself: a push alone is refused."""
+    alone = Place(management=harbor.management, remote=harbor.remote, repository="created/app")
+    with pytest.raises(LocalStackError, match="created"):
+        await alone.push(synthetic_image("alone", [500]), "1.0")
+    await harbor.management.prepare_repository("created/app")
+    assert standin.state.project("created").public is False
+
+
+async def test_an_account_that_may_not_create_projects_is_told(standin: StandIn, behind: Registry) -> None:
+    """The project's name is in the sentence."""
+    async with (
+        standing_in(Settings(users=USERS, creation="adminonly"), behind.url) as strict,
+        managing(strict.host, TargetKind.HARBOR, MEMBER) as management,
+    ):
+        with pytest.raises(LongshoreError) as caught:
+            await management.prepare_repository("nowhere/app")
+    assert caught.value.code == "target_project_missing"
+    assert "nowhere" in caught.value.detail
+
+
+async def test_an_account_that_may_not_look_leaves_it_to_the_push(standin: StandIn) -> None:
+    """A robot account may be allowed to push to a project that it may not look at."""
+    standin.state.create_project("hidden")
+    async with managing(standin.host, TargetKind.HARBOR, GUEST) as management:
+        await management.prepare_repository("hidden/app")
+
+
+async def test_a_repository_without_a_project_cannot_be_harbors(harbor: Place) -> None:
+    """Harbor holds nothing outside of projects."""
+    with pytest.raises(LongshoreError) as caught:
+        await harbor.management.prepare_repository("busybox")
+    assert caught.value.code == "target_project_missing"
+
+
+async def test_a_plain_registry_has_no_limits_to_tell(plain: Place) -> None:
+    """None is "not known", and an import is not held up by it."""
+    assert await plain.management.room(plain.repository) is None
+    assert await plain.management.statistics() is None
+
+
+async def test_room_is_what_the_projects_quota_leaves(harbor: Place, standin: StandIn) -> None:
+    """Blobs and manifests that the project holds count once."""
+    standin.state.create_project("small", hard=64 * KIB)
+    place = Place(management=harbor.management, remote=harbor.remote, repository="small/app")
+    assert await harbor.management.room("small/app") == Room(project="small", limit=64 * KIB, used=0)
+    await place.push(synthetic_image("quota", [10 * KIB], platforms=("linux/amd64",), index=False), "1.0")
+    room = await harbor.management.room("small/app")
+    assert room
+    assert 10 * KIB < room.used < 12 * KIB
+    assert room.free == 64 * KIB - room.used
+
+
+async def test_room_is_unknown_without_a_limit_or_a_project(harbor: Place) -> None:
+    """A project that is yet to be made will have the quota that its Harbor gives it."""
+    assert await harbor.management.room(harbor.repository) is None
+    assert await harbor.management.room("missing/app") is None
+
+
+async def test_room_is_unknown_to_an_account_that_may_not_look(standin: StandIn) -> None:
+    """It may be allowed to push all the same; the push finds out, and a dry run tells the rest."""
+    standin.state.create_project("hidden", hard=64 * KIB)
+    async with managing(standin.host, TargetKind.HARBOR, GUEST) as management:
+        assert await management.room("hidden/app") is None
+
+
+def test_room_says_in_figures_what_does_not_fit() -> None:
+    """How much there is, how much is taken, how much would have to go."""
+    room = Room(project="small", limit=64 * KIB, used=60 * KIB)
+    room.check_fits(4 * KIB)
+    with pytest.raises(LongshoreError) as caught:
+        room.check_fits(6 * KIB)
+    assert caught.value.code == "target_quota_exceeded"
+    assert caught.value.detail == (
+        "Project small may hold 64.0 KiB and holds 60.0 KiB; 6.0 KiB more do not fit, 2.0 KiB would have to be freed."
+    )
+    assert Room(project="small", limit=1, used=2).free == 0
+
+
+async def test_a_tag_is_found_where_it_points(place: Place) -> None:
+    """None where there is no tag, no repository, or no project."""
+    image = synthetic_image("found", [500])
+    await place.push(image, "1.0")
+    assert await place.management.find_tag(place.repository, "1.0") == Digest.parse(image.digest)
+    assert await place.management.find_tag(place.repository, "2.0") is None
+    assert await place.management.find_tag(f"{place.repository}-none", "1.0") is None
+    assert await place.management.find_tag("nowhere/app", "1.0") is None
+
+
+async def test_an_administrator_sees_all_of_harbors_figures(harbor: Place, standin: StandIn) -> None:
+    """Artifacts count once, however many platforms they have."""
+    before = await harbor.management.statistics()
+    assert before
+    image = synthetic_image("figures", [4 * KIB])
+    await harbor.push(image, "1.0", "latest")
+    after = await harbor.management.statistics()
+    assert after
+    assert (after.projects, after.complete) == (len(standin.state.projects), True)
+    assert after.images == before.images + 1
+    assert after.size
+    assert after.size - (before.size or 0) >= sum(blob.size for blob in image.blobs)
+
+
+async def test_others_see_no_storage_and_only_their_projects(standin: StandIn) -> None:
+    """Harbor says 0 to them, which is not taken for a figure."""
+    standin.state.create_project("hidden")
+    await standin.push(f"{PROJECT}/app", "1.0", synthetic_image("seen", [500]))
+    await standin.push("hidden/app", "1.0", synthetic_image("unseen", [500]))
+    async with managing(standin.host, TargetKind.HARBOR, MEMBER) as management:
+        told = await management.statistics()
+    assert told
+    assert (told.size, told.complete) == (None, False)
+    assert told.projects == len(standin.state.projects) - 1
+    assert told.images == 1
+
+
+async def test_nothing_is_asked_of_a_target_before_it_is_used(standin: StandIn) -> None:
+    """A service starts while its target is away."""
+    async with managing(standin.host, TargetKind.HARBOR, ADMIN):
+        await asyncio.sleep(0)
+    assert not standin.recorder.exchanges
