@@ -15,7 +15,7 @@ from shared.oci.digest import Digest
 from shared.planning.plan import ImportPlan
 from shared.runtime.concurrency import gather_all
 from shared.target.management import TargetManagement
-from shared.target.project_quota import Room
+from shared.target.project_quota import ProjectQuota
 
 # Small requests at a time, where a project is so full that every blob has to be asked for.
 REQUESTS_AT_ONCE = 8
@@ -51,10 +51,10 @@ class Admission:
         """Make the repository ready to be pushed to."""
         await self.management.prepare_repository(self.repository)
 
-    async def _room(self) -> Room | None:
+    async def _room(self) -> ProjectQuota | None:
         """Return the project's room; None also where it is not told: then the push finds out."""
         try:
-            return await self.management.room(self.repository)
+            return await self.management.project_quota(self.repository)
         except LongshoreError as error:
             _log.info("room not known", repository=self.repository, error=str(error))
             return None

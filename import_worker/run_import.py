@@ -41,15 +41,15 @@ class ReferredSource(Source, ReferrersSource, Protocol):
 class Ends:
     """What an import copies between.
 
-    `check_welcome` raises while a rate limit of either end holds new imports back; `streams` is entered for each blob
-    that is streamed.
+    `check_import_allowed` raises while a rate limit of either end holds new imports back; `streams` is entered for
+    each blob that is streamed.
     """
 
     source: ReferredSource | EngineSource
     target: ReferrersTarget
     ledger: BlobLedger
     admission: Admission
-    check_welcome: Callable[[], Awaitable[None]]
+    check_import_allowed: Callable[[], Awaitable[None]]
     streams: AbstractAsyncContextManager[None]
 
 
@@ -98,7 +98,7 @@ async def _while_reporting(
 
 
 async def _copy(claimed: ClaimedImport, ends: Ends, reporter: Reporter, layers: int) -> ReportedContent:
-    await ends.check_welcome()
+    await ends.check_import_allowed()
     with step("plan") as span:
         planned = await _plan(claimed, ends, reporter)
         plan = planned.plan

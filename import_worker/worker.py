@@ -34,7 +34,7 @@ from shared.model.credential import Credential
 from shared.oci.engine_image import parse_source
 from shared.oci.reference import Reference
 from shared.rate_limits.fleet import FleetLimits
-from shared.rate_limits.lanes import Together
+from shared.rate_limits.lanes import PoolLease
 from shared.rate_limits.limits import Limits
 from shared.registry.client import Registries, Registry, open_registries
 from shared.registry.repository import Repository
@@ -142,20 +142,20 @@ class Worker:
             target=end,
             ledger=ledger,
             admission=Admission(management=self._management, repository=claimed.repository, target=end, ledger=ledger),
-            check_welcome=partial(self._check_welcome, claimed, registries),
+            check_import_allowed=partial(self._check_import_allowed, claimed, registries),
             streams=self._streams(registries),
         )
 
-    async def _check_welcome(self, claimed: ClaimedImport, registries: Sequence[Registry]) -> None:
+    async def _check_import_allowed(self, claimed: ClaimedImport, registries: Sequence[Registry]) -> None:
         if _suspected(claimed):
             _log.warning("import runs alone: it was with workers that were lost", lost=claimed.lost)
             await self.slots.wait_alone()
-        await gather_all([registry.check_welcome() for registry in registries])
+        await gather_all([registry.check_import_allowed() for registry in registries])
 
-    def _streams(self, registries: Sequence[Registry]) -> Together:
+    def _streams(self, registries: Sequence[Registry]) -> PoolLease:
         """Return what takes a place at every end at once, of those that all imports of this worker have together."""
         per_host = self._settings.host_streams
-        return self._limits.lanes.together(
+        return self._limits.lanes.lease(
             *(lane for registry in registries for lane in registry.limits.stream_lanes(per_host))
         )
 

@@ -9,7 +9,7 @@ from functools import partial
 from shared.http_client.retry import JITTER, LONGEST_RETRY_AFTER
 from shared.model.credential import Credential
 from shared.rate_limits.headers import Allowance
-from shared.rate_limits.lanes import Lane, Together
+from shared.rate_limits.lanes import Lane, PoolLease
 from shared.rate_limits.limit import Limit, Scope
 from shared.rate_limits.limits import Change, LimitKey, Limits, fingerprint
 
@@ -33,7 +33,7 @@ class AccountLimits:
         self._account = fingerprint(host, credential)
         self._keys = {scope: LimitKey(host=host, account=self._account, scope=scope) for scope in Scope}
         self._held_by = {scope: tuple(self._keys[held] for held in by) for scope, by in _HELD_BY.items()}
-        self.request: Together = limits.lanes.together(
+        self.request: PoolLease = limits.lanes.lease(
             Lane(("request", host, self._account), lambda: self._reduced(REQUESTS_AT_ONCE))
         )
         """A place for one small request, for the length of an `async with`."""

@@ -34,9 +34,9 @@ class Lanes:
         self._queues: dict[tuple[Lane, ...], deque[_Waiter]] = {}
         self._tickets = count()
 
-    def together(self, *lanes: Lane) -> "Together":
+    def lease(self, *lanes: Lane) -> "PoolLease":
         """Return what takes one place in each of these lanes, as often as it is entered."""
-        return Together(self, tuple(dict.fromkeys(lanes)))
+        return PoolLease(self, tuple(dict.fromkeys(lanes)))
 
     def taken(self, name: Hashable) -> int:
         """Return how many places of a lane are taken."""
@@ -95,7 +95,7 @@ class Lanes:
 
 
 @dataclass(frozen=True, slots=True)
-class Together:
+class PoolLease:
     """One place in each of several lanes, for the length of an `async with`; many tasks may enter it."""
 
     within: Lanes

@@ -83,7 +83,7 @@ class Registry:
     def limits(self) -> AccountLimits:
         return self._transport.limits
 
-    async def check_welcome(self) -> None:
+    async def check_import_allowed(self) -> None:
         """Raise `*_rate_limited` where no further import should be begun with this account for now."""
         await self._transport.check_limits(self._transport.ping(), Scope.IMPORTS)
 

@@ -11,7 +11,7 @@ from shared.oci.digest import Digest
 from shared.registry.client import Registry
 from shared.runtime.concurrency import gather_all
 from shared.target.kind import TargetKind
-from shared.target.project_quota import Room
+from shared.target.project_quota import ProjectQuota
 from shared.target.removal import Removal
 from shared.target.statistics import TargetStatistics
 
@@ -53,7 +53,7 @@ class HarborTarget:
             if error.code != Code.TARGET_DENIED:
                 raise
 
-    async def room(self, repository: str) -> Room | None:
+    async def project_quota(self, repository: str) -> ProjectQuota | None:
         project = _project(repository)
         try:
             quota = await self._harbor.projects.quota(project)
@@ -61,7 +61,11 @@ class HarborTarget:
             if error.code not in _NOT_TOLD:
                 raise
             return None
-        return Room(project=project, limit=quota.hard, used=quota.used) if quota and quota.hard is not None else None
+        return (
+            ProjectQuota(project=project, limit=quota.hard, used=quota.used)
+            if quota and quota.hard is not None
+            else None
+        )
 
     async def statistics(self) -> TargetStatistics | None:
         found = await self._harbor.statistics()

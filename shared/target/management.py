@@ -7,7 +7,7 @@ from typing import Protocol
 
 from shared.oci.digest import Digest
 from shared.target.kind import TargetKind
-from shared.target.project_quota import Room
+from shared.target.project_quota import ProjectQuota
 from shared.target.removal import Removal
 from shared.target.statistics import TargetStatistics
 
@@ -30,7 +30,7 @@ class TargetManagement(Protocol):
         """
         ...
 
-    async def room(self, repository: str) -> Room | None:
+    async def project_quota(self, repository: str) -> ProjectQuota | None:
         """Return what the repository's project may still take.
 
         None where there is no limit, where it is not known, and where the project does not exist yet. A plain

@@ -10,7 +10,7 @@ from shared.registry.client import Registry
 from shared.registry.repository import Repository
 from shared.target.kind import TargetKind
 from shared.target.needed import is_needed
-from shared.target.project_quota import Room
+from shared.target.project_quota import ProjectQuota
 from shared.target.removal import Removal
 from shared.target.statistics import TargetStatistics
 from shared.target.untag_marker import untag_marker
@@ -30,7 +30,7 @@ class PlainRegistry:
     async def prepare_repository(self, repository: str) -> None:
         """Nothing: a push makes the repository."""
 
-    async def room(self, repository: str) -> Room | None:  # noqa: ARG002 - the spec knows no limits
+    async def project_quota(self, repository: str) -> ProjectQuota | None:  # noqa: ARG002 - the spec knows no limits
         return None
 
     async def statistics(self) -> TargetStatistics | None:

@@ -8,7 +8,7 @@ from shared.harbor.quota import in_words
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Room:
+class ProjectQuota:
     """A project's limit and what it holds, in bytes; `used` may be above `limit`, where that was lowered.
 
     A blob counts once in a project, in however many of its repositories it is.

@@ -18,7 +18,7 @@ from shared.oci.digest import Digest
 from shared.planning.make_plan import make_plan
 from shared.planning.plan import ImportPlan
 from shared.target.kind import TargetKind
-from shared.target.project_quota import Room
+from shared.target.project_quota import ProjectQuota
 from shared.target.removal import Removal
 from shared.target.statistics import TargetStatistics
 from tests.import_worker.ends import DictSource, DictTarget
@@ -30,7 +30,7 @@ REPOSITORY = "imports/app"
 class Management:
     """A target whose project has this room."""
 
-    told: Room | LongshoreError | None = None
+    told: ProjectQuota | LongshoreError | None = None
     refusal: LongshoreError | None = None
     prepared: list[str] = field(default_factory=list)
     kind: TargetKind = TargetKind.HARBOR
@@ -43,7 +43,7 @@ class Management:
             raise self.refusal
         self.prepared.append(repository)
 
-    async def room(self, repository: str) -> Room | None:
+    async def project_quota(self, repository: str) -> ProjectQuota | None:
         assert repository in self.prepared
         if isinstance(self.told, LongshoreError):
             raise self.told
@@ -86,8 +86,8 @@ def admission(management: Management, target: DictTarget | None = None, *known: 
     )
 
 
-def room(free: int) -> Room:
-    return Room(project="imports", limit=10_000 + free, used=10_000)
+def room(free: int) -> ProjectQuota:
+    return ProjectQuota(project="imports", limit=10_000 + free, used=10_000)
 
 
 def missing_bytes(plan: ImportPlan) -> int:

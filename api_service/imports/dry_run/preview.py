@@ -121,7 +121,7 @@ class DryRun:
             referrers=referrers,
             stock=stock,
             overwrites=replaced,
-            room=await self._ends.management.room(target.repository),
+            room=await self._ends.management.project_quota(target.repository),
         )
         return _answer(verdict, image, preview)
 

@@ -13,7 +13,7 @@ from shared.oci.manifest import Manifest
 from shared.oci.reference import Reference
 from shared.planning.plan import ImportPlan
 from shared.planning.referrers import Referrers
-from shared.target.project_quota import Room
+from shared.target.project_quota import ProjectQuota
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +48,7 @@ class ImportPreview:
     referrers: Referrers
     stock: Stock
     overwrites: Overwritten | None
-    room: Room | None
+    room: ProjectQuota | None
 
     def to_json(self) -> dict[str, Any]:
         """Return the dry run's `plan`; the three parts of `bytesTotal` add up to it."""

@@ -56,7 +56,7 @@ async def limited(there: Registry) -> float:
 async def unwelcome(there: Registry) -> float:
     """Ask whether an import may begin; it may not, for so long."""
     with pytest.raises(LongshoreError) as caught:
-        await there.check_welcome()
+        await there.check_import_allowed()
     assert caught.value.kind.parks
     assert caught.value.retry_after
     return caught.value.retry_after
@@ -151,7 +151,7 @@ async def test_little_left_moves_the_next_imports_and_stops_none(fleet: Fleet, h
     hostile.on("GET", PATH, pulled(50), pulled(9), pulled(8), pulled(7))
     one, other = await registry(fleet, hostile.host), await registry(fleet, hostile.host)
     await pull(one)
-    await one.check_welcome()
+    await one.check_import_allowed()
     await pull(one)
     assert await unwelcome(one) == pytest.approx(216, abs=3)
     # Under way already: these two go through, and cost their time.
@@ -165,7 +165,7 @@ async def test_nothing_left_is_seen_without_being_counted(fleet: Fleet, hostile:
     hostile.on("HEAD", PATH, pulled(1), pulled(0), pulled(0))
     there = await registry(fleet, hostile.host)
     await there.repository("a").head_manifest("1")
-    await there.check_welcome()
+    await there.check_import_allowed()
     for _ in range(2):
         await there.repository("a").head_manifest("1")
         assert await unwelcome(there) == pytest.approx(216, abs=3)
@@ -180,7 +180,7 @@ async def test_what_a_storage_says_is_not_about_the_registry(fleet: Fleet, hosti
         storage.on("GET", "/blob", Answer(headers=spent, body=b"layer"))
         there = await registry(fleet, hostile.host)
         assert await read(there.repository("a"), BLOB) == b"layer"
-        await there.check_welcome()
+        await there.check_import_allowed()
 
 
 async def test_without_the_database_each_goes_by_what_it_meets(

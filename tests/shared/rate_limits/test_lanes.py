@@ -50,7 +50,7 @@ async def carry_out(jobs: Sequence[Job], capacities: dict[str, int]) -> None:
     known = {name: lane(name, capacity) for name, capacity in capacities.items()}
 
     async def run(job: Job) -> None:
-        async with lanes.together(*(known[name] for name in job.lanes)):
+        async with lanes.lease(*(known[name] for name in job.lanes)):
             inside.update(job.lanes)
             try:
                 assert all(inside[name] <= capacities[name] for name in job.lanes)
@@ -87,10 +87,10 @@ def test_every_schedule_ends_and_no_lane_is_ever_too_full(jobs: Sequence[Job], c
 async def test_who_waits_holds_nothing() -> None:
     """Source and target are taken at once: a full target leaves the source's places to others."""
     lanes, source, target = Lanes(), lane("source", 1), lane("target", 1)
-    async with lanes.together(target):
-        waiting = asyncio.create_task(lanes.together(source, target).__aenter__())
+    async with lanes.lease(target):
+        waiting = asyncio.create_task(lanes.lease(source, target).__aenter__())
         await turns(3)
-        async with asyncio.timeout(1), lanes.together(source):
+        async with asyncio.timeout(1), lanes.lease(source):
             assert not waiting.done()
     await waiting
     assert (lanes.taken("source"), lanes.taken("target")) == (1, 1)
@@ -99,10 +99,10 @@ async def test_who_waits_holds_nothing() -> None:
 async def test_a_full_source_does_not_hold_others_up() -> None:
     """Imports from another registry pass those that wait for this one."""
     lanes, busy, idle, target = Lanes(), lane("busy", 1), lane("idle", 1), lane("target", 3)
-    async with lanes.together(busy, target):
-        waiting = asyncio.create_task(lanes.together(busy, target).__aenter__())
+    async with lanes.lease(busy, target):
+        waiting = asyncio.create_task(lanes.lease(busy, target).__aenter__())
         await turns(3)
-        async with asyncio.timeout(1), lanes.together(idle, target):
+        async with asyncio.timeout(1), lanes.lease(idle, target):
             assert not waiting.done()
     await waiting
 
@@ -112,11 +112,11 @@ async def test_the_longest_wait_ends_first() -> None:
     order: list[int] = []
 
     async def take(number: int) -> None:
-        async with lanes.together(one):
+        async with lanes.lease(one):
             order.append(number)
             await asyncio.sleep(0)
 
-    async with lanes.together(one):
+    async with lanes.lease(one):
         tasks = [asyncio.create_task(take(number)) for number in range(5)]
         await turns(3)
     # A newcomer does not overtake those that wait.
@@ -144,5 +144,5 @@ async def test_a_capacity_may_change() -> None:
 async def test_a_lane_named_twice_is_one_place() -> None:
     """An image copied within one registry has that as its source and as its target."""
     lanes, only = Lanes(), lane("only", 1)
-    async with asyncio.timeout(1), lanes.together(only, lane("only", 1)):
+    async with asyncio.timeout(1), lanes.lease(only, lane("only", 1)):
         assert lanes.taken("only") == 1

@@ -15,7 +15,7 @@ from shared.errors.error import LongshoreError
 from shared.oci.descriptor import Descriptor
 from shared.oci.digest import Digest
 from shared.planning.make_plan import make_plan
-from shared.rate_limits.lanes import Lane, Lanes, Together
+from shared.rate_limits.lanes import Lane, Lanes, PoolLease
 from tests.import_worker.ends import Board, DictLedger, DictSource, DictTarget
 
 STREAMS = 3
@@ -59,7 +59,7 @@ async def allowed() -> None:
 
 
 async def prepared(
-    source: DictSource, target: DictTarget, streams: Together, ledger: DictLedger | None = None
+    source: DictSource, target: DictTarget, streams: PoolLease, ledger: DictLedger | None = None
 ) -> ImageCopy:
     plan = await make_plan(source, await source.resolve(), ())
     return ImageCopy(plan, source, target, ledger=ledger or DictLedger(), board=Board(), slots=LAYERS, streams=streams)
@@ -72,7 +72,7 @@ async def test_a_registrys_places_are_shared_by_all_imports() -> None:
     copies = []
     for number in range(10):
         host = "hub" if number % 2 else "quay"
-        streams = lanes.together(Lane(host, lambda: STREAMS), target)
+        streams = lanes.lease(Lane(host, lambda: STREAMS), target)
         source = CrowdedSource(image(f"crowd-{number}"), host=host, crowd=crowd)
         copies.append(await prepared(source, DictTarget(), streams))
     # Planning has read each config, without a place: it is one small blob.
@@ -86,7 +86,7 @@ async def test_a_registrys_places_are_shared_by_all_imports() -> None:
 async def test_looks_and_mounts_do_not_wait_for_streams() -> None:
     """Every place of the registry is taken by large layers: what exists or can be mounted is done all the same."""
     lanes, held = Lanes(), image("held")
-    streams = lanes.together(Lane("hub", lambda: 1))
+    streams = lanes.lease(Lane("hub", lambda: 1))
     source = DictSource(held)
     there, elsewhere = held.blobs[: len(held.blobs) // 2], held.blobs[len(held.blobs) // 2 :]
     target = DictTarget(
@@ -102,7 +102,7 @@ async def test_looks_and_mounts_do_not_wait_for_streams() -> None:
 async def test_a_failed_import_leaves_its_places_to_others() -> None:
     """Whatever ends it: the next one has them all."""
     lanes = Lanes()
-    streams = lanes.together(Lane("hub", lambda: STREAMS))
+    streams = lanes.lease(Lane("hub", lambda: STREAMS))
     broken = image("broken")
     source = DictSource(broken, damage={blob.digest: b"?" * blob.size for blob in broken.blobs if blob.size == 5000})
     async with asyncio.timeout(PATIENCE):

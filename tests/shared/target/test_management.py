@@ -11,7 +11,7 @@ from shared.errors.error import LongshoreError
 from shared.model.credential import Credential
 from shared.oci.digest import Digest
 from shared.target.kind import TargetKind
-from shared.target.project_quota import Room
+from shared.target.project_quota import ProjectQuota
 from tests.shared.harbor.conftest import ADMIN, GUEST, MEMBER, PROJECT, StandIn, standing_in
 from tests.shared.registry.hostile import Answer, HostileRegistry
 from tests.shared.target.conftest import USERS, Place, managing
@@ -130,7 +130,7 @@ async def test_a_repository_without_a_project_cannot_be_harbors(harbor: Place) -
 
 async def test_a_plain_registry_has_no_limits_to_tell(plain: Place) -> None:
     """None is "not known", and an import is not held up by it."""
-    assert await plain.management.room(plain.repository) is None
+    assert await plain.management.project_quota(plain.repository) is None
     assert await plain.management.statistics() is None
 
 
@@ -138,9 +138,9 @@ async def test_room_is_what_the_projects_quota_leaves(harbor: Place, standin: St
     """Blobs and manifests that the project holds count once."""
     standin.state.create_project("small", hard=64 * KIB)
     place = Place(management=harbor.management, remote=harbor.remote, repository="small/app")
-    assert await harbor.management.room("small/app") == Room(project="small", limit=64 * KIB, used=0)
+    assert await harbor.management.project_quota("small/app") == ProjectQuota(project="small", limit=64 * KIB, used=0)
     await place.push(synthetic_image("quota", [10 * KIB], platforms=("linux/amd64",), index=False), "1.0")
-    room = await harbor.management.room("small/app")
+    room = await harbor.management.project_quota("small/app")
     assert room
     assert 10 * KIB < room.used < 12 * KIB
     assert room.free == 64 * KIB - room.used
@@ -148,20 +148,20 @@ async def test_room_is_what_the_projects_quota_leaves(harbor: Place, standin: St
 
 async def test_room_is_unknown_without_a_limit_or_a_project(harbor: Place) -> None:
     """A project that is yet to be made will have the quota that its Harbor gives it."""
-    assert await harbor.management.room(harbor.repository) is None
-    assert await harbor.management.room("missing/app") is None
+    assert await harbor.management.project_quota(harbor.repository) is None
+    assert await harbor.management.project_quota("missing/app") is None
 
 
 async def test_room_is_unknown_to_an_account_that_may_not_look(standin: StandIn) -> None:
     """It may be allowed to push all the same; the push finds out, and a dry run tells the rest."""
     standin.state.create_project("hidden", hard=64 * KIB)
     async with managing(standin.host, TargetKind.HARBOR, GUEST) as management:
-        assert await management.room("hidden/app") is None
+        assert await management.project_quota("hidden/app") is None
 
 
 def test_room_says_in_figures_what_does_not_fit() -> None:
     """How much there is, how much is taken, how much would have to go."""
-    room = Room(project="small", limit=64 * KIB, used=60 * KIB)
+    room = ProjectQuota(project="small", limit=64 * KIB, used=60 * KIB)
     room.check_fits(4 * KIB)
     with pytest.raises(LongshoreError) as caught:
         room.check_fits(6 * KIB)
@@ -169,7 +169,7 @@ def test_room_says_in_figures_what_does_not_fit() -> None:
     assert caught.value.detail == (
         "Project small may hold 64.0 KiB and holds 60.0 KiB; 6.0 KiB more do not fit, 2.0 KiB would have to be freed."
     )
-    assert Room(project="small", limit=1, used=2).free == 0
+    assert ProjectQuota(project="small", limit=1, used=2).free == 0
 
 
 async def test_a_tag_is_found_where_it_points(place: Place) -> None:
