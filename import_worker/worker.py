@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from functools import partial
 
-import orjson
 import structlog
 
 from import_worker import metrics
@@ -30,7 +29,7 @@ from shared.db.notifications import Notifications
 from shared.errors.codes import Code, Side
 from shared.errors.error import LongshoreError
 from shared.messages.wake_up import WakeUp
-from shared.model.credential import Credential
+from shared.model.sealed_account import open_account
 from shared.oci.engine_image import parse_source
 from shared.oci.reference import Reference
 from shared.rate_limits.fleet import FleetLimits
@@ -165,7 +164,7 @@ class Worker:
         """Return the source, and the registry that it is in, unless it is on an engine."""
         source = parse_source(claimed.source)
         if isinstance(source, Reference):
-            credential = self._credential(claimed)
+            credential = open_account(self._settings.shared.secrets, claimed.credentials)
             registry = self._sources.registry(source.registry, credential)
             return RegistrySource(self._sources, source, credential), (registry,)
         if self._settings.docker_host is None:
@@ -177,12 +176,6 @@ class Worker:
             compression=self._settings.compression,
         )
         return engine, ()
-
-    def _credential(self, claimed: ClaimedImport) -> Credential | None:
-        if claimed.credentials is None:
-            return None
-        given = orjson.loads(self._settings.shared.secrets.open(claimed.credentials))
-        return Credential(given["username"], given["password"])
 
     async def _finish_or_hand_back(self) -> None:
         running = self.slots.running

@@ -1,6 +1,5 @@
 """A new import: its row, the wake-up for a worker, and the image's row where it is the first."""
 
-import json
 from dataclasses import dataclass
 
 from api_service.imports.name import new_import_name
@@ -8,6 +7,7 @@ from shared.db import imports, outbox
 from shared.db.database import Connection
 from shared.db.first_import import insert_first_import
 from shared.model.credential import Credential
+from shared.model.sealed_account import seal_account
 from shared.runtime.logs import request_id
 from shared.runtime.secret_box import SecretBox
 from shared.tracing.spans import traceparent
@@ -40,7 +40,7 @@ async def queue_import(connection: Connection, secrets: SecretBox, image_id: int
         source=new.source,
         source_digest=new.digest,
         platforms=new.platforms,
-        credentials=_sealed(secrets, new.credential),
+        credentials=seal_account(secrets, new.credential),
         user=new.user,
         with_referrers=new.with_referrers,
         request_id=request_id(),
@@ -65,16 +65,10 @@ async def queue_first_import(
         source=new.source,
         source_digest=new.digest,
         platforms=new.platforms,
-        credentials=_sealed(secrets, new.credential),
+        credentials=seal_account(secrets, new.credential),
         user=new.user,
         with_referrers=new.with_referrers,
         request_id=request_id(),
         traceparent=traceparent(),
     )
     return (image_id, name) if image_id else None
-
-
-def _sealed(secrets: SecretBox, credential: Credential | None) -> bytes | None:
-    if credential is None:
-        return None
-    return secrets.seal(json.dumps({"username": credential.username, "password": credential.password}))
