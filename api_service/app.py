@@ -32,7 +32,7 @@ from api_service.registries.lookup import RegistryLookup
 from api_service.registries.stored_registries import StoredRegistries
 from api_service.routes import ALL_ROUTES, add_routes
 from api_service.settings import Settings
-from api_service.status.readiness import SPARED, part_checks
+from api_service.status.readiness import OPTIONAL_PARTS, part_checks
 from api_service.status.target_statistics import HarborStatistics
 from api_service.web.draining import Draining
 from api_service.web.keys import (
@@ -62,8 +62,8 @@ from api_service.web.keys import (
 )
 from api_service.web.middlewares.access_log import access_log_middleware
 from api_service.web.middlewares.auth import auth_middleware
+from api_service.web.middlewares.deadline import deadline_middleware
 from api_service.web.middlewares.errors import errors_middleware
-from api_service.web.middlewares.patience import patience_middleware
 from api_service.web.middlewares.request_id import request_id_middleware
 from api_service.web.middlewares.tracing import tracing_middleware
 from api_service.web.openapi.document import describe
@@ -210,7 +210,9 @@ async def patrol_part(app: web.Application) -> AsyncIterator[None]:
 
 async def readiness_part(app: web.Application) -> AsyncIterator[None]:
     """The answers of /readyz."""
-    app[READINESS] = readiness = Readiness(part_checks(app[DATABASE], app[RELAY], app[MANAGEMENT]), spared=SPARED)
+    app[READINESS] = readiness = Readiness(
+        part_checks(app[DATABASE], app[RELAY], app[MANAGEMENT]), optional=OPTIONAL_PARTS
+    )
     app[DRAINING].tell(readiness)
     yield
 
@@ -249,7 +251,7 @@ def create_app(settings: Settings, parts: Sequence[Part] = PARTS) -> web.Applica
             *((tracing_middleware,) if settings.shared.tracing else ()),
             access_log_middleware,
             errors_middleware,
-            patience_middleware,
+            deadline_middleware,
             auth_middleware,
         ),
         client_max_size=MAX_REPORT_BODY,

@@ -7,11 +7,11 @@ from import_worker.adapters.api_client import ApiClient
 from import_worker.consumer import Consumer
 from shared.db.database import Database
 from shared.db.revision import check_schema
-from shared.runtime.readiness import Check, PartDownError, Remembered
+from shared.runtime.readiness import CachedCheck, Check, PartDownError
 from shared.target.management import TargetManagement
 
 # Other services are asked at most this often, whoever asks us. Seconds.
-REMEMBERED = 5.0
+CHECK_KEPT_FOR = 5.0
 
 
 def part_checks(
@@ -27,6 +27,6 @@ def part_checks(
         "database": database.check,
         "schema": partial(check_schema, database),
         "rabbitmq": rabbitmq,
-        "api": Remembered(api.check, seconds=REMEMBERED),
-        "target": Remembered(target.check, seconds=REMEMBERED),
+        "api": CachedCheck(api.check, seconds=CHECK_KEPT_FOR),
+        "target": CachedCheck(target.check, seconds=CHECK_KEPT_FOR),
     }

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from shared.db.database import Database
 from shared.db.tokens import ApiToken, find_tokens, touch_token
-from shared.runtime.coalescer import Together
+from shared.runtime.coalescer import Coalescer
 
 # How long a token may be used at most after it has been revoked or has expired. Seconds: without it, every request
 # would cost a query more, a tenth of the time that a page of a list takes.
@@ -27,14 +27,14 @@ class TokenLookup:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._kept: dict[str, _Kept] = {}
-        self._together = Together(self._look)
+        self._coalescer = Coalescer(self._look)
 
     async def find(self, secret: str) -> ApiToken | None:
         """Return the token with this secret, also when it has expired or is revoked; notes its use now and then."""
         kept = self._kept.get(secret)
         if kept and time.monotonic() < kept.until:
             return kept.token
-        return (await self._together.ask(secret)).get(secret)
+        return (await self._coalescer.ask(secret)).get(secret)
 
     async def _look(self, secrets: frozenset[str]) -> Mapping[str, ApiToken]:
         # Before the query, which may see less than what has been done since.

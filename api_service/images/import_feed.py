@@ -7,14 +7,14 @@ from contextlib import contextmanager
 from api_service.images.import_details import ImportingDetails, read_details
 from shared.db import imports
 from shared.db.database import Database
-from shared.db.deadline import patience
+from shared.db.deadline import deadline
 from shared.db.notifications import Notifications
 from shared.errors.error import LongshoreError
 
 # Notifications are hints; this is how old a stream's news can be when one is lost. Seconds.
 POLL_INTERVAL = 2.0
-# What one look may wait for the database: a stream outlives the patience of its request. Seconds.
-LOOK_PATIENCE = 4.5
+# What one look may wait for the database: a stream outlives the deadline of its request. Seconds.
+LOOK_DEADLINE = 4.5
 # No stream tells more often than that, however often a worker reports. Seconds.
 MIN_INTERVAL = 0.25
 # Open streams of one process; each costs a query a poll. Above it a stream ends after its first event, and its
@@ -73,7 +73,7 @@ class DetailsFeed:
     async def _look_again(self, image_id: int, told: ImportingDetails) -> ImportingDetails | None:
         """Look again; while the database is away there is no news, and no image where it was deleted."""
         try:
-            with patience(LOOK_PATIENCE):
+            with deadline(LOOK_DEADLINE):
                 return await read_details(self._database, image_id)
         except LongshoreError as error:
             return told if error.kind.retryable else None

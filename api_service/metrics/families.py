@@ -5,14 +5,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from prometheus_client import generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 
-from shared.db.queue_status import Standing
+from shared.db.queue_status import QueueStatus
 
 
-def render(parts: Mapping[str, bool], standing: Standing | None) -> bytes:
+def render(parts: Mapping[str, bool], status: QueueStatus | None) -> bytes:
     """Write the families as text; those of the database are left out where it did not tell, for old ones would lie."""
     families = [_parts(parts)]
-    if standing:
-        families += [*_imports(standing), *_held(standing)]
+    if status:
+        families += [*_imports(status), *_held(status)]
     return generate_latest(_Fixed(families))
 
 
@@ -33,29 +33,29 @@ def _parts(parts: Mapping[str, bool]) -> Metric:
     return family
 
 
-def _imports(standing: Standing) -> Iterator[Metric]:
+def _imports(status: QueueStatus) -> Iterator[Metric]:
     family = GaugeMetricFamily("longshore_imports_open", "Imports that have not ended.", labels=["state"])
-    for state, number in sorted(standing.imports.items()):
+    for state, number in sorted(status.imports.items()):
         family.add_metric([state.value], number)
     yield family
     for name, text, value in (
-        ("longshore_imports_due", "Open imports that wait for nothing but a worker.", standing.due),
-        ("longshore_queue_oldest_seconds", "How long the oldest of them has waited.", standing.oldest_due),
-        ("longshore_leases_expired", "Running imports whose worker is silent.", standing.expired),
-        ("longshore_outbox_pending", "Messages that are due and not in RabbitMQ.", standing.unpublished),
-        ("longshore_outbox_lag_seconds", "How long the oldest of them has been due.", standing.outbox_lag),
-        ("longshore_registries_throttled", "Registries and scopes that a rate limit holds.", standing.held_registries),
+        ("longshore_imports_due", "Open imports that wait for nothing but a worker.", status.due),
+        ("longshore_queue_oldest_seconds", "How long the oldest of them has waited.", status.oldest_due),
+        ("longshore_leases_expired", "Running imports whose worker is silent.", status.expired),
+        ("longshore_outbox_pending", "Messages that are due and not in RabbitMQ.", status.unpublished),
+        ("longshore_outbox_lag_seconds", "How long the oldest of them has been due.", status.outbox_lag),
+        ("longshore_registries_throttled", "Registries and scopes that a rate limit holds.", status.held_registries),
     ):
         yield GaugeMetricFamily(name, text, value=value)
 
 
-def _held(standing: Standing) -> Iterator[Metric]:
+def _held(status: QueueStatus) -> Iterator[Metric]:
     labels = ["registry", "scope"]
     seconds = GaugeMetricFamily("longshore_registry_throttled_seconds", "Until a rate limit ends.", labels=labels)
     share = GaugeMetricFamily(
         "longshore_registry_share_ratio", "What part of the usual is done at a time after it.", labels=labels
     )
-    for held in standing.held:
+    for held in status.held:
         seconds.add_metric([held.host, held.scope], held.resumes_in)
         share.add_metric([held.host, held.scope], held.share)
     yield from (seconds, share)

@@ -8,7 +8,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from api_service.metrics.events import EVENTS
 from api_service.metrics.families import render
 from shared.db.database import Database
-from shared.db.queue_status import Standing, standing
+from shared.db.queue_status import QueueStatus, queue_status
 from shared.errors.error import LongshoreError
 from shared.runtime.readiness import Readiness
 
@@ -43,14 +43,14 @@ class Figures:
         return generate_latest(EVENTS) + self._kept
 
     async def _read(self) -> bytes:
-        (_, report), found = await asyncio.gather(self._readiness.report(), self._standing())
+        (_, report), found = await asyncio.gather(self._readiness.report(), self._queue_status())
         parts = {name: bool(part["ready"]) for name, part in report["parts"].items()}
         return render({**parts, "figures": found is not None}, found)
 
-    async def _standing(self) -> Standing | None:
+    async def _queue_status(self) -> QueueStatus | None:
         try:
             async with asyncio.timeout(DEADLINE), self._database.connection() as connection:
-                return await standing(connection, registries=NAMED_REGISTRIES)
+                return await queue_status(connection, registries=NAMED_REGISTRIES)
         except (LongshoreError, TimeoutError):
             return None
         except Exception:

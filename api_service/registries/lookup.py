@@ -6,7 +6,7 @@ from time import monotonic
 from shared.db import registries
 from shared.db.database import Database
 from shared.db.registries import StoredRegistry
-from shared.runtime.coalescer import Together
+from shared.runtime.coalescer import Coalescer
 
 # How long a registry may be used at most as it was before another instance of the API changed it. Seconds: without it,
 # every import would cost a query more.
@@ -18,7 +18,7 @@ class RegistryLookup:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._together = Together(self._look)
+        self._coalescer = Coalescer(self._look)
         self._kept: Sequence[StoredRegistry] = ()
         self._until = 0.0
         self._changes = 0
@@ -27,7 +27,7 @@ class RegistryLookup:
         """Return them, by name."""
         if monotonic() < self._until:
             return self._kept
-        return await self._together.ask(None)
+        return await self._coalescer.ask(None)
 
     def forget(self) -> None:
         """Have the next request look anew; called when a change is committed."""

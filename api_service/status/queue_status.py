@@ -6,7 +6,7 @@ from typing import Any
 from api_service.background.broker import QueueFigures
 from shared.db.busy_workers import BusyWorkers, busy_workers
 from shared.db.database import Database
-from shared.db.queue_status import Standing, standing
+from shared.db.queue_status import QueueStatus, queue_status
 
 # Workers and registries that are named; the numbers count all of them. More would be a list that nobody reads.
 NAMED = 50
@@ -15,7 +15,7 @@ NAMED = 50
 async def read_operations(database: Database, queue: QueueFigures | None) -> dict[str, Any]:
     """Return the answer's body; `queue` is what RabbitMQ last said, None where it says nothing."""
     async with database.connection() as connection:
-        now = await standing(connection, registries=NAMED)
+        now = await queue_status(connection, registries=NAMED)
         busy = await busy_workers(connection, limit=NAMED)
     return {
         "imports": {state.value: number for state, number in now.imports.items()},
@@ -43,7 +43,7 @@ def _broker(queue: QueueFigures | None) -> Mapping[str, Any]:
     return {"connected": queue is not None, "messages": queue.messages if queue else None}
 
 
-def _throttled(now: Standing) -> list[Mapping[str, Any]]:
+def _throttled(now: QueueStatus) -> list[Mapping[str, Any]]:
     return [
         {"host": held.host, "scope": held.scope, "resumesInSeconds": round(held.resumes_in), "share": held.share}
         for held in now.held

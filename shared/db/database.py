@@ -14,7 +14,7 @@ from shared.errors.error import LongshoreError
 
 # Nothing else bounds the wait for a free connection (neither command_timeout nor fetch(timeout=)). Seconds.
 ACQUIRE_TIMEOUT = 2.0
-# A slow query is no use to anybody after that. What a request waits in all is bounded by its patience. Seconds.
+# A slow query is no use to anybody after that. What a request waits in all is bounded by its deadline. Seconds.
 STATEMENT_TIMEOUT = 3.0
 # Below the statement's own limit, so that a held lock is told apart from a slow query. Seconds.
 LOCK_TIMEOUT = 2.0

@@ -11,32 +11,32 @@ from time import monotonic
 from types import TracebackType
 
 
-class _Patience:
+class _Budget:
     """Seconds that are left; below zero where the last wait took longer than it might."""
 
     def __init__(self, left: float) -> None:
         self.left = left
 
 
-_patience: ContextVar[_Patience | None] = ContextVar("patience", default=None)
+_deadline: ContextVar[_Budget | None] = ContextVar("deadline", default=None)
 
 
 @contextmanager
-def patience(seconds: float) -> Iterator[None]:
+def deadline(seconds: float) -> Iterator[None]:
     """Let all waits of the block, and of the tasks it starts, take so many seconds together; they are no others'."""
-    token = _patience.set(_Patience(seconds))
+    token = _deadline.set(_Budget(seconds))
     try:
         yield
     finally:
-        _patience.reset(token)
+        _deadline.reset(token)
 
 
 class Waiting:
-    """A wait that is taken from the patience, if there is one: as `async with`, it raises TimeoutError at the end."""
+    """A wait that is taken from the deadline, if there is one: as `async with`, it raises TimeoutError at the end."""
 
     def __init__(self) -> None:
-        self._patience = _patience.get()
-        self._limit = asyncio.timeout(self._patience.left if self._patience else None)
+        self._deadline = _deadline.get()
+        self._limit = asyncio.timeout(self._deadline.left if self._deadline else None)
 
     async def __aenter__(self) -> None:
         self._began = monotonic()
@@ -45,6 +45,6 @@ class Waiting:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._patience:
-            self._patience.left -= monotonic() - self._began
+        if self._deadline:
+            self._deadline.left -= monotonic() - self._began
         await self._limit.__aexit__(kind, error, trace)

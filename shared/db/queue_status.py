@@ -22,7 +22,7 @@ class HeldRegistry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class QueueStatus:
     """`due` imports wait for nothing but a worker, the oldest for `oldest_due` seconds (0 where there is none).
 
     `expired` are running ones whose lease is over. `unpublished` outbox rows are due, the oldest for `outbox_lag`.
@@ -39,7 +39,7 @@ class Standing:
     held: Sequence[HeldRegistry]
 
 
-async def standing(connection: Connection, *, registries: int) -> Standing:
+async def queue_status(connection: Connection, *, registries: int) -> QueueStatus:
     """Read everything; of the registries that hold back, so many at most."""
     by_state = await connection.fetch(
         """
@@ -65,7 +65,7 @@ async def standing(connection: Connection, *, registries: int) -> Standing:
         registries,
     )
     counts = {row["state"]: row["imports"] for row in by_state}
-    return Standing(
+    return QueueStatus(
         imports={state: counts.get(state.value, 0) for state in OPEN_STATES},
         due=sum(row["due"] for row in by_state),
         oldest_due=max((row["oldest"] for row in by_state if row["due"]), default=0.0),

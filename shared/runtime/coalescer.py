@@ -12,7 +12,7 @@ Key = TypeVar("Key", bound=Hashable)
 Found = TypeVar("Found")
 
 
-class Together(Generic[Key, Found]):
+class Coalescer(Generic[Key, Found]):
     """Calls `look` with the keys of all who ask in one turn of the event loop: after each of them has asked."""
 
     def __init__(self, look: Callable[[frozenset[Key]], Awaitable[Found]]) -> None:
@@ -24,7 +24,7 @@ class Together(Generic[Key, Found]):
         """Return what was found for this key and others; raises what `look` raises."""
         self._keys.add(key)
         if self._next is None:
-            # Each has a patience of its own, and none of them is the query's.
+            # Each has a deadline of its own, and none of them is the query's.
             self._next = asyncio.create_task(self._begin(), context=Context())
             self._next.add_done_callback(_take_note)
         with translated():

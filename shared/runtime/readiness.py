@@ -11,7 +11,7 @@ from shared.errors.error import LongshoreError
 # What one part has to answer; a probe's own limit is rarely below three. Seconds.
 DEADLINE = 2.5
 # For a check whose outcome is kept: below the other one, so that a silence is an outcome too. Seconds.
-REMEMBERED_DEADLINE = 2.0
+CACHED_CHECK_DEADLINE = 2.0
 
 Check: TypeAlias = Callable[[], Awaitable[None]]
 
@@ -37,10 +37,10 @@ _SERVES = frozenset({State.READY, State.DEGRADED})
 class Readiness:
     """Asks every part at once."""
 
-    def __init__(self, checks: Mapping[str, Check], *, spared: Container[str] = ()) -> None:
-        """Take a check for each part; without those in `spared` the process does its work all the same."""
+    def __init__(self, checks: Mapping[str, Check], *, optional: Container[str] = ()) -> None:
+        """Take a check for each part; without those in `optional` the process does its work all the same."""
         self._checks = dict(checks)
-        self._spared = spared
+        self._optional = optional
         self._stopping = False
 
     def stop(self) -> None:
@@ -59,10 +59,10 @@ class Readiness:
             return State.STOPPING
         if not away:
             return State.READY
-        return State.DEGRADED if all(name in self._spared for name in away) else State.UNREADY
+        return State.DEGRADED if all(name in self._optional for name in away) else State.UNREADY
 
 
-class Remembered:
+class CachedCheck:
     """A check whose outcome is kept for a while, so that frequent probes do not become load for others."""
 
     def __init__(self, check: Check, *, seconds: float) -> None:
@@ -77,7 +77,7 @@ class Remembered:
         async with self._lock:
             now = asyncio.get_running_loop().time()
             if now - self._asked_at >= self._seconds:
-                self._trouble = await _trouble(self._check, REMEMBERED_DEADLINE)
+                self._trouble = await _trouble(self._check, CACHED_CHECK_DEADLINE)
                 self._asked_at = now
         if self._trouble:
             raise PartDownError(str(self._trouble))

@@ -17,7 +17,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 from shared.errors.error import LongshoreError
 from shared.model.version import product_version
-from shared.tracing.spans import TRACEPARENT, UNTOLD, Kind, Span, Values, record_with
+from shared.tracing.spans import NO_SPAN, TRACEPARENT, Kind, Span, Values, record_with
 
 # What a stopping process waits for its last spans to be sent. Seconds; the library itself would wait for thirty.
 FLUSH_TIMEOUT = 3.0
@@ -59,7 +59,7 @@ class OtelTracer:
 
     def step(self, name: str, kind: Kind, values: Values) -> AbstractContextManager[Span]:
         if not trace.get_current_span().get_span_context().is_valid:
-            return UNTOLD
+            return NO_SPAN
         return self._span(name, kind, values, None)
 
     def traceparent(self) -> str | None:

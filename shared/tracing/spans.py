@@ -48,7 +48,7 @@ class Tracer(Protocol):
     def traceparent(self) -> str | None: ...
 
 
-class _Untold:
+class _NoSpan:
     """The span where nobody listens."""
 
     def note(self, values: Values) -> None:
@@ -59,7 +59,7 @@ class _Untold:
 
 
 # One for all: it holds nothing, and may be entered within itself.
-UNTOLD: AbstractContextManager[Span] = nullcontext(_Untold())
+NO_SPAN: AbstractContextManager[Span] = nullcontext(_NoSpan())
 _tracer: Tracer | None = None
 
 
@@ -71,12 +71,12 @@ def record_with(tracer: Tracer | None) -> None:
 
 def entry(name: str, kind: Kind, parent: str | None, values: Values = _NONE) -> AbstractContextManager[Span]:
     """Begin a step that something outside of this process caused: where `parent` says, or in a trace of its own."""
-    return _tracer.entry(name, kind, parent, values) if _tracer else UNTOLD
+    return _tracer.entry(name, kind, parent, values) if _tracer else NO_SPAN
 
 
 def step(name: str, values: Values = _NONE, *, kind: Kind = Kind.INTERNAL) -> AbstractContextManager[Span]:
     """Begin a step of what is under way in this task; not recorded where that is not."""
-    return _tracer.step(name, kind, values) if _tracer else UNTOLD
+    return _tracer.step(name, kind, values) if _tracer else NO_SPAN
 
 
 def traceparent() -> str | None:

@@ -7,13 +7,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 import asyncpg
 import pytest
 
-from api_service.web.middlewares import patience as middleware
+from api_service.web.middlewares import deadline as middleware
 from deploy.local.stack import Postgres, Scratch
 from shared.db import database as module
 from shared.db.database import Connection, Database, open_database
-from shared.db.deadline import patience
+from shared.db.deadline import deadline
 from shared.errors.error import LongshoreError
-from shared.runtime.coalescer import Together
+from shared.runtime.coalescer import Coalescer
 from tests.api_service.api import Api
 from tests.faults.fault import Freeze, Way
 from tests.faults.link import Link
@@ -103,9 +103,9 @@ async def test_all_waits_of_a_request_have_one_limit(far: Database) -> None:
             async with far.connection() as connection:
                 await sleep(connection, 0.8)
 
-    with patience(1.0):
+    with deadline(1.0):
         assert await seconds_to_fail(work) < 1.0 + SLACK
-    with patience(5.0):
+    with deadline(5.0):
         await work()
 
 
@@ -113,7 +113,7 @@ async def sleep(connection: Connection, seconds: float) -> None:
     await connection.execute("SELECT pg_sleep($1)", seconds)
 
 
-async def test_who_waits_for_anothers_query_waits_from_their_own_patience(far: Database) -> None:
+async def test_who_waits_for_anothers_query_waits_from_their_own_deadline(far: Database) -> None:
     """The query itself goes on for whoever has more."""
 
     async def look(keys: frozenset[str]) -> frozenset[str]:
@@ -121,22 +121,22 @@ async def test_who_waits_for_anothers_query_waits_from_their_own_patience(far: D
             await sleep(connection, 1.0)
         return keys
 
-    together = Together(look)
+    coalescer = Coalescer(look)
 
     async def ask(key: str, seconds: float) -> frozenset[str]:
-        with patience(seconds):
-            return await together.ask(key)
+        with deadline(seconds):
+            return await coalescer.ask(key)
 
     hurried = asyncio.create_task(seconds_to_fail(lambda: ask("hurried", 0.3)))
     assert await ask("patient", 5.0) == {"hurried", "patient"}
     assert await hurried < 0.3 + SLACK
 
 
-async def test_a_request_has_a_patience(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_request_has_a_deadline(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     """A locked table holds it up no longer, and the answer says when to come back."""
     # The first answer that is held to the API's description takes its time.
     await api.get("/images")
-    monkeypatch.setattr(middleware, "REQUEST_PATIENCE", 0.5)
+    monkeypatch.setattr(middleware, "REQUEST_DEADLINE", 0.5)
     async with api.database.transaction() as connection:
         await connection.execute("LOCK TABLE images IN ACCESS EXCLUSIVE MODE")
         started = time.monotonic()

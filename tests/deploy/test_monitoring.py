@@ -15,7 +15,7 @@ from api_service.metrics import families
 from api_service.metrics.events import EVENTS
 from import_worker import metrics as worker
 from import_worker.slots import Slots
-from shared.db.queue_status import HeldRegistry, Standing
+from shared.db.queue_status import HeldRegistry, QueueStatus
 from shared.errors.codes import ERROR_KINDS
 from shared.model.states import OPEN_STATES
 
@@ -29,7 +29,7 @@ RATE_INTERVAL = ("$__rate_interval", "1m")
 _METRIC = re.compile(r"\blongshore_[a-z_]+\b")
 _CODES = re.compile(r'code=~?"([^"]+)"')
 
-STANDING = Standing(
+QUEUE_STATUS = QueueStatus(
     imports=dict.fromkeys(OPEN_STATES, 1),
     due=1,
     oldest_due=1,
@@ -43,7 +43,7 @@ STANDING = Standing(
 
 def told() -> Mapping[str, str]:
     """Every name of a sample that a service tells, with its family's help text."""
-    texts = [families.render({"database": True}, STANDING), worker.render(Slots(1), {"database": True})]
+    texts = [families.render({"database": True}, QUEUE_STATUS), worker.render(Slots(1), {"database": True})]
     found = [family for text in texts for family in text_string_to_metric_families(text.decode())]
     found += EVENTS.collect()
     names = {family.name: family.documentation for family in found}

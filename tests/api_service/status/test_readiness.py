@@ -8,7 +8,7 @@ from api_service.settings import Settings
 from shared.db.revision import needed_revision
 from shared.errors.codes import Code
 from shared.errors.error import LongshoreError
-from shared.runtime.readiness import PartDownError, Readiness, Remembered
+from shared.runtime.readiness import CachedCheck, PartDownError, Readiness
 from tests.api_service.api import Api
 from tests.api_service.conftest import OpenApi
 
@@ -81,12 +81,12 @@ async def test_a_remembered_check_asks_once_in_a_while() -> None:
         await asyncio.sleep(0.01)
         raise LongshoreError(Code.TARGET_UNREACHABLE, "It is away.")
 
-    check = Remembered(target, seconds=60)
+    check = CachedCheck(target, seconds=60)
     outcomes = await asyncio.gather(*(check() for _ in range(20)), return_exceptions=True)
     assert {str(outcome) for outcome in outcomes} == {"target_unreachable: It is away."}
     assert all(isinstance(outcome, PartDownError) for outcome in outcomes)
     assert asked == 1
-    impatient = Remembered(target, seconds=0)
+    impatient = CachedCheck(target, seconds=0)
     await asyncio.gather(impatient(), impatient(), return_exceptions=True)
     assert asked == 3
 
