@@ -134,37 +134,37 @@ async def test_a_plain_registry_has_no_limits_to_tell(plain: Place) -> None:
     assert await plain.management.statistics() is None
 
 
-async def test_room_is_what_the_projects_quota_leaves(harbor: Place, standin: StandIn) -> None:
+async def test_quota_is_what_the_projects_quota_leaves(harbor: Place, standin: StandIn) -> None:
     """Blobs and manifests that the project holds count once."""
     standin.state.create_project("small", hard=64 * KIB)
     place = Place(management=harbor.management, remote=harbor.remote, repository="small/app")
     assert await harbor.management.project_quota("small/app") == ProjectQuota(project="small", limit=64 * KIB, used=0)
     await place.push(synthetic_image("quota", [10 * KIB], platforms=("linux/amd64",), index=False), "1.0")
-    room = await harbor.management.project_quota("small/app")
-    assert room
-    assert 10 * KIB < room.used < 12 * KIB
-    assert room.free == 64 * KIB - room.used
+    quota = await harbor.management.project_quota("small/app")
+    assert quota
+    assert 10 * KIB < quota.used < 12 * KIB
+    assert quota.free == 64 * KIB - quota.used
 
 
-async def test_room_is_unknown_without_a_limit_or_a_project(harbor: Place) -> None:
+async def test_quota_is_unknown_without_a_limit_or_a_project(harbor: Place) -> None:
     """A project that is yet to be made will have the quota that its Harbor gives it."""
     assert await harbor.management.project_quota(harbor.repository) is None
     assert await harbor.management.project_quota("missing/app") is None
 
 
-async def test_room_is_unknown_to_an_account_that_may_not_look(standin: StandIn) -> None:
+async def test_quota_is_unknown_to_an_account_that_may_not_look(standin: StandIn) -> None:
     """It may be allowed to push all the same; the push finds out, and a dry run tells the rest."""
     standin.state.create_project("hidden", hard=64 * KIB)
     async with managing(standin.host, TargetKind.HARBOR, GUEST) as management:
         assert await management.project_quota("hidden/app") is None
 
 
-def test_room_says_in_figures_what_does_not_fit() -> None:
+def test_quota_says_in_figures_what_does_not_fit() -> None:
     """How much there is, how much is taken, how much would have to go."""
-    room = ProjectQuota(project="small", limit=64 * KIB, used=60 * KIB)
-    room.check_fits(4 * KIB)
+    quota = ProjectQuota(project="small", limit=64 * KIB, used=60 * KIB)
+    quota.check_fits(4 * KIB)
     with pytest.raises(LongshoreError) as caught:
-        room.check_fits(6 * KIB)
+        quota.check_fits(6 * KIB)
     assert caught.value.code == "target_quota_exceeded"
     assert caught.value.detail == (
         "Project small may hold 64.0 KiB and holds 60.0 KiB; 6.0 KiB more do not fit, 2.0 KiB would have to be freed."
