@@ -72,10 +72,10 @@ from api_service.web.request_body import MAX_REPORT_BODY
 from shared.db import imports
 from shared.db.database import open_database
 from shared.db.notifications import Notifications
+from shared.db.registry_limits import RegistryLimits
 from shared.errors.codes import Side
 from shared.http_client.session import open_outgoing
 from shared.model.version import product_version
-from shared.rate_limits.fleet import FleetLimits
 from shared.rate_limits.limits import Limits
 from shared.registry.client import open_registries
 from shared.runtime.logs import REQUEST_ID_HEADER
@@ -109,7 +109,7 @@ async def notifications_part(app: web.Application) -> AsyncIterator[None]:
 async def registries_part(app: web.Application) -> AsyncIterator[None]:
     """The clients for sources and for the target, which obey different rules."""
     settings = app[SETTINGS].shared
-    limits = Limits(FleetLimits(app[DATABASE]))
+    limits = Limits(RegistryLimits(app[DATABASE]))
     async with (
         open_registries(settings.source_network, Side.SOURCE, limits) as sources,
         open_registries(settings.target_network, Side.TARGET, limits) as targets,

@@ -26,13 +26,13 @@ from shared.db import blob_transfers as flights
 from shared.db.database import Database, open_database
 from shared.db.imports import ClaimedImport, claim
 from shared.db.notifications import Notifications
+from shared.db.registry_limits import RegistryLimits
 from shared.errors.codes import Code, Side
 from shared.errors.error import LongshoreError
 from shared.messages.wake_up import WakeUp
 from shared.model.sealed_account import open_account
 from shared.oci.engine_image import parse_source
 from shared.oci.reference import Reference
-from shared.rate_limits.fleet import FleetLimits
 from shared.rate_limits.lanes import PoolLease
 from shared.rate_limits.limits import Limits
 from shared.registry.client import Registries, Registry, open_registries
@@ -201,7 +201,7 @@ async def open_worker(settings: WorkerSettings, open_api: OpenApi = open_api_cli
             )
         )
         api = await stack.enter_async_context(open_api(settings.api_url, settings.api_token))
-        limits = Limits(FleetLimits(database))
+        limits = Limits(RegistryLimits(database))
         sources = await stack.enter_async_context(open_registries(shared.source_network, Side.SOURCE, limits))
         targets = await stack.enter_async_context(open_registries(shared.target_network, Side.TARGET, limits))
         management = await stack.enter_async_context(open_target(shared))

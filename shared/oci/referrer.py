@@ -6,6 +6,7 @@ SIGNATURE_SPEC.md, which says where a signature is found.
 
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from shared.oci import media_types
@@ -18,6 +19,18 @@ COMPANION_SUFFIXES = (".sig", ".att", ".sbom")
 # The tag schema's own limits on the two parts of `<algorithm>-<reference>`, in characters.
 _MAX_ALGORITHM = 32
 _MAX_ENCODED = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attachment:
+    """A manifest that refers to `subject`: by its own field, or by its `tag` where it has one (cosign's convention)."""
+
+    subject: Digest
+    digest: Digest
+    tag: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.tag or self.digest} of {self.subject}"
 
 
 def subject_of(manifest: Manifest) -> Digest | None:

@@ -7,9 +7,9 @@ from shared.errors.codes import Code
 from shared.errors.error import LongshoreError
 from shared.oci.digest import Digest
 from shared.oci.manifest import Manifest
-from shared.oci.referrer import subject_of
+from shared.oci.referrer import Attachment, subject_of
 from shared.planning.plan import ImportPlan
-from shared.planning.referrers import Attachment, Referrer, Referrers, ReferrersSource, may_be_left_out
+from shared.planning.referrers import Referrer, Referrers, ReferrersSource, may_be_left_out
 from shared.planning.walk import MANIFESTS_AT_ONCE, Walk
 from shared.runtime.concurrency import gather_all
 

@@ -9,23 +9,12 @@ from shared.errors.error import LongshoreError
 from shared.oci.descriptor import Descriptor
 from shared.oci.digest import Digest
 from shared.oci.manifest import Manifest
+from shared.oci.referrer import Attachment
 from shared.planning.source import ReadableImage
 
 # What a target says of one manifest that it does not take: an unknown type, an immutable tag, an odd answer. What it
 # says of itself (the account, the quota) ends the import as it would without referrers.
 _TURNED_DOWN = frozenset({Code.TARGET_REFUSED, Code.TARGET_IMMUTABLE_TAG, Code.TARGET_PROTOCOL_ERROR})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attachment:
-    """A manifest that refers to `subject`: by its own field, or by its `tag` where it has one (cosign's way)."""
-
-    subject: Digest
-    digest: Digest
-    tag: str | None = None
-
-    def __str__(self) -> str:
-        return f"{self.tag or self.digest} of {self.subject}"
 
 
 class ReferrersSource(ReadableImage, Protocol):

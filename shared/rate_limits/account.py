@@ -10,8 +10,8 @@ from shared.http_client.retry import JITTER, LONGEST_RETRY_AFTER
 from shared.model.credential import Credential
 from shared.rate_limits.headers import Allowance
 from shared.rate_limits.lanes import Lane, PoolLease
-from shared.rate_limits.limit import Limit, Scope
-from shared.rate_limits.limits import Change, LimitKey, Limits, fingerprint
+from shared.rate_limits.limit import Limit, LimitKey, Scope
+from shared.rate_limits.limits import Change, Limits, fingerprint
 
 # Small requests of one account at a time and process. They have places of their own, beside those of streams, so that
 # none waits behind a large layer.

@@ -28,6 +28,15 @@ class Scope(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LimitKey:
+    """Identifies a limit: a registry by its name in references, an account's fingerprint, and a scope."""
+
+    host: str
+    account: str
+    scope: Scope
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Limit:
     """A limit of one account at one registry. `resumes_at` is a moment on any one clock, in seconds.
 

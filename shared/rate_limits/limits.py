@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from hashlib import sha256
 from time import monotonic
 from typing import Protocol, TypeAlias
@@ -12,7 +11,7 @@ import structlog
 from shared.errors.error import LongshoreError
 from shared.model.credential import Credential
 from shared.rate_limits.lanes import Lanes
-from shared.rate_limits.limit import NO_LIMIT, Limit, Scope
+from shared.rate_limits.limit import NO_LIMIT, Limit, LimitKey
 
 # How old what is known of the others may be. Seconds.
 READ_INTERVAL = 1.0
@@ -25,15 +24,6 @@ AWAY_INTERVAL = 5.0
 Change: TypeAlias = Callable[[Limit, float], Limit]
 
 _log = structlog.stdlib.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LimitKey:
-    """What a limit is about: a registry by its name in references, an account's fingerprint, and a scope."""
-
-    host: str
-    account: str
-    scope: Scope
 
 
 class LimitStore(Protocol):

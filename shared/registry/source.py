@@ -8,7 +8,7 @@ from shared.oci.descriptor import Descriptor
 from shared.oci.digest import Digest
 from shared.oci.manifest import Manifest
 from shared.oci.reference import Reference
-from shared.planning.referrers import Attachment
+from shared.oci.referrer import Attachment
 from shared.registry.client import Registries
 from shared.registry.download import BlobDownload
 from shared.registry.referrers.source_referrers import ReferrerFinder

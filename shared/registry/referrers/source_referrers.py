@@ -8,8 +8,7 @@ from collections.abc import Sequence
 from shared.errors.codes import Code
 from shared.errors.error import LongshoreError
 from shared.oci.digest import Digest
-from shared.oci.referrer import companion_tags, parse_referrers, referrers_tag
-from shared.planning.referrers import Attachment
+from shared.oci.referrer import Attachment, companion_tags, parse_referrers, referrers_tag
 from shared.registry.referrers.referrer_list import MAX_LISTED
 from shared.registry.referrers.tag_lookup import TagLookup
 from shared.registry.repository import Repository

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 import pytest
 
 from shared.db.database import Database, open_database
+from shared.db.registry_limits import RegistryLimits
 from shared.errors.codes import Side
 from shared.network.policy import NetworkPolicy
-from shared.rate_limits.fleet import FleetLimits
 from shared.rate_limits.limits import Limits
 from shared.registry.client import Registries, open_registries
 from tests.shared.registry.fixtures import hostile, no_waits
@@ -36,7 +36,7 @@ class Fleet:
     async def process(self, *, side: Side = Side.SOURCE) -> Registries:
         """Open one more process's client."""
         policy = NetworkPolicy.of(allowed_private=["127.0.0.0/8"], plain_http=self.hosts)
-        limits = Limits(FleetLimits(self.database))
+        limits = Limits(RegistryLimits(self.database))
         return await self.stack.enter_async_context(open_registries(policy, side, limits))
 
 

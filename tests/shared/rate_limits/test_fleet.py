@@ -5,13 +5,13 @@ import asyncio
 import pytest
 
 from shared.db.database import Database
+from shared.db.registry_limits import RegistryLimits
 from shared.errors.codes import Side
 from shared.errors.error import LongshoreError
 from shared.model.credential import Credential
 from shared.rate_limits.account import REQUESTS_AT_ONCE
-from shared.rate_limits.fleet import FleetLimits
-from shared.rate_limits.limit import FIRST_PAUSE, Limit, Scope
-from shared.rate_limits.limits import LimitKey, fingerprint
+from shared.rate_limits.limit import FIRST_PAUSE, Limit, LimitKey, Scope
+from shared.rate_limits.limits import fingerprint
 from shared.registry.client import Registry
 from tests.shared.rate_limits.conftest import Fleet
 from tests.shared.registry.content import described, manifest_of, read
@@ -212,7 +212,7 @@ async def test_limits_met_again_and_again_are_waited_for_longer(database: Databa
     key = LimitKey(host="registry", account="", scope=Scope.REQUESTS)
     pauses = []
     for _ in range(3):
-        limit = await FleetLimits(database).change(key, lambda stored: stored.struck(0.0, None))
+        limit = await RegistryLimits(database).change(key, lambda stored: stored.struck(0.0, None))
         pauses.append(limit.resumes_at)
         async with database.connection() as connection:
             await connection.execute("UPDATE registry_limits SET resumes_at = now()")
@@ -222,7 +222,7 @@ async def test_limits_met_again_and_again_are_waited_for_longer(database: Databa
 async def test_changes_at_once_are_made_one_after_the_other(database: Database) -> None:
     """No push is lost, also where the row is not there yet."""
     key = LimitKey(host="registry", account=fingerprint("registry", Credential("me", "x")), scope=Scope.IMPORTS)
-    store = FleetLimits(database)
+    store = RegistryLimits(database)
 
     def push(stored: Limit) -> Limit:
         return stored.pushed(0.0, 10.0, 1000.0)
@@ -233,7 +233,7 @@ async def test_changes_at_once_are_made_one_after_the_other(database: Database) 
 
 async def test_limits_that_ended_long_ago_are_dropped(database: Database) -> None:
     """The table stays as small as the number of registries in use."""
-    store = FleetLimits(database)
+    store = RegistryLimits(database)
     old, new = (LimitKey(host=host, account="", scope=Scope.REQUESTS) for host in ("old", "new"))
     await store.change(old, lambda stored: stored.struck(0.0, None))
     async with database.connection() as connection:
