@@ -23,15 +23,15 @@ from shared.errors.error import LongshoreError
 from shared.messages.broker import BrokerUnavailableError, bounded
 from shared.messages.topology import HEARTBEAT, IMPORTS_QUEUE, declare
 from shared.messages.wake_up import WakeUp, WakeUpSchema
+from shared.runtime.backoff import Backoff
 from shared.tracing.spans import TRACEPARENT
 
 # A channel that brought nothing for so long is replaced: RabbitMQ 3.10 can list a consumer that gets nothing (seen
 # after a queue was deleted and declared again at once), and no question about the queue tells. Seconds; the bound on
 # how long a worker can be deaf.
 QUIET_SECONDS = 20.0
-# Before a new connection after a failed one; doubled with each further failure. Seconds.
-FIRST_RECONNECT_DELAY = 0.5
-MAX_RECONNECT_DELAY = 15.0
+# Before a new connection after a failed one. Seconds.
+RECONNECT = Backoff(first=0.5, maximum=15.0)
 # Between two tries to claim while the database is away. Seconds.
 CLAIM_RETRY_DELAY = 1.0
 
@@ -57,17 +57,15 @@ class Consumer:
 
     async def run(self) -> None:
         """Consume until cancelled; a lost connection is replaced by a new one, for as long as it takes."""
-        delay = FIRST_RECONNECT_DELAY
+        failures = 0
         while True:
             try:
                 await self._consume()
             except BrokerUnavailableError as error:
-                if self._channel is not None:
-                    delay = FIRST_RECONNECT_DELAY
-                _log.warning("no connection to RabbitMQ", error=str(error), next_try=delay)
+                failures = failures + 1 if self._channel is None else 1
+                _log.warning("no connection to RabbitMQ", error=str(error), next_try=RECONNECT.delay(failures))
                 self._channel = None
-            await asyncio.sleep(delay)
-            delay = min(delay * 2, MAX_RECONNECT_DELAY)
+            await asyncio.sleep(RECONNECT.delay(failures))
 
     async def _consume(self) -> None:
         """Consume on one connection, on one channel after the other; raises when it breaks."""

@@ -11,6 +11,7 @@ from shared.db.outbox import OutboxRow
 from shared.errors.error import LongshoreError
 from shared.messages.broker import BrokerUnavailableError
 from shared.messages.wake_up import WakeUp
+from shared.runtime.backoff import Backoff
 from shared.runtime.condition import Condition
 
 # Rows of one transaction: their locks are held while RabbitMQ confirms, which takes it a moment for all of them.
@@ -24,9 +25,8 @@ MIN_WAIT = 0.05
 LINGER = 0.02
 # How often an idle connection is tried, so that /readyz knows of a silent RabbitMQ. Seconds.
 CHECK_INTERVAL = 10.0
-# Between two tries to connect. Seconds; doubled from the first to the last.
-FIRST_RECONNECT_DELAY = 0.5
-LAST_RECONNECT_DELAY = 5.0
+# Between two tries to connect. Seconds.
+RECONNECT = Backoff(first=0.5, maximum=5.0)
 
 
 class Relay:
@@ -53,18 +53,18 @@ class Relay:
 
     async def run(self) -> None:
         """Publish for ever, on a new connection whenever one fails."""
-        delay = FIRST_RECONNECT_DELAY
+        failures = 0
         while True:
             try:
                 async with open_broker(self._url) as broker:
                     self._broker_condition.up()
-                    delay = FIRST_RECONNECT_DELAY
+                    failures = 0
                     await self._relay(broker)
             except BrokerUnavailableError as error:
                 self._broker_condition.down(error)
                 self._queue, self._checked_at = None, 0.0
-            await asyncio.sleep(delay)
-            delay = min(2 * delay, LAST_RECONNECT_DELAY)
+                failures += 1
+            await asyncio.sleep(RECONNECT.delay(failures))
 
     async def _relay(self, broker: Broker) -> None:
         with self._notifications.watch(outbox.CHANNEL) as hint:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from shared.errors.codes import ErrorKind
+from shared.runtime.backoff import Backoff
 
 # Between two attempts, however often an import has failed. Seconds.
 MAX_BACKOFF = 300.0
@@ -62,7 +63,7 @@ class RetryPolicy:
             return TryAgain(delay=wait + uniform(0, _between(MIN_SPREAD, wait * SPREAD, MAX_SPREAD)), counted=False)
         if self.exhausted(failures):
             return GiveUp()
-        backoff = min(MAX_BACKOFF, self.base * 2**failures) * uniform(1 - JITTER, 1 + JITTER)
+        backoff = Backoff(first=self.base, maximum=MAX_BACKOFF, jitter=JITTER).delay(failures + 1, uniform)
         return TryAgain(delay=_between(0, max(backoff, retry_after or 0), MAX_PARKING), counted=True)
 
 

@@ -4,8 +4,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 from import_worker.copying.ends import Source, Target, Upload
 from import_worker.copying.stall import Advance, Flow, unless_stalled
-from import_worker.copying.stream import Check, Passage
-from import_worker.copying.tries import wait_or_raise
+from import_worker.copying.stream import Check, Passage, backoff_or_raise
 from shared.errors.codes import Code, Side
 from shared.errors.error import LongshoreError
 from shared.oci.descriptor import Descriptor
@@ -41,7 +40,7 @@ async def copy_blob(
             return await copy.run()
         except LongshoreError as error:
             await copy.give_up_if_wrong(error)
-            await wait_or_raise(error, attempt)
+            await backoff_or_raise(error, attempt)
         # What failed may have been the answer alone.
         if await target.has_blob(blob):
             return None

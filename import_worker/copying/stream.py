@@ -6,11 +6,11 @@ from contextlib import AsyncExitStack
 
 from import_worker.copying.ends import Download, Source, Write
 from import_worker.copying.stall import Flow
-from import_worker.copying.tries import wait_or_raise
 from shared.errors.codes import Code, Side
 from shared.errors.error import LongshoreError
 from shared.oci.descriptor import Descriptor
 from shared.planning.mismatch import blob_digest_mismatch
+from shared.runtime.backoff import Backoff
 
 # Bytes that are on their way at a time. From 256 KiB to 1 MiB, CPU seconds a GiB fall from 1.3 to 1.0; beyond it only
 # memory grows (docs/performance.md).
@@ -22,6 +22,10 @@ PIECE_SIZE = 256 * 1024
 DOWNLOAD_TRIES = 5
 # What a try must bring for the next one to count as a first one again: a large blob outlives many cuts. Bytes.
 WORTHWHILE = 1024 * 1024
+# Before another try of a blob or its download, jittered so that layers do not return in step. Seconds.
+BLOB_RETRY = Backoff(first=0.5, maximum=10.0, jitter=0.5)
+# A wait longer than this is the import's, not the blob's: it would keep a worker's slot for nothing. Seconds.
+MAX_BLOB_DELAY = 10.0
 
 
 class Check:
@@ -140,7 +144,7 @@ class Passage:
             self._tries += 1
             if self._tries == DOWNLOAD_TRIES:
                 raise failed
-            await wait_or_raise(failed, self._tries)
+            await backoff_or_raise(failed, self._tries)
             try:
                 return await self._open()
             except LongshoreError as error:
@@ -149,3 +153,11 @@ class Passage:
     async def _open(self) -> None:
         await self._stack.aclose()
         self._download = await self._stack.enter_async_context(self._source.download_blob(self._blob, self._read))
+
+
+async def backoff_or_raise(error: LongshoreError, failures: int) -> None:
+    """Sleep before the next try of a blob, or raise the error where another try makes no sense here."""
+    delay = error.retry_after or BLOB_RETRY.delay(failures)
+    if not error.kind.retryable or error.kind.parks or delay > MAX_BLOB_DELAY:
+        raise error
+    await asyncio.sleep(delay)

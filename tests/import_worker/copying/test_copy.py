@@ -20,6 +20,7 @@ from shared.oci.digest import Digest
 from shared.oci.platform import Platform
 from shared.planning.make_plan import make_plan
 from shared.planning.plan import ImportPlan
+from shared.runtime.backoff import Backoff
 from tests.import_worker.ends import Board, DictLedger, DictSource, DictTarget
 
 ARM = Platform("linux", "arm64")
@@ -35,7 +36,7 @@ def image() -> Image:
 @pytest.fixture(autouse=True)
 def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody is on the other side whom a pause would help; and layers of a few kilobytes go the way of large ones."""
-    monkeypatch.setattr("import_worker.copying.tries.FIRST_DELAY", 0.001)
+    monkeypatch.setattr("import_worker.copying.stream.BLOB_RETRY", Backoff(first=0.001, maximum=0.01))
     monkeypatch.setattr("import_worker.copying.blob.WHOLE_SIZE", SMALL)
     monkeypatch.setattr("import_worker.copying.image.FLIGHT_INTERVAL", 0.001)
 

@@ -9,11 +9,12 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import pytest
 
 from import_worker.copying import stall as flow
-from import_worker.copying import tries
+from import_worker.copying import stream
 from shared.errors.codes import Side
 from shared.network.guard import AddressInfo, Guard
 from shared.network.policy import NetworkPolicy
 from shared.registry.client import Registries, open_registries
+from shared.runtime.backoff import Backoff
 from tests.scripted.registry import ScriptedRegistry
 from tests.shared.registry.content import described, noise
 from tests.shared.registry.moving import REPOSITORY, move, source_at, target_at
@@ -96,7 +97,7 @@ async def opened(stack: AsyncExitStack, host: str, side: Side) -> Registries:
 @pytest.mark.usefixtures("small_sockets")
 async def test_a_slow_target_does_not_cost_what_the_source_has_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     """The source resets connections that the target's slowness leaves idle: each goes on by Range, into one upload."""
-    monkeypatch.setattr(tries, "FIRST_DELAY", 0.01)
+    monkeypatch.setattr(stream, "BLOB_RETRY", Backoff(first=0.01, maximum=0.1))
     monkeypatch.setattr(flow, "STALL_SECONDS", STALL)
     blob = described(CONTENT)
     async with AsyncExitStack() as stack:

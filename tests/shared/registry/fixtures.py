@@ -5,8 +5,9 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 import stamina
 
-from import_worker.copying import tries
+from import_worker.copying import stream
 from shared.http_client.retry import ATTEMPTS
+from shared.runtime.backoff import Backoff
 from tests.shared.registry.hostile import HostileRegistry
 
 
@@ -21,7 +22,7 @@ def no_waits() -> Iterator[None]:
 @pytest.fixture
 def quick_tries(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tries of a blob as in production, with shorter pauses between them."""
-    monkeypatch.setattr(tries, "FIRST_DELAY", 0.01)
+    monkeypatch.setattr(stream, "BLOB_RETRY", Backoff(first=0.01, maximum=0.1))
 
 
 @pytest.fixture

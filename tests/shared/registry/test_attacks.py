@@ -12,12 +12,13 @@ from contextlib import asynccontextmanager, suppress
 
 import pytest
 
-from import_worker.copying import tries
+from import_worker.copying import stream
 from import_worker.copying.image import ImageCopy
 from shared.errors.codes import Side
 from shared.errors.error import LongshoreError
 from shared.network.policy import NetworkPolicy
 from shared.planning.make_plan import make_plan
+from shared.runtime.backoff import Backoff
 from tests.import_worker.ends import Board, DictLedger, DictTarget
 from tests.scripted.registry import ScriptedRegistry
 from tests.scripted.tokens import TokenService
@@ -60,7 +61,7 @@ MANIFEST = b'{"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manife
 @pytest.fixture(autouse=True)
 def quick_tries(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tries of a blob as in production, with shorter pauses between them."""
-    monkeypatch.setattr(tries, "FIRST_DELAY", 0.01)
+    monkeypatch.setattr(stream, "BLOB_RETRY", Backoff(first=0.01, maximum=0.1))
 
 
 @pytest.fixture
