@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Protocol
 
 from benchmarks.access_log import Traffic, read_traffic
-from benchmarks.authority import issue
 from benchmarks.longshore import Longshore
 from benchmarks.places import Places
 from benchmarks.processes import Usage, bytes_read, cpu_seconds, tree_cpu_seconds
 from benchmarks.scenarios import Job, Scenario
 from deploy.local.processes.scratch import BASE_VARIABLE, Scratch
+from deploy.local.servers.certificates import issue_certificate
 from deploy.local.stack import Registry, Stack
 
 # Where registries keep their blobs, so that a disk's moods are not what is measured.
@@ -159,7 +159,7 @@ def open_arena(transport: str, storage: Path | None) -> Iterator[Arena]:
 
 def _secure(stack: Stack, target: Registry) -> Path:
     """Let both registries speak TLS, and the services trust their authority, whose file is returned."""
-    authority, files = issue(stack.scratch.make_folder("certificates"))
+    authority, files = issue_certificate(stack.scratch.make_folder("certificates"))
     stack.source.tls = target.tls = files
     hosts = (stack.source.host, target.host)
     stack.api.settings |= {

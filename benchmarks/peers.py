@@ -53,7 +53,7 @@ def find_peers(places: Places, folder: Path, *, build: bool) -> tuple[list[Peer]
     else:
         missing["skopeo"] = "not installed (Debian's package skopeo)"
     for program, make in ((CRANE, _crane), (REGCTL, _regctl)):
-        if reason := program.missing(build=build):
+        if reason := program.why_unavailable(build=build):
             missing[program.name] = reason
             continue
         found.append(make(program.path, program.version, places, folder))

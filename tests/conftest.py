@@ -89,7 +89,7 @@ def target_registry(scratch: Scratch) -> Iterator[Registry]:
 @pytest.fixture(scope="session")
 def distribution_3() -> Path:
     """The registry that keeps cut upload sessions; its first build takes minutes: give the test BUILD_SECONDS."""
-    if reason := DISTRIBUTION_3.missing(build=True):
+    if reason := DISTRIBUTION_3.why_unavailable(build=True):
         pytest.skip(f"distribution 3: {reason}")
     return DISTRIBUTION_3.path
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.api.client import Endpoint
 from benchmarks.api.fill import Filled, fill
-from deploy.local.commands.checkout import ROOT
+from deploy.local.paths import ROOT
 from deploy.local.processes.server import LOOPBACK, Server, accepts
 from deploy.local.stack import Api, Scratch, Stack
 from shared.db.database import open_database

@@ -1,4 +1,4 @@
-"""What the chart is rendered with and held against; `python -m deploy.helm.tools` brings it, for `make test-chart`."""
+"""Helm, and the descriptions that check the chart; `python -m deploy.helm.tools` builds and downloads them."""
 
 import sys
 
@@ -6,7 +6,7 @@ from deploy.local.go.module import GoModule
 from deploy.local.go.program import GoProgram
 
 HELM = GoProgram(name="helm", package="helm.sh/helm/v3/cmd/helm", version="v3.22.0")
-# The oldest Kubernetes that Chart.yaml takes, and the newest one.
+# The oldest Kubernetes that Chart.yaml allows, and the newest release.
 KUBERNETES = (
     GoModule(path="k8s.io/kubernetes", version="v1.29.15"),
     GoModule(path="k8s.io/kubernetes", version="v1.37.2"),
@@ -16,12 +16,12 @@ PROMETHEUS_OPERATOR = GoModule(path="github.com/prometheus-operator/prometheus-o
 MODULES = (*KUBERNETES, KEDA, PROMETHEUS_OPERATOR)
 
 
-def missing(*, bring: bool) -> str | None:
-    """Return why something is not there, after trying to bring it where that is wanted."""
-    reasons = {HELM.name: HELM.missing(build=bring)}
-    reasons |= {f"{module.path} {module.version}": module.missing(download=bring) for module in MODULES}
+def why_unavailable(*, download: bool) -> str | None:
+    """Return why a tool or description is not available, or None; `download` first builds or downloads it."""
+    reasons = {HELM.name: HELM.why_unavailable(build=download)}
+    reasons |= {f"{module.path} {module.version}": module.why_unavailable(download=download) for module in MODULES}
     return "; ".join(f"{name}: {reason}" for name, reason in reasons.items() if reason) or None
 
 
 if __name__ == "__main__":
-    sys.exit(missing(bring=True))
+    sys.exit(why_unavailable(download=True))

@@ -87,7 +87,7 @@ class Stack:
             "DRAIN_SECONDS": "0",
             "SECRET_KEYS": new_key(),
             "ALLOWED_PRIVATE": ",".join(registry.host for registry in registries),
-            "PLAIN_HTTP_HOSTS": ",".join(registry.host for registry in registries if registry.tls is None),
+            "PLAIN_HTTP_HOSTS": ",".join(registry.host for registry in registries if registry.url.startswith("http:")),
         }
 
     def start(self) -> Self:

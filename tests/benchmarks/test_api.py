@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from deploy.local.commands.checkout import ROOT
+from deploy.local.paths import ROOT
 
 # Half a minute on a machine that does nothing else; servers and a dozen Python processes start.
 SECONDS = 170

@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.access_log import read_traffic
 from benchmarks.bars import FLOOR, OURS
-from deploy.local.commands.checkout import ROOT
+from deploy.local.paths import ROOT
 
 # Scenarios that between them have: one image and several, an empty target and a filled one, all kinds of bars.
 SCENARIOS = ("cold", "family", "nothing")

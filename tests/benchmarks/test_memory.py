@@ -8,8 +8,8 @@ from pathlib import Path
 from benchmarks.memory import GROWTH_LIMIT, LOADS, Sample, judge
 from benchmarks.scenarios import MIB
 from benchmarks.sparse import sparse_layer
-from deploy.local.commands.checkout import ROOT
 from deploy.local.images.image import sha256
+from deploy.local.paths import ROOT
 
 
 def test_a_small_run_reports_its_bars(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import yaml
 import api_service.settings
 import import_worker.settings
 from api_service.web.serve import SHUTDOWN_TIMEOUT
-from deploy.helm.tools import KUBERNETES, missing
+from deploy.helm.tools import KUBERNETES, why_unavailable
 from deploy.local.stack import Postgres
 from import_worker.run_import import HAND_BACK_TIMEOUT
 from shared.db.database import CLOSE_TIMEOUT
@@ -47,7 +47,7 @@ MISSPELT = {
 
 @pytest.fixture(scope="session", autouse=True)
 def tools() -> None:
-    if reason := missing(bring=False):
+    if reason := why_unavailable(download=False):
         pytest.skip(f"`make test-chart` brings what is not there: {reason}")
 
 

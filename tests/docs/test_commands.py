@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.commands import checkout
 from deploy.local.commands.keeper import environment
 from deploy.local.images import seed
+from deploy.local.paths import CACHE
 from deploy.local.stack import Remote, Scratch, Stack
 from tests.docs.commands import ROOT, Command, Outcome, check, commands, run
 
@@ -36,7 +36,7 @@ def shell(tmp_path: Path) -> Mapping[str, str]:
 def stack() -> Iterator[Stack]:
     """What `make up` starts, in a folder of its own: other tests of this process have servers of the same names."""
     with Scratch() as scratch, Stack(scratch, fsync=False) as stack:
-        Remote.of(stack.source).push(seed.REPOSITORY, seed.TAG, seed.demo_image(checkout.CACHE))
+        Remote.of(stack.source).push(seed.REPOSITORY, seed.TAG, seed.demo_image(CACHE))
         yield stack
 
 

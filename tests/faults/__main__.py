@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.measure import conditions, write_json
-from deploy.local.commands.checkout import FOLDER
+from deploy.local.commands.run_folder import FOLDER
 from deploy.local.stack import Scratch
 from tests.faults.bench.plant import Plant
 from tests.faults.bench.run import Result, Run

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from deploy.local.commands.checkout import ROOT
+from deploy.local.paths import ROOT
 from deploy.local.processes.scratch import Process, Scratch
 from deploy.local.processes.server import LOOPBACK, PROBE_SECONDS, Server, accepts
 from tests.faults.counts import Counts

@@ -6,7 +6,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from deploy.local.commands.checkout import ROOT
+from deploy.local.paths import ROOT
 from deploy.local.stack import Api
 
 # What stands for the last release while there is no tag: the oldest code whose API the newest worker calls ready.

@@ -13,15 +13,14 @@ from typing import Any
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.filesize import decimal
-from rich.markup import escape
 from rich.table import Table
 
-from deploy.local.commands import checkout
 from deploy.local.commands.details import follow
 from deploy.local.commands.progress import short, view_for
-from deploy.local.commands.steps import Steps
+from deploy.local.commands.runner import Steps, new_console, run_to_end
 from deploy.local.images import seed
 from deploy.local.images.verify import Place, verify
+from deploy.local.paths import CACHE
 from deploy.local.stack import Harbor, LocalStackError, Remote, Scratch, Stack
 
 # Seconds for the import itself: the demo's own image takes one or two, one from the internet what
@@ -30,10 +29,7 @@ IMPORT_SECONDS = 1800.0
 
 HTTP_OK = 200
 STARTED = 1
-INTERRUPTED = 130
 
-# Columns of a log that no terminal limits.
-LOG_WIDTH = 120
 IMAGE_COLUMN = "image in the target"
 
 
@@ -57,7 +53,7 @@ class Demo(Steps):
             self.stack.start()
         if self.own_image:
             with self.step("The private source registry holds an image for two platforms"):
-                Remote.of(self.stack.source).push(seed.REPOSITORY, seed.TAG, seed.demo_image(checkout.CACHE))
+                Remote.of(self.stack.source).push(seed.REPOSITORY, seed.TAG, seed.demo_image(CACHE))
         image_id = self.post()
         self.follow(image_id)
         artifact, repository = self.list(image_id)
@@ -153,26 +149,21 @@ def main() -> int:
     parser.add_argument("--target", choices=("registry", "harbor"), default="registry")
     parser.add_argument("source", nargs="?")
     options = parser.parse_args()
-    console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else LOG_WIDTH)
-    started = time.monotonic()
-    try:
-        with Scratch() as scratch:
-            stack = Stack(scratch, harbor=options.target == "harbor")
-            try:
-                Demo(console, stack, options.source).run()
-            except RefusedError:
-                raise
-            except LocalStackError:
-                show_logs(console, stack)
-                raise
-    except LocalStackError as error:
-        console.print(f"[red]✘[/] {escape(str(error))}")
-        return 1
-    except KeyboardInterrupt:
-        console.print("interrupted; everything is stopped")
-        return INTERRUPTED
-    console.print(f"[bold green]It all held[/] in {time.monotonic() - started:.1f} s.")
-    return 0
+    console = new_console()
+    return run_to_end(console, lambda: run_demo(console, options.source, harbor=options.target == "harbor"))
+
+
+def run_demo(console: Console, source: str | None, *, harbor: bool) -> None:
+    """Run the demo on a stack of its own; if a check fails, print the ends of the services' logs."""
+    with Scratch() as scratch:
+        stack = Stack(scratch, harbor=harbor)
+        try:
+            Demo(console, stack, source).run()
+        except RefusedError:
+            raise
+        except LocalStackError:
+            show_logs(console, stack)
+            raise
 
 
 def show_logs(console: Console, stack: Stack) -> None:

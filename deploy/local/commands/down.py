@@ -7,7 +7,7 @@ import signal
 import sys
 import time
 
-from deploy.local.commands import checkout
+from deploy.local.commands import run_folder
 
 # Seconds for the services to hand back what they are doing and for everything to end; the stack's
 # own limits for each part are shorter.
@@ -17,17 +17,17 @@ POLL_SECONDS = 0.05
 
 def main() -> int:
     """Ask the keeper to end, and insist when it does not."""
-    if not checkout.is_up():
-        checkout.forget()
+    if not run_folder.is_up():
+        run_folder.clear()
         print("Nothing is up.")
         return 0
     for number in (signal.SIGTERM, signal.SIGKILL):
-        if pid := checkout.keeper_pid():
+        if pid := run_folder.keeper_pid():
             os.kill(pid, number)
         limit = time.monotonic() + STOP_SECONDS
         while time.monotonic() < limit:
-            if not checkout.is_up():
-                checkout.forget()
+            if not run_folder.is_up():
+                run_folder.clear()
                 print("Down.")
                 return 0
             time.sleep(POLL_SECONDS)

@@ -15,8 +15,9 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
-from deploy.local.commands import checkout
+from deploy.local.commands import run_folder
 from deploy.local.images import seed
+from deploy.local.paths import CACHE
 from deploy.local.processes.scratch import LocalStackError
 from deploy.local.stack import Remote, Scratch, Stack
 
@@ -36,28 +37,28 @@ def main() -> int:
     parser.add_argument("--harbor", action="store_true")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, end)
-    with checkout.held(checkout.PATIENCE_SECONDS) as ours:
+    with run_folder.locked(wait=run_folder.LOCK_SECONDS) as ours:
         if not ours:
             print("another stack of this checkout is running")
             return 1
-        checkout.write_private(checkout.KEEPER_PID, f"{os.getpid()}\n")
+        run_folder.write_private(run_folder.KEEPER_PID, f"{os.getpid()}\n")
         try:
             keep(options.workers, harbor=options.harbor)
         except LocalStackError as error:
             print(error)
             return 1
         finally:
-            checkout.DESCRIPTION.unlink(missing_ok=True)
-            checkout.ENVIRONMENT.unlink(missing_ok=True)
+            run_folder.DESCRIPTION.unlink(missing_ok=True)
+            run_folder.ENVIRONMENT.unlink(missing_ok=True)
 
 
 def keep(workers: int, *, harbor: bool) -> NoReturn:
     """Run the stack; ends by SystemExit, when the signal comes."""
     settings = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
     with Scratch() as scratch, Stack(scratch, workers=workers, settings=settings, harbor=harbor) as stack:
-        Remote.of(stack.source).push(seed.REPOSITORY, seed.TAG, seed.demo_image(checkout.CACHE))
-        checkout.write_private(checkout.ENVIRONMENT, environment(stack))
-        checkout.write_private(checkout.DESCRIPTION, json.dumps(stack.describe(), indent=2) + "\n")
+        Remote.of(stack.source).push(seed.REPOSITORY, seed.TAG, seed.demo_image(CACHE))
+        run_folder.write_private(run_folder.ENVIRONMENT, environment(stack))
+        run_folder.write_private(run_folder.DESCRIPTION, json.dumps(stack.describe(), indent=2) + "\n")
         while True:
             signal.pause()
 

@@ -12,8 +12,9 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
-from deploy.local.commands import checkout
+from deploy.local.commands import run_folder
 from deploy.local.images import seed
+from deploy.local.paths import ROOT
 
 # Seconds until everything must be ready, the first time with packages to fetch for the image.
 START_SECONDS = 600.0
@@ -31,27 +32,27 @@ def main() -> int:
     if workers < 0:
         console.print("[red]✘[/] WORKERS must not be negative")
         return 2
-    already = checkout.is_up()
+    already = run_folder.is_up()
     if already:
         console.print("It is up already; `make down` stops it.")
     elif not started(console, workers, ["--harbor"] if options.target == "harbor" else []):
-        console.print(f"[red]✘[/] It did not start:\n{escape(checkout.KEEPER_LOG.read_text())}")
+        console.print(f"[red]✘[/] It did not start:\n{escape(run_folder.KEEPER_LOG.read_text())}")
         return 1
     if not wait_for_description():
         console.print("It is still starting, or ending.")
         return 1
-    explain(console, json.loads(checkout.DESCRIPTION.read_text()))
+    explain(console, json.loads(run_folder.DESCRIPTION.read_text()))
     return 0
 
 
 def started(console: Console, workers: int, options: list[str]) -> bool:
     """Start a keeper and wait until it has everything running; False when it ended instead."""
-    checkout.forget()
-    checkout.FOLDER.mkdir(mode=0o700, exist_ok=True)
-    with checkout.KEEPER_LOG.open("w") as log:
+    run_folder.clear()
+    run_folder.FOLDER.mkdir(mode=0o700, exist_ok=True)
+    with run_folder.KEEPER_LOG.open("w") as log:
         keeper = subprocess.Popen(
             [sys.executable, "-m", "deploy.local.commands.keeper", "--workers", str(workers), *options],
-            cwd=checkout.ROOT,
+            cwd=ROOT,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -60,7 +61,7 @@ def started(console: Console, workers: int, options: list[str]) -> bool:
     begun = time.monotonic()
     try:
         with console.status("starting PostgreSQL, RabbitMQ, two registries, the API and the workers"):
-            while not checkout.DESCRIPTION.exists():
+            while not run_folder.DESCRIPTION.exists():
                 if keeper.poll() is not None or time.monotonic() - begun > START_SECONDS:
                     keeper.terminate()
                     return False
@@ -75,8 +76,8 @@ def started(console: Console, workers: int, options: list[str]) -> bool:
 def wait_for_description() -> bool:
     """Wait for another command's start to get ready."""
     limit = time.monotonic() + START_SECONDS
-    while not checkout.DESCRIPTION.exists():
-        if time.monotonic() > limit or not checkout.is_up():
+    while not run_folder.DESCRIPTION.exists():
+        if time.monotonic() > limit or not run_folder.is_up():
             return False
         time.sleep(POLL_SECONDS)
     return True
@@ -92,10 +93,10 @@ def explain(console: Console, stack: dict[str, Any]) -> None:
         f"target registry  {stack['target_registry']['url']}",
         f"RabbitMQ         {broker['management']}  (user {broker['username']}, password {broker['password']})",
         f"PostgreSQL       {stack['database']}",
-        f"all of it        {checkout.DESCRIPTION}",
+        f"all of it        {run_folder.DESCRIPTION}",
         "",
         "Import the demo image, and list what there is:",
-        f"  . {checkout.ENVIRONMENT}",
+        f"  . {run_folder.ENVIRONMENT}",
         f'  echo "$SOURCE_PASSWORD" | longshore import {image} --username $SOURCE_USERNAME --password-stdin',
         "  longshore images",
         "",

@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING
 
 from rich.filesize import decimal
 
-from benchmarks.authority import issue
-from deploy.local.commands import checkout
-from deploy.local.commands.steps import Steps
+from deploy.local.commands.runner import Steps
+from deploy.local.compose.debian_images import load_debian_images
 from deploy.local.compose.docker import VERSION, Docker
 from deploy.local.compose.hardening import SECRETS, check_containers, check_silence, process_status, read_secrets
 from deploy.local.compose.project import SOURCE, SOURCE_HERE, TARGET, Project, expect, get
-from deploy.local.compose.stand_ins import load_stand_ins
 from deploy.local.images import seed
 from deploy.local.images.synthetic import synthetic_image
+from deploy.local.paths import CACHE, ROOT
 from deploy.local.processes.scratch import LocalStackError, write
 from deploy.local.processes.server import new_password
+from deploy.local.servers.certificates import issue_certificate
 from deploy.make_secrets import SERVICE_USER
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ class Rehearsal(Steps):
             version = self.docker("version", "--format", "engine {{.Server.Version}}, command {{.Client.Version}}")
         self.say(f"Docker {version}, compose {VERSION}")
         with self.step("Stand-ins for the images of others, from Debian's packages"):
-            load_stand_ins(self.docker, self.folder, cache=checkout.CACHE, work=self.engine.scratch.folder)
+            load_debian_images(self.docker, self.folder, cache=CACHE, work=self.engine.scratch.folder)
         write(self.folder / ".env", (self.folder / ".env.example").read_text() + SETTINGS)
         with self.step("docker compose build"):
             self.docker.compose("build")
@@ -124,7 +124,7 @@ class Rehearsal(Steps):
 
     def first_import(self) -> None:
         """Import an image with the command that the API's image has, and read it back."""
-        self.project.push(seed.REPOSITORY, seed.TAG, seed.demo_image(checkout.CACHE))
+        self.project.push(seed.REPOSITORY, seed.TAG, seed.demo_image(CACHE))
         source = f"{SOURCE}/{seed.REPOSITORY}:{seed.TAG}"
         with self.step(f"docker compose exec api longshore import {source}"):
             name = self.project.longshore("import", source)
@@ -276,7 +276,7 @@ class Rehearsal(Steps):
     def end_tls(self) -> None:
         """Put the proxy in front, and go through it from outside with a certificate of one's own authority."""
         folder = self.engine.scratch.make_folder("authority")
-        authority, files = issue(folder)
+        authority, files = issue_certificate(folder)
         for file in (files.certificate, files.key):
             shutil.chown(file, PROXY_USER)
         self.set(
@@ -337,4 +337,4 @@ def image_of(name: str, layers: Sequence[int]) -> Image:
 def copy_checkout(folder: Path) -> None:
     """Copy what a release has, without what was made here and without anybody's .env."""
     made = shutil.ignore_patterns(".env", ".git", ".venv", ".cache", ".run", ".*_cache", "__pycache__", "tests")
-    shutil.copytree(checkout.ROOT, folder, ignore=made)
+    shutil.copytree(ROOT, folder, ignore=made)

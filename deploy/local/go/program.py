@@ -1,4 +1,4 @@
-"""Programs that Debian does not have, built from the Go module proxy where Go is installed."""
+"""Programs that Debian does not package, built with Go from the Go module proxy."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deploy.local.commands.checkout import CACHE
+from deploy.local.paths import CACHE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 # Built once and kept, one folder for each version.
 BUILT = CACHE / "built"
-# Seconds to download and build one of them: two minutes on two processors with nothing cached, more on a slow line.
+# Seconds to download and build one program: two minutes on two processors with an empty cache, more on a slow line.
 BUILD_SECONDS = 600
 
 
 @dataclass(frozen=True, kw_only=True)
 class GoProgram:
-    """A command of a Go module at one version; `name` says in our words what it is.
+    """A command of a Go module at one version; `name` is the project's name for it.
 
-    `program` is what its file is called, where that is not the package's last part. `excludes`: its go.mod excludes
-    versions of others, which `go install` refuses. `flags` are for the linker.
+    `program` is the name of the executable if it differs from the last part of the package path. `excludes`: the
+    module's go.mod has `exclude` lines, which `go install` refuses. `flags` are linker flags.
     """
 
     name: str
@@ -39,19 +39,19 @@ class GoProgram:
 
     @property
     def path(self) -> Path:
-        """Where the program is, once it is built."""
+        """The path of the executable after the build."""
         return BUILT / f"{self.name}-{self.version}" / (self.program or self.package.rpartition("/")[2])
 
-    def missing(self, *, build: bool) -> str | None:
-        """Build it unless it is there; return why there is none."""
+    def why_unavailable(self, *, build: bool) -> str | None:
+        """Build the program if it is missing and `build` is set; return why it is not available, or None."""
         if not build and not self.path.exists():
             return "not built yet"
-        return brought(self.path, self._build, lock=self.name)
+        return ensure(self.path, self._build, lock=self.name)
 
     def _build(self, go: str) -> str | None:
         if not self.excludes:
             return self._run([go, "install", f"-ldflags={self.flags}", f"{self.package}@{self.version}"])
-        # In a module of ours such lines of theirs mean nothing.
+        # `exclude` lines count only in the main module: here that is an empty one.
         with tempfile.TemporaryDirectory() as folder:
             steps = (
                 [go, "mod", "init", "longshore.invalid/build"],
@@ -64,23 +64,23 @@ class GoProgram:
         return run_go(command, {"GOBIN": str(self.path.parent)}, cwd=cwd, seconds=BUILD_SECONDS)
 
 
-def brought(path: Path, bring: Callable[[str], str | None], *, lock: str) -> str | None:
-    """Have the path brought by `bring`, which is told where Go is, unless it is there; return why it is not."""
+def ensure(path: Path, create: Callable[[str], str | None], *, lock: str) -> str | None:
+    """Call `create` with the path of the go command if `path` does not exist; return why it still does not, or None."""
     if path.exists():
         return None
     if not (go := shutil.which("go")):
         return "Go is not installed"
     BUILT.mkdir(parents=True, exist_ok=True)
     with (BUILT / f"{lock}.lock").open("a") as file:
-        # Two programs that need it at once: the second waits and finds it there.
+        # A second program that needs the path at the same time waits, and then finds it.
         fcntl.flock(file, fcntl.LOCK_EX)
-        return None if path.exists() else bring(go)
+        return None if path.exists() else create(go)
 
 
 def run_go(
     command: Sequence[str], environment: Mapping[str, str], *, cwd: str | Path | None, seconds: float
 ) -> str | None:
-    """Run a go command with a module cache of ours; return how it failed, if it did."""
+    """Run a go command with the project's own module cache; return the error message, or None."""
     own = {"GOPATH": str(BUILT / "go"), "GOFLAGS": "-mod=mod -modcacherw", **environment}
     done = subprocess.run(
         command, cwd=cwd, env=os.environ | own, capture_output=True, text=True, timeout=seconds, check=False

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from deploy.local.servers.registry import Tls
-
 # Seconds without a byte before a registry on loopback counts as stuck.
 IDLE_SECONDS = 60.0
 
@@ -28,7 +26,7 @@ MANIFEST_TYPES = f"{OCI.index}, {OCI.manifest}, {DOCKER.index}, {DOCKER.manifest
 
 
 class Addressed(Protocol):
-    """A registry of the local stack: where it is, and how to log in."""
+    """A registry of the local stack: its address, its account, and the authority of its certificate."""
 
     @property
     def url(self) -> str: ...
@@ -37,7 +35,7 @@ class Addressed(Protocol):
     @property
     def password(self) -> str | None: ...
     @property
-    def tls(self) -> Tls | None: ...
+    def ca_file(self) -> Path | None: ...
 
 
 class Remote:
@@ -63,9 +61,8 @@ class Remote:
 
     @classmethod
     def of(cls, registry: Addressed) -> Remote:
-        """Make the client of a registry of the local stack, with its own certificate as authority."""
-        ca_file = registry.tls.certificate if registry.tls else None
-        return cls(registry.url, username=registry.username, password=registry.password, ca_file=ca_file)
+        """Make a client for a registry of the local stack."""
+        return cls(registry.url, username=registry.username, password=registry.password, ca_file=registry.ca_file)
 
     def push(self, repository: str, tag: str, image: Image) -> None:
         """Put a whole image: blobs, then children, then what the tag points to."""

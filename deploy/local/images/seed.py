@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deploy.local.images import image as image_format
-from deploy.local.images.debian import PackageSource, unpack
+from deploy.local.images.debian_packages import PackageSource, unpack
 from deploy.local.images.image import (
     OCI,
     Blob,

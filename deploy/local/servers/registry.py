@@ -113,6 +113,11 @@ class Registry(Server):
         return self.auth.password if isinstance(self.auth, BasicAuth) else None
 
     @property
+    def ca_file(self) -> Path | None:
+        """The certificate to trust over TLS: its own, which is self-signed unless a test says otherwise."""
+        return self.tls.certificate if self.tls else None
+
+    @property
     def root(self) -> Path:
         """The folder of its storage."""
         return self.home / "data"

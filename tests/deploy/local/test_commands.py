@@ -22,7 +22,7 @@ LONG = pytest.mark.timeout(300)
 def run(command: str, *arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
     """Run a command of the local stack, its notes kept in a folder of the test's own."""
     return subprocess.run(
-        [sys.executable, "-m", f"deploy.local.{command}", *arguments],
+        [sys.executable, "-m", f"deploy.local.commands.{command}", *arguments],
         cwd=ROOT,
         env=os.environ | {"LONGSHORE_RUN_FOLDER": str(folder)},
         capture_output=True,
@@ -100,7 +100,7 @@ def test_the_demo_holds(tmp_path: Path) -> None:
     done = run("demo", folder=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "each equal to the source's" in done.stdout
-    assert "It all held" in done.stdout
+    assert "All checks passed" in done.stdout
 
 
 @LONG
@@ -109,7 +109,7 @@ def test_the_demo_says_what_went_wrong(tmp_path: Path) -> None:
     done = run("demo", "127.0.0.1:9/no/such:1.0", folder=tmp_path)
     assert done.returncode == 1, done.stdout + done.stderr
     assert "POST /api/v1/images:import: 403 " in done.stdout
-    assert "It all held" not in done.stdout
+    assert "All checks passed" not in done.stdout
 
 
 def test_up_refuses_a_number_of_workers_that_makes_no_sense(tmp_path: Path) -> None:

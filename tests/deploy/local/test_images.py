@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.commands import checkout
 from deploy.local.images.image import OCI, Blob, Image, sha256
 from deploy.local.images.seed import demo_image
 from deploy.local.images.synthetic import synthetic_bytes
+from deploy.local.paths import CACHE
 from deploy.local.stack import synthetic_image, synthetic_layer
 
 # ELF header: e_machine, two bytes little-endian at offset 18 (System V ABI).
@@ -24,7 +24,7 @@ MACHINE_OFFSET = 18
 
 @pytest.fixture(scope="module")
 def demo() -> Image:
-    return demo_image(checkout.CACHE)
+    return demo_image(CACHE)
 
 
 def content(blob: Blob) -> bytes:

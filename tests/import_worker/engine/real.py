@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from aiodocker import Docker
 
-from deploy.local.commands import checkout
 from deploy.local.images.seed import demo_image
+from deploy.local.paths import CACHE
 from deploy.local.processes.scratch import LocalStackError, Scratch
 from deploy.local.servers.docker_engine import DockerEngine
 from tests.import_worker.engine.exports import Saved, chunks
@@ -57,7 +57,7 @@ async def client(engine: DockerEngine) -> AsyncIterator[Docker]:
 
 def busybox() -> Saved:
     """Debian's busybox, for this machine's kind of processor."""
-    image = demo_image(checkout.CACHE)
+    image = demo_image(CACHE)
     content = {blob.digest: blob for blob in image.blobs}
     layers = [content[layer["digest"]] for layer in image.children[0].document["layers"][:2]]
     return Saved(layers=[gzip.decompress(b"".join(blob.read())) for blob in layers])

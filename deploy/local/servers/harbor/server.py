@@ -7,8 +7,8 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any, Self
 
-from deploy.local.commands import checkout
 from deploy.local.images.remote import Remote
+from deploy.local.paths import ROOT
 from deploy.local.processes.scratch import LocalStackError, Process, Scratch, write
 from deploy.local.processes.server import LOOPBACK, PROBE_SECONDS, Server, new_password
 from deploy.local.servers.harbor.settings import Launch, Robot, Settings, User
@@ -16,8 +16,7 @@ from deploy.local.servers.registry import Registry
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from deploy.local.servers.registry import Tls
+    from pathlib import Path
 
 # Seconds for one request to its API.
 REQUEST_SECONDS = 30.0
@@ -45,7 +44,7 @@ class Harbor(Server):
         self.registry = Registry(scratch, name=f"{name}-registry")
         self.username = "admin"
         self.password = new_password()
-        self.tls: Tls | None = None
+        self.ca_file: Path | None = None
         admin = User(name=self.username, password=self.password, admin=True)
         self.settings = Settings(users=(admin, *users), robots=robots, quota=quota, creation=creation)
 
@@ -77,7 +76,7 @@ class Harbor(Server):
     def launch(self) -> Process:
         """Start the process, from the checkout, which is where the module is."""
         command = [sys.executable, "-m", "deploy.local.servers.harbor", str(self.home / "launch.json")]
-        return self.scratch.spawn(self.name, command, cwd=checkout.ROOT, env={"HOME": str(self.home)})
+        return self.scratch.spawn(self.name, command, cwd=ROOT, env={"HOME": str(self.home)})
 
     def start(self) -> Self:
         """Start docker-registry, then the process."""

@@ -45,7 +45,7 @@ class MemoryRegistry:
     host: str = ""
     username: str | None = None
     password: str | None = None
-    tls: None = None
+    ca_file: None = None
 
     @property
     def url(self) -> str:

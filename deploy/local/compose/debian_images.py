@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from deploy.local.images.debian import PackageSource
+from deploy.local.images.debian_packages import PackageSource
 from deploy.local.processes.scratch import LocalStackError
 
 if TYPE_CHECKING:
     from deploy.local.compose.docker import Docker
 
-RECIPES = Path(__file__).parent / "stand_ins"
+RECIPES = Path(__file__).parent / "debian_images"
 BASE = "longshore-debian"
 RELEASE = "bookworm"
 # What debootstrap downloads is 40 MB. Seconds.
@@ -27,13 +27,13 @@ AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
 WITHOUT = frozenset({"grafana"})
 
 
-def load_stand_ins(docker: Docker, deploy: Path, *, cache: Path, work: Path) -> None:
+def load_debian_images(docker: Docker, deploy: Path, *, cache: Path, work: Path) -> None:
     """Give the engine every image that has to come from elsewhere; `work` is a folder for what comes in between.
 
     They are kept in `cache` in one file of a gigabyte, because making them takes minutes and downloads 300 MB.
     """
     names = wanted(deploy / "compose.yaml", deploy / "Dockerfile")
-    kept = cache / f"stand-ins-{recipe(names)}.tar"
+    kept = cache / f"debian-images-{recipe(names)}.tar"
     if kept.exists():
         docker("load", "--input", str(kept))
         return
@@ -41,7 +41,7 @@ def load_stand_ins(docker: Docker, deploy: Path, *, cache: Path, work: Path) -> 
     cache.mkdir(parents=True, exist_ok=True)
     temporary = kept.with_suffix(".new")
     docker("save", "--output", str(temporary), *names)
-    for old in cache.glob("stand-ins-*.tar"):
+    for old in cache.glob("debian-images-*.tar"):
         old.unlink()
     temporary.replace(kept)
 

@@ -1,4 +1,4 @@
-"""A certificate authority for one benchmark, and one server's certificate of it."""
+"""A certificate authority for one run, and a server certificate that it signs."""
 
 from __future__ import annotations
 
@@ -18,20 +18,22 @@ from deploy.local.servers.registry import Tls
 if TYPE_CHECKING:
     from pathlib import Path
 
+AUTHORITY = "Longshore test authority"
+# The validity before and after now: a run takes minutes, and clocks may differ.
 DAY = dt.timedelta(days=1)
 
 
-def issue(folder: Path) -> tuple[Path, Tls]:
-    """Write the authority's certificate, and a server's for loopback with its key; return their files."""
+def issue_certificate(folder: Path) -> tuple[Path, Tls]:
+    """Write the authority's certificate, and a server's certificate and key for loopback; return their files."""
     authority_key = ec.generate_private_key(ec.SECP256R1())
-    authority = _builder("Benchmark authority", "Benchmark authority", authority_key)
+    authority = _builder(AUTHORITY, AUTHORITY, authority_key)
     authority = authority.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
     server_key = ec.generate_private_key(ec.SECP256R1())
-    server = _builder("Registry", "Benchmark authority", server_key).add_extension(
+    server = _builder("Registry", AUTHORITY, server_key).add_extension(
         x509.SubjectAlternativeName([x509.IPAddress(ip_address(LOOPBACK))]), critical=False
     )
     files = Tls(certificate=folder / "server.pem", key=folder / "server.key")
-    # In a folder of its own: skopeo takes every certificate and key that it finds beside it.
+    # In a folder of its own: skopeo loads every certificate and key that lies next to it.
     trusted = folder / "trusted" / "authority.crt"
     trusted.parent.mkdir()
     trusted.write_bytes(authority.sign(authority_key, SHA256()).public_bytes(Encoding.PEM))
