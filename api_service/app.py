@@ -7,8 +7,10 @@ from typing import TypeAlias
 import orjson
 from aiohttp import hdrs, web
 
+from api_service.api_page.handlers import FILES
 from api_service.auth.issuer_keys import IssuerKeys
 from api_service.auth.jwt_verifier import JwtVerifier
+from api_service.auth.keys import JWT, TOKENS
 from api_service.auth.token_lookup import TokenLookup
 from api_service.background.reaper import Reaper
 from api_service.background.relay import Relay
@@ -16,11 +18,13 @@ from api_service.images.deletion.carry_out import DeletionWork
 from api_service.images.deletion.delete_image import ImageDeletion
 from api_service.images.deletion.resume import DeletionFinisher
 from api_service.images.import_feed import DetailsFeed
+from api_service.images.keys import DELETION, FEED, PRESENCE
 from api_service.images.patrol import Patrol
 from api_service.images.verify_tag import Presence
 from api_service.imports.apply_report import ProgressReporting
 from api_service.imports.dry_run.preview import DryRun, Ends
 from api_service.imports.dry_run.target_contents import StockTaker
+from api_service.imports.keys import DRY_RUN, FINDER, IMPORTER, REPORTING, RETRY
 from api_service.imports.retry import ImportRetry
 from api_service.imports.source.find import SourceFinder
 from api_service.imports.source.resolve import SourceResolver
@@ -28,37 +32,25 @@ from api_service.imports.source.target_name import TargetNaming
 from api_service.imports.start import ImageImporter
 from api_service.metrics.figures import Figures
 from api_service.metrics.serve import serve_metrics
+from api_service.registries.keys import REGISTRIES
 from api_service.registries.lookup import RegistryLookup
 from api_service.registries.stored_registries import StoredRegistries
 from api_service.routes import ALL_ROUTES, add_routes
 from api_service.settings import Settings
+from api_service.status.keys import RELAY, STATISTICS
 from api_service.status.readiness import OPTIONAL_PARTS, part_checks
 from api_service.status.target_statistics import HarborStatistics
 from api_service.web.draining import Draining
 from api_service.web.keys import (
     DATABASE,
-    DELETION,
     DESCRIPTION,
     DRAINING,
-    DRY_RUN,
-    FEED,
-    FINDER,
-    IMPORTER,
-    JWT,
     MANAGEMENT,
     NOTIFICATIONS,
-    PRESENCE,
     READINESS,
-    REGISTRIES,
-    RELAY,
-    REPORTING,
     REQUEST_ID,
-    RETRY,
-    SETTINGS,
     SOURCES,
-    STATISTICS,
     TARGET,
-    TOKENS,
 )
 from api_service.web.middlewares.access_log import access_log_middleware
 from api_service.web.middlewares.auth import auth_middleware
@@ -67,7 +59,6 @@ from api_service.web.middlewares.errors import errors_middleware
 from api_service.web.middlewares.request_id import request_id_middleware
 from api_service.web.middlewares.tracing import tracing_middleware
 from api_service.web.openapi.document import describe
-from api_service.web.openapi.operations import OPERATIONS
 from api_service.web.request_body import MAX_REPORT_BODY
 from shared.db import imports
 from shared.db.database import open_database
@@ -85,6 +76,9 @@ from shared.target.open_target import open_target
 
 # Connections to PostgreSQL of one instance, beside the listening one. The relay and the reaper hold one each at times.
 POOL_SIZE = 20
+
+# Settings are nothing to the handlers: the parts of the application hand on to each what it needs.
+SETTINGS = web.AppKey("SETTINGS", Settings)
 
 Part: TypeAlias = Callable[[web.Application], AsyncIterator[None]]
 
@@ -269,7 +263,7 @@ def create_app(settings: Settings, parts: Sequence[Part] = PARTS) -> web.Applica
 @cache
 def _description() -> bytes:
     """Return the API's description, which is the same for every application of this process."""
-    return orjson.dumps(describe(ALL_ROUTES, OPERATIONS, product_version()))
+    return orjson.dumps(describe(ALL_ROUTES, product_version(), page_files=FILES))
 
 
 async def _finish_headers(request: web.Request, response: web.StreamResponse) -> None:

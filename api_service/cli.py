@@ -37,7 +37,7 @@ def serve() -> None:
     # And what a request makes goes with it: hardly anything is left for a collector that looks after every 700 objects.
     gc.set_threshold(GC_THRESHOLD)
     with traced("longshore-api", on=settings.shared.tracing):
-        uvloop.run(serve_until_stopped(app))
+        uvloop.run(serve_until_stopped(app, host=settings.host, port=settings.port, drain=settings.drain))
 
 
 @main.command()

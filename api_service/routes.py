@@ -1,4 +1,4 @@
-"""The table of routes: all there are, and who may use them."""
+"""The table of routes: every one, the roles that may use it, and its description."""
 
 from collections.abc import Sequence
 
@@ -6,13 +6,17 @@ from aiohttp import hdrs, web
 
 from api_service.api_page import handlers as description
 from api_service.console import handlers as console
-from api_service.images import change_handlers as changes
+from api_service.console import operations as console_operations
 from api_service.images import handlers as images
+from api_service.images import operations as image_operations
 from api_service.imports import handlers as imports
+from api_service.imports import operations as import_operations
 from api_service.imports.request import refusal_fields
 from api_service.registries import handlers as registries
+from api_service.registries import operations as registry_operations
 from api_service.status import health_handlers as health
 from api_service.status import operations_handlers as operations
+from api_service.status import service_operations, target_operations
 from api_service.status import statistics_handlers as statistics
 from api_service.status import whoami_handlers as whoami
 from api_service.web.keys import ROUTES
@@ -21,56 +25,45 @@ from api_service.web.route import ADMINS, ANYBODY, PUBLIC, USERS, WORKERS, Route
 BASE = "/api/v1"
 
 ALL_ROUTES: Sequence[Route] = (
-    Route(method="GET", path="/", handler=console.page_handler, roles=PUBLIC),
-    Route(method="GET", path="/console/{file}", handler=console.file_handler, roles=PUBLIC),
-    Route(method="GET", path="/healthz", handler=health.alive_handler, roles=PUBLIC),
-    Route(method="GET", path="/readyz", handler=health.ready_handler, roles=PUBLIC),
-    Route(method="GET", path=f"{BASE}/openapi.json", handler=description.document_handler, roles=PUBLIC),
-    Route(method="GET", path=f"{BASE}/docs", handler=description.page_handler, roles=PUBLIC),
-    Route(method="GET", path=f"{BASE}/docs/{{file}}", handler=description.page_file_handler, roles=PUBLIC),
-    Route(method="GET", path=f"{BASE}/whoami", handler=whoami.whoami_handler, roles=ANYBODY),
-    Route(method="GET", path=f"{BASE}/images", handler=images.list_handler, roles=USERS),
-    Route(method="GET", path=f"{BASE}/images/{{id}}", handler=images.get_handler, roles=USERS),
-    Route(method="DELETE", path=f"{BASE}/images/{{id}}", handler=changes.delete_handler, roles=USERS),
+    Route("GET", "/", console.page_handler, console_operations.PAGE, PUBLIC),
+    Route("GET", "/console/{file}", console.file_handler, console_operations.FILE, PUBLIC),
+    Route("GET", "/healthz", health.alive_handler, service_operations.ALIVE, PUBLIC),
+    Route("GET", "/readyz", health.ready_handler, service_operations.READY, PUBLIC),
+    Route("GET", f"{BASE}/openapi.json", description.document_handler, service_operations.DOCUMENT, PUBLIC),
+    Route("GET", f"{BASE}/docs", description.page_handler, service_operations.PAGE, PUBLIC),
+    Route("GET", f"{BASE}/docs/{{file}}", description.page_file_handler, service_operations.PAGE_FILE, PUBLIC),
+    Route("GET", f"{BASE}/whoami", whoami.whoami_handler, service_operations.WHOAMI, ANYBODY),
+    Route("GET", f"{BASE}/images", images.list_handler, image_operations.LIST, USERS),
+    Route("GET", f"{BASE}/images/{{id}}", images.get_handler, image_operations.GET, USERS),
+    Route("DELETE", f"{BASE}/images/{{id}}", images.delete_handler, image_operations.DELETE, USERS),
+    Route("GET", f"{BASE}/images/{{id}}/importing-details", images.details_handler, image_operations.DETAILS, USERS),
     Route(
-        method="GET",
-        path=f"{BASE}/images/{{id}}/importing-details",
-        handler=images.details_handler,
-        roles=USERS,
-    ),
-    Route(
-        method="POST",
-        path=f"{BASE}/images:import",
-        handler=imports.import_handler,
-        roles=USERS,
+        "POST",
+        f"{BASE}/images:import",
+        imports.import_handler,
+        import_operations.START,
+        USERS,
         problem_fields=refusal_fields,
     ),
     Route(
-        method="PUT",
-        path=f"{BASE}/images:import/{{name}}/progress",
-        handler=imports.progress_handler,
-        roles=WORKERS,
+        "PUT", f"{BASE}/images:import/{{name}}/progress", imports.progress_handler, import_operations.REPORT, WORKERS
     ),
+    Route("POST", f"{BASE}/images/{{id}}/importing:cancel", imports.cancel_handler, import_operations.CANCEL, USERS),
     Route(
-        method="POST",
-        path=f"{BASE}/images/{{id}}/importing:cancel",
-        handler=changes.cancel_handler,
-        roles=USERS,
-    ),
-    Route(
-        method="POST",
-        path=f"{BASE}/images/{{id}}/importing:retry",
-        handler=changes.retry_handler,
-        roles=USERS,
+        "POST",
+        f"{BASE}/images/{{id}}/importing:retry",
+        imports.retry_handler,
+        import_operations.RETRY,
+        USERS,
         problem_fields=refusal_fields,
     ),
-    Route(method="GET", path=f"{BASE}/harbor/stats", handler=statistics.stats_handler, roles=USERS),
-    Route(method="GET", path=f"{BASE}/operations", handler=operations.operations_handler, roles=USERS),
-    Route(method="GET", path=f"{BASE}/image-registries", handler=registries.list_handler, roles=USERS),
-    Route(method="POST", path=f"{BASE}/image-registries", handler=registries.create_handler, roles=ADMINS),
-    Route(method="GET", path=f"{BASE}/image-registries/{{id}}", handler=registries.get_handler, roles=ADMINS),
-    Route(method="PATCH", path=f"{BASE}/image-registries/{{id}}", handler=registries.change_handler, roles=ADMINS),
-    Route(method="DELETE", path=f"{BASE}/image-registries/{{id}}", handler=registries.delete_handler, roles=ADMINS),
+    Route("GET", f"{BASE}/harbor/stats", statistics.stats_handler, target_operations.STATISTICS, USERS),
+    Route("GET", f"{BASE}/operations", operations.operations_handler, service_operations.OPERATIONS, USERS),
+    Route("GET", f"{BASE}/image-registries", registries.list_handler, registry_operations.LIST, USERS),
+    Route("POST", f"{BASE}/image-registries", registries.create_handler, registry_operations.CREATE, ADMINS),
+    Route("GET", f"{BASE}/image-registries/{{id}}", registries.get_handler, registry_operations.GET, ADMINS),
+    Route("PATCH", f"{BASE}/image-registries/{{id}}", registries.change_handler, registry_operations.CHANGE, ADMINS),
+    Route("DELETE", f"{BASE}/image-registries/{{id}}", registries.delete_handler, registry_operations.DELETE, ADMINS),
 )
 
 

@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 from shared.model.roles import Role
 
+# Characters of a user's name, in a token and in the list's filter.
+MAX_USER_LENGTH = 128
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:

@@ -4,9 +4,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from api_service.auth.identity import Identity
+from api_service.auth.identity import MAX_USER_LENGTH, Identity
 from api_service.auth.oidc_settings import OidcSettings
-from api_service.images.requests import MAX_USER_LENGTH
 from shared.errors.codes import Code
 from shared.errors.error import LongshoreError
 from shared.model.roles import Role

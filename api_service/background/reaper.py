@@ -4,9 +4,9 @@ import asyncio
 
 import structlog
 
-from api_service.imports.attempt_end import AttemptEnd
 from api_service.imports.retry_policy import RetryPolicy
 from api_service.metrics import events
+from api_service.metrics.events import AttemptEnd
 from shared.db import image_counts, image_periods, images, imports, outbox
 from shared.db.database import Connection, Database
 from shared.db.imports import Import

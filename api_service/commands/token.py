@@ -7,9 +7,9 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from api_service.auth.identity import MAX_USER_LENGTH
 from api_service.commands.command_database import use_database
 from api_service.commands.command_errors import told_in_one_line
-from api_service.images.requests import MAX_USER_LENGTH
 from api_service.web.times import rfc3339
 from shared.db.tokens import ApiToken, create_token, list_tokens, revoke_token
 from shared.model.roles import Role

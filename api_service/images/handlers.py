@@ -1,4 +1,4 @@
-"""Images: the list, one of them, and how its import stands."""
+"""Images: the list, one of them, how its import stands, and its deletion."""
 
 from contextlib import aclosing, suppress
 from http import HTTPStatus
@@ -10,9 +10,10 @@ from aiohttp_sse import EventSourceResponse
 from api_service.images.get_image import get_image
 from api_service.images.import_details import ImportingDetails, read_details
 from api_service.images.import_feed import DetailsFeed
+from api_service.images.keys import DELETION, FEED
 from api_service.images.list_images import list_images
 from api_service.images.requests import ImageQuery, ImageQuerySchema
-from api_service.web.keys import DATABASE, FEED
+from api_service.web.keys import DATABASE, IDENTITY
 from api_service.web.path_id import read_id
 from api_service.web.request_body import read_query
 from api_service.web.responses import json_answer
@@ -27,6 +28,9 @@ RETRY_WHEN_FULL = 10_000
 PING_INTERVAL = 10.0
 # A reader that takes nothing for this long has gone. Seconds.
 SEND_TIMEOUT = 30.0
+
+# The contract wants an empty body; what went from the target is in this header: manifest, tag, or nothing.
+REMOVED_HEADER = "X-Longshore-Removed"
 
 UNKNOWN = Code.IMAGE_NOT_FOUND
 
@@ -43,6 +47,12 @@ async def list_handler(request: web.Request) -> web.Response:
 async def get_handler(request: web.Request) -> web.Response:
     """GET /images/:id."""
     return json_answer(await get_image(request.app[DATABASE], read_id(request, UNKNOWN)))
+
+
+async def delete_handler(request: web.Request) -> web.Response:
+    """DELETE /images/:id."""
+    removal = await request.app[DELETION].delete(read_id(request, UNKNOWN), request[IDENTITY])
+    return web.Response(headers={REMOVED_HEADER: removal.value})
 
 
 async def details_handler(request: web.Request) -> web.StreamResponse:

@@ -8,6 +8,18 @@ from api_service.web.openapi import examples
 from api_service.web.openapi.operation import EVENT_STREAM, Answer, Operation, codes
 from shared.errors.codes import Code
 
+# What any request to the target may end with.
+_OF_THE_TARGET = codes(
+    Code.TARGET_DENIED,
+    Code.TARGET_NOT_FOUND,
+    Code.TARGET_PROTOCOL_ERROR,
+    Code.TARGET_RATE_LIMITED,
+    Code.TARGET_STALLED,
+    Code.TARGET_TLS_FAILED,
+    Code.TARGET_UNAVAILABLE,
+    Code.TARGET_UNREACHABLE,
+)
+
 LIST = Operation(
     id="listImages",
     tag="images",
@@ -55,4 +67,33 @@ DETAILS = Operation(
         ),
     ),
     codes=codes(Code.IMAGE_NOT_FOUND),
+)
+DELETE = Operation(
+    id="deleteImage",
+    tag="images",
+    summary="Delete an image",
+    description=(
+        "For its owner and admins. An import under way is stopped first. The tag goes from the target, and what it "
+        "pointed to where nothing else there needs it; no other tag is ever lost. What the target does not allow is a "
+        "409 that says why. Where the target is slow, 504 `deletion_unfinished` says that the deletion goes on."
+    ),
+    answers=(
+        Answer(
+            description="It is gone. The body is empty.",
+            headers={"X-Longshore-Removed": "What went from the target: `manifest`, `tag` or `nothing`."},
+        ),
+    ),
+    codes=_OF_THE_TARGET
+    | codes(
+        Code.IMAGE_NOT_FOUND,
+        Code.IMAGE_BEING_DELETED,
+        Code.IMPORT_FINISHING,
+        Code.DELETION_UNFINISHED,
+        Code.TARGET_ARTIFACT_REFERENCED,
+        Code.TARGET_DELETE_REFUSED,
+        Code.TARGET_IMMUTABLE_TAG,
+        Code.TARGET_PROJECT_MISSING,
+        Code.TARGET_READ_ONLY,
+        Code.TARGET_REFUSED,
+    ),
 )

@@ -6,6 +6,7 @@ from typing import Any
 
 from marshmallow import Schema, fields, post_load, validate
 
+from api_service.auth.identity import MAX_USER_LENGTH
 from api_service.web.text import printable
 from shared.db.image_list.page import SORT_COLUMNS, ImageFilter, ImagePage
 from shared.messages.progress_report import MAX_INT64
@@ -16,8 +17,6 @@ DEFAULT_PAGE_SIZE = 10
 MAX_PAGE_NUMBER = MAX_INT64 // MAX_PAGE_SIZE
 # Characters; nothing that can be found is longer (repository, colon and tag: 384).
 MAX_FILTER_LENGTH = 400
-# Characters of a user's name, here and where tokens are made.
-MAX_USER_LENGTH = 128
 
 _INTEGER = re.compile(r"-?[0-9]{1,19}")
 

@@ -5,10 +5,10 @@ from enum import StrEnum
 
 import structlog
 
-from api_service.imports.attempt_end import AttemptEnd
 from api_service.imports.merge_layers import MergedLayers, merge_layers
 from api_service.imports.retry_policy import GiveUp, RetryPolicy, TryAgain
 from api_service.metrics import events
+from api_service.metrics.events import AttemptEnd
 from shared.db import deletions, images, imports, outbox
 from shared.db.database import Connection, Database
 from shared.db.images import ImageContent

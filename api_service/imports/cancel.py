@@ -4,8 +4,8 @@ import structlog
 
 from api_service.auth.identity import Identity
 from api_service.images.ownership import check_owner, no_image
-from api_service.imports.attempt_end import AttemptEnd
 from api_service.metrics import events
+from api_service.metrics.events import AttemptEnd
 from shared.db import images, imports
 from shared.db.database import Database
 from shared.errors.codes import Code

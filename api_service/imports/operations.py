@@ -1,7 +1,9 @@
-"""Imports, described: starting them, and reporting on them."""
+"""Imports, described: starting, cancelling and retrying them, and reporting on them."""
 
+from api_service.images.answers import DetailsSchema
 from api_service.imports.answers import DryRunAnswerSchema, ImportAnswerSchema, RefusalSchema, ReportAnswerSchema
 from api_service.imports.requests import ImportSchema
+from api_service.imports.retry_schema import RetrySchema
 from api_service.web.openapi import examples
 from api_service.web.openapi.operation import Answer, Operation, codes
 from shared.errors.codes import ERROR_KINDS, Code, Side
@@ -42,6 +44,34 @@ START = Operation(
         Code.IMAGE_BEING_DELETED,
         Code.CREDENTIALS_UNREADABLE,
         Code.DRY_RUN_TIMEOUT,
+    ),
+    problem=RefusalSchema,
+)
+CANCEL = Operation(
+    id="cancelImport",
+    tag="images",
+    summary="Cancel the import under way",
+    description="For the image's owner and admins. An image that was ready before stays so.",
+    answers=(Answer(description="How the import stands now.", schemas=(DetailsSchema,)),),
+    codes=codes(Code.IMAGE_NOT_FOUND, Code.IMPORT_NOT_OPEN, Code.IMPORT_FINISHING),
+)
+RETRY = Operation(
+    id="retryImport",
+    tag="images",
+    summary="Try a failed or cancelled import again",
+    description=(
+        "For the image's owner and admins: the same source, platforms and, as a rule, the very digest. Credentials of "
+        "the first request are gone by now; send them again, or the name of a stored registry."
+    ),
+    body=RetrySchema,
+    body_required=False,
+    answers=(Answer(description="Started again.", schemas=(ImportAnswerSchema,)),),
+    codes=codes(
+        Code.IMAGE_NOT_FOUND,
+        Code.IMAGE_BEING_DELETED,
+        Code.IMPORT_NOT_RETRYABLE,
+        Code.CREDENTIALS_UNREADABLE,
+        Code.DOCKER_SOURCE_DISABLED,
     ),
     problem=RefusalSchema,
 )

@@ -5,10 +5,10 @@ makes an event true. Labels have few values, all of them ours: nothing that a st
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
 
-from api_service.imports.attempt_end import AttemptEnd
 from shared.errors.codes import ERROR_KINDS
 from shared.model.progress import Transfer
 from shared.model.states import FINAL_STATES, ImportState
@@ -56,6 +56,18 @@ for _kind in ERROR_KINDS.values():
         _RETRIES.labels(_kind.code)
 for _transfer in Transfer:
     _BYTES.labels(_transfer.value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptEnd:
+    """The state of an import after an attempt.
+
+    `code` says why the import is not ready; `lifetime` is in seconds since the import was accepted, for a final state.
+    """
+
+    state: ImportState
+    code: str = ""
+    lifetime: float = 0.0
 
 
 def attempt_ended(end: AttemptEnd) -> None:

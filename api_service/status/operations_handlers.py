@@ -2,8 +2,9 @@
 
 from aiohttp import web
 
+from api_service.status.keys import RELAY
 from api_service.status.queue_status import read_operations
-from api_service.web.keys import DATABASE, RELAY
+from api_service.web.keys import DATABASE
 from api_service.web.responses import json_answer
 
 

@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from api_service.web.keys import STATISTICS
+from api_service.status.keys import STATISTICS
 from api_service.web.responses import json_answer
 
 

@@ -1,11 +1,12 @@
 """One entry of the service's table of routes."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from aiohttp import web
 
+from api_service.web.openapi.operation import Operation
 from shared.model.roles import Role
 
 Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -20,15 +21,20 @@ ANYBODY = frozenset(Role)
 NO_ROUTE = "(none)"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Route:
-    """A method and a path, who may use them, and what is added to the body of every error there."""
+    """A method and a path, the roles that may use them, and their description.
+
+    `problem_fields` are added to the body of every error there. The fields are positional, so that the table of routes
+    reads as a table.
+    """
 
     method: str
     path: str
     handler: Handler
+    operation: Operation
     roles: frozenset[Role] | None
-    problem_fields: Callable[[str], Mapping[str, Any]] | None = None
+    problem_fields: Callable[[str], Mapping[str, Any]] | None = field(default=None, kw_only=True)
 
 
 def template(request: web.Request) -> str:

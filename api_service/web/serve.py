@@ -3,7 +3,7 @@
 from aiohttp import web
 
 from api_service.web.draining import StopSignals
-from api_service.web.keys import DRAINING, SETTINGS
+from api_service.web.keys import DRAINING
 
 # What running requests get to end after the drain; all but event streams, which end at once, take less. Seconds.
 SHUTDOWN_TIMEOUT = 10.0
@@ -11,14 +11,14 @@ SHUTDOWN_TIMEOUT = 10.0
 KEEPALIVE_TIMEOUT = 75.0
 
 
-async def serve_until_stopped(app: web.Application) -> None:
-    """Serve until SIGTERM or SIGINT; raises OSError where the address is taken."""
-    settings, signals = app[SETTINGS], StopSignals()
+async def serve_until_stopped(app: web.Application, *, host: str, port: int, drain: float) -> None:
+    """Serve until SIGTERM or SIGINT, and `drain` seconds longer; raises OSError when the address is taken."""
+    signals = StopSignals()
     signals.listen()
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_TIMEOUT, keepalive_timeout=KEEPALIVE_TIMEOUT)
     await runner.setup()
     try:
-        await web.TCPSite(runner, settings.host, settings.port).start()
-        await signals.wait(app[DRAINING], settings.drain)
+        await web.TCPSite(runner, host, port).start()
+        await signals.wait(app[DRAINING], drain)
     finally:
         await runner.cleanup()

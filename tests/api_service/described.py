@@ -9,9 +9,9 @@ from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
 
+from api_service.api_page.handlers import FILES
 from api_service.routes import ALL_ROUTES
 from api_service.web.openapi.document import describe
-from api_service.web.openapi.operations import OPERATIONS
 
 # Fields that an answer need not have; every other one that is described is there.
 NOT_ALWAYS = {("Problem", "errors"), ("Refusal", "errors"), ("Part", "detail")}
@@ -21,7 +21,7 @@ _DOCUMENT = "urn:longshore:description"
 @cache
 def document() -> Mapping[str, Any]:
     """Return the description as it is served."""
-    return describe(ALL_ROUTES, OPERATIONS, "0")
+    return describe(ALL_ROUTES, "0", page_files=FILES)
 
 
 @cache

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from api_service.background.reaper import reap
 from api_service.images.deletion.resume import finish_deletions
+from api_service.images.keys import DELETION, PRESENCE
 from api_service.images.patrol import patrol
-from api_service.web.keys import DELETION, PRESENCE
 from shared.db.database import Connection
 from tests.api_service.api import Answer
 from tests.stateful.contents import CHILDREN, CONTENTS

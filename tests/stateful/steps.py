@@ -7,7 +7,7 @@ from typing import Protocol
 
 from api_service.auth.identity import Identity
 from api_service.background.reaper import reap
-from api_service.web.keys import DELETION
+from api_service.images.keys import DELETION
 from deploy.local.stack import LocalStackError
 from shared.errors.error import LongshoreError
 from shared.oci.digest import Digest

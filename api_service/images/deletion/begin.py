@@ -11,8 +11,8 @@ from time import monotonic
 
 from api_service.auth.identity import Identity
 from api_service.images.ownership import check_owner, no_image
-from api_service.imports.attempt_end import AttemptEnd
 from api_service.metrics import events
+from api_service.metrics.events import AttemptEnd
 from shared.db import deletions, images, imports
 from shared.db.database import Connection, Database
 from shared.db.deletions import DeletableImage

@@ -7,7 +7,8 @@ from aiohttp import hdrs, web
 
 from api_service.auth.identity import Identity
 from api_service.auth.jwt_verifier import looks_like_jwt
-from api_service.web.keys import IDENTITY, JWT, ROUTES, TOKENS
+from api_service.auth.keys import JWT, TOKENS
+from api_service.web.keys import IDENTITY, ROUTES
 from api_service.web.route import Handler
 from shared.errors.codes import Code
 from shared.errors.error import LongshoreError

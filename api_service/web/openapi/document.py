@@ -1,6 +1,6 @@
 """The OpenAPI 3.1 document, made of the table of routes, their operations, and the schemas that requests pass."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from apispec import APISpec
@@ -49,8 +49,8 @@ _TAGS = (
 )
 
 
-def describe(routes: Iterable[Route], operations: Mapping[tuple[str, str], Operation], version: str) -> dict[str, Any]:
-    """Return the document; a route that nobody has described is left out, which a test forbids."""
+def describe(routes: Iterable[Route], version: str, *, page_files: Collection[str]) -> dict[str, Any]:
+    """Return the document; `page_files` are the files that a page consists of."""
     plugin = fields_plugin()
     spec = APISpec(
         title="Longshore",
@@ -66,19 +66,18 @@ def describe(routes: Iterable[Route], operations: Mapping[tuple[str, str], Opera
         spec.components.security_scheme(name, scheme)
     spec.components.header("RequestId", _REQUEST_ID)
     for route in routes:
-        operation = operations.get((route.method, route.path))
-        if operation:
-            spec.path(path=route.path, operations={route.method.lower(): _operation(route, operation)})
+        spec.path(path=route.path, operations={route.method.lower(): _operation(route, page_files)})
     return _with_rules(_without_null_parameters(spec.to_dict()))
 
 
-def _operation(route: Route, operation: Operation) -> dict[str, Any]:
+def _operation(route: Route, page_files: Collection[str]) -> dict[str, Any]:
+    operation = route.operation
     described: dict[str, Any] = {
         "operationId": operation.id,
         "tags": [operation.tag],
         "summary": operation.summary,
-        "parameters": [*path_parameters(route.path), *_parameters(operation)],
-        "responses": _responses(route, operation),
+        "parameters": [*path_parameters(route.path, page_files), *_parameters(operation)],
+        "responses": _responses(route),
         "security": [] if route.roles is None else [{name: []} for name in _SECURITY_SCHEMES],
     }
     if operation.description:
@@ -100,10 +99,9 @@ def _parameters(operation: Operation) -> list[dict[str, Any]]:
     return [*query, *headers]
 
 
-def _responses(route: Route, operation: Operation) -> dict[str, Any]:
-    codes = possible_codes(route, operation)
-    errors = error_answers(codes, operation.problem or ProblemSchema)
-    return {str(int(answer.status)): _answer(answer) for answer in operation.answers} | errors
+def _responses(route: Route) -> dict[str, Any]:
+    errors = error_answers(possible_codes(route), route.operation.problem or ProblemSchema)
+    return {str(int(answer.status)): _answer(answer) for answer in route.operation.answers} | errors
 
 
 def _answer(answer: Answer) -> dict[str, Any]:

@@ -7,7 +7,6 @@ from typing import Any
 
 from marshmallow import Schema
 
-from api_service.web.openapi.operation import Operation
 from api_service.web.openapi.problem_schema import ProblemSchema
 from api_service.web.problems import CONTENT_TYPE
 from api_service.web.route import Route
@@ -32,8 +31,9 @@ _WITH_BODY = frozenset(
 _RETRY_AFTER = (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS)
 
 
-def possible_codes(route: Route, operation: Operation) -> frozenset[Code]:
+def possible_codes(route: Route) -> frozenset[Code]:
     """Return every code that the operation can answer with."""
+    operation = route.operation
     return (
         operation.codes
         | (_ALWAYS if route.roles is None else _WITH_TOKEN)

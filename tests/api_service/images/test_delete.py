@@ -16,9 +16,10 @@ from api_service.images.deletion import carry_out as carry_out_deletion
 from api_service.images.deletion import delete_image
 from api_service.images.deletion.carry_out import DeletionWork
 from api_service.images.deletion.resume import finish_deletions
+from api_service.images.keys import DELETION, PRESENCE
 from api_service.images.patrol import patrol
 from api_service.settings import Settings
-from api_service.web.keys import DELETION, MANAGEMENT, PRESENCE
+from api_service.web.keys import MANAGEMENT
 from deploy.local.images.image import Manifest
 from deploy.local.servers.harbor.rules import Rule
 from deploy.local.servers.harbor.server import immutable_rule

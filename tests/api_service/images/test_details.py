@@ -13,7 +13,7 @@ from aiohttp import ClientResponse
 from api_service.images import handlers as images
 from api_service.images import import_feed as details_feed
 from api_service.images.import_feed import DetailsFeed
-from api_service.web.keys import FEED
+from api_service.images.keys import FEED
 from shared.db import notifications
 from shared.errors.codes import Code
 from shared.messages.progress_report import ProgressReport, ReportedContent, ReportedError, ReportedState

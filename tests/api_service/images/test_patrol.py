@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from api_service.images import patrol as patrol_module
+from api_service.images.keys import PRESENCE
 from api_service.images.patrol import patrol
 from api_service.settings import Settings
-from api_service.web.keys import PRESENCE
 from deploy.local.stack import Registry, Remote, synthetic_image
 from shared.settings import Target
 from tests.api_service.api import BASE

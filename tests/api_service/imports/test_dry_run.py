@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from api_service.imports.dry_run import preview as dry_run
+from api_service.imports.keys import DRY_RUN
 from api_service.settings import Settings
-from api_service.web.keys import DRY_RUN
 from deploy.local.images.image import Image
 from deploy.local.processes.scratch import LocalStackError
 from deploy.local.servers.harbor.settings import Settings as HarborSettings

@@ -1,0 +1,7 @@
+"""The application's key for stored registries."""
+
+from aiohttp import web
+
+from api_service.registries.stored_registries import StoredRegistries
+
+REGISTRIES = web.AppKey("REGISTRIES", StoredRegistries)
