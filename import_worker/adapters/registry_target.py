@@ -3,8 +3,8 @@
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 
-from import_worker.copying.ends import Body
 from shared.errors.error import LongshoreError
+from shared.http_client.body import Body
 from shared.oci.descriptor import Descriptor
 from shared.oci.digest import Digest
 from shared.oci.manifest import Manifest

@@ -10,12 +10,11 @@ from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
+from shared.http_client.body import Body
 from shared.oci.descriptor import Descriptor
 from shared.oci.digest import Digest
 from shared.oci.manifest import Manifest
 from shared.planning.source import ReadableImage
-
-Write = Callable[[memoryview], None]
 
 
 class Download(Protocol):
@@ -31,20 +30,6 @@ class Download(Protocol):
 
     def abort(self) -> None:
         """Make a read that waits in another thread end, with an error."""
-        ...
-
-
-class Body(Protocol):
-    """Bytes that a thread writes."""
-
-    size: int
-
-    def send_to(self, write: Write) -> None:
-        """Write `size` bytes; called once, in a thread. It may raise."""
-        ...
-
-    def abort(self) -> None:
-        """Make `send_to` end soon; called from another thread."""
         ...
 
 

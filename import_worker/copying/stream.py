@@ -4,10 +4,11 @@ import asyncio
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 
-from import_worker.copying.ends import Download, Source, Write
+from import_worker.copying.ends import Download, Source
 from import_worker.copying.stall import Flow
 from shared.errors.codes import Code, Side
 from shared.errors.error import LongshoreError
+from shared.http_client.body import Write
 from shared.oci.descriptor import Descriptor
 from shared.planning.mismatch import blob_digest_mismatch
 from shared.runtime.backoff import Backoff
@@ -48,7 +49,7 @@ class Check:
 
 
 class Passage:
-    """The rest of a blob, from an offset on, as the body of one request. Fits `endpoints.Body`.
+    """The rest of a blob, from an offset on, as the body of one request. Fits `http_client.body.Body`.
 
     The last bytes are written only when the whole blob has its digest, so that the target never holds a blob that
     could be committed before that is known. A download that breaks is opened again where it ended, into the same

@@ -10,10 +10,9 @@ from yarl import URL
 
 from shared.errors.codes import Side
 from shared.errors.error import LongshoreError
-from shared.http_client.bulk.exchange import BulkBody
+from shared.http_client.body import Body, StreamedBody
 from shared.http_client.failures import Failure, failed
 from shared.http_client.session import SMALL_TIMEOUT
-from shared.http_client.streamed_body import StreamedBody
 from shared.oci.manifest import MAX_MANIFEST_SIZE
 from shared.registry.scopes import Scopes
 
@@ -50,7 +49,7 @@ class Request:
     url: URL
     scopes: Scopes = NO_SCOPES
     headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytes | StreamedBody | BulkBody | None = None
+    body: bytes | StreamedBody | Body | None = None
     bulk: bool = False
     accepts: frozenset[int] = OK
     limit: int = MAX_MANIFEST_SIZE

@@ -10,7 +10,8 @@ from typing import Any, TypeAlias, cast
 import aiohttp
 from yarl import URL
 
-from shared.http_client.bulk.exchange import BulkBody, BulkRequest, BulkResponse
+from shared.http_client.body import Body
+from shared.http_client.bulk.exchange import BulkRequest, BulkResponse
 from shared.http_client.failures import Failure
 from shared.http_client.locations import origin, redirect_target
 from shared.http_client.network_errors import CAUGHT, translated
@@ -91,7 +92,7 @@ class Wire:
 
     async def _send_bulk(self, request: Request, url: URL, headers: Mapping[str, str]) -> Response:
         fields = (default_headers() | dict(headers)).items()
-        body = cast("BulkBody | None", request.body)
+        body = cast("Body | None", request.body)
         return await self.outgoing.bulk.request(BulkRequest(method=request.method, url=url, fields=fields, body=body))
 
 

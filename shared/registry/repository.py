@@ -9,11 +9,11 @@ from typing import cast
 from yarl import URL
 
 from shared.errors.error import LongshoreError
-from shared.http_client.bulk.exchange import BulkBody, BulkResponse
+from shared.http_client.body import Body, StreamedBody
+from shared.http_client.bulk.exchange import BulkResponse
 from shared.http_client.failures import Failure
 from shared.http_client.locations import upload_location
 from shared.http_client.request import OK, Before, Reply, Request
-from shared.http_client.streamed_body import StreamedBody
 from shared.oci.descriptor import Descriptor
 from shared.oci.digest import Digest
 from shared.oci.manifest import Manifest
@@ -179,7 +179,7 @@ class Repository:
         """Send a whole blob in one PUT (end-6); afterwards the registry holds it, checked by digest."""
         await self._transport.ask_once(self._steps.put_blob(session, blob.digest, content))
 
-    async def append_to_blob(self, session: UploadSession, offset: int, body: BulkBody) -> UploadSession:
+    async def append_to_blob(self, session: UploadSession, offset: int, body: Body) -> UploadSession:
         """Send bytes in one PATCH, the first of them being the blob's at `offset` (end-5), written by a thread.
 
         Returns where to go on. What the body raises comes out unchanged.

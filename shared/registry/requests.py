@@ -11,11 +11,10 @@ from urllib.parse import urlencode
 from yarl import URL
 
 from shared.errors.codes import Side
-from shared.http_client.bulk.exchange import BulkBody
+from shared.http_client.body import Body, StreamedBody
 from shared.http_client.locations import origin, with_digest
 from shared.http_client.request import OK, Request, Subject
 from shared.http_client.session import STREAM_TIMEOUT
-from shared.http_client.streamed_body import StreamedBody
 from shared.oci import media_types
 from shared.oci.descriptor import Descriptor
 from shared.oci.digest import Digest
@@ -189,7 +188,7 @@ class Steps:
             accepts=SESSION_FOUND,
         )
 
-    def append_to_blob(self, session: UploadSession, offset: int, body: BulkBody) -> Request:
+    def append_to_blob(self, session: UploadSession, offset: int, body: Body) -> Request:
         """The first bytes go without Content-Range, which several registries take for a chunk of limited size."""
         ranged = {"Content-Range": f"{offset}-{offset + body.size - 1}"} if offset else {}
         return Request(

@@ -6,9 +6,10 @@ from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 
 from deploy.local.images.image import Image
-from import_worker.copying.ends import Body, Bring, MountFrom, Wait
+from import_worker.copying.ends import Bring, MountFrom, Wait
 from shared.errors.codes import Code
 from shared.errors.error import LongshoreError
+from shared.http_client.body import Body
 from shared.model.progress import LayerProgress
 from shared.oci.descriptor import Descriptor
 from shared.oci.digest import Digest

@@ -7,11 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
+from shared.http_client.body import Body
 from shared.http_client.bulk.connection import BulkConnection, EarlyAnswerError, Head, NotHttpError
 from shared.http_client.bulk.dialer import Dialer
 from shared.runtime.concurrency import run_in_thread
@@ -25,22 +26,7 @@ LAST_WORDS_SECONDS = 2.0
 # Bytes read at a time where an answer is only words.
 PIECE = 64 * 1024
 
-Write = Callable[[memoryview], None]
 Result = TypeVar("Result")
-
-
-class BulkBody(Protocol):
-    """A request body that a thread writes."""
-
-    size: int
-
-    def send_to(self, write: Write) -> None:
-        """Write the body; called once, in a thread. What it raises ends the exchange, and comes out unchanged."""
-        ...
-
-    def abort(self) -> None:
-        """Make `send_to` end soon; called from another thread."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +36,7 @@ class BulkRequest:
     method: str
     url: URL
     fields: Iterable[tuple[str, str]]
-    body: BulkBody | None = None
+    body: Body | None = None
 
 
 class BulkResponse:

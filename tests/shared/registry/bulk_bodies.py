@@ -4,7 +4,7 @@ import asyncio
 import threading
 from collections.abc import Callable
 
-from shared.http_client.bulk.exchange import Write
+from shared.http_client.body import Write
 from shared.oci.descriptor import Descriptor
 from shared.registry.repository import Repository
 

@@ -1,7 +1,24 @@
-"""A request body that comes in chunks, whose own failure is not lost in the HTTP client's."""
+"""Request bodies: bytes that a thread writes to the socket, and chunks that the event loop hands to the HTTP client."""
 
 import asyncio
-from collections.abc import AsyncIterable
+from collections.abc import AsyncIterable, Callable
+from typing import Protocol
+
+Write = Callable[[memoryview], None]
+
+
+class Body(Protocol):
+    """A body of known size, written by a thread."""
+
+    size: int
+
+    def send_to(self, write: Write) -> None:
+        """Write `size` bytes; called once, in a thread. An exception ends the request and is raised unchanged."""
+        ...
+
+    def abort(self) -> None:
+        """End `send_to` soon; called from another thread."""
+        ...
 
 
 class StreamedBody:
