@@ -44,7 +44,7 @@ def serve() -> None:
 @told_in_one_line
 def migrate() -> None:
     """Bring the database's schema to this version; safe to repeat, and to start several times at once."""
-    from shared.db.migrate import migrate as run_migrations  # noqa: PLC0415 - keeps alembic out of the service
+    from shared.db.migrations.migrate import migrate as run_migrations  # noqa: PLC0415 - keeps alembic out of the service
 
     run_migrations(read_database_url())
     click.echo("The database is up to date.", err=True)

@@ -9,7 +9,7 @@ import asyncpg
 
 from benchmarks.api.fill import FILL_SECONDS, fill
 from deploy.local.stack import Postgres, Scratch
-from shared.db.migrate import migrate
+from shared.db.migrations.migrate import migrate
 
 # One import of each image, its layers, what the ledger knows of them, and its wake-up. Each layer is the image's own:
 # images that share layers take less room in the ledger.

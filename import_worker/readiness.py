@@ -6,7 +6,7 @@ from functools import partial
 from import_worker.adapters.api_client import ApiClient
 from import_worker.consumer import Consumer
 from shared.db.database import Database
-from shared.db.revision import check_schema
+from shared.db.migrations.revision import check_schema
 from shared.runtime.readiness import CachedCheck, Check, PartDownError
 from shared.target.management import TargetManagement
 

@@ -15,7 +15,7 @@ from import_worker.copying.image import ImageCopy, ProgressBoard
 from import_worker.copying.referrers import ReferrersCopy, ReferrersTarget
 from import_worker.engine.source import EngineSource
 from import_worker.reporter import Reporter, SupersededError
-from shared.db.imports import ClaimedImport
+from shared.db.import_states import ClaimedImport
 from shared.errors.codes import Code
 from shared.errors.error import LongshoreError
 from shared.messages.progress_report import MAX_DETAIL_LENGTH, ReportedContent

@@ -24,7 +24,7 @@ from import_worker.settings import WorkerSettings
 from import_worker.slots import Slots
 from shared.db import blob_transfers as flights
 from shared.db.database import Database, open_database
-from shared.db.imports import ClaimedImport, claim
+from shared.db.import_states import ClaimedImport, claim
 from shared.db.notifications import Notifications
 from shared.db.registry_limits import RegistryLimits
 from shared.errors.codes import Code, Side

@@ -12,7 +12,7 @@ import pytest
 
 from deploy.local.servers.registry import DISTRIBUTION_3
 from deploy.local.stack import BasicAuth, Postgres, RabbitMQ, Registry, Scratch
-from shared.db.migrate import migrate
+from shared.db.migrations.migrate import migrate
 from tests.logs.plugin import (
     pytest_configure,
     pytest_runtest_logreport,

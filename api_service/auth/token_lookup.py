@@ -4,9 +4,9 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from shared.db.coalescer import Coalescer
 from shared.db.database import Database
 from shared.db.tokens import ApiToken, find_tokens, touch_token
-from shared.runtime.coalescer import Coalescer
 
 # How long a token may be used at most after it has been revoked or has expired. Seconds: without it, every request
 # would cost a query more, a tenth of the time that a page of a list takes.

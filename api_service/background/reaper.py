@@ -7,10 +7,9 @@ import structlog
 from api_service.imports.retry_policy import RetryPolicy
 from api_service.metrics import events
 from api_service.metrics.events import AttemptEnd
-from shared.db import image_counts, image_periods, images, imports, outbox
-from shared.db.database import Connection, Database
+from shared.db import image_counts, images, import_states, imports, outbox
+from shared.db.database import Connection, Database, try_lead
 from shared.db.imports import Import
-from shared.db.leader import try_lead
 from shared.errors.codes import Code
 from shared.errors.error import LongshoreError
 from shared.model.states import ImportState
@@ -71,8 +70,8 @@ async def reap(database: Database, retries: RetryPolicy, *, overlooked_after: fl
         for import_id in await imports.overlooked(connection, after=overlooked_after, limit=BATCH):
             await outbox.add(connection, import_id, "republished")
         await outbox.purge(connection, older_than=OUTBOX_KEPT)
-        await image_counts.compact(connection)
-        await image_periods.sum_up(connection)
+        await image_counts.compact_counts(connection)
+        await image_counts.compact_periods(connection)
     for end in ends:
         events.lease_lost(end)
 
@@ -83,10 +82,10 @@ async def _take_back(connection: Connection, lost: Import, retries: RetryPolicy)
     if retries.exhausted(lost.failures):
         state = ImportState.FAILED
         detail = f"{lost.failures + 1} attempts ended, the last because its worker stopped reporting."
-        lifetime = await imports.finish(connection, lost.id, state, code=code, detail=detail)
+        lifetime = await import_states.finish(connection, lost.id, state, code=code, detail=detail)
         await images.mark_failed(connection, lost.image_id, tag_untouched=not lost.tagging)
     else:
-        await imports.requeue(connection, lost.id, failed=True)
+        await import_states.requeue(connection, lost.id, failed=True)
         await outbox.add(connection, lost.id, outbox.LEASE_LOST)
     _logger.warning("import.lease_lost", import_name=lost.name, attempt=lost.attempt, failures=lost.failures + 1)
     return AttemptEnd(state=state, code=code, lifetime=lifetime)

@@ -8,7 +8,7 @@ import click
 
 from api_service.settings import read_database_url
 from shared.db.database import Connection, open_database
-from shared.db.revision import current_revision
+from shared.db.migrations.revision import current_revision
 
 T = TypeVar("T")
 

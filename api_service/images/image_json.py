@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from shared.db.image_list.listed_image import ListedImage
+from shared.db.image_list.rows import ListedImage
 from shared.db.images import Image
 
 

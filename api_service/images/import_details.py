@@ -7,8 +7,8 @@ from typing import Any
 from api_service.web.times import rfc3339
 from shared.db import images, imports
 from shared.db.database import Database
+from shared.db.import_progress import get_layers
 from shared.db.imports import Import
-from shared.db.layers import get_layers
 from shared.errors.codes import ERROR_KINDS, Code
 from shared.errors.error import LongshoreError
 from shared.model.progress import LayerProgress, LayerStatus, eta_seconds

@@ -7,8 +7,8 @@ from api_service.images.image_json import artifact_json
 from api_service.images.requests import ImageQuery
 from api_service.web.times import rfc3339_of
 from shared.db.database import Database
-from shared.db.image_list import read as image_list
-from shared.db.image_list.listed_image import BriefImage, ListedImage
+from shared.db.image_list import rows as image_list
+from shared.db.image_list.rows import BriefImage, ListedImage
 
 
 async def list_images(database: Database, query: ImageQuery) -> dict[str, Any]:

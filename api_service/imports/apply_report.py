@@ -9,11 +9,11 @@ from api_service.imports.merge_layers import MergedLayers, merge_layers
 from api_service.imports.retry_policy import GiveUp, RetryPolicy, TryAgain
 from api_service.metrics import events
 from api_service.metrics.events import AttemptEnd
-from shared.db import deletions, images, imports, outbox
+from shared.db import deletions, images, import_progress, import_states, imports, outbox
 from shared.db.database import Connection, Database
 from shared.db.images import ImageContent
+from shared.db.import_progress import get_layers, put_layers
 from shared.db.imports import Import
-from shared.db.layers import get_layers, put_layers
 from shared.errors.codes import ERROR_KINDS, Code
 from shared.errors.error import LongshoreError
 from shared.messages.progress_report import ProgressReport, ReportedContent, ReportedError, ReportedState
@@ -79,7 +79,7 @@ class ProgressReporting:
         merged = merge_layers(known, report, rate=found.rate, age=found.age)
         if merged.changed:
             await put_layers(connection, found.id, merged.changed, known=known)
-        await imports.record_progress(
+        await import_progress.record_progress(
             connection,
             found.id,
             sequence=report.sequence,
@@ -98,7 +98,7 @@ class ProgressReporting:
         if report.error:
             return await self._judge_failure(connection, found, report.error)
         if report.state is ReportedState.HANDED_BACK:
-            await imports.requeue(connection, found.id, failed=False)
+            await import_states.requeue(connection, found.id, failed=False)
             await outbox.add(connection, found.id, "handed_back")
             return AttemptEnd(state=ImportState.QUEUED)
         return None
@@ -107,7 +107,7 @@ class ProgressReporting:
         kind = ERROR_KINDS[error.code]
         match self.retries.decide(kind, failures=found.failures, retry_after=error.retry_after):
             case TryAgain(delay=delay, counted=counted):
-                await imports.park(
+                await import_states.park(
                     connection, found.id, delay=delay, code=error.code, detail=error.detail, failed=counted
                 )
                 await outbox.add(connection, found.id, "retry", delay=delay)
@@ -142,7 +142,7 @@ async def _check_no_deletion(connection: Connection, found: Import) -> None:
 
 
 async def _finish_ready(connection: Connection, found: Import, content: ReportedContent) -> AttemptEnd:
-    lifetime = await imports.finish(connection, found.id, ImportState.READY, note=content.note)
+    lifetime = await import_states.finish(connection, found.id, ImportState.READY, note=content.note)
     await images.mark_ready(
         connection,
         found.image_id,
@@ -163,6 +163,6 @@ async def _finish_ready(connection: Connection, found: Import, content: Reported
 
 async def _finish_failed(connection: Connection, found: Import, error: ReportedError) -> AttemptEnd:
     state = ImportState.FAILED
-    lifetime = await imports.finish(connection, found.id, state, code=error.code, detail=error.detail)
+    lifetime = await import_states.finish(connection, found.id, state, code=error.code, detail=error.detail)
     await images.mark_failed(connection, found.image_id, tag_untouched=not found.tagging)
     return AttemptEnd(state=state, code=error.code, lifetime=lifetime)

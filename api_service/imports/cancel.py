@@ -6,7 +6,7 @@ from api_service.auth.identity import Identity
 from api_service.images.ownership import check_owner, no_image
 from api_service.metrics import events
 from api_service.metrics.events import AttemptEnd
-from shared.db import images, imports
+from shared.db import images, import_states, imports
 from shared.db.database import Database
 from shared.errors.codes import Code
 from shared.errors.error import LongshoreError
@@ -36,7 +36,7 @@ async def cancel_import(database: Database, image_id: int, by: Identity) -> None
             raise LongshoreError(
                 Code.IMPORT_FINISHING, "Everything is copied and the tag is being written.", retry_after=RETRY_AFTER
             )
-        lifetime = await imports.finish(connection, running.id, ImportState.CANCELLED)
+        lifetime = await import_states.finish(connection, running.id, ImportState.CANCELLED)
         await images.mark_failed(connection, image_id, tag_untouched=not running.tagging)
     events.attempt_ended(AttemptEnd(state=ImportState.CANCELLED, lifetime=lifetime))
     _logger.info("import.cancelled", import_name=running.name, by=by.user)

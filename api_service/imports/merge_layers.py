@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from shared.db.imports import Movement
+from shared.db.import_progress import Movement
 from shared.errors.codes import Code
 from shared.errors.error import LongshoreError
 from shared.messages.progress_report import MAX_LAYERS_REPORTED, ProgressReport, ReportedState

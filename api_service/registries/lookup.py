@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from time import monotonic
 
 from shared.db import registries
+from shared.db.coalescer import Coalescer
 from shared.db.database import Database
 from shared.db.registries import StoredRegistry
-from shared.runtime.coalescer import Coalescer
 
 # How long a registry may be used at most as it was before another instance of the API changed it. Seconds: without it,
 # every import would cost a query more.

@@ -4,9 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from api_service.background.broker import QueueFigures
-from shared.db.busy_workers import BusyWorkers, busy_workers
 from shared.db.database import Database
-from shared.db.queue_status import QueueStatus, queue_status
+from shared.db.queue_status import BusyWorkers, QueueStatus, busy_workers, queue_status
 
 # Workers and registries that are named; the numbers count all of them. More would be a list that nobody reads.
 NAMED = 50

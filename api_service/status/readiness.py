@@ -5,7 +5,7 @@ from functools import partial
 
 from api_service.background.relay import Relay
 from shared.db.database import Database
-from shared.db.revision import check_schema
+from shared.db.migrations.revision import check_schema
 from shared.runtime.readiness import CachedCheck, Check, PartDownError
 from shared.target.management import TargetManagement
 

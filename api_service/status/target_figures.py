@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 from api_service.web.times import rfc3339
-from shared.db.figures import ManagedFigures
+from shared.db.images import ManagedFigures
 from shared.target.statistics import TargetStatistics
 
 NOT_SEEN = (

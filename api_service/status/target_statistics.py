@@ -6,7 +6,7 @@ from typing import Any
 
 from api_service.status.target_figures import TargetFigures
 from shared.db.database import Database
-from shared.db.figures import managed_figures
+from shared.db.images import managed_figures
 from shared.errors.codes import Code
 from shared.errors.error import LongshoreError
 from shared.target.management import TargetManagement

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import asyncpg
 
-from shared.db import image_counts, image_periods
+from shared.db import image_counts
 
 IMAGES_OF_REPOSITORY = 50
 # Imports a quarter of everything, as build servers do; the rest belongs to USERS people.
@@ -76,8 +76,8 @@ async def fill(url: str, images: int) -> Filled:
         await connection.execute(INSERT, images, repositories, ROBOT, USERS)
         for index in indexes:
             await connection.execute(index["indexdef"])
-        await image_counts.compact(connection)
-        await image_periods.sum_up(connection)
+        await image_counts.compact_counts(connection)
+        await image_counts.compact_periods(connection)
         for statement in (
             "VACUUM ANALYZE images",
             "VACUUM ANALYZE image_counts",

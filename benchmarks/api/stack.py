@@ -14,7 +14,7 @@ from deploy.local.paths import ROOT
 from deploy.local.processes.server import LOOPBACK, Server, accepts
 from deploy.local.stack import Api, Scratch, Stack
 from shared.db.database import open_database
-from shared.db.migrate import migrate
+from shared.db.migrations.migrate import migrate
 from shared.db.tokens import create_token
 from shared.model.roles import Role
 

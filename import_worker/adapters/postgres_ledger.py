@@ -11,7 +11,7 @@ from import_worker.copying.ends import Bring, MountFrom, Wait
 from shared.db import blob_transfers as flights
 from shared.db import blobs as ledger
 from shared.db.database import Connection, Database
-from shared.db.imports import ClaimedImport
+from shared.db.import_states import ClaimedImport
 from shared.db.notifications import Notifications
 from shared.errors.error import LongshoreError
 from shared.oci.descriptor import Descriptor

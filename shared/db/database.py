@@ -8,7 +8,7 @@ from typing import TypeAlias
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
-from shared.db.deadline import Waiting
+from shared.db.deadline import BoundedWait
 from shared.errors.codes import Code
 from shared.errors.error import LongshoreError
 
@@ -120,15 +120,21 @@ class Database:
             await connection.fetchval("SELECT 1")
 
 
+async def try_lead(connection: Connection, key: int) -> bool:
+    """Take the advisory lock with this number until the transaction ends; False where another session holds it."""
+    taken: bool = await connection.fetchval("SELECT pg_try_advisory_xact_lock($1)", key)
+    return taken
+
+
 class _Loan:
     """A connection for the length of a block; as a class and without `translated`, for every request has one or two."""
 
     def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
         self._pool = pool
-        self._waiting = Waiting()
+        self._wait = BoundedWait()
 
     async def __aenter__(self) -> Connection:
-        await self._waiting.__aenter__()
+        await self._wait.__aenter__()
         try:
             self._connection = await self._pool.acquire(timeout=ACQUIRE_TIMEOUT)
         except BaseException as error:
@@ -150,7 +156,7 @@ class _Loan:
     async def _end(self, error: BaseException | None) -> None:
         """End the wait; raises `database_unavailable` where it has been too long, or the server is why it ends."""
         try:
-            await self._waiting.__aexit__(type(error) if error else None, error, None)
+            await self._wait.__aexit__(type(error) if error else None, error, None)
         except TimeoutError:
             raise _away() from error
         if isinstance(error, _UNAVAILABLE):

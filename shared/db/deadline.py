@@ -1,6 +1,6 @@
-"""How long one request waits for the database in all, however many connections and statements it needs.
+"""Limits the time that one request waits for the database in all, however many connections and statements it needs.
 
-Each wait has a limit of its own, but a request makes several, and in trouble they add up.
+Each wait has its own limit, but a request waits several times, and in trouble the waits add up.
 """
 
 import asyncio
@@ -12,31 +12,31 @@ from types import TracebackType
 
 
 class _Budget:
-    """Seconds that are left; below zero where the last wait took longer than it might."""
+    """The seconds left; below zero where the last wait took longer than its limit."""
 
     def __init__(self, left: float) -> None:
         self.left = left
 
 
-_deadline: ContextVar[_Budget | None] = ContextVar("deadline", default=None)
+_budget: ContextVar[_Budget | None] = ContextVar("budget", default=None)
 
 
 @contextmanager
 def deadline(seconds: float) -> Iterator[None]:
-    """Let all waits of the block, and of the tasks it starts, take so many seconds together; they are no others'."""
-    token = _deadline.set(_Budget(seconds))
+    """Limit all waits of the block, and of the tasks that it starts, to so many seconds in all."""
+    token = _budget.set(_Budget(seconds))
     try:
         yield
     finally:
-        _deadline.reset(token)
+        _budget.reset(token)
 
 
-class Waiting:
-    """A wait that is taken from the deadline, if there is one: as `async with`, it raises TimeoutError at the end."""
+class BoundedWait:
+    """A wait that counts against the block's deadline, if there is one: `async with` raises TimeoutError at its end."""
 
     def __init__(self) -> None:
-        self._deadline = _deadline.get()
-        self._limit = asyncio.timeout(self._deadline.left if self._deadline else None)
+        self._budget = _budget.get()
+        self._limit = asyncio.timeout(self._budget.left if self._budget else None)
 
     async def __aenter__(self) -> None:
         self._began = monotonic()
@@ -45,6 +45,6 @@ class Waiting:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._deadline:
-            self._deadline.left -= monotonic() - self._began
+        if self._budget:
+            self._budget.left -= monotonic() - self._began
         await self._limit.__aexit__(kind, error, trace)

@@ -50,6 +50,15 @@ class ImageContent:
     referrers: int = 0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ManagedFigures:
+    """Ready images, their projects, and the sum of their sizes in bytes: a shared layer counts once per image."""
+
+    projects: int
+    images: int
+    size: int
+
+
 # By name, so that a column that a newer schema adds does not reach code that knows nothing of it.
 _COLUMNS = ", ".join(field.name for field in fields(Image))
 
@@ -167,6 +176,21 @@ async def ready_images(connection: Connection, *, registry_host: str, after: int
         limit,
     )
     return [_image(row) for row in rows]
+
+
+async def managed_figures(connection: Connection, registry_host: str) -> ManagedFigures:
+    """Count the ready images of the target with this public name."""
+    row = await connection.fetchrow(
+        """
+        SELECT count(*) AS projects, coalesce(sum(images), 0)::bigint AS images, coalesce(sum(size), 0)::bigint AS size
+        FROM (
+            SELECT count(*) AS images, sum(size) AS size FROM images
+            WHERE registry_host = $1 AND status = 'ready' GROUP BY split_part(repository, '/', 1)
+        ) AS by_project
+        """,
+        registry_host,
+    )
+    return ManagedFigures(**dict(row or {}))
 
 
 def _image(row: Any) -> Image:

@@ -39,6 +39,22 @@ class QueueStatus:
     held: Sequence[HeldRegistry]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BusyWorker:
+    """A worker's name, and the number of imports that it holds a lease on."""
+
+    name: str
+    imports: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BusyWorkers:
+    """`total` counts all workers that hold a lease, `first` has those with the most imports."""
+
+    total: int
+    first: Sequence[BusyWorker]
+
+
 async def queue_status(connection: Connection, *, registries: int) -> QueueStatus:
     """Read everything; of the registries that hold back, so many at most."""
     by_state = await connection.fetch(
@@ -74,4 +90,19 @@ async def queue_status(connection: Connection, *, registries: int) -> QueueStatu
         outbox_lag=outbox["lag"] if outbox else 0.0,
         held_registries=held[0]["registries"] if held else 0,
         held=[HeldRegistry(**{name: row[name] for name in HeldRegistry.__slots__}) for row in held],
+    )
+
+
+async def busy_workers(connection: Connection, *, limit: int) -> BusyWorkers:
+    """Read the running imports alone, through their partial index; return at most `limit` workers by name."""
+    rows = await connection.fetch(
+        """
+        SELECT lease_owner AS name, count(*) AS imports, count(*) OVER () AS total FROM imports
+        WHERE state = 'running' AND lease_until >= now() GROUP BY lease_owner ORDER BY imports DESC, name LIMIT $1
+        """,
+        limit,
+    )
+    return BusyWorkers(
+        total=rows[0]["total"] if rows else 0,
+        first=[BusyWorker(name=row["name"], imports=row["imports"]) for row in rows],
     )

@@ -9,9 +9,9 @@ from typing import Any
 from aiohttp import ClientResponse
 from aiohttp.test_utils import TestClient
 
-from shared.db import imports
+from shared.db import import_states
 from shared.db.database import Database
-from shared.db.imports import ClaimedImport
+from shared.db.import_states import ClaimedImport
 from shared.db.tokens import create_token
 from shared.messages.progress_report import ProgressReport, dump_report
 from shared.model.roles import Role
@@ -92,7 +92,7 @@ class Api:
     async def claim(self, name: str, *, lease: float = LEASE) -> ClaimedImport:
         """Take an import as a worker does."""
         async with self.database.connection() as connection:
-            claimed = await imports.claim(connection, name, worker="test", lease=lease)
+            claimed = await import_states.claim(connection, name, worker="test", lease=lease)
         assert claimed
         return claimed
 

@@ -10,10 +10,10 @@ import pytest
 from api_service.web.middlewares import deadline as middleware
 from deploy.local.stack import Postgres, Scratch
 from shared.db import database as module
+from shared.db.coalescer import Coalescer
 from shared.db.database import Connection, Database, open_database
 from shared.db.deadline import deadline
 from shared.errors.error import LongshoreError
-from shared.runtime.coalescer import Coalescer
 from tests.api_service.api import Api
 from tests.faults.fault import Freeze, Way
 from tests.faults.link import Link

@@ -11,7 +11,7 @@ from deploy.local.processes.server import new_key
 from deploy.local.stack import Postgres, Registry
 from import_worker.settings import WorkerSettings, settings_from
 from import_worker.worker import Worker, open_worker
-from shared.db.revision import needed_revision
+from shared.db.migrations.revision import needed_revision
 from shared.settings import reading_environment
 from tests.shared.registry.hostile import Answer, HostileRegistry
 

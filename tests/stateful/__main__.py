@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 import structlog
 
 from deploy.local.stack import Postgres, RabbitMQ, Registry, Scratch
-from shared.db.migrate import migrate
+from shared.db.migrations.migrate import migrate
 from shared.target.kind import TargetKind
 from tests.stateful.machine import play_sequences
 from tests.stateful.world import Servers, running

@@ -13,7 +13,7 @@ from api_service.auth.identity import Identity
 from api_service.images.ownership import check_owner, no_image
 from api_service.metrics import events
 from api_service.metrics.events import AttemptEnd
-from shared.db import deletions, images, imports
+from shared.db import deletions, images, import_states, imports
 from shared.db.database import Connection, Database
 from shared.db.deletions import DeletableImage
 from shared.errors.codes import Code
@@ -89,7 +89,7 @@ async def _try_to_begin(database: Database, image_id: int, by: Identity) -> Begu
         await deletions.lock_repository(connection, image_id)
         await _check_no_writer(connection, image)
         if running:
-            lifetime = await imports.finish(connection, running.id, ImportState.CANCELLED)
+            lifetime = await import_states.finish(connection, running.id, ImportState.CANCELLED)
             cancelled = AttemptEnd(state=ImportState.CANCELLED, lifetime=lifetime)
             await images.mark_failed(connection, image_id, tag_untouched=not running.tagging)
         await _check_nothing_new(connection, image_id)

@@ -1,13 +1,13 @@
-"""What a list of images can be asked for, and what it answers."""
+"""The parameters and the result of an image list."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Generic, Literal, TypeVar
 
 Order = Literal["asc", "desc"]
-Kind = TypeVar("Kind")
+Row = TypeVar("Row")
 
-# What the contract's orderBy names mean in SQL. Each has an index of its own, with the id behind it.
+# The column behind each `orderBy` name of the contract. Each column has an index of its own that ends in the id.
 SORT_COLUMNS: Mapping[str, str] = {
     "createdTime": "created_at",
     "created_at": "created_at",
@@ -23,7 +23,7 @@ SORT_COLUMNS: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageFilter:
-    """Which images a list holds; None leaves a field open. `tag` is a substring of `repository:tag`."""
+    """Selects images; None does not restrict a field. `tag` is a substring of `repository:tag`."""
 
     tag: str | None = None
     ready: bool | None = None
@@ -32,7 +32,7 @@ class ImageFilter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImagePage:
-    """Which part of a list, in which order; `number` counts from 0."""
+    """Selects a part of a list, and its order; `number` counts from 0."""
 
     number: int
     size: int
@@ -41,18 +41,18 @@ class ImagePage:
 
     @property
     def column(self) -> str:
-        """What it is ordered by."""
+        """The column that the list is ordered by."""
         return SORT_COLUMNS[self.order_by]
 
     @property
     def offset(self) -> int:
-        """How many images stand before it."""
+        """The number of images before the page."""
         return self.number * self.size
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ImageList(Generic[Kind]):
-    """One page, and how many images match in all."""
+class ImageList(Generic[Row]):
+    """One page; `total` is the number of all matching images."""
 
     total: int
-    images: list[Kind]
+    images: list[Row]

@@ -7,7 +7,7 @@ import pytest
 from api_service.background import reaper
 from api_service.background.reaper import LEADER_LOCK, reap
 from api_service.imports.retry_policy import RetryPolicy
-from shared.db.leader import try_lead
+from shared.db.database import try_lead
 from shared.messages.progress_report import ProgressReport, ReportedState
 from tests.api_service.api import Api, until
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from shared.db import image_counts, image_periods
+from shared.db import image_counts
 from shared.db.database import Connection, Database, open_database
 
 USERS = ("alice", "bob", "")
@@ -71,7 +71,7 @@ async def test_counts_equal_counting_under_random_concurrent_changes(crowd: Data
     running = asyncio.Event()
     others = [
         asyncio.create_task(_repeat(crowd, step, running))
-        for step in (image_counts.compact, image_periods.sum_up, check)
+        for step in (image_counts.compact_counts, image_counts.compact_periods, check)
     ]
     await asyncio.gather(*(_write(crowd, number) for number in range(WRITERS)))
     running.set()
@@ -80,9 +80,9 @@ async def test_counts_equal_counting_under_random_concurrent_changes(crowd: Data
     async with crowd.connection() as connection:
         await check(connection)
         assert await connection.fetchval("SELECT count(*) FROM images") > 0
-        await image_counts.compact(connection)
+        await image_counts.compact_counts(connection)
         await check(connection)
-        await image_periods.sum_up(connection)
+        await image_counts.compact_periods(connection)
         await check(connection)
         rows = await connection.fetch("SELECT 1 FROM image_counts GROUP BY created_by, ready HAVING count(*) > 1")
         assert rows == []

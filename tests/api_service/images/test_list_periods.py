@@ -7,11 +7,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from shared.db import image_periods
+from shared.db import image_counts
 from shared.db.database import Connection, Database, open_database
-from shared.db.image_list.listed_image import BriefImage
 from shared.db.image_list.page import ImageFilter, ImagePage, Order
-from shared.db.image_list.read import list_images
+from shared.db.image_list.rows import BriefImage, list_images
 
 USERS = ("alice", "bob")
 WRITERS = 3
@@ -91,7 +90,7 @@ async def test_pages_are_exact_under_concurrent_changes(crowd: Database) -> None
         await connection.execute(f"SET TimeZone = '{ZONE}'")
         while not writers.done():
             most = max(most, await compare(connection, dice))
-            await image_periods.sum_up(reaper)
+            await image_counts.compact_periods(reaper)
         for _ in range(STEPS):
             most = max(most, await compare(connection, dice))
         await connection.execute("RESET TimeZone")

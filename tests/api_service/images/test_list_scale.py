@@ -15,9 +15,8 @@ from benchmarks.api.fill import ROBOT, fill
 from deploy.local.stack import Postgres
 from shared.db.database import Database, open_database
 from shared.db.image_list import statement as list_statement
-from shared.db.image_list.listed_image import BriefImage, ListedImage
 from shared.db.image_list.page import SORT_COLUMNS, ImageFilter, ImagePage, Order
-from shared.db.image_list.read import list_images
+from shared.db.image_list.rows import BriefImage, ListedImage, list_images
 from tests.conftest import TEMPLATE
 
 NAME = "list_scale"

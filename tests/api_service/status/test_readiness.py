@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from api_service.app import PARTS
 from api_service.settings import Settings
-from shared.db.revision import needed_revision
+from shared.db.migrations.revision import needed_revision
 from shared.errors.codes import Code
 from shared.errors.error import LongshoreError
 from shared.runtime.readiness import CachedCheck, PartDownError, Readiness

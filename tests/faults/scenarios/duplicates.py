@@ -16,7 +16,7 @@ from typing import Any
 
 from deploy.local.stack import Remote
 from shared.db.database import open_database
-from shared.db.imports import ClaimedImport, claim
+from shared.db.import_states import ClaimedImport, claim
 from shared.errors.codes import Code
 from shared.messages.progress_report import ProgressReport, ReportedContent, ReportedError, ReportedState, dump_report
 from shared.model.progress import LayerProgress, LayerStatus, Transfer

@@ -8,7 +8,7 @@ import pytest
 from import_worker.adapters.postgres_ledger import MIN_FLIGHT_SIZE, PostgresLedger
 from import_worker.copying.ends import Bring, MountFrom, Wait
 from shared.db import blob_transfers as flights
-from shared.db import imports
+from shared.db import import_states, imports
 from shared.db.database import Database, open_database
 from shared.db.notifications import Notifications
 from shared.oci.descriptor import Descriptor
@@ -53,7 +53,7 @@ class Imports:
 
     async def claim(self, name: str) -> PostgresLedger:
         async with self.database.connection() as connection:
-            claimed = await imports.claim(connection, name, worker="worker", lease=30)
+            claimed = await import_states.claim(connection, name, worker="worker", lease=30)
         assert claimed
         return PostgresLedger(self.database, self.notifications, "harbor", claimed)
 
@@ -124,7 +124,7 @@ async def test_an_earlier_attempts_flight_is_the_later_ones(claims: Imports) -> 
     first = await claims.claimed("first")
     await first.way(BLOB)
     async with claims.database.connection() as connection:
-        await imports.requeue(connection, claims.ids["first"], failed=False)
+        await import_states.requeue(connection, claims.ids["first"], failed=False)
     again = await claims.claim("first")
     assert await again.way(BLOB) == Bring()
 

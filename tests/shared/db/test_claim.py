@@ -7,9 +7,10 @@ import pytest
 
 from api_service.background.reaper import reap
 from api_service.imports.retry_policy import RetryPolicy
-from shared.db import imports, outbox
+from shared.db import import_states, imports, outbox
 from shared.db.database import Database, open_database
-from shared.db.imports import ClaimedImport
+from shared.db.import_states import ClaimedImport
+from shared.errors.codes import Code
 from shared.model.states import ImportState
 from tests.import_worker.images import insert_image
 
@@ -38,7 +39,7 @@ async def add_import(database: Database, name: str) -> int:
 
 async def claim(database: Database, name: str, worker: str = "one") -> ClaimedImport | None:
     async with database.connection() as connection:
-        return await imports.claim(connection, name, worker=worker, lease=30)
+        return await import_states.claim(connection, name, worker=worker, lease=30)
 
 
 async def test_one_of_many_workers_gets_an_import(database: Database) -> None:
@@ -63,7 +64,7 @@ async def test_a_handed_back_import_is_a_new_attempt(database: Database) -> None
     import_id = await add_import(database, "returned")
     await claim(database, "returned")
     async with database.connection() as connection:
-        await imports.requeue(connection, import_id, failed=False)
+        await import_states.requeue(connection, import_id, failed=False)
     again = await claim(database, "returned", "two")
     assert again
     assert again.attempt == 2
@@ -81,7 +82,7 @@ async def test_a_claim_tells_how_many_workers_were_lost_with_the_import(database
         await reap(database, RetryPolicy(max_failures=9, base=1))
         assert await claim(database, "unlucky")
         async with database.transaction() as connection:
-            await imports.requeue(connection, import_id, failed=False)
+            await import_states.requeue(connection, import_id, failed=False)
             await outbox.add(connection, import_id, "handed_back")
 
 
@@ -90,7 +91,9 @@ async def test_a_parked_import_is_not_claimed_before_its_time(database: Database
     import_id = await add_import(database, "parked")
     await claim(database, "parked")
     async with database.connection() as connection:
-        await imports.park(connection, import_id, delay=3600, code="source_rate_limited", detail="later", failed=False)
+        await import_states.park(
+            connection, import_id, delay=3600, code=Code.SOURCE_RATE_LIMITED, detail="later", failed=False
+        )
     assert await claim(database, "parked") is None
 
 
@@ -100,7 +103,7 @@ async def test_an_ended_import_is_not_claimed(database: Database, state: ImportS
     import_id = await add_import(database, "ended")
     await claim(database, "ended")
     async with database.connection() as connection:
-        await imports.finish(connection, import_id, state)
+        await import_states.finish(connection, import_id, state)
         assert await connection.fetchval("SELECT credentials FROM imports WHERE id = $1", import_id) is None
     assert await claim(database, "ended") is None
 

@@ -1,11 +1,11 @@
-"""Which schema the database has, and which one this code needs; apart from the migrations, which reach alembic."""
+"""The schema revision that the database has, and the one that this code needs. Reaches no migration tool."""
 
 from pathlib import Path
 
 from shared.db.database import Connection, Database
 from shared.runtime.readiness import PartDownError
 
-_VERSIONS = Path(__file__).parent / "migrations" / "versions"
+_VERSIONS = Path(__file__).parent / "versions"
 
 
 def needed_revision() -> str:
@@ -14,7 +14,7 @@ def needed_revision() -> str:
 
 
 async def current_revision(connection: Connection) -> str | None:
-    """Return the last migration that ran, None for a database without any."""
+    """Return the last migration that ran; None for a database without any."""
     if not await connection.fetchval("SELECT to_regclass('alembic_version') IS NOT NULL"):
         return None
     revision: str | None = await connection.fetchval("SELECT version_num FROM alembic_version")
@@ -22,7 +22,7 @@ async def current_revision(connection: Connection) -> str | None:
 
 
 async def check_schema(database: Database) -> None:
-    """Raise PartDownError where the database has not the schema that this code needs, or a newer one."""
+    """Raise PartDownError where the database's schema is older than this code needs; a newer one is accepted."""
     async with database.connection() as connection:
         found = await current_revision(connection)
     if found is None or found < needed_revision():

@@ -1,0 +1,121 @@
+"""Changes an import's state: claimed by a worker, requeued, parked, finished. PostgreSQL checks each transition.
+
+Times are the database's own, so that no service's clock matters.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from shared.db.database import Connection
+from shared.db.outbox import LEASE_LOST
+from shared.errors.codes import Code
+from shared.model.states import ImportState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimedImport:
+    """The import that a claim gave to a worker. `credentials` are still encrypted; `attempt` is the fencing token.
+
+    `request_id` is that of the request that the import comes from. `waited` is the number of seconds for which the
+    import could have been claimed. `lost` is the number of its workers that lost their lease and have not come back.
+    """
+
+    name: str
+    attempt: int
+    source: str
+    source_digest: str | None
+    platforms: tuple[str, ...]
+    credentials: bytes | None
+    repository: str
+    tag: str
+    with_referrers: bool = True
+    request_id: str | None = None
+    waited: float = field(default=0.0, compare=False)
+    lost: int = 0
+
+
+async def claim(connection: Connection, name: str, *, worker: str, lease: float) -> ClaimedImport | None:
+    """Lease a due import to a worker for `lease` seconds and count an attempt; None where it cannot be claimed now."""
+    row = await connection.fetchrow(
+        """
+        UPDATE imports
+        SET state = 'running', attempt = attempt + 1, sequence = 0, lease_owner = $2,
+            lease_until = now() + make_interval(secs => $3), started_at = coalesce(started_at, now()),
+            moved_at = now(), rate = 0, updated_at = now()
+        FROM images
+        WHERE imports.name = $1 AND images.id = imports.image_id
+          AND imports.state IN ('queued', 'waiting') AND imports.due_at <= now()
+        RETURNING imports.name, imports.attempt, imports.source, imports.source_digest, imports.platforms,
+                  imports.credentials, imports.with_referrers, imports.request_id, images.repository, images.tag,
+                  extract(epoch FROM now() - imports.due_at)::float8 AS waited,
+                  (SELECT count(*) FROM outbox WHERE import_id = imports.id AND reason = $4) AS lost
+        """,
+        name,
+        worker,
+        lease,
+        LEASE_LOST,
+    )
+    return ClaimedImport(**{**dict(row), "platforms": tuple(row["platforms"])}) if row else None
+
+
+async def requeue(connection: Connection, import_id: int, *, failed: bool) -> None:
+    """Queue a running import again, due at once; `failed` counts the attempt against the limit."""
+    await connection.execute(
+        """
+        UPDATE imports
+        SET state = 'queued', lease_owner = NULL, lease_until = NULL, due_at = now(), rate = 0,
+            failures = failures + $2, updated_at = now()
+        WHERE id = $1
+        """,
+        import_id,
+        int(failed),
+    )
+
+
+async def park(
+    connection: Connection, import_id: int, *, delay: float, code: Code, detail: str, failed: bool
+) -> datetime:
+    """Let a running import wait for `delay` seconds and return its due time; the error stays visible meanwhile."""
+    due_at: datetime = await connection.fetchval(
+        """
+        UPDATE imports
+        SET state = 'waiting', lease_owner = NULL, lease_until = NULL, rate = 0,
+            due_at = now() + make_interval(secs => $2), error_code = $3, error_detail = $4,
+            failures = failures + $5, updated_at = now()
+        WHERE id = $1
+        RETURNING due_at
+        """,
+        import_id,
+        delay,
+        code,
+        detail,
+        int(failed),
+    )
+    return due_at
+
+
+async def finish(
+    connection: Connection,
+    import_id: int,
+    state: ImportState,
+    *,
+    code: Code | None = None,
+    detail: str | None = None,
+    note: str = "",
+) -> float:
+    """End an import and delete its credentials; return the seconds since it was accepted."""
+    lifetime: float = await connection.fetchval(
+        """
+        UPDATE imports
+        SET state = $2, error_code = $3, error_detail = $4, lease_owner = NULL, lease_until = NULL, rate = 0,
+            credentials = NULL, finished_at = now(), note = $5, updated_at = now()
+        WHERE id = $1
+        RETURNING extract(epoch FROM finished_at - created_at)::float8
+        """,
+        import_id,
+        state.value,
+        code,
+        detail,
+        note,
+    )
+    return lifetime
