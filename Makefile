@@ -2,16 +2,19 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 
-PYTHON := .venv/bin/python
-# The image that `make demo` imports; empty: one that it builds from Debian's busybox.
+VENV_PYTHON := .venv/bin/python
+# The interpreter that creates .venv, 3.11 or later; empty: that of an existing .venv, or python3.
+PYTHON ?=
+export PYTHON
+# The image that `make demo` imports; empty: an image that it builds from Debian's busybox.
 SOURCE ?=
-# How many workers `make up` starts.
+# The number of workers that `make up` starts.
 WORKERS ?= 1
-# What `make up` and `make demo` import into: registry, or harbor for a stand-in of one.
+# The target of `make up` and `make demo`: registry, or harbor for a stand-in.
 TARGET ?= registry
-# How long `make soak` plays.
+# The duration of `make soak`.
 MINUTES ?= 10
-# How many tests run at once, and what else pytest is told, such as ARGS="-k tokens".
+# The number of tests that run at once, and further arguments for pytest, such as ARGS="-k tokens".
 JOBS ?= auto
 ARGS ?=
 
@@ -20,41 +23,47 @@ help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: setup
-setup: ## Install what is missing, for the tests, too: Debian packages, and .venv with locked Python packages
+setup: ## Install what is missing, also for the tests: Debian packages, and locked Python packages in .venv
 	@deploy/local/setup.sh
 
 .PHONY: setup-stack
-setup-stack:
+setup-stack: # The same without what only the tests need.
 	@deploy/local/setup.sh stack
 
 .PHONY: demo
-demo: setup-stack ## Import a real image from nothing to verified; SOURCE=docker.io/library/alpine:3.20 for that one
-	@$(PYTHON) -m deploy.local.commands.demo --target $(TARGET) $(SOURCE)
+demo: setup-stack ## Start everything, import an image, verify it, stop; SOURCE=docker.io/library/alpine:3.20 for that image
+	@$(VENV_PYTHON) -m deploy.local.commands.demo --target $(TARGET) $(SOURCE)
 
 .PHONY: up
 up: setup-stack ## Start everything and leave it running; WORKERS=n for more workers
-	@$(PYTHON) -m deploy.local.commands.up --workers $(WORKERS) --target $(TARGET)
+	@$(VENV_PYTHON) -m deploy.local.commands.up --workers $(WORKERS) --target $(TARGET)
 
 .PHONY: down
-down: ## Stop what `make up` started
-	@if [ -x $(PYTHON) ]; then $(PYTHON) -m deploy.local.commands.down; fi
+down: ## Stop the stack that `make up` started
+	@if [ -x $(VENV_PYTHON) ]; then $(VENV_PYTHON) -m deploy.local.commands.down; fi
 
 .PHONY: test
 test: setup check ## Run the checks and every test
-	$(PYTHON) -m pytest -n $(JOBS) --maxprocesses 4 $(ARGS)
+	$(VENV_PYTHON) -m pytest -n $(JOBS) --maxprocesses 4 $(ARGS)
+
+.PHONY: coverage
+coverage: setup ## Run every test, and report the coverage of the code, including the services that tests start
+	.venv/bin/coverage erase
+	status=0; .venv/bin/coverage run -m pytest -n $(JOBS) --maxprocesses 4 $(ARGS) || status=$$?; \
+	.venv/bin/coverage combine --quiet; .venv/bin/coverage report; exit $$status
 
 .PHONY: test-chart
-test-chart: setup ## Hold the Helm chart to Kubernetes' own descriptions; needs Go, and two minutes for Helm the first time
-	$(PYTHON) -m deploy.helm.tools
-	$(PYTHON) -m pytest -q tests/deploy/test_helm.py tests/deploy/test_helm_values.py
+test-chart: setup ## Check the Helm chart against Kubernetes' API descriptions; needs Go, and builds Helm for two minutes the first time
+	$(VENV_PYTHON) -m deploy.helm.tools
+	$(VENV_PYTHON) -m pytest -q tests/deploy/test_helm.py tests/deploy/test_helm_values.py
 
 .PHONY: soak
-soak: setup ## Break things at random and see that the promises hold; MINUTES=n for so long
-	$(PYTHON) -m tests.faults --size short --minutes $(MINUTES)
+soak: setup ## Inject random faults for MINUTES=n, and check that no import is lost
+	$(VENV_PYTHON) -m tests.faults --size short --minutes $(MINUTES)
 
 .PHONY: test-deploy
 test-deploy: setup ## Run the compose file against a Docker Engine, from build to upgrade; needs root, Go and debootstrap
-	@$(PYTHON) -m deploy.local.compose
+	@$(VENV_PYTHON) -m deploy.local.compose
 
 .PHONY: check
 check: setup ## Check format, lint, types, shell scripts and the import rule
@@ -62,29 +71,29 @@ check: setup ## Check format, lint, types, shell scripts and the import rule
 	.venv/bin/ruff check .
 	.venv/bin/mypy
 	.venv/bin/shellcheck deploy/local/setup.sh .ci/run
-	$(PYTHON) -m pytest -q tests/test_import_rule.py
+	$(VENV_PYTHON) -m pytest -q tests/test_import_rule.py
 
 .PHONY: docs
-docs: setup ## Bring the reference pages up to date with the code
-	@$(PYTHON) -m deploy.reference
+docs: setup ## Update the reference pages from the code
+	@$(VENV_PYTHON) -m deploy.reference
 
 .PHONY: format
 format: setup ## Rewrite the code in the project's format
 	.venv/bin/ruff format .
 	.venv/bin/ruff check --fix .
 
-# Without addresses: a lock must not say where it was made. uv is not a part of the set-up.
+# Without index addresses: they depend on the machine that makes the lock. `make setup` does not install uv.
 LOCK := uv pip compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links --python-version 3.11 \
 	--custom-compile-command "make lock"
 
 .PHONY: lock
-lock: ## Lock the Python packages anew (needs uv); UPGRADE=--upgrade for newer versions
+lock: ## Update the locks of the Python packages (needs uv); UPGRADE=--upgrade for newer versions
 	$(LOCK) $(UPGRADE) pyproject.toml -o requirements.txt
 	$(LOCK) $(UPGRADE) pyproject.toml --extra dev -c requirements.txt -o requirements-dev.txt
 	$(LOCK) $(UPGRADE) pyproject.toml --extra tracing -c requirements-dev.txt -o requirements-tracing.txt
-	$(LOCK) $(UPGRADE) --group build -o requirements-build.txt
+	$(LOCK) $(UPGRADE) --group build -c requirements-dev.txt -o requirements-build.txt
 
 .PHONY: clean
-clean: down ## Remove everything that was made here
-	rm -rf .venv .cache .run .mypy_cache .pytest_cache .ruff_cache .hypothesis dist build
+clean: down ## Remove everything that these commands created
+	rm -rf .venv .cache .run .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .hypothesis dist build
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

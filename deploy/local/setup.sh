@@ -1,14 +1,21 @@
 #!/usr/bin/env bash
-# Makes this checkout ready to run: Debian's packages of the servers, and .venv with the locked
-# Python packages. Does only what is missing, so that every other command can call it first. `setup.sh stack` leaves out
-# the Debian packages that only tests need.
+# Prepares this checkout: installs the servers from Debian packages, and the locked Python packages into .venv. Installs
+# only what is missing, so that every other command can call it first.
+#
+#   setup.sh stack   what the local stack needs: `make up` and `make demo`
+#   setup.sh         also what the tests need
+#
+# PYTHON names the interpreter that creates .venv. Without it, that is the interpreter of an existing .venv, or python3.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
 readonly policy=/usr/sbin/policy-rc.d
 readonly policy_mark='# Made by Longshore for the time of one installation.'
-readonly stamp=.venv/longshore-setup
-readonly requirements=requirements-dev.txt
+# The oldest Python that pyproject.toml allows.
+readonly oldest_python=3.11
+# Seconds to wait for another package manager: unattended upgrades hold apt's locks for minutes after a boot.
+readonly apt_lock_seconds=300
+readonly apt_poll_seconds=2
 
 say() { printf 'setup: %s\n' "$*" >&2; }
 
@@ -26,33 +33,54 @@ as_root() {
     fi
 }
 
-# Prints the Debian packages of a stack whose files are missing. A file says more than dpkg does: it may also
-# have come from another package or by hand.
+# Sets `python` to the interpreter to use. Exits with an instruction if it is missing or too old.
+choose_python() {
+    if [ -n "${PYTHON:-}" ]; then
+        python=$PYTHON
+    elif venv_works; then
+        python=.venv/bin/python
+    else
+        python=python3
+    fi
+    local advice="Install Python $oldest_python or later, and name it: make PYTHON=/usr/bin/python$oldest_python demo"
+    command -v "$python" >/dev/null || die "$python is not installed. $advice"
+    "$python" -c "import sys; sys.exit(sys.version_info < (${oldest_python/./, }))" ||
+        die "$python is $("$python" -V 2>&1), which is too old. $advice"
+}
+
+# Whether .venv has a working interpreter with pip: not after an upgrade of the interpreter that it was created with.
+venv_works() { .venv/bin/python -c 'import pip' 2>/dev/null; }
+
+# Prints the version and the build of an interpreter.
+version_of() { "$1" -c 'import sys; print(sys.version)'; }
+
+# Prints the Debian packages of the stack whose files are missing. The files are checked instead of dpkg's database,
+# because another package or a manual installation may also provide them.
 missing_packages() {
     compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || echo postgresql
     [ -x /usr/lib/rabbitmq/bin/rabbitmq-server ] || echo rabbitmq-server
     [ -x /usr/bin/docker-registry ] || echo docker-registry
-    python3 -c 'import ensurepip, venv' 2>/dev/null || echo python3-venv
+    venv_works || "$python" -c 'import ensurepip, venv' 2>/dev/null || echo "$(basename "$python")-venv"
 }
 
-# The same for what only the tests need: as large as all the rest.
+# Prints the missing packages that only the tests need. They are as large as all the others.
 missing_test_packages() {
-    # Clocks that are wrong.
+    # For tests with wrong clocks.
     compgen -G '/usr/lib/*/faketime/libfaketime.so.1' >/dev/null || echo libfaketime
-    # Docker's own packages have it elsewhere, and Debian's would replace them.
+    # Docker's own packages install dockerd elsewhere, and Debian's package would replace them.
     [ -x /usr/sbin/dockerd ] || [ -x /usr/bin/dockerd ] || {
         echo docker.io
         [ -x /usr/bin/containerd ] || echo containerd
     }
-    # The console's browser.
+    # The browser for the tests of the console.
     [ -x /usr/bin/chromium ] || echo chromium
-    # What drives it is a Node that is linked to this.
+    # The browser's driver is a Node.js that is linked to this library.
     compgen -G '/usr/lib/*/libatomic.so.1' >/dev/null || echo libatomic1
-    # The documents' commands.
+    # For the commands in the documents.
     command -v curl >/dev/null || echo curl
 }
 
-# Debian starts a service as soon as its package is installed, unless this file says no.
+# Debian starts a service as soon as its package is installed, unless this file forbids it.
 forbid_services() {
     if [ -e "$policy" ] && ! grep -qF "$policy_mark" "$policy"; then
         say "keeping your $policy: it decides whether the new packages start their services"
@@ -63,7 +91,7 @@ forbid_services() {
     as_root chmod 755 "$policy"
 }
 
-# Without this they would start at the next boot, on the usual ports.
+# Otherwise the services would start at the next boot, on their default ports.
 disable_services() {
     command -v systemctl >/dev/null || return 0
     local package unit units
@@ -81,6 +109,22 @@ disable_services() {
     done
 }
 
+# Runs apt-get; it waits for the lock of dpkg.
+apt_get() {
+    as_root env LC_ALL=C DEBIAN_FRONTEND=noninteractive apt-get -q -o "DPkg::Lock::Timeout=$apt_lock_seconds" "$@"
+}
+
+# `apt-get update` does not wait for the lock of the package lists (apt 2.6 ignores the timeout there), so retry it.
+update_package_lists() {
+    local output limit=$((SECONDS + apt_lock_seconds))
+    until output=$(apt_get update 2>&1); do
+        printf '%s\n' "$output"
+        [[ $output == *"Could not get lock"* ]] && [ "$SECONDS" -lt "$limit" ] || return 1
+        say "waiting for another package manager"
+        sleep "$apt_poll_seconds"
+    done
+}
+
 install_packages() {
     command -v apt-get >/dev/null || die "this needs Debian or Ubuntu; elsewhere install: $*"
     [ "$(id -u)" = 0 ] || command -v sudo >/dev/null || die "as root, please: apt-get install $*"
@@ -88,10 +132,7 @@ install_packages() {
     local log
     log=$(mktemp)
     forbid_services
-    {
-        as_root apt-get -q update &&
-            as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y install --no-install-recommends "$@"
-    } >"$log" 2>&1 || {
+    { update_package_lists && apt_get -y install --no-install-recommends "$@"; } >"$log" 2>&1 || {
         tail -n 30 "$log" >&2
         die "apt-get failed; the whole of its output is in $log"
     }
@@ -99,41 +140,71 @@ install_packages() {
     disable_services "$@"
 }
 
-# What the environment was made from: the lock, the project's own metadata, the interpreter, and
-# the place, because scripts in .venv name it.
+# Prints the lock files of a mode. The build requirements install this checkout itself.
+requirements_of() {
+    case $1 in
+    stack) printf '%s\n' requirements.txt requirements-build.txt ;;
+    *) printf '%s\n' requirements-dev.txt ;;
+    esac
+}
+
+# Prints the file that records what a mode's packages in .venv were installed from.
+stamp() { printf '.venv/longshore-setup-%s\n' "$1"; }
+
+# Prints a hash of what a mode's environment depends on: the locks, the project's own metadata, the interpreter, and the
+# path of the checkout, which the scripts in .venv contain.
 fingerprint() {
     {
-        cat "$requirements" pyproject.toml
-        python3 -c 'import sys; print(sys.version)'
+        requirements_of "$1" | xargs cat pyproject.toml
+        version_of "$python"
         pwd
     } | sha256sum
 }
 
-make_environment() {
-    python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || die "python3 is older than 3.11"
-    say "making .venv from $requirements"
-    # One that does not run any more, because its interpreter went away, cannot be repaired.
-    .venv/bin/python -c 'import pip' 2>/dev/null || rm -rf .venv
-    [ -d .venv ] || python3 -m venv .venv
-    local pip=(.venv/bin/python -m pip install --quiet --disable-pip-version-check --use-pep517)
-    "${pip[@]}" --require-hashes -r "$requirements"
+up_to_date() { [ "$(cat "$(stamp "$1")" 2>/dev/null)" = "$(fingerprint "$1")" ]; }
+
+create_venv() {
+    # An environment of another interpreter, or of one that no longer exists, cannot be repaired.
+    venv_works && [ "$(version_of .venv/bin/python)" = "$(version_of "$python")" ] || rm -rf .venv
+    [ -d .venv ] || "$python" -m venv .venv
+}
+
+install_requirements() {
+    local file arguments=() pip=(.venv/bin/python -m pip install --quiet --disable-pip-version-check --use-pep517)
+    for file in "$@"; do arguments+=(-r "$file"); done
+    "${pip[@]}" --require-hashes "${arguments[@]}"
     "${pip[@]}" --no-deps --no-build-isolation --editable .
-    fingerprint >"$stamp"
+}
+
+make_environment() {
+    local requirements
+    mapfile -t requirements < <(requirements_of "$1")
+    say "installing ${requirements[*]} into .venv"
+    create_venv
+    # Both stamps: an interrupted installation is not up to date, and the other mode's versions may have changed.
+    rm -f "$(stamp stack)" "$(stamp full)"
+    install_requirements "${requirements[@]}"
+    # requirements-dev.txt contains the packages of both modes, at the same versions.
+    fingerprint stack >"$(stamp stack)"
+    [ "$1" = stack ] || fingerprint full >"$(stamp full)"
 }
 
 main() {
+    local mode=${1:-full}
     mkdir -p .cache
-    # Two commands at once in one checkout: the second waits and then finds nothing to do.
+    # If two commands run in one checkout at once, the second waits, and then finds nothing to do.
     exec 9>.cache/setup.lock
     flock 9
-    command -v python3 >/dev/null || die "python3 is missing"
+    choose_python
     local packages
     mapfile -t packages < <(
         missing_packages
-        [ "${1:-}" = stack ] || missing_test_packages
+        [ "$mode" = stack ] || missing_test_packages
     )
     [ ${#packages[@]} = 0 ] || install_packages "${packages[@]}"
-    [ "$(cat "$stamp" 2>/dev/null)" = "$(fingerprint)" ] || make_environment
+    up_to_date "$mode" || make_environment "$mode"
 }
 
-main "$@"
+if [ "${BASH_SOURCE[0]}" = "$0" ]; then
+    main "$@"
+fi

@@ -27,10 +27,13 @@ if TYPE_CHECKING:
 # memory on many machines, and registries hold gigabytes.
 BASE_VARIABLE = "LONGSHORE_SCRATCH_BASE"
 
-# The environment of the servers, instead of whatever the caller's shell happens to hold.
+# With these, coverage measures a process from its start (`make coverage`).
+COVERAGE_VARIABLES = ("COVERAGE_PROCESS_CONFIG", "COVERAGE_PROCESS_START")
+# The environment of the servers. They inherit nothing else from the caller's shell.
 CLEAN_ENVIRONMENT = {
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
     "LANG": "C.UTF-8",
+    **{name: os.environ[name] for name in COVERAGE_VARIABLES if name in os.environ},
 }
 
 # Seconds for the guardian to clear away what it finds and stop what it holds, at most; each of its
