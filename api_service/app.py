@@ -24,7 +24,8 @@ from api_service.images.verify_tag import Presence
 from api_service.imports.apply_report import ProgressReporting
 from api_service.imports.dry_run.preview import DryRun, Ends
 from api_service.imports.dry_run.target_contents import StockTaker
-from api_service.imports.keys import DRY_RUN, FINDER, IMPORTER, REPORTING, RETRY
+from api_service.imports.enqueue import ImportQueue
+from api_service.imports.keys import DRY_RUN, FINDER, IMPORTER, QUEUE, REPORTING, RETRY
 from api_service.imports.retry import ImportRetry
 from api_service.imports.source.find import SourceFinder
 from api_service.imports.source.resolve import SourceResolver
@@ -138,8 +139,9 @@ async def use_cases_part(app: web.Application) -> AsyncIterator[None]:
     naming = TargetNaming(
         host=settings.target_name, project=settings.default_project, drop_host_for=settings.drop_host_for
     )
+    app[QUEUE] = queue = ImportQueue(database=app[DATABASE], notifications=app[NOTIFICATIONS])
     app[IMPORTER] = ImageImporter(
-        database=app[DATABASE],
+        queue=queue,
         finder=finder,
         resolver=SourceResolver(app[SOURCES]),
         naming=naming,
@@ -152,7 +154,9 @@ async def use_cases_part(app: web.Application) -> AsyncIterator[None]:
     stock = StockTaker(app[DATABASE], settings.shared.target.host)
     app[DRY_RUN] = DryRun(app[DATABASE], finder, naming, ends, stock, referrers=settings.referrers)
     app[REGISTRIES] = StoredRegistries(database=app[DATABASE], lookup=lookup, secrets=secrets, policy=policy)
-    app[REPORTING] = ProgressReporting(database=app[DATABASE], retries=settings.retries, lease=settings.lease)
+    app[REPORTING] = ProgressReporting(
+        database=app[DATABASE], queue=queue, retries=settings.retries, lease=settings.lease
+    )
     app[FEED] = DetailsFeed(app[DATABASE], app[NOTIFICATIONS])
     yield
 
@@ -160,7 +164,9 @@ async def use_cases_part(app: web.Application) -> AsyncIterator[None]:
 async def changes_part(app: web.Application) -> AsyncIterator[None]:
     """What is done to images and imports that there are, and the target's figures."""
     settings = app[SETTINGS]
-    app[RETRY] = ImportRetry(database=app[DATABASE], finder=app[FINDER], secrets=settings.shared.secrets)
+    app[RETRY] = ImportRetry(
+        database=app[DATABASE], queue=app[QUEUE], finder=app[FINDER], secrets=settings.shared.secrets
+    )
     work = DeletionWork(
         database=app[DATABASE],
         target=app[MANAGEMENT],
@@ -183,7 +189,7 @@ async def relay_part(app: web.Application) -> AsyncIterator[None]:
 
 async def reaper_part(app: web.Application) -> AsyncIterator[None]:
     """The one who looks for what was lost."""
-    reaper = Reaper(app[DATABASE], app[SETTINGS].retries, grace=app[SETTINGS].lease)
+    reaper = Reaper(app[QUEUE], app[SETTINGS].retries, grace=app[SETTINGS].lease)
     async with running("reaper", reaper.run):
         yield
 

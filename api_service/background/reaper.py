@@ -4,12 +4,14 @@ import asyncio
 
 import structlog
 
+from api_service.imports.enqueue import ImportQueue, QueueTransaction
 from api_service.imports.retry_policy import RetryPolicy
 from api_service.metrics import events
 from api_service.metrics.events import AttemptEnd
 from shared.db import image_counts, images, import_states, imports, outbox
-from shared.db.database import Connection, Database, try_lead
+from shared.db.database import try_lead
 from shared.db.imports import Import
+from shared.db.outbox import WakeUpReason
 from shared.errors.codes import Code
 from shared.errors.error import LongshoreError
 from shared.model.states import ImportState
@@ -33,9 +35,9 @@ _logger = structlog.get_logger(__name__)
 class Reaper:
     """The loop; each round is one transaction, so that a crash leaves nothing half done."""
 
-    def __init__(self, database: Database, retries: RetryPolicy, *, grace: float) -> None:
+    def __init__(self, queue: ImportQueue, retries: RetryPolicy, *, grace: float) -> None:
         """Take how long workers have for a report after an outage of ours, in seconds: a lease's time."""
-        self._database = database
+        self._queue = queue
         self._retries = retries
         self._grace = grace
         self._condition = Condition("reaper")
@@ -55,20 +57,21 @@ class Reaper:
 
     async def _reap_until_trouble(self) -> None:
         while True:
-            await reap(self._database, self._retries)
+            await reap(self._queue, self._retries)
             self._condition.up()
             await asyncio.sleep(INTERVAL)
 
 
-async def reap(database: Database, retries: RetryPolicy, *, overlooked_after: float = OVERLOOKED_AFTER) -> None:
+async def reap(queue: ImportQueue, retries: RetryPolicy, *, overlooked_after: float = OVERLOOKED_AFTER) -> None:
     """Do one round, unless another instance is at it; raises `database_unavailable`."""
-    async with database.transaction() as connection:
+    async with queue.transaction() as transaction:
+        connection = transaction.connection
         if not await try_lead(connection, LEADER_LOCK):
             return
         expired = await imports.lock_expired(connection, BATCH)
-        ends = [await _take_back(connection, lost, retries) for lost in expired]
+        ends = [await _take_back(transaction, lost, retries) for lost in expired]
         for import_id in await imports.overlooked(connection, after=overlooked_after, limit=BATCH):
-            await outbox.add(connection, import_id, "republished")
+            await transaction.wake_worker(import_id, WakeUpReason.REPUBLISHED)
         await outbox.purge(connection, older_than=OUTBOX_KEPT)
         await image_counts.compact_counts(connection)
         await image_counts.compact_periods(connection)
@@ -76,9 +79,10 @@ async def reap(database: Database, retries: RetryPolicy, *, overlooked_after: fl
         events.lease_lost(end)
 
 
-async def _take_back(connection: Connection, lost: Import, retries: RetryPolicy) -> AttemptEnd:
+async def _take_back(transaction: QueueTransaction, lost: Import, retries: RetryPolicy) -> AttemptEnd:
     """Give an import whose worker went silent to another one, or end it when that happened too often."""
     state, code, lifetime = ImportState.QUEUED, Code.WORKER_LOST, 0.0
+    connection = transaction.connection
     if retries.exhausted(lost.failures):
         state = ImportState.FAILED
         detail = f"{lost.failures + 1} attempts ended, the last because its worker stopped reporting."
@@ -86,6 +90,6 @@ async def _take_back(connection: Connection, lost: Import, retries: RetryPolicy)
         await images.mark_failed(connection, lost.image_id, tag_untouched=not lost.tagging)
     else:
         await import_states.requeue(connection, lost.id, failed=True)
-        await outbox.add(connection, lost.id, outbox.LEASE_LOST)
+        await transaction.wake_worker(lost.id, WakeUpReason.LEASE_LOST)
     _logger.warning("import.lease_lost", import_name=lost.name, attempt=lost.attempt, failures=lost.failures + 1)
     return AttemptEnd(state=state, code=code, lifetime=lifetime)

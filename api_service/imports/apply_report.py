@@ -5,6 +5,7 @@ from enum import StrEnum
 
 import structlog
 
+from api_service.imports.enqueue import ImportQueue, QueueTransaction
 from api_service.imports.merge_layers import MergedLayers, merge_layers
 from api_service.imports.retry_policy import GiveUp, RetryPolicy, TryAgain
 from api_service.metrics import events
@@ -14,6 +15,7 @@ from shared.db.database import Connection, Database
 from shared.db.images import ImageContent
 from shared.db.import_progress import get_layers, put_layers
 from shared.db.imports import Import
+from shared.db.outbox import WakeUpReason
 from shared.errors.codes import ERROR_KINDS, Code
 from shared.errors.error import LongshoreError
 from shared.messages.progress_report import ProgressReport, ReportedContent, ReportedError, ReportedState
@@ -37,6 +39,7 @@ class ProgressReporting:
     """Takes reports. `lease` is what each of them gives the worker, in seconds."""
 
     database: Database
+    queue: ImportQueue
     retries: RetryPolicy
     lease: float
 
@@ -56,7 +59,8 @@ class ProgressReporting:
             raise
 
     async def _take(self, name: str, report: ProgressReport) -> Action:
-        async with self.database.transaction() as connection:
+        async with self.queue.transaction() as transaction:
+            connection = transaction.connection
             found = await imports.lock_import(connection, name)
             if found is None:
                 raise LongshoreError(Code.IMPORT_NOT_FOUND, f"There is no import {name}.")
@@ -66,7 +70,7 @@ class ProgressReporting:
             if report.state is ReportedState.TAGGING:
                 await _check_no_deletion(connection, found)
             merged = await self._store(connection, found, report)
-            end = await self._follow(connection, found, report)
+            end = await self._follow(transaction, found, report)
         events.layers_landed(merged.landed)
         if end is None:
             return Action.CONTINUE
@@ -91,29 +95,29 @@ class ProgressReporting:
         )
         return merged
 
-    async def _follow(self, connection: Connection, found: Import, report: ProgressReport) -> AttemptEnd | None:
+    async def _follow(self, transaction: QueueTransaction, found: Import, report: ProgressReport) -> AttemptEnd | None:
         """Do what the reported state asks for; None where the attempt goes on."""
         if report.content:
-            return await _finish_ready(connection, found, report.content)
+            return await _finish_ready(transaction.connection, found, report.content)
         if report.error:
-            return await self._judge_failure(connection, found, report.error)
+            return await self._judge_failure(transaction, found, report.error)
         if report.state is ReportedState.HANDED_BACK:
-            await import_states.requeue(connection, found.id, failed=False)
-            await outbox.add(connection, found.id, "handed_back")
+            await import_states.requeue(transaction.connection, found.id, failed=False)
+            await transaction.wake_worker(found.id, WakeUpReason.HANDED_BACK)
             return AttemptEnd(state=ImportState.QUEUED)
         return None
 
-    async def _judge_failure(self, connection: Connection, found: Import, error: ReportedError) -> AttemptEnd:
+    async def _judge_failure(self, transaction: QueueTransaction, found: Import, error: ReportedError) -> AttemptEnd:
         kind = ERROR_KINDS[error.code]
         match self.retries.decide(kind, failures=found.failures, retry_after=error.retry_after):
             case TryAgain(delay=delay, counted=counted):
                 await import_states.park(
-                    connection, found.id, delay=delay, code=error.code, detail=error.detail, failed=counted
+                    transaction.connection, found.id, delay=delay, code=error.code, detail=error.detail, failed=counted
                 )
-                await outbox.add(connection, found.id, "retry", delay=delay)
+                await transaction.wake_worker(found.id, WakeUpReason.RETRY, delay=delay)
                 return AttemptEnd(state=ImportState.WAITING, code=error.code)
             case GiveUp():
-                return await _finish_failed(connection, found, error)
+                return await _finish_failed(transaction.connection, found, error)
 
 
 def _is_repeated(found: Import, report: ProgressReport) -> bool:

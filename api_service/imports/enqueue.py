@@ -1,74 +1,56 @@
-"""A new import: its row, the wake-up for a worker, and the image's row where it is the first."""
+"""Writing to the queue of imports. After every commit that added a wake-up, the relay of this process gets a hint."""
 
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
-from api_service.imports.name import new_import_name
-from shared.db import imports, outbox
-from shared.db.database import Connection
-from shared.db.first_import import insert_first_import
-from shared.model.credential import Credential
-from shared.model.sealed_account import seal_account
-from shared.runtime.logs import request_id
-from shared.runtime.secret_box import SecretBox
-from shared.tracing.spans import traceparent
+from shared.db import outbox
+from shared.db.database import Connection, Database
+from shared.db.new_import import NewImage, NewImport, insert_first_import, insert_import
+from shared.db.notifications import Notifications
+from shared.db.outbox import WakeUpReason
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewImport:
-    """What is to be imported. `digest` is pinned where it is known; `with_referrers`: what refers to it comes along."""
+class QueueTransaction:
+    """A transaction that may add imports and wake-ups; `connection` is for its other statements."""
 
-    repository: str
-    tag: str
-    source: str
-    digest: str | None
-    platforms: tuple[str, ...]
-    credential: Credential | None
-    user: str
-    with_referrers: bool
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self.has_wake_ups = False
 
+    async def add(self, image_id: int, new: NewImport, reason: WakeUpReason) -> None:
+        """Add an import, and a wake-up for a worker, for an image whose row is locked."""
+        await insert_import(self.connection, image_id, new, reason)
+        self.has_wake_ups = True
 
-async def queue_import(connection: Connection, secrets: SecretBox, image_id: int, new: NewImport, reason: str) -> str:
-    """Add an import for an image whose row is locked, and return its name.
-
-    The credential is stored encrypted, for as long as the import is open.
-    """
-    name = new_import_name(new.repository, new.tag)
-    import_id = await imports.insert_import(
-        connection,
-        name=name,
-        image_id=image_id,
-        source=new.source,
-        source_digest=new.digest,
-        platforms=new.platforms,
-        credentials=seal_account(secrets, new.credential),
-        user=new.user,
-        with_referrers=new.with_referrers,
-        request_id=request_id(),
-        traceparent=traceparent(),
-    )
-    await outbox.add(connection, import_id, reason)
-    return name
+    async def wake_worker(self, import_id: int, reason: WakeUpReason, *, delay: float = 0.0) -> None:
+        """Add a wake-up that is due in `delay` seconds."""
+        await outbox.add(self.connection, import_id, reason, delay=delay)
+        self.has_wake_ups = True
 
 
-async def queue_first_import(
-    connection: Connection, secrets: SecretBox, new: NewImport, *, registry_host: str, description: str
-) -> tuple[int, str] | None:
-    """Add an image with its import; return its id and the import's name, None where the image exists already."""
-    name = new_import_name(new.repository, new.tag)
-    image_id = await insert_first_import(
-        connection,
-        registry_host=registry_host,
-        repository=new.repository,
-        tag=new.tag,
-        description=description,
-        name=name,
-        source=new.source,
-        source_digest=new.digest,
-        platforms=new.platforms,
-        credentials=seal_account(secrets, new.credential),
-        user=new.user,
-        with_referrers=new.with_referrers,
-        request_id=request_id(),
-        traceparent=traceparent(),
-    )
-    return (image_id, name) if image_id else None
+class ImportQueue:
+    """The only writer of the outbox, so that no use case can forget the hint."""
+
+    def __init__(self, *, database: Database, notifications: Notifications) -> None:
+        self._database = database
+        self._notifications = notifications
+
+    async def add_first(self, image: NewImage, new: NewImport) -> int | None:
+        """Add an image with its import; return the image's id, or None if the target exists already."""
+        async with self._database.connection() as connection:
+            image_id = await insert_first_import(connection, image, new)
+        if image_id is not None:
+            self._hint()
+        return image_id
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[QueueTransaction]:
+        """Open a transaction; the hint follows its commit if it added a wake-up."""
+        async with self._database.transaction() as connection:
+            transaction = QueueTransaction(connection)
+            yield transaction
+        if transaction.has_wake_ups:
+            self._hint()
+
+    def _hint(self) -> None:
+        self._notifications.hint(outbox.CHANNEL)

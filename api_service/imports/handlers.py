@@ -10,11 +10,10 @@ from api_service.imports.request import ImportRequest
 from api_service.imports.requests import ImportSchema
 from api_service.imports.retry import RetryRequest
 from api_service.imports.retry_schema import RetrySchema
-from api_service.web.keys import DATABASE, IDENTITY, IMPORT_NAME, NOTIFICATIONS
+from api_service.web.keys import DATABASE, IDENTITY, IMPORT_NAME
 from api_service.web.path_id import read_id
 from api_service.web.request_body import MAX_REPORT_BODY, read_body
 from api_service.web.responses import json_answer
-from shared.db import outbox
 from shared.errors.codes import Code
 from shared.errors.error import LongshoreError
 from shared.messages.progress_report import ProgressReport, ProgressReportSchema
@@ -31,7 +30,6 @@ async def import_handler(request: web.Request) -> web.Response:
         return json_answer(await request.app[DRY_RUN].preview(wanted, request[IDENTITY]))
     answer = await request.app[IMPORTER].start(wanted, request[IDENTITY])
     request[IMPORT_NAME] = answer.name
-    request.app[NOTIFICATIONS].hint(outbox.CHANNEL)
     return json_answer(answer.to_json())
 
 
@@ -47,7 +45,6 @@ async def retry_handler(request: web.Request) -> web.Response:
     image_id = read_id(request, Code.IMAGE_NOT_FOUND)
     wanted: RetryRequest = await read_body(request, RetrySchema()) if request.can_read_body else RetryRequest()
     answer = await request.app[RETRY].retry(image_id, wanted, request[IDENTITY])
-    request.app[NOTIFICATIONS].hint(outbox.CHANNEL)
     return json_answer(answer.to_json())
 
 
@@ -59,5 +56,4 @@ async def progress_handler(request: web.Request) -> web.Response:
     request[IMPORT_NAME] = name
     report: ProgressReport = await read_body(request, _REPORT, limit=MAX_REPORT_BODY)
     action = await request.app[REPORTING].take(name, report)
-    request.app[NOTIFICATIONS].hint(outbox.CHANNEL)
     return json_answer({"action": action.value})

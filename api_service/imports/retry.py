@@ -5,16 +5,20 @@ from dataclasses import dataclass
 from api_service.auth.identity import Identity
 from api_service.images.ownership import check_owner, no_image
 from api_service.imports.being_deleted import check_not_being_deleted
-from api_service.imports.enqueue import NewImport, queue_import
+from api_service.imports.enqueue import ImportQueue
+from api_service.imports.name import new_import_name
 from api_service.imports.request import AnswerState, ImportAnswer, ImportRequest
 from api_service.imports.source.find import SourceFinder
 from shared.db import images, imports
 from shared.db.database import Connection, Database
 from shared.db.images import Image
 from shared.db.imports import Import
+from shared.db.new_import import NewImport
+from shared.db.outbox import WakeUpReason
 from shared.errors.codes import Code
 from shared.errors.error import LongshoreError
 from shared.model.credential import Credential
+from shared.model.sealed_account import seal_account
 from shared.model.states import ImportState
 from shared.runtime.secret_box import SecretBox
 
@@ -35,6 +39,7 @@ class ImportRetry:
     """Begins failed and cancelled imports anew, with their source, platforms and, as a rule, their very digest."""
 
     database: Database
+    queue: ImportQueue
     finder: SourceFinder
     secrets: SecretBox
 
@@ -47,7 +52,8 @@ class ImportRetry:
         async with self.database.connection() as connection:
             image, ended = await _look(connection, image_id, by)
         found = await self.finder.find(ImportRequest(source=ended.source, credentials=request.credentials), by)
-        async with self.database.transaction() as connection:
+        async with self.queue.transaction() as transaction:
+            connection = transaction.connection
             locked = await images.lock_image(
                 connection, registry_host=image.registry_host, repository=image.repository, tag=image.tag
             )
@@ -57,9 +63,9 @@ class ImportRetry:
             image, ended = await _look(connection, image_id, by)
             await check_not_being_deleted(connection, image_id)
             await images.mark_importing(connection, image_id, source=ended.source, description=None)
-            again = _again(image, ended, found.credential, by)
-            name = await queue_import(connection, self.secrets, image_id, again, "retried")
-        return ImportAnswer(state=AnswerState.STARTED, message=RETRIED, image_id=image_id, name=name)
+            again = _again(image, ended, seal_account(self.secrets, found.credential), by)
+            await transaction.add(image_id, again, WakeUpReason.RETRIED)
+        return ImportAnswer(state=AnswerState.STARTED, message=RETRIED, image_id=image_id, name=again.name)
 
 
 async def _look(connection: Connection, image_id: int, by: Identity) -> tuple[Image, Import]:
@@ -73,14 +79,13 @@ async def _look(connection: Connection, image_id: int, by: Identity) -> tuple[Im
     return image, latest
 
 
-def _again(image: Image, ended: Import, credential: Credential | None, by: Identity) -> NewImport:
+def _again(image: Image, ended: Import, credentials: bytes | None, by: Identity) -> NewImport:
     return NewImport(
-        repository=image.repository,
-        tag=image.tag,
+        name=new_import_name(image.repository, image.tag),
         source=ended.source,
-        digest=None if ended.error_code in _PIN_IS_LOST else ended.source_digest,
+        source_digest=None if ended.error_code in _PIN_IS_LOST else ended.source_digest,
         platforms=ended.platforms,
-        credential=credential,
-        user=by.user,
+        credentials=credentials,
+        requested_by=by.user,
         with_referrers=ended.with_referrers,
     )

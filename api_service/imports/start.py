@@ -7,17 +7,19 @@ from api_service.auth.identity import Identity
 from api_service.images.verify_tag import Presence
 from api_service.imports.being_deleted import check_not_being_deleted
 from api_service.imports.decide import Exists, Start, Wanted, judge
-from api_service.imports.enqueue import NewImport, queue_first_import, queue_import
+from api_service.imports.enqueue import ImportQueue, QueueTransaction
+from api_service.imports.name import new_import_name
 from api_service.imports.request import AnswerState, ImportAnswer, ImportRequest
 from api_service.imports.source.find import SourceFinder
 from api_service.imports.source.resolve import SourceResolver
 from api_service.imports.source.target_name import TargetName, TargetNaming
 from shared.db import images, imports
-from shared.db.database import Connection, Database
 from shared.db.images import Image
+from shared.db.new_import import NewImage, NewImport
+from shared.db.outbox import WakeUpReason
 from shared.errors.codes import Code
 from shared.errors.error import LongshoreError
-from shared.model.credential import Credential
+from shared.model.sealed_account import seal_account
 from shared.runtime.secret_box import SecretBox
 
 # An image that is deleted between two of our statements, or that the target has lost, sends us back to the start; more
@@ -39,30 +41,16 @@ class _Plan:
     request: ImportRequest
     wanted: Wanted
     target: TargetName
-    credential: Credential | None
+    new: NewImport
     by: Identity
     give_up: float
-
-    @property
-    def new(self) -> NewImport:
-        """The import that is started where one is."""
-        return NewImport(
-            repository=self.target.repository,
-            tag=self.target.tag,
-            source=self.wanted.source,
-            digest=self.wanted.digest,
-            platforms=self.wanted.platforms,
-            credential=self.credential,
-            user=self.by.user,
-            with_referrers=self.wanted.referrers,
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageImporter:
     """Starts imports. `registry_host` is the target's public name; `referrers` holds where a request says nothing."""
 
-    database: Database
+    queue: ImportQueue
     finder: SourceFinder
     resolver: SourceResolver
     naming: TargetNaming
@@ -79,19 +67,29 @@ class ImageImporter:
         target = self.naming.name(source.reference, request.target)
         digest = await self.resolver.resolve(source.reference, source.credential, request.platforms)
         wanted = Wanted.of(request, source.reference, digest)
-        return await self._record(
-            _Plan(request=request, wanted=wanted, target=target, credential=source.credential, by=by, give_up=give_up)
+        new = NewImport(
+            name=new_import_name(target.repository, target.tag),
+            source=wanted.source,
+            source_digest=wanted.digest,
+            platforms=wanted.platforms,
+            credentials=seal_account(self.secrets, source.credential),
+            requested_by=by.user,
+            with_referrers=wanted.referrers,
         )
+        return await self._record(_Plan(request=request, wanted=wanted, target=target, new=new, by=by, give_up=give_up))
 
     async def _record(self, plan: _Plan) -> ImportAnswer:
         for _ in range(TRIES):
             if answer := await self._start_first(plan):
                 return answer
-            async with self.database.transaction() as connection:
+            async with self.queue.transaction() as transaction:
                 image = await images.lock_image(
-                    connection, registry_host=self.registry_host, repository=plan.target.repository, tag=plan.target.tag
+                    transaction.connection,
+                    registry_host=self.registry_host,
+                    repository=plan.target.repository,
+                    tag=plan.target.tag,
                 )
-                answer = await self._answer(connection, image, plan) if image else None
+                answer = await self._answer(transaction, image, plan) if image else None
             if image and answer and (answer.state is not AnswerState.EXISTS or await self._is_there(image, plan)):
                 return answer
         raise LongshoreError(Code.INTERNAL_ERROR, "The image came and went while this request ran; try again.")
@@ -101,14 +99,17 @@ class ImageImporter:
 
     async def _start_first(self, plan: _Plan) -> ImportAnswer | None:
         """Begin with an image that is not there yet; None where it is, once a request that creates it is through."""
-        description = plan.request.description or ""
-        async with self.database.connection() as connection:
-            started = await queue_first_import(
-                connection, self.secrets, plan.new, registry_host=self.registry_host, description=description
-            )
-        return _started(*started) if started else None
+        image = NewImage(
+            registry_host=self.registry_host,
+            repository=plan.target.repository,
+            tag=plan.target.tag,
+            description=plan.request.description or "",
+        )
+        image_id = await self.queue.add_first(image, plan.new)
+        return _started(image_id, plan.new.name) if image_id is not None else None
 
-    async def _answer(self, connection: Connection, image: Image, plan: _Plan) -> ImportAnswer:
+    async def _answer(self, transaction: QueueTransaction, image: Image, plan: _Plan) -> ImportAnswer:
+        connection = transaction.connection
         await check_not_being_deleted(connection, image.id)
         latest = await imports.latest_import(connection, image.id)
         last_ready = await imports.latest_ready_import(connection, image.id)
@@ -117,7 +118,8 @@ class ImageImporter:
             await images.mark_importing(
                 connection, image.id, source=plan.wanted.source, description=plan.request.description
             )
-            return _started(image.id, await queue_import(connection, self.secrets, image.id, plan.new, "requested"))
+            await transaction.add(image.id, plan.new, WakeUpReason.REQUESTED)
+            return _started(image.id, plan.new.name)
         state = AnswerState.EXISTS if isinstance(verdict, Exists) else AnswerState.STARTED
         name = latest.name if latest else ""
         return ImportAnswer(state=state, message=verdict.message, image_id=image.id, name=name)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from shared.db.database import Connection
-from shared.db.outbox import LEASE_LOST
+from shared.db.outbox import WakeUpReason
 from shared.errors.codes import Code
 from shared.model.states import ImportState
 
@@ -53,7 +53,7 @@ async def claim(connection: Connection, name: str, *, worker: str, lease: float)
         name,
         worker,
         lease,
-        LEASE_LOST,
+        WakeUpReason.LEASE_LOST,
     )
     return ClaimedImport(**{**dict(row), "platforms": tuple(row["platforms"])}) if row else None
 

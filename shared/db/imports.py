@@ -63,43 +63,6 @@ _COLUMNS = """
 """
 
 
-async def insert_import(
-    connection: Connection,
-    *,
-    name: str,
-    image_id: int,
-    source: str,
-    source_digest: str | None,
-    platforms: tuple[str, ...],
-    credentials: bytes | None,
-    user: str,
-    with_referrers: bool = True,
-    request_id: str | None = None,
-    traceparent: str | None = None,
-) -> int:
-    """Add a queued import and return its id. The image's row must be locked, or be new."""
-    new_id: int = await connection.fetchval(
-        """
-        INSERT INTO imports
-            (name, image_id, state, source, source_digest, platforms, credentials, requested_by, with_referrers,
-             request_id, traceparent)
-        VALUES ($1, $2, 'queued', $3, $4, $5, $6, $7, $8, $9, $10)
-        RETURNING id
-        """,
-        name,
-        image_id,
-        source,
-        source_digest,
-        list(platforms),
-        credentials,
-        user,
-        with_referrers,
-        request_id,
-        traceparent,
-    )
-    return new_id
-
-
 async def latest_import(connection: Connection, image_id: int) -> Import | None:
     """Return the newest import of an image."""
     row = await connection.fetchrow(

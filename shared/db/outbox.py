@@ -2,14 +2,31 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 from shared.db.database import Connection
 
 # What is said within a process when it has written to the outbox.
 CHANNEL = "longshore_outbox"
-# Why a wake-up is sent for an import that was taken from a silent worker, and what that is called when the worker turns
-# out to live. So the outbox tells how many workers have ended with an import.
-LEASE_LOST, LEASE_MISSED = "lease_lost", "lease_missed"
+
+
+class WakeUpReason(StrEnum):
+    """Why a worker is woken for an import."""
+
+    REQUESTED = "requested"
+    """A request started the import."""
+    RETRIED = "retried"
+    """A user started a failed or cancelled import again."""
+    RETRY = "retry"
+    """An attempt failed, and the retry policy grants another one."""
+    HANDED_BACK = "handed_back"
+    """A stopping worker gave the import back."""
+    LEASE_LOST = "lease_lost"
+    """The worker stopped reporting; the number of these rows is the number of workers lost with the import."""
+    LEASE_MISSED = "lease_missed"
+    """What LEASE_LOST is changed to if that worker reports again: it was cut off, not lost."""
+    REPUBLISHED = "republished"
+    """The import has been due for long, and no message for it is under way."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +43,7 @@ class OutboxRow:
     traceparent: str | None = None
 
 
-async def add(connection: Connection, import_id: int, reason: str, *, delay: float = 0) -> None:
+async def add(connection: Connection, import_id: int, reason: WakeUpReason, *, delay: float = 0) -> None:
     """Have a worker woken for this import, `delay` seconds from now."""
     await connection.execute(
         "INSERT INTO outbox (import_id, reason, due_at) VALUES ($1, $2, now() + make_interval(secs => $3))",
@@ -79,8 +96,8 @@ async def excuse_lost_lease(connection: Connection, import_name: str) -> None:
         )
         """,
         import_name,
-        LEASE_LOST,
-        LEASE_MISSED,
+        WakeUpReason.LEASE_LOST,
+        WakeUpReason.LEASE_MISSED,
     )
 
 

@@ -9,6 +9,8 @@ from typing import Any
 from aiohttp import ClientResponse
 from aiohttp.test_utils import TestClient
 
+from api_service.imports.enqueue import ImportQueue
+from api_service.imports.keys import QUEUE
 from shared.db import import_states
 from shared.db.database import Database
 from shared.db.import_states import ClaimedImport
@@ -44,6 +46,13 @@ class Api:
     client: "TestClient[Any, Any]"
     database: Database
     tokens: Mapping[Role, str]
+
+    @property
+    def queue(self) -> ImportQueue:
+        """The queue that the running API's use cases write to."""
+        queue = self.client.app[QUEUE]
+        assert isinstance(queue, ImportQueue)
+        return queue
 
     def authorization(self, role: Role | None = Role.USER, *, token: str | None = None) -> dict[str, str]:
         secret = token or (self.tokens[role] if role else None)

@@ -10,6 +10,7 @@ from api_service.background.reaper import reap
 from api_service.images.deletion.resume import finish_deletions
 from api_service.images.keys import DELETION, PRESENCE
 from api_service.images.patrol import patrol
+from api_service.imports.keys import QUEUE
 from shared.db.database import Connection
 from tests.api_service.api import Answer
 from tests.stateful.contents import CHILDREN, CONTENTS
@@ -174,7 +175,7 @@ class Play:
                 "UPDATE images SET deletion_lease_until = now() - interval '1 s' WHERE deletion_lease_until > now()"
             )
         await finish_deletions(self.world.app[DELETION].work)
-        await reap(self.world.database, RETRIES)
+        await reap(self.world.app[QUEUE], RETRIES)
 
     async def check(self) -> None:
         """Compare the target and the list with what was asked for."""

@@ -8,6 +8,7 @@ from typing import Protocol
 from api_service.auth.identity import Identity
 from api_service.background.reaper import reap
 from api_service.images.keys import DELETION
+from api_service.imports.keys import QUEUE
 from deploy.local.stack import LocalStackError
 from shared.errors.error import LongshoreError
 from shared.oci.digest import Digest
@@ -238,7 +239,7 @@ class StopMidway:
         if self.killed:
             await _stop_worker(play, name, kill=True)
             play.world.gate.hold_again(name, Point.COPIED)
-            await reap(play.world.database, RETRIES)
+            await reap(play.world.app[QUEUE], RETRIES)
         await Cancel(place=self.place, user="root").take(play, alone=alone)
         play.world.gate.release(name)
 

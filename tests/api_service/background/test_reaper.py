@@ -40,7 +40,7 @@ async def reasons(api: Api) -> list[str]:
 async def test_a_lost_workers_import_is_taken_back(api: Api, name: str) -> None:
     """Its lease has run out: another worker may have it at once, and the attempt counts."""
     await lose(api, name)
-    await reap(api.database, RETRIES)
+    await reap(api.queue, RETRIES)
     assert await state(api) == "queued 1"
     assert await reasons(api) == ["requested", "lease_lost"]
     assert (await api.claim(name)).attempt == 2
@@ -52,13 +52,13 @@ async def test_a_lease_that_is_renewed_is_left_alone(api: Api, name: str) -> Non
     report = ProgressReport(attempt=claimed.attempt, sequence=1, state=ReportedState.RUNNING)
     await api.report(name, report)
     await asyncio.sleep(0.2)
-    await reap(api.database, RETRIES)
+    await reap(api.queue, RETRIES)
     assert await state(api) == "running 0"
 
 
 async def test_a_worker_that_comes_back_too_late_is_stopped(api: Api, name: str) -> None:
     claimed = await api.claim(name, lease=-1)
-    await reap(api.database, RETRIES)
+    await reap(api.queue, RETRIES)
     report = ProgressReport(attempt=claimed.attempt, sequence=1, state=ReportedState.RUNNING)
     assert (await api.report(name, report)).code == "import_superseded"
 
@@ -68,7 +68,7 @@ async def test_a_worker_that_comes_back_was_not_lost_with_its_import(api: Api, n
     for excused in (True, False):
         claimed = await api.claim(name, lease=-1)
         assert claimed.lost == 0
-        await reap(api.database, RETRIES)
+        await reap(api.queue, RETRIES)
         if excused:
             report = ProgressReport(attempt=claimed.attempt, sequence=1, state=ReportedState.RUNNING)
             await api.report(name, report)
@@ -80,7 +80,7 @@ async def test_an_import_that_ends_its_workers_ends_itself(api: Api, name: str) 
     """A poisonous image must not take down one worker after the other for ever."""
     for _ in range(3):
         await lose(api, name)
-        await reap(api.database, RETRIES)
+        await reap(api.queue, RETRIES)
     assert await state(api) == "failed 2"
     details = await api.get("/images/1/importing-details")
     assert (details["status"], details["error"]["code"]) == ("failed", "worker_lost")
@@ -91,11 +91,11 @@ async def test_an_import_that_ends_its_workers_ends_itself(api: Api, name: str) 
 async def test_an_import_without_a_message_is_told_again(api: Api, name: str) -> None:
     """Somebody emptied the queue, or RabbitMQ lost its disk: the row is the truth."""
     await api.execute("UPDATE imports SET due_at = now() - interval '2 minutes'")
-    await reap(api.database, RETRIES)
+    await reap(api.queue, RETRIES)
     assert await reasons(api) == ["requested"]
     await api.execute("UPDATE outbox SET published_at = now() - interval '61 seconds'")
-    await reap(api.database, RETRIES)
-    await reap(api.database, RETRIES)
+    await reap(api.queue, RETRIES)
+    await reap(api.queue, RETRIES)
     assert await reasons(api) == ["requested", "republished"]
 
 
@@ -104,23 +104,23 @@ async def test_what_waits_long_is_told_ever_more_rarely(api: Api, name: str) -> 
     await api.execute("UPDATE imports SET due_at = now() - interval '1 hour'")
     for seconds in (61, 121, 241):
         await api.execute("UPDATE outbox SET published_at = now() - make_interval(secs => $1)", seconds - 2)
-        await reap(api.database, RETRIES)
+        await reap(api.queue, RETRIES)
         before = await reasons(api)
         await api.execute("UPDATE outbox SET published_at = now() - make_interval(secs => $1)", seconds)
-        await reap(api.database, RETRIES)
+        await reap(api.queue, RETRIES)
         assert len(await reasons(api)) == len(before) + 1
 
 
 async def test_imports_that_are_not_due_are_left_alone(api: Api, name: str) -> None:
     await api.execute("DELETE FROM outbox")
     await api.execute("UPDATE imports SET due_at = now() + interval '1 minute'")
-    await reap(api.database, RETRIES)
+    await reap(api.queue, RETRIES)
     assert await reasons(api) == []
 
 
 async def test_old_outbox_rows_go(api: Api, name: str) -> None:
     await api.execute("UPDATE outbox SET published_at = now() - interval '25 hours'")
-    await reap(api.database, RETRIES)
+    await reap(api.queue, RETRIES)
     assert await reasons(api) == []
 
 
@@ -128,15 +128,15 @@ async def test_one_instance_reaps_at_a_time(api: Api, name: str) -> None:
     await lose(api, name)
     async with api.database.transaction() as connection:
         assert await try_lead(connection, LEADER_LOCK)
-        await reap(api.database, RETRIES)
+        await reap(api.queue, RETRIES)
         assert await state(api) == "running 0"
-    await reap(api.database, RETRIES)
+    await reap(api.queue, RETRIES)
     assert await state(api) == "queued 1"
 
 
 async def test_after_an_outage_workers_get_the_time_to_report(api: Api, name: str) -> None:
     """Nobody could renew a lease while the service was away."""
-    task = asyncio.create_task(reaper.Reaper(api.database, RETRIES, grace=60).run())
+    task = asyncio.create_task(reaper.Reaper(api.queue, RETRIES, grace=60).run())
     try:
         await lose(api, name)
         await asyncio.sleep(0.5)
@@ -147,7 +147,7 @@ async def test_after_an_outage_workers_get_the_time_to_report(api: Api, name: st
 
 async def test_it_goes_on_by_itself(api: Api, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reaper, "INTERVAL", 0.05)
-    task = asyncio.create_task(reaper.Reaper(api.database, RETRIES, grace=0.1).run())
+    task = asyncio.create_task(reaper.Reaper(api.queue, RETRIES, grace=0.1).run())
     try:
         await lose(api, name)
         await until(lambda: _is_taken_back(api))

@@ -22,6 +22,7 @@ from api_service.settings import Settings
 from deploy.local.stack import RabbitMQ, Registry
 from shared.db import outbox
 from shared.db.database import Database
+from shared.db.outbox import WakeUpReason
 from shared.messages.broker import BrokerUnavailableError
 from shared.messages.topology import IMPORTS_QUEUE, declare
 from shared.settings import Target
@@ -77,7 +78,7 @@ async def add_import(database: Database, name: str, *, delay: float = 0) -> None
             """,
             name,
         )
-        await outbox.add(connection, import_id, "requested", delay=delay)
+        await outbox.add(connection, import_id, WakeUpReason.REQUESTED, delay=delay)
 
 
 async def test_an_import_reaches_the_queue_at_once(

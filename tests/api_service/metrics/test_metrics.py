@@ -118,7 +118,7 @@ async def test_a_lost_worker_shows_until_its_import_is_taken_over(watched: Watch
     await watched.api.claim(started["name"], lease=-1)
     lost = await watched.scrape()
     assert (lost.get("longshore_leases_expired"), lost.get("longshore_imports_open", state="running")) == (1, 1)
-    await reap(watched.api.database, RetryPolicy(max_failures=3, base=1))
+    await reap(watched.api.queue, RetryPolicy(max_failures=3, base=1))
     after = await watched.scrape()
     assert after.rise(before, "longshore_lease_takeovers_total") == 1
     assert after.rise(before, "longshore_import_handovers_total") == 0

@@ -8,9 +8,11 @@ import pytest
 from import_worker.adapters.postgres_ledger import MIN_FLIGHT_SIZE, PostgresLedger
 from import_worker.copying.ends import Bring, MountFrom, Wait
 from shared.db import blob_transfers as flights
-from shared.db import import_states, imports
+from shared.db import import_states
 from shared.db.database import Database, open_database
+from shared.db.new_import import NewImport, insert_import
 from shared.db.notifications import Notifications
+from shared.db.outbox import WakeUpReason
 from shared.oci.descriptor import Descriptor
 from shared.oci.digest import Digest
 from shared.runtime.supervise import running
@@ -39,16 +41,8 @@ class Imports:
         """Add an import, claim it, and return its ledger."""
         async with self.database.transaction() as connection:
             image_id = await insert_image(connection, repository or f"team/{name}", name)
-            self.ids[name] = await imports.insert_import(
-                connection,
-                name=name,
-                image_id=image_id,
-                source="docker.io/a/b:1",
-                source_digest=None,
-                platforms=(),
-                credentials=None,
-                user="somebody",
-            )
+            new = NewImport(name=name, source="docker.io/a/b:1", requested_by="somebody")
+            self.ids[name] = await insert_import(connection, image_id, new, WakeUpReason.REQUESTED)
         return await self.claim(name)
 
     async def claim(self, name: str) -> PostgresLedger:

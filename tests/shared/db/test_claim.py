@@ -6,10 +6,14 @@ from collections.abc import AsyncIterator
 import pytest
 
 from api_service.background.reaper import reap
+from api_service.imports.enqueue import ImportQueue
 from api_service.imports.retry_policy import RetryPolicy
-from shared.db import import_states, imports, outbox
+from shared.db import import_states, outbox
 from shared.db.database import Database, open_database
 from shared.db.import_states import ClaimedImport
+from shared.db.new_import import NewImport, insert_import
+from shared.db.notifications import Notifications
+from shared.db.outbox import WakeUpReason
 from shared.errors.codes import Code
 from shared.model.states import ImportState
 from tests.import_worker.images import insert_image
@@ -25,15 +29,17 @@ async def add_import(database: Database, name: str) -> int:
     """Add a queued import of its own image and return its id."""
     async with database.transaction() as connection:
         image_id = await insert_image(connection, "a/b", name)
-        return await imports.insert_import(
+        return await insert_import(
             connection,
-            name=name,
-            image_id=image_id,
-            source="docker.io/a/b:1",
-            source_digest=None,
-            platforms=("linux/amd64",),
-            credentials=b"sealed",
-            user="somebody",
+            image_id,
+            NewImport(
+                name=name,
+                source="docker.io/a/b:1",
+                platforms=("linux/amd64",),
+                credentials=b"sealed",
+                requested_by="somebody",
+            ),
+            WakeUpReason.REQUESTED,
         )
 
 
@@ -73,17 +79,18 @@ async def test_a_handed_back_import_is_a_new_attempt(database: Database) -> None
 async def test_a_claim_tells_how_many_workers_were_lost_with_the_import(database: Database) -> None:
     """Those that gave it back in good order are none."""
     import_id = await add_import(database, "unlucky")
+    queue = ImportQueue(database=database, notifications=Notifications("", ()))
     for lost in range(3):
         claimed = await claim(database, "unlucky")
         assert claimed
         assert claimed.lost == lost
         async with database.transaction() as connection:
             await connection.execute("UPDATE imports SET lease_until = now() - interval '1 second'")
-        await reap(database, RetryPolicy(max_failures=9, base=1))
+        await reap(queue, RetryPolicy(max_failures=9, base=1))
         assert await claim(database, "unlucky")
         async with database.transaction() as connection:
             await import_states.requeue(connection, import_id, failed=False)
-            await outbox.add(connection, import_id, "handed_back")
+            await outbox.add(connection, import_id, WakeUpReason.HANDED_BACK)
 
 
 async def test_a_parked_import_is_not_claimed_before_its_time(database: Database) -> None:
