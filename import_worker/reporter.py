@@ -11,7 +11,8 @@ from typing import Protocol
 import structlog
 
 from shared.errors.error import LongshoreError
-from shared.messages.progress_report import ProgressReport, ReportedContent, ReportedError, ReportedState
+from shared.messages.progress_report import ProgressReport, ReportedError, ReportedState
+from shared.model.image_content import ImageContent
 from shared.model.progress import LayerProgress
 from shared.oci.digest import Digest
 from shared.tracing.spans import step
@@ -88,7 +89,7 @@ class Reporter:
         if monotonic() >= self._leave_until:
             await self._send_until_taken(lambda: self._ask_leave(digest))
 
-    async def ready(self, content: ReportedContent) -> None:
+    async def ready(self, content: ImageContent) -> None:
         """Tell that the image is in the target."""
         await self._send_until_taken(lambda: self._send(ReportedState.READY, content=content))
 
@@ -122,7 +123,7 @@ class Reporter:
         state: ReportedState,
         *,
         error: ReportedError | None = None,
-        content: ReportedContent | None = None,
+        content: ImageContent | None = None,
         tag_digest: Digest | None = None,
     ) -> None:
         """Send what has changed; what is not taken stays to be told next time."""

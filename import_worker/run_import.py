@@ -18,7 +18,8 @@ from import_worker.reporter import Reporter, SupersededError
 from shared.db.import_states import ClaimedImport
 from shared.errors.codes import Code
 from shared.errors.error import LongshoreError
-from shared.messages.progress_report import MAX_DETAIL_LENGTH, ReportedContent
+from shared.messages.progress_report import MAX_DETAIL_LENGTH
+from shared.model.image_content import ImageContent
 from shared.oci.digest import Digest
 from shared.oci.platform import Platform
 from shared.planning.make_plan import make_plan
@@ -84,7 +85,7 @@ async def run_import(
 
 async def _while_reporting(
     claimed: ClaimedImport, open_ends: Callable[[ClaimedImport], Ends], reporter: Reporter, layers: int
-) -> ReportedContent:
+) -> ImageContent:
     """Copy the image with the reporter running beside it; whichever ends first ends the other."""
     copying = asyncio.create_task(_copy(claimed, open_ends(claimed), reporter, layers))
     reporting = asyncio.create_task(reporter.keep_reporting())
@@ -97,7 +98,7 @@ async def _while_reporting(
         await cancel_all([copying, reporting])
 
 
-async def _copy(claimed: ClaimedImport, ends: Ends, reporter: Reporter, layers: int) -> ReportedContent:
+async def _copy(claimed: ClaimedImport, ends: Ends, reporter: Reporter, layers: int) -> ImageContent:
     await ends.check_import_allowed()
     with step("plan") as span:
         planned = await _plan(claimed, ends, reporter)
@@ -160,10 +161,10 @@ async def _push(
     return _Planned(plan=replace(plan, source_digest=image.id), source=pushed, board=pushed.board(reporter))
 
 
-def _content(plan: ImportPlan, referrers: ReferrersCopy | None) -> ReportedContent:
+def _content(plan: ImportPlan, referrers: ReferrersCopy | None) -> ImageContent:
     shown = plan.shown_platform
     note = " ".join(referrers.left_out) if referrers else ""
-    return ReportedContent(
+    return ImageContent(
         source_digest=str(plan.source_digest),
         digest=str(plan.root.digest),
         size=plan.size,

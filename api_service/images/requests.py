@@ -9,7 +9,7 @@ from marshmallow import Schema, fields, post_load, validate
 from api_service.auth.identity import MAX_USER_LENGTH
 from api_service.web.text import printable
 from shared.db.image_list.page import SORT_COLUMNS, ImageFilter, ImagePage
-from shared.messages.progress_report import MAX_INT64
+from shared.model.integers import MAX_INT64
 
 MAX_PAGE_SIZE = 200
 DEFAULT_PAGE_SIZE = 10

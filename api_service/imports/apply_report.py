@@ -12,13 +12,13 @@ from api_service.metrics import events
 from api_service.metrics.events import AttemptEnd
 from shared.db import deletions, images, import_progress, import_states, imports, outbox
 from shared.db.database import Connection, Database
-from shared.db.images import ImageContent
 from shared.db.import_progress import get_layers, put_layers
 from shared.db.imports import Import
 from shared.db.outbox import WakeUpReason
 from shared.errors.codes import ERROR_KINDS, Code
 from shared.errors.error import LongshoreError
-from shared.messages.progress_report import ProgressReport, ReportedContent, ReportedError, ReportedState
+from shared.messages.progress_report import ProgressReport, ReportedError, ReportedState
+from shared.model.image_content import ImageContent
 from shared.model.states import ImportState
 
 # How soon a worker may ask again for leave to write a tag. Seconds.
@@ -145,23 +145,9 @@ async def _check_no_deletion(connection: Connection, found: Import) -> None:
         )
 
 
-async def _finish_ready(connection: Connection, found: Import, content: ReportedContent) -> AttemptEnd:
+async def _finish_ready(connection: Connection, found: Import, content: ImageContent) -> AttemptEnd:
     lifetime = await import_states.finish(connection, found.id, ImportState.READY, note=content.note)
-    await images.mark_ready(
-        connection,
-        found.image_id,
-        ImageContent(
-            source_digest=content.source_digest,
-            digest=content.digest,
-            size=content.size,
-            architecture=content.architecture,
-            os=content.os,
-            platforms=content.platforms,
-            include_type=content.include_type,
-            description=content.description,
-            referrers=content.referrers,
-        ),
-    )
+    await images.mark_ready(connection, found.image_id, content)
     return AttemptEnd(state=ImportState.READY, lifetime=lifetime)
 
 

@@ -6,7 +6,7 @@ from aiohttp import web
 
 from shared.errors.codes import Code
 from shared.errors.error import LongshoreError
-from shared.messages.progress_report import MAX_INT64
+from shared.model.integers import MAX_INT64
 
 _ID = re.compile(r"[0-9]{1,19}")
 

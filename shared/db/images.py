@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from shared.db.database import Connection
+from shared.model.image_content import ImageContent
 from shared.model.states import ImageStatus
 
 
@@ -32,21 +33,6 @@ class Image:
     created_at: datetime
     created_by: str
     updated_at: datetime
-    referrers: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImageContent:
-    """What a finished import found out about its image."""
-
-    source_digest: str
-    digest: str
-    size: int
-    architecture: str
-    os: str
-    platforms: tuple[str, ...]
-    include_type: str
-    description: str = ""
     referrers: int = 0
 
 

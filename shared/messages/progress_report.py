@@ -9,14 +9,14 @@ from marshmallow import EXCLUDE, Schema, ValidationError, fields, post_load, val
 
 from shared.errors.codes import Code
 from shared.messages.versioned import VERSION, Versioned, without_none
+from shared.model.image_content import ImageContent
+from shared.model.integers import MAX_INT32, MAX_INT64
 from shared.model.progress import LayerProgress, LayerStatus, Transfer
 from shared.oci.digest import Digest
 
 # Above every image that a registry accepts (see shared.oci.manifest), so that a report stays small.
 MAX_LAYERS_REPORTED = 20_000
 MAX_DETAIL_LENGTH = 2_000
-MAX_INT64 = 2**63 - 1
-MAX_INT32 = 2**31 - 1
 
 
 class ReportedState(StrEnum):
@@ -41,25 +41,6 @@ class ReportedError:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReportedContent:
-    """What the target serves now. `size` is in bytes, of all distinct blobs and manifests.
-
-    `referrers` is how many artifacts came along that refer to it; `note` says what did not.
-    """
-
-    source_digest: str
-    digest: str
-    size: int
-    architecture: str
-    os: str
-    platforms: tuple[str, ...]
-    include_type: str
-    description: str = ""
-    referrers: int = 0
-    note: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ProgressReport:
     """One report on one attempt. `layers` holds those that changed since the last report that was answered.
 
@@ -73,7 +54,7 @@ class ProgressReport:
     layers: Mapping[str, LayerProgress] = field(default_factory=dict)
     source_digest: str | None = None
     error: ReportedError | None = None
-    content: ReportedContent | None = None
+    content: ImageContent | None = None
     tag_digest: str | None = None
 
 
@@ -139,8 +120,8 @@ class _ContentSchema(Schema):
     note = fields.String(load_default="", validate=validate.Length(max=MAX_DETAIL_LENGTH))
 
     @post_load
-    def _make(self, data: dict[str, Any], **_: Any) -> ReportedContent:
-        return ReportedContent(**{**data, "platforms": tuple(data["platforms"])})
+    def _make(self, data: dict[str, Any], **_: Any) -> ImageContent:
+        return ImageContent(**{**data, "platforms": tuple(data["platforms"])})
 
 
 class ProgressReportSchema(Versioned):

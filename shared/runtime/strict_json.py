@@ -5,7 +5,7 @@ import math
 from collections.abc import Iterable, Iterator
 from typing import Any, NoReturn
 
-from shared.messages.progress_report import MAX_INT64
+from shared.model.integers import MAX_INT64
 
 # A signed 64-bit integer has 19 digits; longer ones are refused before they are computed.
 _MAX_INT_LENGTH = 20

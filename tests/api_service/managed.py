@@ -10,7 +10,8 @@ from typing import Any
 from deploy.local.images.image import Image
 from deploy.local.stack import LocalStackError, Remote
 from shared.errors.codes import Code
-from shared.messages.progress_report import ProgressReport, ReportedContent, ReportedError, ReportedState
+from shared.messages.progress_report import ProgressReport, ReportedError, ReportedState
+from shared.model.image_content import ImageContent
 from shared.model.progress import LayerProgress, LayerStatus, Transfer
 from tests.api_service.api import Answer, Api
 from tests.api_service.conftest import Source
@@ -51,7 +52,7 @@ class Job:
             )
             for blob in self.image.blobs
         }
-        content = ReportedContent(
+        content = ImageContent(
             source_digest=self.image.digest,
             digest=self.image.digest,
             size=1000,

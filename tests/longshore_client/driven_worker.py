@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from shared.errors.codes import Code
-from shared.messages.progress_report import ProgressReport, ReportedContent, ReportedError, ReportedState
+from shared.messages.progress_report import ProgressReport, ReportedError, ReportedState
+from shared.model.image_content import ImageContent
 from shared.model.progress import LayerProgress, LayerStatus, Transfer
 from tests.api_service.api import Api, until
 
@@ -51,7 +52,7 @@ class DrivenWorker:
         await self._send(state, layers={digest(letter): layer for letter, layer in layers.items()})
 
     async def ready(self, letter: str = "f", size: int = 3 * MEGABYTE) -> None:
-        content = ReportedContent(
+        content = ImageContent(
             source_digest=digest(letter),
             digest=digest(letter),
             size=size,

@@ -9,7 +9,8 @@ from api_service.web.fields import REGISTRY_NAME, NameOrNested, PlatformField, p
 from api_service.web.openapi.answer_fields import AnswerSchema
 from api_service.web.openapi.words import WORDS
 from api_service.web.text import printable
-from shared.messages.progress_report import MAX_INT64, valid_digest
+from shared.messages.progress_report import valid_digest
+from shared.model.integers import MAX_INT64
 
 # Control characters of both sets and what is no space of ours; `printable` refuses some rarer ones beside them.
 _UNPRINTABLE = r"\u0000-\u001f\u007f-\u00a0\u2028\u2029"

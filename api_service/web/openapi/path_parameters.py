@@ -4,7 +4,7 @@ import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from shared.messages.progress_report import MAX_INT64
+from shared.model.integers import MAX_INT64
 
 _IN_PATH = re.compile(r"{(\w+)}")
 _FORMS: Mapping[str, Mapping[str, Any]] = {

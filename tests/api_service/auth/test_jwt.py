@@ -10,7 +10,8 @@ from joserfc.jwk import ECKey, Key, OKPKey
 
 from api_service.auth.jwt_claims import LEEWAY
 from api_service.settings import Settings
-from shared.messages.progress_report import ProgressReport, ReportedContent, ReportedState
+from shared.messages.progress_report import ProgressReport, ReportedState
+from shared.model.image_content import ImageContent
 from shared.model.roles import Role
 from tests.api_service.api import BASE, Api
 from tests.api_service.auth.forgeries import FORGERIES
@@ -18,7 +19,7 @@ from tests.api_service.auth.oidc_issuer import LIST, Issuer, answer_to, refusal,
 from tests.api_service.conftest import OpenApi
 
 A = "sha256:" + 64 * "a"
-CONTENT = ReportedContent(
+CONTENT = ImageContent(
     source_digest=A, digest=A, size=1, architecture="amd64", os="linux", platforms=(), include_type="full"
 )
 REPORT = f"{BASE}/images:import/x/progress"

@@ -16,13 +16,14 @@ from api_service.images.import_feed import DetailsFeed
 from api_service.images.keys import FEED
 from shared.db import notifications
 from shared.errors.codes import Code
-from shared.messages.progress_report import ProgressReport, ReportedContent, ReportedError, ReportedState
+from shared.messages.progress_report import ProgressReport, ReportedError, ReportedState
+from shared.model.image_content import ImageContent
 from shared.model.progress import LayerProgress, LayerStatus, Transfer
 from shared.model.roles import Role
 from tests.api_service.api import BASE, Api, until
 
 A = "sha256:" + 64 * "a"
-CONTENT = ReportedContent(
+CONTENT = ImageContent(
     source_digest=A, digest=A, size=1, architecture="amd64", os="linux", platforms=(), include_type="full"
 )
 STREAM = {"Accept": "text/event-stream"}

@@ -12,7 +12,8 @@ from api_service.settings import Settings
 from deploy.local.images.synthetic import synthetic_image
 from deploy.local.stack import Registry, Remote
 from shared.errors.codes import Code
-from shared.messages.progress_report import ProgressReport, ReportedContent, ReportedError, ReportedState
+from shared.messages.progress_report import ProgressReport, ReportedError, ReportedState
+from shared.model.image_content import ImageContent
 from shared.model.roles import Role
 from shared.settings import Target
 from tests.api_service.api import Api
@@ -40,7 +41,7 @@ async def finish(api: Api, name: str, target: HostileRegistry | None = None) -> 
     """Play the worker: claim the import and report it ready. Return its path in the target, which serves it then."""
     claimed = await api.claim(name)
     digest = claimed.source_digest or "sha256:" + 64 * "0"
-    content = ReportedContent(
+    content = ImageContent(
         source_digest=digest,
         digest=digest,
         size=1500,

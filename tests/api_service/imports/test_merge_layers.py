@@ -4,11 +4,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api_service.imports.merge_layers import RATE_MEMORY, MergedLayers, merge_layers
-from shared.messages.progress_report import ProgressReport, ReportedContent, ReportedState
+from shared.messages.progress_report import ProgressReport, ReportedState
+from shared.model.image_content import ImageContent
 from shared.model.progress import LayerProgress, LayerStatus, Transfer
 
 A, B, C = (f"sha256:{letter * 64}" for letter in "abc")
-CONTENT = ReportedContent(
+CONTENT = ImageContent(
     source_digest=A, digest=A, size=1, architecture="amd64", os="linux", platforms=(), include_type="full"
 )
 

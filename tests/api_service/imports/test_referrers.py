@@ -10,7 +10,8 @@ import pytest
 from api_service.settings import Settings
 from deploy.local.images.image import Image
 from deploy.local.stack import Registry, Remote
-from shared.messages.progress_report import ReportedContent, ReportedState
+from shared.messages.progress_report import ReportedState
+from shared.model.image_content import ImageContent
 from shared.settings import Target
 from tests.api_service.api import Api
 from tests.api_service.conftest import OpenApi, Source
@@ -58,7 +59,7 @@ async def begin(api: Api, image: Image, body: dict[str, Any]) -> Job:
 
 
 async def end(job: Job, **more: Any) -> None:
-    content = ReportedContent(
+    content = ImageContent(
         source_digest=job.image.digest,
         digest=job.image.digest,
         size=1000,

@@ -14,17 +14,17 @@ from shared.messages.progress_report import (
     MAX_DETAIL_LENGTH,
     MAX_LAYERS_REPORTED,
     ProgressReport,
-    ReportedContent,
     ReportedError,
     ReportedState,
     dump_report,
 )
+from shared.model.image_content import ImageContent
 from shared.model.progress import LayerProgress, LayerStatus, Transfer
 from shared.model.roles import Role
 from tests.api_service.api import BASE, Answer, Api
 
 A, B = "sha256:" + 64 * "a", "sha256:" + 64 * "b"
-CONTENT = ReportedContent(
+CONTENT = ImageContent(
     source_digest=A,
     digest=B,
     size=4711,

@@ -18,7 +18,8 @@ from deploy.local.stack import Remote
 from shared.db.database import open_database
 from shared.db.import_states import ClaimedImport, claim
 from shared.errors.codes import Code
-from shared.messages.progress_report import ProgressReport, ReportedContent, ReportedError, ReportedState, dump_report
+from shared.messages.progress_report import ProgressReport, ReportedError, ReportedState, dump_report
+from shared.model.image_content import ImageContent
 from shared.model.progress import LayerProgress, LayerStatus, Transfer
 from shared.model.states import FINAL_STATES
 from tests.faults.bench.ground import REQUEST_SECONDS, Ground
@@ -142,7 +143,7 @@ def _story(wanted: Wanted, outcome: ReportedState, reports: int) -> Iterator[Pro
 
 
 def _ends(wanted: Wanted) -> Iterator[ProgressReport]:
-    content = ReportedContent(
+    content = ImageContent(
         source_digest=wanted.digest,
         digest=wanted.digest,
         size=LAYERS * LAYER_SIZE,

@@ -6,7 +6,8 @@ from import_worker.adapters.api_client import open_api_client
 from import_worker.reporter import SupersededError
 from shared.errors.codes import Code
 from shared.errors.error import LongshoreError
-from shared.messages.progress_report import ProgressReport, ReportedContent, ReportedError, ReportedState
+from shared.messages.progress_report import ProgressReport, ReportedError, ReportedState
+from shared.model.image_content import ImageContent
 from tests.shared.registry.hostile import Answer, HostileRegistry
 
 DIGEST = "sha256:" + 64 * "a"
@@ -16,7 +17,7 @@ REPORTS = {
     ReportedState.RUNNING: {},
     ReportedState.TAGGING: {"tag_digest": DIGEST},
     ReportedState.READY: {
-        "content": ReportedContent(
+        "content": ImageContent(
             source_digest=DIGEST,
             digest=DIGEST,
             size=1,
