@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 from environs import EnvError, EnvValidationError, FileAwareEnv
 from marshmallow import ValidationError, validate
 
+from shared.model.credential import Credential
 from shared.network.policy import NetworkPolicy
 from shared.oci.reference import normal_registry
-from shared.registry.client import Credential
 from shared.runtime.secret_box import SecretBox
 from shared.target.kind import TargetKind
 from shared.tracing.settings import read_tracing

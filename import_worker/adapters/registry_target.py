@@ -8,7 +8,7 @@ from shared.http_client.body import Body
 from shared.oci.descriptor import Descriptor
 from shared.oci.digest import Digest
 from shared.oci.manifest import Manifest
-from shared.registry.referrers.referrers_tag import link_referrers
+from shared.registry.referrers.link import link_referrers
 from shared.registry.repository import Repository
 from shared.registry.uploads import UploadSession
 
@@ -19,8 +19,8 @@ class RegistryTarget:
     def __init__(self, repository: Repository) -> None:
         self._repository = repository
 
-    async def is_vacant(self) -> bool:
-        return await self._repository.is_vacant()
+    async def is_empty(self) -> bool:
+        return await self._repository.is_empty()
 
     async def has_blob(self, blob: Descriptor) -> bool:
         return await self._repository.has_blob(blob)
@@ -33,7 +33,7 @@ class RegistryTarget:
         return RegistryUpload(self._repository, await self._repository.start_upload())
 
     def find_upload(self, address: str) -> "RegistryUpload | None":
-        session = self._repository.session_at(address)
+        session = self._repository.restore_session(address)
         return RegistryUpload(self._repository, session) if session else None
 
     async def find_manifest(self, reference: str) -> Digest | None:
@@ -67,10 +67,10 @@ class RegistryUpload:
         await self._repository.put_blob(self._session, blob, content)
 
     async def append(self, offset: int, body: Body) -> None:
-        self._session = await self._repository.append_to_blob(self._session, offset, body)
+        self._session = await self._repository.patch_upload(self._session, offset, body)
 
     async def taken(self) -> int | None:
-        found = await self._repository.find_session(self._session)
+        found = await self._repository.get_upload(self._session)
         if found is None:
             return None
         self._session, taken = found

@@ -77,7 +77,7 @@ class Upload(Protocol):
 class Target(Protocol):
     """The repository that an image goes to."""
 
-    async def is_vacant(self) -> bool:
+    async def is_empty(self) -> bool:
         """Tell whether the repository is known to have no tags, as one that was never written to; a hint."""
         ...
 

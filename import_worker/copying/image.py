@@ -128,7 +128,7 @@ class ImageCopy:
         Where it is wrong, because an import that failed has left blobs behind, these are sent again.
         """
         blobs = self._plan.blobs
-        if not self._first_attempt or len(blobs) <= FEW_BLOBS or not await self._target.is_vacant():
+        if not self._first_attempt or len(blobs) <= FEW_BLOBS or not await self._target.is_empty():
             return frozenset()
         left_behind = await self._ledger.held_here(blobs)
         digests = {blob.digest for blob in blobs} - left_behind

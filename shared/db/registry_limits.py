@@ -68,7 +68,7 @@ async def _update(connection: Connection, key: LimitKey, limit: Limit) -> None:
         key.account,
         key.scope.value,
         limit.resumes_at,
-        limit.share,
+        limit.concurrency_share,
     )
 
 
@@ -89,4 +89,4 @@ def _key(row: asyncpg.Record) -> LimitKey:
 
 
 def _limit(row: asyncpg.Record) -> Limit:
-    return Limit(resumes_at=row["resumes_in"], share=row["share"])
+    return Limit(resumes_at=row["resumes_in"], concurrency_share=row["share"])

@@ -13,10 +13,10 @@ from shared.errors.error import LongshoreError
 from shared.harbor.addresses import API
 from shared.harbor.answers import refused, said_by_harbor
 from shared.http_client.failures import Failure
-from shared.http_client.request import OK, Reply, Request, Subject
+from shared.http_client.request import OK, Reply, Request
 from shared.http_client.retry import retried
 from shared.http_client.session import Outgoing
-from shared.http_client.wire import Wire, read_complaint_reply, read_reply
+from shared.http_client.wire import Wire, read_error_reply, read_reply
 from shared.model.credential import Credential
 
 # Bytes of one answer. A page of 100 artifacts with all that Harbor knows of them has a few hundred kilobytes.
@@ -73,7 +73,7 @@ class HarborApi:
         async with self._wire.open(request, authorization) as response:
             if response.status < HTTPStatus.BAD_REQUEST and response.status in request.accepts:
                 return await read_reply(request, response)
-            reply = await read_complaint_reply(request, response)
+            reply = await read_error_reply(request, response)
         if reply.status not in request.accepts:
             raise self.refused(request, reply)
         if not said_by_harbor(reply):
@@ -92,7 +92,7 @@ class HarborApi:
     ) -> Request:
         return Request(
             side=Side.TARGET,
-            subject=Subject.REGISTRY,
+            resource="registry",
             step=step,
             method=method,
             url=URL(f"{self._base}{path}", encoded=True),

@@ -1,4 +1,4 @@
-"""Request bodies: bytes that a thread writes to the socket, and chunks that the event loop hands to the HTTP client."""
+"""Request bodies: one that a thread writes to the socket, and one that the HTTP client reads in chunks."""
 
 import asyncio
 from collections.abc import AsyncIterable, Callable
@@ -22,9 +22,9 @@ class Body(Protocol):
 
 
 class StreamedBody:
-    """Hands chunks to the HTTP client, once; how many bytes they are shows at their end.
+    """Passes chunks to the HTTP client once; their total size is known only at the end.
 
-    The client would hide an exception of the chunks behind its own: `error` keeps it.
+    The client replaces an exception of the chunks by its own, so `error` keeps the original.
     """
 
     def __init__(self, chunks: AsyncIterable[bytes]) -> None:
@@ -56,26 +56,26 @@ class StreamedBody:
 
     @property
     def complete(self) -> bool:
-        """Whether the client has taken everything that there was."""
+        """Whether the client has read all chunks."""
         return self._exhausted
 
     async def stop(self) -> None:
-        """Wait until nobody is in the midst of the chunks, which may then be closed.
+        """Wait until no task reads the chunks, so that the caller may close them.
 
-        The HTTP client reads them in a task of its own, which it has cancelled but not awaited when a request ends
-        before its body does.
+        The HTTP client reads them in a task of its own. If a request ends before its body, the client cancels that
+        task without awaiting it.
         """
         self._ended = True
         await self._idle.wait()
 
     async def _next(self) -> bytes | None:
-        chunk = await self._more()
+        chunk = await self._next_chunk()
         self._ended = self._exhausted = chunk is None
         self.sent += len(chunk or b"")
         return chunk
 
-    async def _more(self) -> bytes | None:
-        """Return the next chunk that has bytes; None at the end."""
+    async def _next_chunk(self) -> bytes | None:
+        """Return the next chunk that is not empty; None at the end."""
         async for chunk in self._chunks:
             if chunk:
                 return chunk

@@ -1,49 +1,53 @@
-"""Makes what a registry says fit for an error message: short, printable, without secrets."""
+"""Reads the body of an error response: a short printable message without secrets, and the error codes.
+
+The format `{"errors": [{"code", "message"}]}` is the distribution specification's; Harbor's own API uses it as well.
+"""
 
 import json
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-# Characters of a registry's own words in one of our sentences.
-MAX_WORDS = 300
-# Entries of a registry's error list that are looked at; one or two are usual.
+# Characters of a server's message in one of our sentences.
+MAX_MESSAGE_LENGTH = 300
+# Entries of a server's error list that are read; one or two are usual.
 MAX_ERRORS = 5
-# A shorter secret would blot out ordinary words of the message.
-_MIN_SECRET = 4
+# Characters; removing a shorter secret would remove ordinary words of the message.
+_MIN_SECRET_LENGTH = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Complaint:
-    """What an error answer says: the distribution spec's codes, and words for a person."""
+class ErrorBody:
+    """The content of an error response: the server's error codes, and its message for a person."""
 
     codes: tuple[str, ...] = ()
-    words: str = ""
+    message: str = ""
 
 
-def read_complaint(content: bytes, secrets: Iterable[str] = ()) -> Complaint:
+def read_error_body(content: bytes, secrets: Iterable[str] = ()) -> ErrorBody:
     """Read `{"errors": [{"code", "message"}]}`, a token service's `{"details"}`, or one line of plain text."""
     try:
         document = json.loads(content)
     except (ValueError, RecursionError):
         text = content.decode("utf-8", "replace").strip()
-        return Complaint(words="" if text.startswith("<") else clean(text, secrets))
+        return ErrorBody(message="" if text.startswith("<") else clean(text, secrets))
     errors = document.get("errors") if isinstance(document, dict) else None
     if not isinstance(errors, list):
-        return Complaint(words=clean(_plain_message(document), secrets))
+        return ErrorBody(message=clean(_plain_message(document), secrets))
     entries = [entry for entry in errors[:MAX_ERRORS] if isinstance(entry, dict)]
     codes = tuple(str(entry.get("code", "")).upper() for entry in entries)
-    return Complaint(codes, clean("; ".join(_sentence(entry) for entry in entries), secrets))
+    return ErrorBody(codes, clean("; ".join(_sentence(entry) for entry in entries), secrets))
 
 
 def clean(text: str, secrets: Iterable[str] = ()) -> str:
-    """Return one printable line of bounded length with the secrets blotted out."""
+    """Return one printable line of bounded length, with every secret replaced."""
     for secret in secrets:
-        if len(secret) >= _MIN_SECRET:
+        if len(secret) >= _MIN_SECRET_LENGTH:
             text = text.replace(secret, "[secret]")
-    spaced = "".join(" " if unicodedata.category(letter)[0] in "CZ" else letter for letter in text[: 4 * MAX_WORDS])
+    start = text[: 4 * MAX_MESSAGE_LENGTH]
+    spaced = "".join(" " if unicodedata.category(letter)[0] in "CZ" else letter for letter in start)
     line = " ".join(spaced.split())
-    return line if len(line) <= MAX_WORDS else f"{line[:MAX_WORDS]}…"
+    return line if len(line) <= MAX_MESSAGE_LENGTH else f"{line[:MAX_MESSAGE_LENGTH]}…"
 
 
 def _plain_message(document: object) -> str:

@@ -1,4 +1,8 @@
-"""The one table from what went wrong to the error code that people see, by side."""
+"""The one table from a failure to the error code that users see, by side.
+
+It is shared by the HTTP client, which raises network failures itself, the registry client and the Harbor client: a
+new failure needs a code on both sides, and only one table can be checked for that.
+"""
 
 from enum import Enum, auto
 
@@ -7,38 +11,38 @@ from shared.errors.error import LongshoreError
 
 
 class Failure(Enum):
-    """What can go wrong between Longshore and a registry, whichever side it is on."""
+    """A failure between Longshore and a registry on either side."""
 
     NOT_FOUND = auto()
     """No such repository or manifest."""
     BLOB_MISSING = auto()
-    """No such blob, where there should be one."""
+    """No such blob, although a manifest refers to it."""
     DENIED = auto()
-    """The account, or the lack of one, does not suffice."""
+    """The account, or a request without one, lacks the permission."""
     RATE_LIMITED = auto()
     UNAVAILABLE = auto()
-    """It answered, but could not do it now: 5xx, a cut body, a lost upload session."""
+    """The server responded, but cannot serve the request now: 5xx, a truncated body, a lost upload session."""
     UNREACHABLE = auto()
     """No connection, or a lost one."""
     STALLED = auto()
-    """A connection on which nothing moves."""
+    """A connection that transfers nothing."""
     TLS = auto()
     HOST_REFUSED = auto()
-    """Longshore's own rules say not to call there."""
+    """Longshore's own network rules forbid the address."""
     PROTOCOL = auto()
-    """An answer that the distribution spec does not have."""
+    """A response that the distribution specification does not define."""
     REFUSED = auto()
-    """Understood and turned down: invalid, or against a policy."""
+    """Understood and rejected: invalid, or against a policy."""
     QUOTA_EXCEEDED = auto()
     TAG_IMMUTABLE = auto()
     PROJECT_MISSING = auto()
-    """What Harbor has above repositories; it makes none on a push."""
+    """No such Harbor project; Harbor creates none on a push."""
     UNSUPPORTED = auto()
     """A manifest that cannot be imported."""
     MANIFEST_MISMATCH = auto()
-    """A manifest whose bytes or digest header are not those asked for."""
+    """A manifest whose bytes or digest header differ from the requested digest."""
     CONTENT_MISMATCH = auto()
-    """A blob whose bytes cannot be those of its digest."""
+    """A blob whose bytes cannot have its digest."""
 
 
 _CODES: dict[Side, dict[Failure, Code]] = {
@@ -70,7 +74,7 @@ _CODES: dict[Side, dict[Failure, Code]] = {
         Failure.UNREACHABLE: Code.TARGET_UNREACHABLE,
         Failure.STALLED: Code.TARGET_STALLED,
         Failure.TLS: Code.TARGET_TLS_FAILED,
-        # The operator's own setting leads there, so no rule of ours but the target's answer is at fault.
+        # The operator's own setting names the target, so the target's response is at fault, not a network rule.
         Failure.HOST_REFUSED: Code.TARGET_PROTOCOL_ERROR,
         Failure.PROTOCOL: Code.TARGET_PROTOCOL_ERROR,
         Failure.REFUSED: Code.TARGET_REFUSED,
@@ -83,11 +87,11 @@ _CODES: dict[Side, dict[Failure, Code]] = {
     },
 }
 
-# Worth another try of the same request within seconds; the others need time, or a person.
+# Failures that a retry within seconds may overcome; the others need time, or a person.
 _TRANSIENT = (Failure.UNAVAILABLE, Failure.UNREACHABLE, Failure.STALLED, Failure.RATE_LIMITED)
 TRANSIENT_CODES = frozenset(codes[failure] for codes in _CODES.values() for failure in _TRANSIENT)
 
 
 def failed(side: Side, failure: Failure, detail: str, *, retry_after: float | None = None) -> LongshoreError:
-    """Make the error for one side; `detail` is a sentence without secrets."""
+    """Return the error for one side; `detail` is a sentence without secrets."""
     return LongshoreError(_CODES[side][failure], detail, retry_after=retry_after)

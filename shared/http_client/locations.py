@@ -1,4 +1,4 @@
-"""Addresses that a registry hands out: redirects and upload Locations, judged before they are followed."""
+"""Addresses that a server returns in a Location header, checked before they are followed."""
 
 import string
 from urllib.parse import quote
@@ -7,20 +7,20 @@ from yarl import URL
 
 from shared.http_client.failures import Failure
 from shared.http_client.request import Request, authority
-from shared.network.policy import HTTP_PORT, NetworkPolicy
+from shared.network.policy import NetworkPolicy
 
 
 def origin(url: URL) -> tuple[str, str, int | None]:
-    """Return what must be equal for two addresses to belong to the same server."""
+    """Return scheme, host and port: two addresses with the same origin belong to the same server."""
     return url.scheme, (url.raw_host or "").lower(), url.port
 
 
 def redirect_target(request: Request, current: URL, location: str | None, policy: NetworkPolicy) -> URL:
-    """Return where a redirect leads.
+    """Return the address that a redirect leads to.
 
-    Raises where it leads from https to http, to a host not listed for plain http, or nowhere.
+    Raises if it leads from https to http, to a host that is not listed for plain http, or to no usable address.
     """
-    url = _joined(request, current, location)
+    url = resolve_location(request, current, location)
     if url.scheme == "http" and not (
         current.scheme == "http" and policy.allows_plain(url.raw_host or "", url.port or 0)
     ):
@@ -28,41 +28,11 @@ def redirect_target(request: Request, current: URL, location: str | None, policy
     return url
 
 
-def upload_location(request: Request, answered: URL, location: str | None) -> URL:
-    """Return the address of an upload session, its query untouched; it must be on the registry itself."""
-    url = _secured(request.url, _joined(request, answered, location))
-    if origin(url) != origin(request.url):
-        raise request.failed(
-            Failure.PROTOCOL,
-            "names another server for the upload",
-            f"{url.scheme}://{authority(url)}; the registry has to be addressed by the name that it gives itself",
-        )
-    return url
-
-
-def with_digest(location: URL, digest: str) -> URL:
-    """Add the digest to an upload session's address without touching the state in its query."""
-    address = str(location.with_fragment(None))
-    joint = "&" if location.raw_query_string else "?"
-    return URL(f"{address}{joint}digest={digest}", encoded=True)
-
-
-def _secured(own: URL, url: URL) -> URL:
-    """Return the address under TLS where it is the registry's own but for that.
-
-    A registry behind a proxy that ends TLS may take itself for one of plain http (goharbor/harbor #61, distribution
-    #970). What is sent stays where it would have gone, and never goes there in clear.
-    """
-    downgraded = (own.scheme, url.scheme) == ("https", "http")
-    if not downgraded or origin(url)[1] != origin(own)[1] or url.port not in (HTTP_PORT, own.port):
-        return url
-    return url.with_scheme("https").with_port(own.explicit_port)
-
-
-def _joined(request: Request, current: URL, location: str | None) -> URL:
+def resolve_location(request: Request, current: URL, location: str | None) -> URL:
+    """Return the absolute address of a Location header in the response from `current`; raises if there is none."""
     if not location:
         raise request.failed(Failure.PROTOCOL, "gave no Location", host=authority(current))
-    # Signed queries must arrive as they were given; only what may not stand in a request line is encoded.
+    # Signed queries must arrive unchanged; only characters that a request line cannot hold are encoded.
     safe = quote(location, safe=string.punctuation, errors="surrogateescape")
     try:
         url = current.join(URL(safe, encoded=True))

@@ -1,4 +1,4 @@
-"""The one place where the HTTP client's exceptions, and the system's below it, become Longshore's errors."""
+"""The one place that translates exceptions of the HTTP client and of the system into Longshore's errors."""
 
 import errno
 import socket
@@ -12,8 +12,8 @@ from shared.http_client.failures import Failure
 from shared.http_client.request import Request
 from shared.network.guard import Calling
 
-# What may come out of the HTTP client. ValueError: a header or an address that it will not send.
-CAUGHT = (aiohttp.ClientError, TimeoutError, OSError, ValueError)
+# Exceptions that the HTTP client raises. ValueError: a header or an address that it refuses to send.
+CLIENT_ERRORS = (aiohttp.ClientError, TimeoutError, OSError, ValueError)
 
 # In this order: some of the client's classes are OSErrors or TimeoutErrors too.
 _BY_TYPE: tuple[tuple[tuple[type[Exception], ...], tuple[Failure, str, str]], ...] = (
@@ -54,31 +54,31 @@ _BY_VERIFY_CODE: dict[int, str] = {
 }
 
 
-def translated(request: Request, host: str, error: BaseException, call: Calling | None = None) -> LongshoreError:
-    """Make the error for an exception of the HTTP client, without its text."""
+def translate_error(request: Request, host: str, error: BaseException, call: Calling | None = None) -> LongshoreError:
+    """Return the error for an exception of the HTTP client, without the exception's text."""
     if call and call.refused:
         return request.failed(
             Failure.HOST_REFUSED, "may not be called", "its address is private, reserved or loopback", host=host
         )
-    failure, what, why = _meaning(error)
-    return request.failed(failure, what, why, host=host)
+    failure, problem, reason = _meaning(error)
+    return request.failed(failure, problem, reason, host=host)
 
 
 def _meaning(error: BaseException) -> tuple[Failure, str, str]:
     if isinstance(error, aiohttp.ClientSSLError | ssl.SSLError):
-        return Failure.TLS, "offers no trusted TLS connection", _tls_words(error)
+        return Failure.TLS, "offers no trusted TLS connection", _tls_reason(error)
     for kinds, meaning in _BY_TYPE:
         if isinstance(error, kinds):
             return meaning
     if isinstance(error, OSError):
-        failure, why = _BY_ERRNO.get(error.errno or 0, (Failure.UNREACHABLE, "the connection failed"))
-        return failure, "cannot be reached", why
+        failure, reason = _BY_ERRNO.get(error.errno or 0, (Failure.UNREACHABLE, "the connection failed"))
+        return failure, "cannot be reached", reason
     if isinstance(error, aiohttp.ClientConnectionError):
         return Failure.UNREACHABLE, "lost the connection", ""
     return Failure.PROTOCOL, "does not answer as a registry does", "what it sent is not HTTP"
 
 
-def _tls_words(error: BaseException) -> str:
+def _tls_reason(error: BaseException) -> str:
     cause = getattr(error, "certificate_error", None) or getattr(error, "os_error", None) or error
     if isinstance(cause, ssl.SSLCertVerificationError):
         return _BY_VERIFY_CODE.get(getattr(cause, "verify_code", 0), "the certificate is not valid")

@@ -1,8 +1,7 @@
-"""What one request to a registry is for, and what came back."""
+"""One HTTP request as data, and its response once the body has been read."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from enum import Enum, auto
 
 import aiohttp
 from multidict import CIMultiDictProxy
@@ -13,52 +12,38 @@ from shared.errors.error import LongshoreError
 from shared.http_client.body import Body, StreamedBody
 from shared.http_client.failures import Failure, failed
 from shared.http_client.session import SMALL_TIMEOUT
-from shared.oci.manifest import MAX_MANIFEST_SIZE
-from shared.registry.scopes import Scopes
 
 OK = frozenset({200})
-NO_SCOPES = Scopes()
-# Awaited right before a request is sent; what it raises ends the request.
-Before = Callable[[], Awaitable[None]]
-
-
-class Subject(Enum):
-    """What a request is about; the same status means another thing for each."""
-
-    REGISTRY = auto()
-    MANIFEST = auto()
-    PUSHED_MANIFEST = auto()
-    BLOB = auto()
-    UPLOAD = auto()
-    TOKEN = auto()
+# Awaited right before a request is sent; an exception from it cancels the request.
+BeforeSend = Callable[[], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """One step of the distribution spec.
+    """One request to a server on one side of an import.
 
-    `step` completes the sentence "<host> answered 404 while …". `accepts` lists the statuses that are a success.
-    `limit` bounds the answer's body in bytes, where it is read as a whole; `bulk` asks for one that a thread reads.
-    `before` is awaited each time it is sent, also where the HTTP client does that again by itself.
+    `resource` names the kind of resource in traces. `step` completes the sentence "<host> answered 404 while …".
+    `accepts` lists the statuses that count as success. `limit` bounds the response body in bytes if it is read as a
+    whole. `bulk` selects the blocking client, whose response body is read by a thread. `before` is awaited each time
+    the request is sent, including repetitions by the HTTP client itself.
     """
 
     side: Side
-    subject: Subject
+    resource: str
     step: str
     method: str
     url: URL
-    scopes: Scopes = NO_SCOPES
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes | StreamedBody | Body | None = None
     bulk: bool = False
     accepts: frozenset[int] = OK
-    limit: int = MAX_MANIFEST_SIZE
+    limit: int
     timeout: aiohttp.ClientTimeout = SMALL_TIMEOUT
-    before: Before | None = None
+    before: BeforeSend | None = None
 
     @property
     def replayable(self) -> bool:
-        """False where the body is a stream, which cannot be sent a second time."""
+        """Whether the request can be sent again: a body that is a stream cannot."""
         return self.body is None or isinstance(self.body, bytes)
 
     @property
@@ -66,18 +51,18 @@ class Request:
         return authority(self.url)
 
     def error(self, failure: Failure, detail: str, *, retry_after: float | None = None) -> LongshoreError:
-        """Make the error for this request's side; `detail` is a whole sentence."""
+        """Return an error with this request's side; `detail` is a whole sentence."""
         return failed(self.side, failure, detail, retry_after=retry_after)
 
-    def failed(self, failure: Failure, what: str, why: str = "", *, host: str = "") -> LongshoreError:
-        """Make an error that says "<host> <what> while <step>: <why>."; the host is another one after a redirect."""
-        cause = f": {why}" if why else ""
-        return self.error(failure, f"{host or self.host} {what} while {self.step}{cause}.")
+    def failed(self, failure: Failure, problem: str, reason: str = "", *, host: str = "") -> LongshoreError:
+        """Return the error "<host> <problem> while <step>: <reason>."; after a redirect, `host` is another one."""
+        cause = f": {reason}" if reason else ""
+        return self.error(failure, f"{host or self.host} {problem} while {self.step}{cause}.")
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer whose body has been read."""
+    """A response whose body has been read."""
 
     status: int
     headers: CIMultiDictProxy[str]
@@ -85,5 +70,5 @@ class Reply:
 
 
 def authority(url: URL) -> str:
-    """Return `host[:port]` for a sentence, the port only where it is not the scheme's own."""
+    """Return `host[:port]` for a sentence; the scheme's default port is omitted."""
     return url.host_port_subcomponent or ""

@@ -1,4 +1,4 @@
-"""The one kind of HTTP client session that leaves Longshore: guarded, without a memory of its own."""
+"""The HTTP client session for all outgoing requests: every connection is guarded, and no cookie is kept."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -14,21 +14,21 @@ from shared.network.guard import Guard
 from shared.network.policy import NetworkPolicy
 from shared.network.tls import TlsSettings
 
-# Seconds until a connection, TLS included, is made.
+# Seconds for opening a connection, TLS included.
 CONNECT_TIMEOUT = 10
-# Seconds without a byte from the other side while we wait for an answer or read one.
+# Seconds without a byte from the server while Longshore waits for a response or reads one.
 READ_TIMEOUT = 60
-# Seconds for a whole exchange whose bodies fit in memory, so that a server that drips cannot hold it for ever.
+# Seconds for a whole exchange whose bodies fit in memory: bounds a server that sends one byte at a time.
 SMALL_EXCHANGE_TIMEOUT = 120
-# Connections of one session, in all and to one host: above what the import limits of a process can ask for, so that
-# a small request never waits behind layers.
+# Connections of one session, in total and per host: more than the import limits of a process allow, so that a small
+# request never waits behind layers.
 MAX_CONNECTIONS = 512
 MAX_CONNECTIONS_PER_HOST = 128
 # Bytes read ahead per connection; 1 MiB about doubled streaming speed against the default of 64 KiB (measured).
 READ_AHEAD = 1024 * 1024
-# Bytes of one header line. Presigned storage addresses and upload states pass the default of 8 KiB.
+# Bytes of one header line. Presigned storage addresses and upload states exceed the default of 8 KiB.
 MAX_HEADER_LINE = 32 * 1024
-# Seconds that an unused connection is kept.
+# Seconds that an idle connection is kept.
 KEEP_ALIVE = 30
 
 SMALL_TIMEOUT = aiohttp.ClientTimeout(
@@ -39,7 +39,7 @@ STREAM_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT,
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """A session with the rules that hold for it; `bulk` is for what is too large to pass through `http`."""
+    """A session and its rules; `bulk` transfers bodies that are too large for `http`."""
 
     http: aiohttp.ClientSession
     bulk: BulkExchanges
@@ -49,7 +49,7 @@ class Outgoing:
 
 @asynccontextmanager
 async def open_outgoing(policy: NetworkPolicy) -> AsyncIterator[Outgoing]:
-    """Open a session that obeys the policy; raises ValueError where a file of authorities cannot be read."""
+    """Open a session that obeys the policy; raises ValueError if a file of certificate authorities is unreadable."""
     tls = await asyncio.to_thread(TlsSettings.load, policy)
     guard = Guard(policy)
     connector = aiohttp.TCPConnector(
@@ -77,7 +77,7 @@ async def open_outgoing(policy: NetworkPolicy) -> AsyncIterator[Outgoing]:
 
 
 def default_headers() -> dict[str, str]:
-    """Return what every request carries; bodies come as they are, since their digests are those of the bytes."""
+    """Return the headers of every request; bodies stay uncompressed, because digests are of the transferred bytes."""
     return {"User-Agent": user_agent(), "Accept-Encoding": "identity"}
 
 

@@ -1,4 +1,4 @@
-"""One request on the wire, redirects included; no credentials but those handed in, no retries."""
+"""Sends one request and follows its redirects; the caller provides credentials and retries."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -14,21 +14,21 @@ from shared.http_client.body import Body
 from shared.http_client.bulk.exchange import BulkRequest, BulkResponse
 from shared.http_client.failures import Failure
 from shared.http_client.locations import origin, redirect_target
-from shared.http_client.network_errors import CAUGHT, translated
-from shared.http_client.request import Before, Reply, Request, authority
+from shared.http_client.network_errors import CLIENT_ERRORS, translate_error
+from shared.http_client.request import BeforeSend, Reply, Request, authority
 from shared.http_client.session import SMALL_EXCHANGE_TIMEOUT, Outgoing, default_headers
 from shared.network.guard import calling
 from shared.tracing.spans import Kind, Values, step
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
-# Redirects of one request; registries use one, to their storage.
+# Redirects of one request; registries use one, to their storage service.
 MAX_REDIRECTS = 5
-# Bytes of a body beyond which aiohttp sends it in one piece only under protest: the event loop would wait for it.
+# Bytes of a body above which aiohttp warns if it gets it in one piece: sending that would block the event loop.
 LARGE_BODY = 1024 * 1024
-# Seconds for reading an answer's body as a whole: a server that drips must not hold an import.
+# Seconds for reading a whole response body: bounds a server that sends one byte at a time.
 READING_TIMEOUT = SMALL_EXCHANGE_TIMEOUT
-# Bytes of an error answer or of a redirect's body.
-MAX_COMPLAINT_SIZE = 64 * 1024
+# Bytes of the body of an error response or of a redirect.
+MAX_ERROR_BODY_SIZE = 64 * 1024
 Response: TypeAlias = aiohttp.ClientResponse | BulkResponse
 
 _REDIRECTED_METHODS = frozenset({"GET", "HEAD"})
@@ -42,9 +42,9 @@ class Wire:
 
     @asynccontextmanager
     async def open(self, request: Request, authorization: str | None = None) -> AsyncIterator[Response]:
-        """Send the request and follow redirects; the answer's status may be any other.
+        """Send the request and follow redirects; the response may have any other status.
 
-        Credentials go to the request's own server, and never again once a redirect has left it.
+        Credentials are sent to the request's own server only, and no longer once a redirect has left it.
         """
         url = request.url
         for _ in range(MAX_REDIRECTS + 1):
@@ -54,19 +54,19 @@ class Wire:
                 if response.status not in REDIRECTS or request.method not in _REDIRECTED_METHODS:
                     yield response
                     return
-                await read_complaint_reply(request, response)
+                await read_error_reply(request, response)
                 url = redirect_target(request, url, response.headers.get("Location"), self.outgoing.policy)
         raise request.failed(Failure.PROTOCOL, f"redirects more than {MAX_REDIRECTS} times")
 
     @asynccontextmanager
     async def _exchange(self, request: Request, url: URL, authorization: str | None) -> AsyncIterator[Response]:
-        with step(f"{request.method} {request.subject.name.lower()}", _told(request, url), kind=Kind.CLIENT) as span:
+        with step(f"{request.method} {request.resource}", _span_values(request, url), kind=Kind.CLIENT) as span:
             response = await self._send(request, url, authorization)
             span.note({"http.response.status_code": response.status})
             try:
                 yield response
             finally:
-                # The client closes a connection with half an answer or half a body in it, and keeps any other.
+                # The client closes a connection whose response or body is incomplete, and keeps any other.
                 response.release()
 
     async def _send(self, request: Request, url: URL, authorization: str | None) -> Response:
@@ -75,8 +75,8 @@ class Wire:
         with calling(url.raw_host or "") as call:
             try:
                 return await send(request, url, headers)
-            except CAUGHT as error:
-                raise translated(request, authority(url), error, call) from None
+            except CLIENT_ERRORS as error:
+                raise translate_error(request, authority(url), error, call) from None
 
     async def _send_small(self, request: Request, url: URL, headers: Mapping[str, str]) -> Response:
         return await self.outgoing.http.request(
@@ -86,7 +86,7 @@ class Wire:
             data=_sendable(request),
             allow_redirects=False,
             timeout=request.timeout,
-            middlewares=_asking(request.before) if request.before else None,
+            middlewares=_with_hook(request.before) if request.before else None,
             ssl=self.outgoing.tls.context(url.raw_host or "", url.port or 0),
         )
 
@@ -96,43 +96,43 @@ class Wire:
         return await self.outgoing.bulk.request(BulkRequest(method=request.method, url=url, fields=fields, body=body))
 
 
-def _asking(before: Before) -> Sequence[aiohttp.ClientMiddlewareType]:
-    """Return what lets the client ask before it sends: it repeats a PUT whose connection was closed by itself."""
+def _with_hook(before: BeforeSend) -> Sequence[aiohttp.ClientMiddlewareType]:
+    """Return a middleware that awaits the hook before each send; aiohttp itself repeats a PUT on a lost connection."""
 
-    async def ask_first(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    async def run_hook(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
         await before()
         return await send(request)
 
-    return (ask_first,)
+    return (run_hook,)
 
 
-def _told(request: Request, url: URL) -> Values:
-    """Return what a trace says of a request; an address beyond its host may hold a signature."""
+def _span_values(request: Request, url: URL) -> Values:
+    """Return a span's attributes. The path and query are left out, because they may hold a signature."""
     return {"http.request.method": request.method, "server.address": authority(url), "longshore.step": request.step}
 
 
 def _sendable(request: Request) -> Any:
-    """Return the body as the client takes it: a large one, such as a manifest at its limit, piece by piece."""
+    """Return the body for aiohttp; a large one, such as a manifest at its size limit, as a file to read in pieces."""
     body = request.body
     return BytesIO(body) if isinstance(body, bytes) and len(body) > LARGE_BODY else body
 
 
 async def read_reply(request: Request, response: Response) -> Reply:
-    """Read an answer whose body fits in memory; a success beyond the request's limit is an error."""
+    """Read a response whose body fits in memory; raises if a success exceeds the request's limit."""
     content = await _read_bounded(request, response, request.limit)
     if content is None:
         raise request.failed(Failure.PROTOCOL, f"sent more than {request.limit} bytes", host=authority(response.url))
     return Reply(response.status, response.headers, content)
 
 
-async def read_complaint_reply(request: Request, response: Response) -> Reply:
-    """Read an answer whose body is only words; one beyond the limit is left out."""
-    content = await _read_bounded(request, response, MAX_COMPLAINT_SIZE)
+async def read_error_reply(request: Request, response: Response) -> Reply:
+    """Read an error response; a body above the limit is replaced by an empty one."""
+    content = await _read_bounded(request, response, MAX_ERROR_BODY_SIZE)
     return Reply(response.status, response.headers, content or b"")
 
 
 async def _read_bounded(request: Request, response: Response, limit: int) -> bytes | None:
-    """Return the body, or None where it is longer than the limit."""
+    """Return the body, or None if it is longer than the limit."""
     parts: list[bytes] = []
     size = 0
     try:
@@ -142,6 +142,6 @@ async def _read_bounded(request: Request, response: Response, limit: int) -> byt
                 if size > limit:
                     return None
                 parts.append(part)
-    except CAUGHT as error:
-        raise translated(request, authority(response.url), error) from None
+    except CLIENT_ERRORS as error:
+        raise translate_error(request, authority(response.url), error) from None
     return b"".join(parts)

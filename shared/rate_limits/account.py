@@ -1,4 +1,4 @@
-"""The limits of one account at one registry, as its requests meet them."""
+"""The rate limits of one account at one registry."""
 
 import asyncio
 import random
@@ -13,10 +13,10 @@ from shared.rate_limits.lanes import Lane, PoolLease
 from shared.rate_limits.limit import Limit, LimitKey, Scope
 from shared.rate_limits.limits import Change, Limits, fingerprint
 
-# Small requests of one account at a time and process. They have places of their own, beside those of streams, so that
-# none waits behind a large layer.
+# Concurrent small requests of one account in one process. They have slots of their own, apart from those of streams, so
+# that none waits behind a large layer.
 REQUESTS_AT_ONCE = 64
-# Each scope, with those whose limits hold it back.
+# For each scope, the scopes whose limits hold it.
 _HELD_BY: dict[Scope, tuple[Scope, ...]] = {
     Scope.REQUESTS: (Scope.REQUESTS,),
     Scope.MANIFESTS: (Scope.REQUESTS, Scope.MANIFESTS),
@@ -25,7 +25,7 @@ _HELD_BY: dict[Scope, tuple[Scope, ...]] = {
 
 
 class AccountLimits:
-    """What is known of one account."""
+    """Waits for the limits of one account, and records what its responses say about them."""
 
     def __init__(self, limits: Limits, host: str, credential: Credential | None) -> None:
         self._limits = limits
@@ -34,58 +34,58 @@ class AccountLimits:
         self._keys = {scope: LimitKey(host=host, account=self._account, scope=scope) for scope in Scope}
         self._held_by = {scope: tuple(self._keys[held] for held in by) for scope, by in _HELD_BY.items()}
         self.request: PoolLease = limits.lanes.lease(
-            Lane(("request", host, self._account), lambda: self._reduced(REQUESTS_AT_ONCE))
+            Lane(("request", host, self._account), lambda: self._limited(REQUESTS_AT_ONCE))
         )
-        """A place for one small request, for the length of an `async with`."""
+        """A slot for one small request, held for the length of an `async with`."""
 
     def stream_lanes(self, per_host: int) -> tuple[Lane, ...]:
-        """Return the lanes of whoever streams a blob: the registry's, and in it the account's, which limits narrow."""
+        """Return the lanes for streaming a blob: the registry's, and the account's, which a rate limit narrows."""
         return (
             Lane(("stream", self._host), lambda: per_host),
-            Lane(("stream", self._host, self._account), lambda: self._reduced(per_host)),
+            Lane(("stream", self._host, self._account), lambda: self._limited(per_host)),
         )
 
-    async def held(self, scope: Scope) -> float:
-        """Wait once for a limit that ends soon; return how many seconds one holds on then, 0 where there is none."""
+    async def wait(self, scope: Scope) -> float:
+        """Wait once for a limit that ends soon; return the seconds for which one still holds, 0 without a limit."""
         await self._limits.refresh()
-        seconds = self._limits.wait(self._held_by[scope])
+        seconds = self._limits.remaining(self._held_by[scope])
         if not 0 < seconds <= LONGEST_RETRY_AFTER:
             return seconds
         await asyncio.sleep(seconds + random.uniform(0, JITTER))  # noqa: S311 - jitter, not a secret
-        return self._limits.wait(self._held_by[scope])
+        return self._limits.remaining(self._held_by[scope])
 
-    async def struck(self, scope: Scope, seconds: float | None) -> float:
-        """Take note of a 429 and what its Retry-After says; return how long the limit holds."""
-        await self._change(scope, partial(_struck, seconds=seconds))
-        return self._limits.wait(self._held_by[scope])
+    async def on_rate_limited(self, scope: Scope, seconds: float | None) -> float:
+        """Record a 429 with its Retry-After in seconds; return the seconds for which the limit holds."""
+        await self._change(scope, partial(_on_rate_limited, seconds=seconds))
+        return self._limits.remaining(self._held_by[scope])
 
-    async def told(self, headers: Mapping[str, str], *, metered: bool) -> None:
-        """Take note of what an answer's headers say; `metered` tells whether the request itself was counted.
+    async def observe_headers(self, headers: Mapping[str, str], *, metered: bool) -> None:
+        """Record the rate limit headers of a response; `metered` says whether the registry counts this request.
 
-        With little left, each counted request moves the beginning of further imports. With nothing left there is none.
+        If little is left, each metered request delays the start of further imports. If nothing is left, none starts.
         """
         allowance = Allowance.read(headers, time.time())
         if allowance is None or not allowance.spacing:
             return
         if metered:
-            await self._change(Scope.IMPORTS, partial(_pushed, allowance=allowance))
+            await self._change(Scope.IMPORTS, partial(_delay_by, allowance=allowance))
         elif allowance.spent:
-            await self._change(Scope.IMPORTS, partial(_held, seconds=allowance.spacing))
+            await self._change(Scope.IMPORTS, partial(_hold_for, seconds=allowance.spacing))
 
     async def _change(self, scope: Scope, change: Change) -> None:
         await self._limits.change(self._keys[scope], change)
 
-    def _reduced(self, usual: int) -> int:
-        return int(usual * self._limits.share(self._held_by[Scope.IMPORTS]))
+    def _limited(self, usual: int) -> int:
+        return int(usual * self._limits.concurrency_share(self._held_by[Scope.IMPORTS]))
 
 
-def _struck(limit: Limit, now: float, *, seconds: float | None) -> Limit:
-    return limit.struck(now, seconds)
+def _on_rate_limited(limit: Limit, now: float, *, seconds: float | None) -> Limit:
+    return limit.on_rate_limited(now, seconds)
 
 
-def _held(limit: Limit, now: float, *, seconds: float) -> Limit:
-    return limit.held(now, seconds)
+def _hold_for(limit: Limit, now: float, *, seconds: float) -> Limit:
+    return limit.hold_for(now, seconds)
 
 
-def _pushed(limit: Limit, now: float, *, allowance: Allowance) -> Limit:
-    return limit.pushed(now, allowance.spacing, allowance.horizon)
+def _delay_by(limit: Limit, now: float, *, allowance: Allowance) -> Limit:
+    return limit.delay_by(now, allowance.spacing, allowance.horizon)

@@ -1,4 +1,4 @@
-"""Places for a bounded number of users at a time, taken in several lanes at once or not at all."""
+"""Concurrency pools (lanes): a task takes one slot in each of several lanes at once, or waits without any."""
 
 import asyncio
 from collections import Counter, deque
@@ -9,7 +9,7 @@ from itertools import count
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """Something of which only so many may make use at a time; `capacity` is asked anew each time, and at least 1."""
+    """A pool of slots; `capacity` is evaluated each time, and is at least 1."""
 
     name: Hashable
     capacity: Callable[[], int] = field(compare=False)
@@ -22,28 +22,28 @@ class _Waiter:
 
 
 class Lanes:
-    """Who is in which lane.
+    """The slots in use, by lane, and the tasks that wait for some.
 
-    Nobody holds a place while waiting for another one, so there is no deadlock. Who has waited longest goes first; one
-    whose lanes are full is passed by those that need other lanes.
+    No task holds a slot while it waits for another one, so there is no deadlock. The task that has waited longest goes
+    first; if its lanes are full, tasks that need other lanes overtake it.
     """
 
     def __init__(self) -> None:
         self._taken: Counter[Hashable] = Counter()
-        # Those that wait for the same lanes fit at the same time, hence one queue for them.
+        # Tasks that wait for the same lanes become eligible at the same moment, hence one queue for them.
         self._queues: dict[tuple[Lane, ...], deque[_Waiter]] = {}
         self._tickets = count()
 
     def lease(self, *lanes: Lane) -> "PoolLease":
-        """Return what takes one place in each of these lanes, as often as it is entered."""
+        """Return the lease of one slot in each of these lanes; it can be entered any number of times."""
         return PoolLease(self, tuple(dict.fromkeys(lanes)))
 
     def taken(self, name: Hashable) -> int:
-        """Return how many places of a lane are taken."""
+        """Return the number of slots in use in a lane."""
         return self._taken[name]
 
     async def acquire(self, lanes: tuple[Lane, ...]) -> None:
-        """Wait until every lane has a place, and take them all in that moment."""
+        """Wait until every lane has a free slot, and take them all in that moment."""
         if lanes not in self._queues and self._fits(lanes):
             self._take(lanes)
             return
@@ -56,7 +56,7 @@ class Lanes:
             raise
 
     def release(self, lanes: tuple[Lane, ...]) -> None:
-        """Give the places back, to those that wait for them."""
+        """Return the slots, and grant them to waiting tasks."""
         for lane in lanes:
             self._taken[lane.name] -= 1
             if not self._taken[lane.name]:
@@ -68,7 +68,7 @@ class Lanes:
         queue = self._queues[lanes]
         while queue and self._fits(lanes):
             waiter = queue.popleft()
-            # One that was cancelled a moment ago has not had its turn to leave the queue.
+            # A task that has just been cancelled has not removed itself from the queue yet.
             if not waiter.granted.done():
                 self._take(lanes)
                 waiter.granted.set_result(None)
@@ -76,7 +76,7 @@ class Lanes:
             del self._queues[lanes]
 
     def _withdraw(self, lanes: tuple[Lane, ...], waiter: _Waiter) -> None:
-        """End a wait that was cancelled; places that were granted in the same moment go on to others."""
+        """End a cancelled wait; slots that were granted in the same moment go to other tasks."""
         if not waiter.granted.cancelled():
             self.release(lanes)
             return
@@ -96,13 +96,13 @@ class Lanes:
 
 @dataclass(frozen=True, slots=True)
 class PoolLease:
-    """One place in each of several lanes, for the length of an `async with`; many tasks may enter it."""
+    """One slot in each of several lanes, held for the length of an `async with`; many tasks may enter it."""
 
-    within: Lanes
+    pool: Lanes
     lanes: tuple[Lane, ...]
 
     async def __aenter__(self) -> None:
-        await self.within.acquire(self.lanes)
+        await self.pool.acquire(self.lanes)
 
     async def __aexit__(self, *_: object) -> None:
-        self.within.release(self.lanes)
+        self.pool.release(self.lanes)

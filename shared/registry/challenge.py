@@ -4,10 +4,10 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-# Characters of all challenges of an answer that are looked at; a real one has a few hundred.
+# Characters of all challenges of a response that are read; a usual one has a few hundred.
 MAX_CHALLENGE_LENGTH = 8 * 1024
-# Either one parameter, or a new scheme, or what is passed over (a token68, as in `Negotiate abc==`). What separates
-# them is left to the search for the next part: a pattern for it would be tried anew at each of its characters.
+# Either one parameter, or a new scheme, or text to skip (a token68, as in `Negotiate abc==`). Separators are not
+# matched: finditer skips them, whereas a pattern for them would be tried again at each of their characters.
 _PART = re.compile(
     r"""(?P<name>[!#$%&'*+.^_`|~0-9A-Za-z-]+)\s*=\s*(?:"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<plain>[^\s",=]+))(?=\s*(?:,|$))
       | (?P<scheme>[!#$%&'*+.^_`|~0-9A-Za-z-]+)(?=[\s,]|$)
@@ -19,22 +19,22 @@ _PART = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Challenge:
-    """One scheme, in lower case, with its parameters, their names in lower case."""
+    """One scheme and its parameters; the scheme and the parameters' names are in lower case."""
 
     scheme: str
     parameters: Mapping[str, str]
 
     def get(self, name: str) -> str:
-        """Return a parameter, or an empty text."""
+        """Return a parameter, or an empty string."""
         return self.parameters.get(name, "")
 
     def without(self, name: str) -> "Challenge":
-        """Return the same challenge with one parameter left out."""
+        """Return the same challenge without one parameter."""
         return Challenge(self.scheme, {key: value for key, value in self.parameters.items() if key != name})
 
 
 def parse_challenges(headers: Iterable[str]) -> tuple[Challenge, ...]:
-    """Return the challenges in their order; what cannot be read is left out."""
+    """Return the challenges in their order; unreadable parts are skipped."""
     text = ", ".join(headers)[:MAX_CHALLENGE_LENGTH]
     found: list[tuple[str, dict[str, str]]] = []
     for part in _PART.finditer(text):

@@ -1,4 +1,4 @@
-"""The way in: registries by name, over one guarded session and one token cache."""
+"""The registry client's entry point: registries by name, with one guarded session and one token cache."""
 
 from collections import OrderedDict
 from collections.abc import AsyncIterator
@@ -19,21 +19,19 @@ from shared.registry.repository import Repository
 from shared.registry.tokens import TokenCache
 from shared.registry.transport import Transport
 
-__all__ = ["Credential", "Registries", "Registry", "open_registries"]
-
-# Docker Hub's registry has another host name than its references.
+# Docker Hub's registry has a different host name than its references.
 DOCKER_HUB_HOST = "registry-1.docker.io"
-# Accounts at registries whose way of asking is remembered; the longest unused is forgotten first.
-MAX_REMEMBERED = 512
+# Accounts at registries whose authentication scheme is cached; the least recently used is removed first.
+MAX_CACHED_REGISTRIES = 512
 
 
 @asynccontextmanager
 async def open_registries(
     policy: NetworkPolicy, side: Side, limits: Limits | None = None
 ) -> AsyncIterator["Registries"]:
-    """Open the client for one side: its failures are that side's error codes. Closes every connection at the end.
+    """Open the client for one side, whose error codes its failures have. Closes every connection at the end.
 
-    `limits` are those that others know of, too; without them, this client keeps its own.
+    `limits` may be shared with other clients; without them, this client keeps its own.
     """
     async with open_outgoing(policy) as outgoing:
         registries = Registries(outgoing, side, limits or Limits())
@@ -44,7 +42,7 @@ async def open_registries(
 
 
 class Registries:
-    """Registries of one side. Nothing is shared between two accounts but the connections."""
+    """Registries of one side. Two accounts share nothing but the connections."""
 
     def __init__(self, outgoing: Outgoing, side: Side, limits: Limits) -> None:
         self._outgoing = outgoing
@@ -61,7 +59,7 @@ class Registries:
             limits = AccountLimits(self._limits, host, credential)
             self._known[key] = Registry(Transport(self._outgoing, account, self._tokens, limits))
         self._known.move_to_end(key)
-        while len(self._known) > MAX_REMEMBERED:
+        while len(self._known) > MAX_CACHED_REGISTRIES:
             self._known.popitem(last=False)
         return self._known[key]
 
@@ -84,13 +82,13 @@ class Registry:
         return self._transport.limits
 
     async def check_import_allowed(self) -> None:
-        """Raise `*_rate_limited` where no further import should be begun with this account for now."""
+        """Raise `*_rate_limited` while no further import should start with this account."""
         await self._transport.check_limits(self._transport.ping(), Scope.IMPORTS)
 
     async def ping(self) -> None:
-        """Greet the registry (spec, end-1); raises where it is away, is no registry, or does not know the account."""
-        await self._transport.ask(self._transport.ping())
+        """Check the registry (end-1); raises if it is unreachable, is no registry, or does not accept the account."""
+        await self._transport.send(self._transport.ping())
 
     def repository(self, name: str) -> Repository:
-        """Return one repository; raises ValueError for a name outside the grammar."""
+        """Return one repository; raises ValueError for an invalid name."""
         return Repository(self._transport, name)

@@ -1,26 +1,26 @@
-"""Reads a blob's answer: the right range, and never a byte more than the blob has."""
+"""Reads the response to a blob request: checks its range, and never yields more bytes than the blob has."""
 
 from collections.abc import AsyncGenerator
 from http import HTTPStatus
 
 from shared.http_client.bulk.exchange import BulkResponse
 from shared.http_client.failures import Failure
-from shared.http_client.network_errors import CAUGHT, translated
+from shared.http_client.network_errors import CLIENT_ERRORS, translate_error
 from shared.http_client.request import Request, authority
 from shared.http_client.wire import Response
 from shared.oci.descriptor import Descriptor
 
 
 def range_header(blob: Descriptor, offset: int) -> dict[str, str]:
-    """Return a closed Range from the offset to the blob's end; some registries do not take an open one."""
+    """Return a closed Range from the offset to the blob's end; some registries reject an open one."""
     return {"Range": f"bytes={offset}-{blob.size - 1}"} if offset else {}
 
 
 def bytes_to_skip(request: Request, response: Response, blob: Descriptor, offset: int) -> int:
-    """Return how much of the answer comes before the offset; raises where the answer is not of this blob.
+    """Return the number of bytes before the offset in the response; raises if the response is not of this blob.
 
-    A registry may answer a Range with the whole blob (200): then its beginning is read and thrown away, which costs
-    bytes but keeps the upload that is under way.
+    A registry may respond to a Range with the whole blob (200): then its beginning is read and discarded, which costs
+    bytes but keeps the running upload.
     """
     host = authority(response.url)
     if response.status == HTTPStatus.OK:
@@ -34,7 +34,7 @@ def bytes_to_skip(request: Request, response: Response, blob: Descriptor, offset
 
 
 async def read_blob(request: Request, response: Response, *, skip: int, size: int) -> AsyncGenerator[bytes, None]:
-    """Yield `size` bytes as they arrive, after leaving out `skip`; raises where there are fewer or more."""
+    """Skip `skip` bytes, then yield `size` bytes as they arrive; raises if there are fewer or more."""
     left = size
     try:
         async for chunk in response.content.iter_any():
@@ -46,8 +46,8 @@ async def read_blob(request: Request, response: Response, *, skip: int, size: in
                 break
             if part:
                 yield part
-    except CAUGHT as error:
-        raise translated(request, authority(response.url), error) from None
+    except CLIENT_ERRORS as error:
+        raise translate_error(request, authority(response.url), error) from None
     if left < 0:
         raise _too_long(request, response)
     if left > 0:
@@ -55,17 +55,17 @@ async def read_blob(request: Request, response: Response, *, skip: int, size: in
 
 
 class BlobDownload:
-    """A blob's bytes from an offset on, for a thread to read; made of an open answer, which its opener releases."""
+    """A blob's bytes from an offset on, for a thread to read from an open response, which its opener releases."""
 
     def __init__(self, request: Request, response: BulkResponse, *, skip: int, size: int) -> None:
-        """Take the answer to a request: `skip` bytes are left out, and `size` are due after them."""
+        """Read the response to a request: `skip` bytes to discard, then `size` bytes of the blob."""
         self._request = request
         self._response = response
         self._skip = skip
         self._left = size
 
     def skip_into(self, buffer: memoryview) -> int:
-        """Wait for bytes from before the offset, which came unasked, and return how many; 0 when all have come."""
+        """Wait for unrequested bytes before the offset and return their number; 0 when there are no more."""
         if not self._skip:
             return 0
         count = self._read(buffer[: self._skip])
@@ -73,12 +73,12 @@ class BlobDownload:
         return count
 
     def read_into(self, buffer: memoryview) -> int:
-        """Wait for bytes and return how many; 0 at the blob's end. Nothing is left to skip by then.
+        """Wait for bytes and return their number; 0 at the blob's end. Call it after `skip_into` has returned 0.
 
-        Raises `*_unavailable` where there are fewer than due, and `blob_digest_mismatch` where there are more.
+        Raises `*_unavailable` if there are fewer bytes than expected, and `blob_digest_mismatch` if there are more.
         """
         if not self._left:
-            # A server that knows the length has ended here; another one shows now whether it has more.
+            # A response with a stated length ends here; without one, another read shows whether there are more bytes.
             if self._response.content_length is None and self._response.read_into(buffer):
                 raise _too_long(self._request, self._response)
             return 0
@@ -87,15 +87,15 @@ class BlobDownload:
         return count
 
     def abort(self) -> None:
-        """Make a read that waits in another thread end, with an error."""
+        """End a read that waits in another thread, with an error."""
         self._response.abort()
 
     def _read(self, buffer: memoryview) -> int:
         host = authority(self._response.url)
         try:
             count = self._response.read_into(buffer)
-        except CAUGHT as error:
-            raise translated(self._request, host, error) from None
+        except CLIENT_ERRORS as error:
+            raise translate_error(self._request, host, error) from None
         if not count:
             raise self._request.failed(Failure.UNAVAILABLE, "ended too early", host=host)
         return count

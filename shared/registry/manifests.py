@@ -1,4 +1,4 @@
-"""Reads what a registry says of a manifest, and holds it to it."""
+"""Reads a registry's responses about manifests, and checks their digests."""
 
 from multidict import CIMultiDictProxy
 
@@ -15,7 +15,7 @@ DIGEST_HEADER = "Docker-Content-Digest"
 
 
 def check_reference(reference: str) -> Digest | None:
-    """Return the digest that a manifest is asked for by, None for a tag; raises ValueError for neither."""
+    """Return the digest if the reference is one, None if it is a tag; raises ValueError if it is neither."""
     if ":" in reference:
         return Digest.parse(reference)
     check_tag(reference)
@@ -23,9 +23,9 @@ def check_reference(reference: str) -> Digest | None:
 
 
 def read_descriptor(request: Request, headers: CIMultiDictProxy[str], wanted: Digest | None) -> Descriptor | None:
-    """Read a HEAD answer; None where it lacks what a descriptor needs, so that only the manifest itself can tell.
+    """Read the response to a HEAD; None if it lacks a part of a descriptor, so that the manifest must be read.
 
-    Raises where it names another digest than the one asked for.
+    Raises if it states another digest than the requested one.
     """
     digest = _stated_digest(headers) or wanted
     media_type, size = _media_type(headers), headers.get("Content-Length", "")
@@ -39,7 +39,7 @@ def read_descriptor(request: Request, headers: CIMultiDictProxy[str], wanted: Di
 
 
 def read_manifest(request: Request, reply: Reply, wanted: Digest | None) -> Manifest:
-    """Read a GET answer; the bytes must have the digest asked for, and the one in the answer's header."""
+    """Read the response to a GET; the bytes must have the requested digest, and the one in the response's header."""
     for digest in (wanted, _stated_digest(reply.headers)):
         if digest and not digest.matches(reply.content):
             raise request.failed(Failure.MANIFEST_MISMATCH, "sent a manifest that is not", str(digest))
@@ -51,14 +51,14 @@ def read_manifest(request: Request, reply: Reply, wanted: Digest | None) -> Mani
 
 
 def check_pushed(request: Request, reply: Reply, manifest: Manifest) -> None:
-    """Hold the answer to a push to the digest of what was pushed."""
+    """Raise if the response to a push states another digest than that of the pushed manifest."""
     stated = _stated_digest(reply.headers)
     if stated and not stated.matches(manifest.content):
         raise request.failed(Failure.MANIFEST_MISMATCH, "took the manifest for another one", str(stated))
 
 
 def _stated_digest(headers: CIMultiDictProxy[str]) -> Digest | None:
-    """Return the digest header; one that cannot be read says nothing, and the content is judged without it."""
+    """Return the digest header; None if it is missing or unreadable, and the content is then checked without it."""
     try:
         return Digest.parse(headers.get(DIGEST_HEADER, ""))
     except ValueError:

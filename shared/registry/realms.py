@@ -1,8 +1,8 @@
-"""Where a registry's token service may be, and whether it may see the password.
+"""Decides where a registry's token service may be, and whether it may receive the password.
 
-The realm of a challenge is the registry's choice, so a hostile registry could have the password sent anywhere.
+The registry chooses the realm of a challenge, so a hostile registry could have the password sent anywhere.
 Credentials go to a realm on the registry's own host name (any port: GitLab's registry listens beside its token
-service), or to the one that is pinned for that registry; to any other the request goes without them.
+service), or to the one that is pinned for that registry; to any other, the request is sent without them.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from yarl import URL
 from shared.network.hosts import HostPort
 from shared.network.policy import NetworkPolicy
 
-# Registries, as references name them, whose token service has another host name than they have themselves.
+# Registries, by their names in references, whose token service has a different host name.
 PINNED: Final[Mapping[str, str]] = {
     "docker.io": "auth.docker.io",
     "registry.digitalocean.com": "api.digitalocean.com",
@@ -24,16 +24,16 @@ PINNED: Final[Mapping[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Realm:
-    """A token service's address, and whether credentials belong there."""
+    """A token service's address, and whether credentials may be sent to it."""
 
     url: URL
     trusted: bool
 
 
 def read_realm(text: str, registry: str, base: URL, policy: NetworkPolicy) -> Realm:
-    """Judge the realm of a challenge from `registry`, which is spoken to at `base`.
+    """Check the realm of a challenge from `registry`, whose address is `base`.
 
-    Raises ValueError, with a clause that says why, where it may not be asked at all.
+    Raises ValueError with the reason as a clause if no request may be sent to the realm.
     """
     try:
         url = URL(text, encoded=True)

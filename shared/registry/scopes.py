@@ -10,7 +10,7 @@ DELETE = frozenset({"delete", "pull"})
 
 @dataclass(frozen=True, slots=True)
 class Scopes:
-    """What a token is asked for: actions by resource (`repository:library/alpine`); the same set is equal."""
+    """The scopes of a token request: actions by resource (`repository:library/alpine`); order does not matter."""
 
     resources: frozenset[tuple[str, frozenset[str]]] = frozenset()
 
@@ -20,26 +20,26 @@ class Scopes:
 
     @classmethod
     def parse(cls, text: str) -> "Scopes":
-        """Read a challenge's space-separated list; an entry without actions is left out."""
+        """Read a challenge's space-separated list; an entry without actions is skipped."""
         parts = (entry.rpartition(":") for entry in text.split())
         return cls.of((resource, actions.split(",")) for resource, colon, actions in parts if colon)
 
     @classmethod
     def of(cls, entries: Iterable[tuple[str, Iterable[str]]]) -> "Scopes":
-        """Join entries, the actions of one resource together."""
-        joined: dict[str, frozenset[str]] = {}
+        """Combine entries; the actions of one resource are merged."""
+        merged: dict[str, frozenset[str]] = {}
         for resource, actions in entries:
-            joined[resource] = joined.get(resource, frozenset()) | frozenset(actions)
-        return cls(frozenset(joined.items()))
+            merged[resource] = merged.get(resource, frozenset()) | frozenset(actions)
+        return cls(frozenset(merged.items()))
 
     def __or__(self, other: "Scopes") -> "Scopes":
         return self.of((*self.resources, *other.resources))
 
-    def fitted(self, challenged: "Scopes") -> "Scopes":
-        """Return what to ask for when a registry's challenge names scopes.
+    def merged_with(self, challenged: "Scopes") -> "Scopes":
+        """Return the scopes to request after a challenge that names scopes: normally both together.
 
-        Normally both together. A registry that knows the repository under another name (a virtual host's prefix)
-        names none of ours: then its own words alone are right.
+        A registry that knows the repository under another name (a virtual host's prefix) names none of ours; then
+        only its own scopes are right.
         """
         ours = {resource for resource, _ in self.resources}
         theirs = {resource for resource, _ in challenged.resources}

@@ -11,26 +11,26 @@ from shared.oci.reference import Reference
 from shared.oci.referrer import Attachment
 from shared.registry.client import Registries
 from shared.registry.download import BlobDownload
-from shared.registry.referrers.source_referrers import ReferrerFinder
+from shared.registry.referrers.attachments import AttachmentFinder
 from shared.registry.repository import Repository
 
 
 class RegistrySource:
-    """One reference in one registry. Fits `planning.source.ReadableImage`, and what a copy needs beyond that."""
+    """One reference in one registry. Implements `planning.source.ReadableImage` and `copying`'s `Source`."""
 
     def __init__(self, registries: Registries, reference: Reference, credential: Credential | None) -> None:
         self._reference = reference
         self._repository: Repository = registries.registry(reference.registry, credential).repository(
             reference.repository
         )
-        self._referrers = ReferrerFinder(self._repository)
+        self._attachments = AttachmentFinder(self._repository)
 
     async def resolve(self) -> Digest:
-        """Return the digest that the reference points to; its own, if it has one, without asking."""
+        """Return the digest that the reference points to; its own digest, if it has one, without a request."""
         return self._reference.digest or await self.look_up()
 
     async def look_up(self) -> Digest:
-        """Ask for that digest in any case; HEAD, because Docker Hub meters GETs."""
+        """Return the digest that the registry reports; by HEAD, because Docker Hub meters GETs."""
         return (await self._repository.head_manifest(self._wanted)).digest
 
     async def fetch_root(self) -> Manifest:
@@ -44,8 +44,8 @@ class RegistrySource:
         return self._repository.open_blob(blob, offset)
 
     async def attachments(self, subjects: Sequence[Digest]) -> Sequence[Attachment]:
-        """Return what refers to these manifests. Fits `planning.referrers.ReferrersSource`."""
-        return await self._referrers.attachments(subjects)
+        """Return the attachments of these manifests. Implements `planning.referrers.ReferrersSource`."""
+        return await self._attachments.find(subjects)
 
     def download_blob(self, blob: Descriptor, offset: int = 0) -> AbstractAsyncContextManager[BlobDownload]:
         return self._repository.download_blob(blob, offset)

@@ -1,26 +1,27 @@
-"""Requests to one registry under one account: authorised, retried, and with every failure translated."""
+"""Sends requests to one registry under one account: authorised, retried, with every failure as a LongshoreError."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from http import HTTPStatus
 
 from shared.errors.error import LongshoreError
-from shared.http_client.classify import refused
 from shared.http_client.failures import Failure
 from shared.http_client.locations import origin
-from shared.http_client.request import Reply, Request, Subject, authority
+from shared.http_client.request import Reply, Request, authority
 from shared.http_client.retry import retried
 from shared.http_client.session import Outgoing
-from shared.http_client.wire import Response, Wire, read_complaint_reply, read_reply
+from shared.http_client.wire import Response, Wire, read_error_reply, read_reply
 from shared.rate_limits.account import AccountLimits
 from shared.rate_limits.limit import Scope
 from shared.registry.auth import Account, Authenticator
+from shared.registry.classify import error_from_reply
+from shared.registry.request import RegistryRequest, Resource
 from shared.registry.scopes import Scopes
 from shared.registry.tokens import TokenCache
 
 
 class Transport:
-    """What the steps of the distribution spec are sent through."""
+    """The connection between a registry's endpoints and the wire."""
 
     def __init__(self, outgoing: Outgoing, account: Account, tokens: TokenCache, limits: AccountLimits) -> None:
         self.account = account
@@ -28,129 +29,134 @@ class Transport:
         self._wire = Wire(outgoing)
         self._auth = Authenticator(account, tokens, outgoing.policy, self._ask_token)
 
-    async def ask(self, request: Request) -> Reply:
-        """Send a request and read the answer as a whole; sent again where that may help."""
-        return await retried(lambda: self.ask_once(request))
+    async def send(self, request: RegistryRequest) -> Reply:
+        """Send a request and read the whole response; retried after a transient failure."""
+        return await retried(lambda: self.send_once(request))
 
-    async def ask_once(self, request: Request) -> Reply:
-        """As `ask`, without a second try: where its failure has a better answer than that."""
-        await self.check_limits(request, _scope(request))
+    async def send_once(self, request: RegistryRequest) -> Reply:
+        """As `send`, without a retry: for steps whose failure the caller handles better."""
+        await self.check_limits(request, _limit_scope(request))
         async with self.limits.request:
             return await self._ask(request)
 
-    async def send(self, request: Request) -> Reply:
-        """Send a request whose body is a stream, with proof of who we are in it from the start."""
+    async def upload(self, request: RegistryRequest) -> Reply:
+        """Send a request whose body is a stream; it is authorised from the start, because it cannot be repeated."""
         await retried(lambda: self._prepare(request.scopes))
         await self.check_limits(request, Scope.REQUESTS)
         return await self._ask(request)
 
     @asynccontextmanager
-    async def stream(self, request: Request) -> AsyncIterator[Response]:
-        """Open an answer to be read piece by piece; getting it open is tried again where that may help."""
+    async def open(self, request: RegistryRequest) -> AsyncIterator[Response]:
+        """Open a response to be read in pieces; opening it is retried after a transient failure."""
         async with AsyncExitStack() as stack:
             yield await retried(lambda: self._open(stack, request))
 
     async def check_limits(self, request: Request, scope: Scope) -> None:
-        """Wait for a limit that ends in a moment; raise `*_rate_limited` while another one holds this scope back."""
-        seconds = await self.limits.held(scope)
+        """Wait for a limit that ends within seconds; raise `*_rate_limited` while another one holds this scope."""
+        seconds = await self.limits.wait(scope)
         if seconds:
             detail = f"{request.host} is at its rate limit, and is not asked before that ends."
             raise request.error(Failure.RATE_LIMITED, detail, retry_after=seconds)
 
-    def ping(self) -> Request:
-        """Return the request for the API's root, which asks no more than whether we are welcome (spec, end-1)."""
-        return Request(
+    def ping(self) -> RegistryRequest:
+        """Return the request for the API's root, which only checks the API and the account (end-1)."""
+        return RegistryRequest(
             side=self.account.side,
-            subject=Subject.REGISTRY,
+            resource=Resource.REGISTRY,
             step="greeting the registry",
             method="GET",
             url=self.account.base.with_path("/v2/"),
         )
 
-    async def _open(self, stack: AsyncExitStack, request: Request) -> Response:
+    async def _open(self, stack: AsyncExitStack, request: RegistryRequest) -> Response:
         await self.check_limits(request, Scope.REQUESTS)
         return await stack.enter_async_context(self._accepted(request))
 
-    async def _ask(self, request: Request) -> Reply:
+    async def _ask(self, request: RegistryRequest) -> Reply:
         async with self._accepted(request) as response:
             return await read_reply(request, response)
 
     @asynccontextmanager
-    async def _accepted(self, request: Request) -> AsyncIterator[Response]:
-        """Open an answer that is a success, after answering a challenge once."""
+    async def _accepted(self, request: RegistryRequest) -> AsyncIterator[Response]:
+        """Open a successful response; a challenge is answered once."""
         sent = await self._auth.authorization(request.scopes)
         async with self._wire.open(request, sent) as response:
-            if not _challenged(request, response):
+            if not _is_challenge(request, response):
                 await self._check(request, response, sent)
                 yield response
                 return
-            challenged = await read_complaint_reply(request, response)
-        answer = await self._answered(request, challenged, sent)
-        async with self._wire.open(request, answer) as response:
-            await self._check(request, response, answer)
+            challenged = await read_error_reply(request, response)
+        renewed = await self._answer_challenge(request, challenged, sent)
+        async with self._wire.open(request, renewed) as response:
+            await self._check(request, response, renewed)
             yield response
 
-    async def _answered(self, request: Request, challenged: Reply, sent: str | None) -> str:
-        """Return what to send after a 401; raises where there is nothing better, or no second body.
+    async def _answer_challenge(self, request: RegistryRequest, challenged: Reply, sent: str | None) -> str:
+        """Return the authorization to send after a 401; raises if there is no better one, or no second body.
 
-        In the latter case whoever tries again has a fresh token, which has been fetched by then.
+        In the latter case the fresh token is fetched already, and the caller's next attempt uses it.
         """
         challenges = challenged.headers.getall("WWW-Authenticate", [])
-        answer = await self._auth.answer(challenges, request.scopes, sent)
-        if answer is None:
-            raise await self._refused(request, challenged, sent)
+        renewed = await self._auth.answer(challenges, request.scopes, sent)
+        if renewed is None:
+            raise await self._error(request, challenged, sent)
         if not request.replayable:
             raise request.failed(Failure.UNAVAILABLE, "no longer took its own token")
-        return answer
+        return renewed
 
-    async def _check(self, request: Request, response: Response, sent: str | None) -> None:
+    async def _check(self, request: RegistryRequest, response: Response, sent: str | None) -> None:
         if response.status in request.accepts:
-            self._auth.learnt = True
-            await self._note_allowance(request, response)
+            self._auth.answered = True
+            await self._observe_limits(request, response)
             return
-        reply = await read_complaint_reply(request, response)
-        if origin(response.url) != origin(request.url):
-            raise _storage_refused(request, response)
-        raise await self._refused(request, reply, sent)
+        reply = await read_error_reply(request, response)
+        if not _from_registry(request, response):
+            raise _storage_error(request, response)
+        raise await self._error(request, reply, sent)
 
-    async def _note_allowance(self, request: Request, response: Response) -> None:
-        """Heed what the registry says of how much is left; what its storage says is not about the registry."""
-        if origin(response.url) == origin(request.url):
-            await self.limits.told(response.headers, metered=request.method == "GET")
+    async def _observe_limits(self, request: RegistryRequest, response: Response) -> None:
+        """Read the rate limit headers; those of a storage service say nothing about the registry."""
+        if _from_registry(request, response):
+            await self.limits.observe_headers(response.headers, metered=request.method == "GET")
 
-    async def _refused(self, request: Request, reply: Reply, sent: str | None) -> LongshoreError:
-        """Make the error for a refusal; one for a rate limit tells how long that holds for this account."""
-        error = refused(request, reply, self._auth.secrets(sent), self._auth.note)
+    async def _error(self, request: RegistryRequest, reply: Reply, sent: str | None) -> LongshoreError:
+        """Return the error for a response; for a rate limit, with the seconds that it holds for this account."""
+        error = error_from_reply(request, reply, self._auth.secrets(sent), self._auth.note)
         if error.kind.parks:
-            error.retry_after = await self.limits.struck(_scope(request), error.retry_after)
+            error.retry_after = await self.limits.on_rate_limited(_limit_scope(request), error.retry_after)
         return error
 
     async def _prepare(self, scopes: Scopes) -> None:
-        """Learn how the registry wants to be asked, and have a good token for these scopes."""
-        if not self._auth.learnt:
+        """Learn the registry's authentication scheme, and have a valid token for these scopes."""
+        if not self._auth.answered:
             await self._ask(self.ping())
         await self._auth.authorization(scopes)
 
-    async def _ask_token(self, request: Request, authorization: str | None) -> Reply:
+    async def _ask_token(self, request: RegistryRequest, authorization: str | None) -> Reply:
         async with self._wire.open(request, authorization) as response:
             if response.status in request.accepts:
                 return await read_reply(request, response)
-            reply = await read_complaint_reply(request, response)
-        raise await self._refused(request, reply, authorization)
+            reply = await read_error_reply(request, response)
+        raise await self._error(request, reply, authorization)
 
 
-def _scope(request: Request) -> Scope:
-    """Return what a limit on this request holds back: Docker Hub's on manifests leaves blobs alone."""
-    return Scope.MANIFESTS if request.subject is Subject.MANIFEST else Scope.REQUESTS
+def _limit_scope(request: RegistryRequest) -> Scope:
+    """Return the scope of a limit on this request: Docker Hub meters manifests, but not blobs."""
+    return Scope.MANIFESTS if request.resource is Resource.MANIFEST else Scope.REQUESTS
 
 
-def _challenged(request: Request, response: Response) -> bool:
-    """A 401 counts only from the registry itself: storage behind a redirect has no business with our account."""
-    return response.status == HTTPStatus.UNAUTHORIZED and origin(response.url) == origin(request.url)
+def _from_registry(request: RegistryRequest, response: Response) -> bool:
+    """Return whether the registry itself responded, and not a storage service behind a redirect."""
+    return origin(response.url) == origin(request.url)
 
 
-def _storage_refused(request: Request, response: Response) -> LongshoreError:
-    """A signed address that has run out is made anew by the next request, whatever the storage says of this one."""
+def _is_challenge(request: RegistryRequest, response: Response) -> bool:
+    """Return whether the response asks for authorization; a storage service never gets the account."""
+    return response.status == HTTPStatus.UNAUTHORIZED and _from_registry(request, response)
+
+
+def _storage_error(request: RegistryRequest, response: Response) -> LongshoreError:
+    """Return a retryable error for any status: the next request gets a new signed address if this one has expired."""
     return request.failed(
         Failure.UNAVAILABLE, f"answered {response.status} to the registry's redirect", host=authority(response.url)
     )

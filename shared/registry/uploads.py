@@ -1,22 +1,62 @@
-"""Upload sessions: what a registry gives for a blob that is being sent (distribution spec, "Pushing blobs")."""
+"""Upload sessions: their addresses and their progress (distribution spec, "Pushing blobs")."""
 
 import re
 from dataclasses import dataclass
+
+from yarl import URL
+
+from shared.http_client.failures import Failure
+from shared.http_client.locations import origin, resolve_location
+from shared.http_client.request import Reply, Request, authority
+from shared.network.policy import HTTP_PORT
+from shared.oci.digest import Digest
 
 _RANGE = re.compile(r"(?:bytes=)?0-([0-9]{1,18})")
 
 
 @dataclass(frozen=True, slots=True)
 class UploadSession:
-    """An open upload; `location` is the absolute address that the registry gave, to be used as it is."""
+    """An open upload; `location` is the absolute address from the registry, which is used unchanged."""
 
     location: str
 
+    @classmethod
+    def read(cls, request: Request, reply: Reply) -> "UploadSession":
+        """Return the session in a response's Location, its query unchanged; raises if it is on another server."""
+        location = resolve_location(request, request.url, reply.headers.get("Location"))
+        url = _without_downgrade(request.url, location)
+        if origin(url) != origin(request.url):
+            raise request.failed(
+                Failure.PROTOCOL,
+                "names another server for the upload",
+                f"{url.scheme}://{authority(url)}; the registry has to be addressed by the name that it gives itself",
+            )
+        return cls(str(url))
 
-def bytes_taken(stated: str | None) -> int | None:
-    """Read an upload's Range field, `0-<offset of the last byte>`; None where it proves nothing.
 
-    `0-0` is what registries say of an upload without bytes, though it means one.
+def with_digest(location: URL, digest: Digest) -> URL:
+    """Add the digest to an upload session's address; the state in its query stays unchanged."""
+    address = str(location.with_fragment(None))
+    separator = "&" if location.raw_query_string else "?"
+    return URL(f"{address}{separator}digest={digest}", encoded=True)
+
+
+def bytes_received(stated: str | None) -> int | None:
+    """Read an upload's Range header, `0-<offset of the last byte>`; None if it proves nothing.
+
+    Registries send `0-0` for an upload without bytes, though by the specification it means one byte.
     """
     found = _RANGE.fullmatch(stated or "")
     return int(found[1]) + 1 if found and int(found[1]) else None
+
+
+def _without_downgrade(registry: URL, url: URL) -> URL:
+    """Return the address with https if it differs from the registry's own origin only by plain http.
+
+    A registry behind a proxy that terminates TLS may think that it is addressed over plain http (goharbor/harbor #61,
+    distribution #970). The upload still goes to the same server, and never unencrypted.
+    """
+    downgraded = (registry.scheme, url.scheme) == ("https", "http")
+    if not downgraded or origin(url)[1] != origin(registry)[1] or url.port not in (HTTP_PORT, registry.port):
+        return url
+    return url.with_scheme("https").with_port(registry.explicit_port)

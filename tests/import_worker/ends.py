@@ -104,7 +104,7 @@ class DictTarget:
     cancelled: int = 0
     looks: int = 0
 
-    async def is_vacant(self) -> bool:
+    async def is_empty(self) -> bool:
         return not self.manifests
 
     async def has_blob(self, blob: Descriptor) -> bool:

@@ -212,7 +212,7 @@ async def test_limits_met_again_and_again_are_waited_for_longer(database: Databa
     key = LimitKey(host="registry", account="", scope=Scope.REQUESTS)
     pauses = []
     for _ in range(3):
-        limit = await RegistryLimits(database).change(key, lambda stored: stored.struck(0.0, None))
+        limit = await RegistryLimits(database).change(key, lambda stored: stored.on_rate_limited(0.0, None))
         pauses.append(limit.resumes_at)
         async with database.connection() as connection:
             await connection.execute("UPDATE registry_limits SET resumes_at = now()")
@@ -225,7 +225,7 @@ async def test_changes_at_once_are_made_one_after_the_other(database: Database) 
     store = RegistryLimits(database)
 
     def push(stored: Limit) -> Limit:
-        return stored.pushed(0.0, 10.0, 1000.0)
+        return stored.delay_by(0.0, 10.0, 1000.0)
 
     await asyncio.gather(*(store.change(key, push) for _ in range(20)))
     assert (await store.read())[key].resumes_at == pytest.approx(200, abs=2)
@@ -235,10 +235,10 @@ async def test_limits_that_ended_long_ago_are_dropped(database: Database) -> Non
     """The table stays as small as the number of registries in use."""
     store = RegistryLimits(database)
     old, new = (LimitKey(host=host, account="", scope=Scope.REQUESTS) for host in ("old", "new"))
-    await store.change(old, lambda stored: stored.struck(0.0, None))
+    await store.change(old, lambda stored: stored.on_rate_limited(0.0, None))
     async with database.connection() as connection:
         await connection.execute("UPDATE registry_limits SET resumes_at = now() - interval '2 days'")
-    await store.change(new, lambda stored: stored.struck(0.0, None))
+    await store.change(new, lambda stored: stored.on_rate_limited(0.0, None))
     async with database.connection() as connection:
         hosts = [row["host"] for row in await connection.fetch("SELECT host FROM registry_limits")]
     assert hosts == ["new"]

@@ -66,5 +66,5 @@ async def read_in_bulk(repository: Repository, blob: Descriptor, offset: int = 0
 
 async def push_in_bulk(repository: Repository, blob: Descriptor, content: bytes) -> None:
     """Send and commit a blob as the copy does."""
-    session = await repository.append_to_blob(await repository.start_upload(), 0, Bytes(content))
+    session = await repository.patch_upload(await repository.start_upload(), 0, Bytes(content))
     await repository.commit_upload(session, blob.digest)

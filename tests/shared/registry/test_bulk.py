@@ -162,8 +162,8 @@ async def test_an_upload_announces_its_length_and_its_place(opened: Opener, host
     hostile.on("PATCH", SESSION, STARTED)
     repository = await there(opened, hostile)
     session = await repository.start_upload()
-    session = await repository.append_to_blob(session, 0, Bytes(CONTENT[:1000]))
-    await repository.append_to_blob(session, 1000, Bytes(CONTENT[1000:]))
+    session = await repository.patch_upload(session, 0, Bytes(CONTENT[:1000]))
+    await repository.patch_upload(session, 1000, Bytes(CONTENT[1000:]))
     first, second = hostile.requests("PATCH")
     assert first.body + second.body == CONTENT
     assert (first.headers["content-length"], second.headers["content-length"]) == ("1000", "2999000")
@@ -184,8 +184,8 @@ async def test_what_the_body_raises_comes_out_unchanged_and_commits_nothing(
     repository = await there(opened, target_registry)
     session = await repository.start_upload()
     with pytest.raises(LongshoreError, match="the source broke off"):
-        await repository.append_to_blob(session, 0, Bytes(CONTENT[:-1], size=len(CONTENT), then=fail))
-    assert await repository.find_session(session) is None
+        await repository.patch_upload(session, 0, Bytes(CONTENT[:-1], size=len(CONTENT), then=fail))
+    assert await repository.get_upload(session) is None
 
 
 @pytest.mark.parametrize("content", [CONTENT[:-1], CONTENT + b"!"], ids=["short", "long"])
@@ -196,7 +196,7 @@ async def test_a_body_of_another_size_is_an_error(
     repository = await there(opened, target_registry)
     session = await repository.start_upload()
     with pytest.raises(LongshoreError, match="target_protocol_error"):
-        await asyncio.wait_for(repository.append_to_blob(session, 0, Bytes(content, size=len(CONTENT))), 10)
+        await asyncio.wait_for(repository.patch_upload(session, 0, Bytes(content, size=len(CONTENT))), 10)
 
 
 @pytest.mark.parametrize("hang", [False, True], ids=["closed", "open"])
@@ -207,7 +207,7 @@ async def test_an_early_refusal_counts(opened: Opener, hostile: HostileRegistry,
     repository = await there(opened, hostile)
     session = await repository.start_upload()
     with pytest.raises(LongshoreError) as caught:
-        await asyncio.wait_for(repository.append_to_blob(session, 0, Bytes(noise(20_000_000))), 10)
+        await asyncio.wait_for(repository.patch_upload(session, 0, Bytes(noise(20_000_000))), 10)
     assert caught.value.code == "target_refused"
     await repository.start_upload()
 
@@ -218,7 +218,7 @@ async def test_an_early_refusal_counts_under_tls(secured: HostileRegistry, over_
     secured.on("PATCH", SESSION, Answer(status=413, early=True, hang=hang))
     session = await over_tls.start_upload()
     with pytest.raises(LongshoreError, match="target_refused"):
-        await asyncio.wait_for(over_tls.append_to_blob(session, 0, Bytes(noise(20_000_000))), 10)
+        await asyncio.wait_for(over_tls.patch_upload(session, 0, Bytes(noise(20_000_000))), 10)
 
 
 @pytest.mark.parametrize("end", [Answer(raw=b"", early=True), Answer(raw=b"", early=True, reset=True)])
@@ -229,7 +229,7 @@ async def test_a_connection_that_breaks_under_tls_is_lost_not_distrusted(
     secured.on("PATCH", SESSION, end)
     session = await over_tls.start_upload()
     with pytest.raises(LongshoreError) as caught:
-        await asyncio.wait_for(over_tls.append_to_blob(session, 0, Bytes(noise(20_000_000))), 10)
+        await asyncio.wait_for(over_tls.patch_upload(session, 0, Bytes(noise(20_000_000))), 10)
     assert caught.value.code == "target_unreachable"
 
 
@@ -313,7 +313,7 @@ async def test_an_answer_that_may_have_no_body_is_not_waited_for(
     head = f"HTTP/1.1 204 No Content\r\nLocation: {SESSION}\r\nContent-Length: 10\r\n\r\n"
     hostile.on("PATCH", SESSION, Answer(raw=head.encode()))
     session = await sessions.start_upload()
-    await asyncio.wait_for(sessions.append_to_blob(session, 0, Bytes(CONTENT)), 5)
+    await asyncio.wait_for(sessions.patch_upload(session, 0, Bytes(CONTENT)), 5)
 
 
 async def test_a_field_that_cannot_be_sent_is_an_error_of_the_exchange(hostile: HostileRegistry) -> None:
@@ -355,7 +355,7 @@ async def test_success_before_the_body_was_sent_is_not_believed(opened: Opener, 
     repository = await there(opened, hostile)
     session = await repository.start_upload()
     with pytest.raises(LongshoreError, match="target_protocol_error"):
-        await asyncio.wait_for(repository.append_to_blob(session, 0, Bytes(noise(20_000_000))), 10)
+        await asyncio.wait_for(repository.patch_upload(session, 0, Bytes(noise(20_000_000))), 10)
 
 
 async def test_a_slow_reader_is_waited_for() -> None:
@@ -385,7 +385,7 @@ async def test_cancelling_ends_the_thread_first(opened: Opener, hostile: Hostile
     hostile.on("POST", UPLOADS, STARTED)
     hostile.on("PATCH", SESSION, STARTED)
     repository, body = await there(opened, hostile), Stopped()
-    upload = asyncio.create_task(repository.append_to_blob(await repository.start_upload(), 0, body))
+    upload = asyncio.create_task(repository.patch_upload(await repository.start_upload(), 0, body))
     await asyncio.to_thread(body.reached.wait)
     upload.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -446,12 +446,12 @@ async def test_a_session_is_gone_on_with_only_where_it_proves_itself(
 ) -> None:
     """Whatever else it says, the blob is sent anew."""
     hostile.on("GET", SESSION, answer)
-    found = await sessions.find_session(await sessions.start_upload())
+    found = await sessions.get_upload(await sessions.start_upload())
     assert (found[1] if found else None) == taken
 
 
 async def test_a_kept_address_is_judged_before_it_is_used(sessions: Repository, hostile: HostileRegistry) -> None:
     """It comes from the database, perhaps from before the target's address was changed."""
-    assert sessions.session_at(f"{hostile.url}{SESSION}") is not None
-    assert sessions.session_at("http://other.example/upload") is None
-    assert sessions.session_at("no address") is None
+    assert sessions.restore_session(f"{hostile.url}{SESSION}") is not None
+    assert sessions.restore_session("http://other.example/upload") is None
+    assert sessions.restore_session("no address") is None

@@ -101,6 +101,6 @@ def test_scopes_are_read_and_written_in_one_order(text: str, expected: list[str]
 def test_wishes_and_challenge_are_asked_for_together() -> None:
     """One token then serves what is about to come as well."""
     ours = Scopes.repository("a", frozenset({"pull", "push"}))
-    assert ours.fitted(Scopes.parse("repository:a:pull")) == ours
-    assert ours.fitted(Scopes.parse("")) == ours
-    assert ours.fitted(Scopes.parse("repository:tenant/a:pull")).texts() == ["repository:tenant/a:pull"]
+    assert ours.merged_with(Scopes.parse("repository:a:pull")) == ours
+    assert ours.merged_with(Scopes.parse("")) == ours
+    assert ours.merged_with(Scopes.parse("repository:tenant/a:pull")).texts() == ["repository:tenant/a:pull"]

@@ -13,12 +13,13 @@ from yarl import URL
 
 from shared.errors.codes import Side
 from shared.errors.error import LongshoreError
-from shared.http_client.classify import classify
-from shared.http_client.error_body import MAX_WORDS, Complaint, clean, read_complaint
+from shared.http_client.error_body import MAX_MESSAGE_LENGTH, ErrorBody, clean, read_error_body
 from shared.http_client.failures import Failure, failed
-from shared.http_client.network_errors import translated
-from shared.http_client.request import Request, Subject
+from shared.http_client.network_errors import translate_error
+from shared.http_client.request import Request
 from shared.network.guard import Calling
+from shared.registry.classify import classify
+from shared.registry.request import Resource
 from tests.shared.registry.conftest import Opener
 from tests.shared.registry.content import described, manifest_of, push, read
 from tests.shared.registry.hostile import Answer, HostileRegistry, error
@@ -179,7 +180,7 @@ async def test_nobody_listening_is_unreachable(opened: Opener) -> None:
 
 def request(side: Side = Side.SOURCE) -> Request:
     return Request(
-        side=side, subject=Subject.REGISTRY, step="trying", method="GET", url=URL("https://registry.example")
+        side=side, resource="blob", step="trying", method="GET", url=URL("https://registry.example"), limit=0
     )
 
 
@@ -209,7 +210,7 @@ def request(side: Side = Side.SOURCE) -> Request:
 )
 def test_each_exception_of_the_client_has_a_code(raised: Exception, code: str) -> None:
     """And none of its own text gets out."""
-    found = translated(request(), "registry.example", raised)
+    found = translate_error(request(), "registry.example", raised)
     assert found.code == code
     assert "secret" not in str(found)
     assert "registry.example" in found.detail
@@ -218,7 +219,7 @@ def test_each_exception_of_the_client_has_a_code(raised: Exception, code: str) -
 def test_a_refused_address_counts_before_what_came_of_it() -> None:
     """The client only sees a connection that failed."""
     raised = aiohttp.ClientConnectorError(KEY, OSError("no"))
-    found = translated(request(), "registry.example", raised, Calling("registry.example", ["10.0.0.1"]))
+    found = translate_error(request(), "registry.example", raised, Calling("registry.example", ["10.0.0.1"]))
     assert found.code == "source_host_refused"
 
 
@@ -230,10 +231,10 @@ def test_every_failure_has_a_code_on_both_sides(side: Side, failure: Failure) ->
     assert found.kind.side is side
 
 
-@given(st.sampled_from(list(Subject)), st.integers(100, 599), st.text(max_size=20))
-def test_every_answer_means_something(subject: Subject, status: int, code: str) -> None:
+@given(st.sampled_from(list(Resource)), st.integers(100, 599), st.text(max_size=20))
+def test_every_answer_means_something(resource: Resource, status: int, code: str) -> None:
     """A status or a code that nobody has seen yet must not become an exception of another kind."""
-    found = classify(subject, status, Complaint(codes=(code,), words=code))
+    found = classify(resource, status, ErrorBody(codes=(code,), message=code))
     assert isinstance(found, Failure)
     if status >= 500 and status != 501:
         assert found is Failure.UNAVAILABLE
@@ -243,7 +244,7 @@ def test_every_answer_means_something(subject: Subject, status: int, code: str) 
 def test_words_of_a_registry_are_one_short_printable_line_without_secrets(text: str, secret: str) -> None:
     """They go into logs, answers and terminals."""
     line = clean(text + secret + text, [secret])
-    assert len(line) <= MAX_WORDS + 1
+    assert len(line) <= MAX_MESSAGE_LENGTH + 1
     assert all(letter.isprintable() or letter == " " for letter in line)
     if not any(letter.isspace() or not letter.isprintable() for letter in secret) and secret not in "[secret]":
         assert secret not in line
@@ -252,8 +253,8 @@ def test_words_of_a_registry_are_one_short_printable_line_without_secrets(text: 
 @given(st.binary(max_size=200))
 def test_any_body_is_a_complaint(content: bytes) -> None:
     """Whatever a registry sends with an error."""
-    found = read_complaint(content)
-    assert len(found.words) <= MAX_WORDS + 1
+    found = read_error_body(content)
+    assert len(found.message) <= MAX_MESSAGE_LENGTH + 1
 
 
 @pytest.mark.parametrize(
@@ -272,12 +273,12 @@ def test_any_body_is_a_complaint(content: bytes) -> None:
         (b"<html><body>nginx</body></html>", (), ""),
         (b"\x1b[31mred\x00", (), "[31mred"),
         (b"\xff\xfe", (), "\ufffd\ufffd"),
-        (b"[" * 100_000, (), "[" * MAX_WORDS + "…"),
+        (b"[" * 100_000, (), "[" * MAX_MESSAGE_LENGTH + "…"),
     ],
 )
 def test_a_complaint_is_read_for_what_it_is(content: bytes, codes: tuple[str, ...], words: str) -> None:
     """The distribution specification's form, a token service's, plain text; markup says nothing."""
-    assert read_complaint(content) == Complaint(codes, words)
+    assert read_error_body(content) == ErrorBody(codes, words)
 
 
 async def test_a_caller_who_gives_up_gets_his_own_timeout(opened: Opener, hostile: HostileRegistry) -> None:

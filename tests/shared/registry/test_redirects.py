@@ -7,8 +7,8 @@ import pytest
 from shared.errors.codes import Side
 from shared.errors.error import LongshoreError
 from shared.http_client.wire import MAX_REDIRECTS
+from shared.model.credential import Credential
 from shared.network.policy import NetworkPolicy
-from shared.registry.client import Credential
 from tests.shared.registry.certificates import Authority
 from tests.shared.registry.conftest import Opener
 from tests.shared.registry.content import described, noise, push, read

@@ -9,8 +9,9 @@ import uvloop
 
 from shared.errors.codes import Side
 from shared.errors.error import LongshoreError
+from shared.model.credential import Credential
 from shared.network.policy import NetworkPolicy
-from shared.registry.client import MAX_REMEMBERED, Credential, open_registries
+from shared.registry.client import MAX_CACHED_REGISTRIES, open_registries
 from shared.registry.scopes import Scopes
 from shared.registry.tokens import MAX_TOKENS, Token, TokenCache, TokenKey
 from tests.shared.registry.conftest import Opener
@@ -90,7 +91,7 @@ async def test_what_is_remembered_is_bounded(opened: Opener) -> None:
     """Users may name any number of registries; a service lives for months."""
     registries = await opened.loopback()
     first, kept = registries.registry("first.example"), registries.registry("kept.example")
-    for number in range(MAX_REMEMBERED):
+    for number in range(MAX_CACHED_REGISTRIES):
         registries.registry(f"r{number}.example")
         assert registries.registry("kept.example") is kept
     assert registries.registry("first.example") is not first

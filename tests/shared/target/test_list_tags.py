@@ -10,7 +10,7 @@ from shared.errors.codes import Side
 from shared.errors.error import LongshoreError
 from shared.network.policy import NetworkPolicy
 from shared.registry.client import open_registries
-from shared.registry.tag_list import MAX_PAGES
+from shared.registry.pages import MAX_TAG_PAGES
 from tests.scripted.asked import Asked
 from tests.shared.registry.hostile import Answer, HostileRegistry, error
 
@@ -80,7 +80,7 @@ async def test_a_list_without_an_end_is_given_up(hostile: HostileRegistry) -> No
 
     hostile.on("GET", PATH, endless)
     assert "pages" in (await refusal(hostile)).detail
-    assert len(hostile.requests("GET")) == MAX_PAGES
+    assert len(hostile.requests("GET")) == MAX_TAG_PAGES
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"null", b'{"tags": 1}', b'{"tags": ["a/b"]}', b'{"name": "team/app"}'])

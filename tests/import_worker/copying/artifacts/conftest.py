@@ -16,13 +16,14 @@ from import_worker.copying.image import ImageCopy
 from import_worker.copying.referrers import ReferrersCopy
 from shared.errors.codes import Side
 from shared.http_client.retry import ATTEMPTS
+from shared.model.credential import Credential
 from shared.network.policy import NetworkPolicy
 from shared.oci.digest import Digest
 from shared.oci.platform import Platform
 from shared.oci.reference import Reference
 from shared.planning.make_plan import make_plan
 from shared.planning.plan import ImportPlan
-from shared.registry.client import Credential, Registries, open_registries
+from shared.registry.client import Registries, open_registries
 from shared.registry.source import RegistrySource
 from tests.import_worker.copying.artifacts.memory_registry import MemoryRegistry
 from tests.import_worker.ends import Board, DictLedger

@@ -334,7 +334,7 @@ async def test_a_list_is_read_to_a_thousand_entries(
     from_api: Copier, image: Image, monkeypatch: pytest.MonkeyPatch, memory: MemoryRegistry
 ) -> None:
     """A source cannot fill our memory with a list that does not end."""
-    monkeypatch.setattr("shared.registry.repository.MAX_LISTED", 3)
+    monkeypatch.setattr("shared.registry.repository.MAX_REFERRERS_LISTED", 3)
     memory.page_size = 2
     await from_api.source.push(image)
     for number in range(9):

@@ -1,4 +1,4 @@
-"""Lists referrers in a registry that has no API for it (distribution spec 1.1, "Referrers Tag Schema")."""
+"""Lists referrers in a registry without the referrers API (distribution spec 1.1, "Referrers Tag Schema")."""
 
 from collections.abc import Sequence
 
@@ -9,29 +9,29 @@ from shared.oci.manifest import Manifest
 from shared.oci.referrer import list_referrers, parse_referrers, referrers_tag, without_entries
 from shared.registry.repository import Repository
 
-# Tries of reading, adding and writing. The specification has no way to write a tag only if it is as it was read: so
-# it is read again after each write, until nobody has written it in between.
-LINK_TRIES = 5
+# Attempts to read the tag, add entries and write it. The specification has no conditional write, so the tag is read
+# again after each write, until no other client has written it in between.
+LINK_ATTEMPTS = 5
 
 
 async def link_referrers(repository: Repository, subject: Digest, referrers: Sequence[Manifest]) -> None:
-    """Make the registry list these manifests, which it has, as referrers of the subject.
+    """Make the registry list these manifests, which it holds, as referrers of the subject.
 
-    With the API there is nothing to do: the registry has read their `subject`. Else they join what the subject's tag
-    lists by now; raises `*_protocol_error` where that tag is something else.
+    A registry with the API has read their `subject` field, so there is nothing to do. In any other one, they are added
+    to the index under the subject's tag; raises `*_protocol_error` if that tag is something else.
     """
     if await repository.list_referrers(subject) is not None:
         return
     tag = referrers_tag(subject)
-    for _ in range(LINK_TRIES):
-        lacking = _with(await repository.get_referrers_tag(tag), referrers, tag)
-        if lacking is None:
+    for _ in range(LINK_ATTEMPTS):
+        extended = _extended_index(await repository.get_referrers_tag(tag), referrers, tag)
+        if extended is None:
             return
-        await _put(repository, tag, lacking)
+        await _put(repository, tag, extended)
     raise LongshoreError(Code.TARGET_DIGEST_MISMATCH, f"The tag {tag} is being written by somebody else all the time.")
 
 
-def _with(known: bytes | None, referrers: Sequence[Manifest], tag: str) -> Manifest | None:
+def _extended_index(known: bytes | None, referrers: Sequence[Manifest], tag: str) -> Manifest | None:
     try:
         return list_referrers(known, referrers)
     except ValueError as error:
@@ -39,7 +39,7 @@ def _with(known: bytes | None, referrers: Sequence[Manifest], tag: str) -> Manif
 
 
 async def _put(repository: Repository, tag: str, index: Manifest) -> None:
-    """Write the index; entries of manifests that were deleted since make a registry refuse all of it, and go."""
+    """Write the index; if the registry rejects it because listed manifests were deleted, write it without them."""
     try:
         await repository.put_manifest(tag, index)
     except LongshoreError as error:
