@@ -108,7 +108,7 @@ async def registries_part(app: web.Application) -> AsyncIterator[None]:
     async with (
         open_registries(settings.source_network, Side.SOURCE, limits) as sources,
         open_registries(settings.target_network, Side.TARGET, limits) as targets,
-        open_target(settings) as management,
+        open_target(settings.target, settings.target_network) as management,
     ):
         app[SOURCES] = sources
         app[TARGET] = targets.registry(settings.target.host, settings.target.credential)

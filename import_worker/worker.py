@@ -204,7 +204,7 @@ async def open_worker(settings: WorkerSettings, open_api: OpenApi = open_api_cli
         limits = Limits(RegistryLimits(database))
         sources = await stack.enter_async_context(open_registries(shared.source_network, Side.SOURCE, limits))
         targets = await stack.enter_async_context(open_registries(shared.target_network, Side.TARGET, limits))
-        management = await stack.enter_async_context(open_target(shared))
+        management = await stack.enter_async_context(open_target(shared.target, shared.target_network))
         notifications = Notifications(shared.database_url, (flights.CHANNEL,))
         await stack.enter_async_context(running("notifications", notifications.run))
         worker = Worker(

@@ -13,21 +13,12 @@ from shared.model.credential import Credential
 from shared.network.policy import NetworkPolicy
 from shared.oci.reference import normal_registry
 from shared.runtime.secret_box import SecretBox
-from shared.target.kind import TargetKind
+from shared.target.settings import TargetKind, TargetSettings
 from shared.tracing.settings import read_tracing
 
 
 class SettingsError(Exception):
     """The environment does not describe a service that can start; the text has a line for each mistake."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
-    """The registry that images are imported into. `host` is `host[:port]`."""
-
-    host: str
-    credential: Credential | None
-    kind: TargetKind = TargetKind.REGISTRY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +28,7 @@ class SharedSettings:
     database_url: str = field(repr=False)
     amqp_url: str = field(repr=False)
     secrets: SecretBox = field(repr=False)
-    target: Target
+    target: TargetSettings
     source_network: NetworkPolicy
     target_network: NetworkPolicy
     log_style: str
@@ -74,7 +65,9 @@ def read_shared(env: FileAwareEnv) -> SharedSettings:
         database_url=env.str("DATABASE_URL"),
         amqp_url=env.str("AMQP_URL"),
         secrets=env.fernet_keys("SECRET_KEYS"),
-        target=Target(host=host, credential=Credential(username, password) if username else None, kind=_kind(env)),
+        target=TargetSettings(
+            host=host, credential=Credential(username, password) if username else None, kind=_kind(env)
+        ),
         source_network=NetworkPolicy.of(
             allowed_private=env.list("ALLOWED_PRIVATE", []),
             plain_http=env.list("PLAIN_HTTP_HOSTS", []),

@@ -3,7 +3,8 @@
 from marshmallow import fields
 
 from api_service.web.openapi.answer_fields import AnswerSchema, choice, flag, moment, number, text
-from shared.errors.codes import ERROR_KINDS, Side
+from shared.errors.codes import Side
+from shared.errors.kinds import ERROR_KINDS
 from shared.model.progress import LayerStatus, Transfer
 from shared.model.states import ImageStatus, ImportState
 

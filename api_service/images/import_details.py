@@ -9,8 +9,9 @@ from shared.db import images, imports
 from shared.db.database import Database
 from shared.db.import_progress import get_layers
 from shared.db.imports import Import
-from shared.errors.codes import ERROR_KINDS, Code
+from shared.errors.codes import Code
 from shared.errors.error import LongshoreError
+from shared.errors.kinds import ERROR_KINDS
 from shared.model.progress import LayerProgress, LayerStatus, eta_seconds
 from shared.model.states import FINAL_STATES, ImageStatus, ImportState, outer_status
 

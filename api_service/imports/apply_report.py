@@ -15,8 +15,9 @@ from shared.db.database import Connection, Database
 from shared.db.import_progress import get_layers, put_layers
 from shared.db.imports import Import
 from shared.db.outbox import WakeUpReason
-from shared.errors.codes import ERROR_KINDS, Code
+from shared.errors.codes import Code
 from shared.errors.error import LongshoreError
+from shared.errors.kinds import ERROR_KINDS
 from shared.messages.progress_report import ProgressReport, ReportedError, ReportedState
 from shared.model.image_content import ImageContent
 from shared.model.states import ImportState

@@ -6,7 +6,8 @@ from api_service.imports.requests import ImportSchema
 from api_service.imports.retry_schema import RetrySchema
 from api_service.web.openapi import examples
 from api_service.web.openapi.operation import Answer, Operation, codes
-from shared.errors.codes import ERROR_KINDS, Code, Side
+from shared.errors.codes import Code, Side
+from shared.errors.kinds import ERROR_KINDS
 from shared.messages.progress_report import ProgressReportSchema
 
 # The source is asked while the caller waits; a dry run asks the target, too.

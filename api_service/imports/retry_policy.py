@@ -4,7 +4,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from shared.errors.codes import ErrorKind
+from shared.errors.kinds import ErrorKind
 from shared.runtime.backoff import Backoff
 
 # Between two attempts, however often an import has failed. Seconds.

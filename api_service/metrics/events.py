@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
 
-from shared.errors.codes import ERROR_KINDS
+from shared.errors.kinds import ERROR_KINDS
 from shared.model.progress import Transfer
 from shared.model.states import FINAL_STATES, ImportState
 

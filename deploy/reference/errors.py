@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from shared.errors.codes import ERROR_KINDS, ErrorKind
+from shared.errors.kinds import ERROR_KINDS, ErrorKind
 
 
 def error_facts() -> dict[str, Sequence[str]]:

@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 
-from shared.errors.codes import ERROR_KINDS, Code
+from shared.errors.codes import Code
+from shared.errors.kinds import ERROR_KINDS
 
 
 class LongshoreError(Exception):

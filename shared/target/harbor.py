@@ -10,9 +10,9 @@ from shared.harbor.client import Harbor
 from shared.oci.digest import Digest
 from shared.registry.client import Registry
 from shared.runtime.concurrency import gather_all
-from shared.target.kind import TargetKind
 from shared.target.project_quota import ProjectQuota
 from shared.target.removal import Removal
+from shared.target.settings import TargetKind
 from shared.target.statistics import TargetStatistics
 
 _REMOVALS = {

@@ -6,9 +6,9 @@ Every failure is a LongshoreError of the target's side.
 from typing import Protocol
 
 from shared.oci.digest import Digest
-from shared.target.kind import TargetKind
 from shared.target.project_quota import ProjectQuota
 from shared.target.removal import Removal
+from shared.target.settings import TargetKind
 from shared.target.statistics import TargetStatistics
 
 

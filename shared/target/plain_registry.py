@@ -8,10 +8,10 @@ from shared.errors.error import LongshoreError
 from shared.oci.digest import Digest
 from shared.registry.client import Registry
 from shared.registry.repository import Repository
-from shared.target.kind import TargetKind
 from shared.target.needed import is_needed
 from shared.target.project_quota import ProjectQuota
 from shared.target.removal import Removal
+from shared.target.settings import TargetKind
 from shared.target.statistics import TargetStatistics
 from shared.target.untag_marker import untag_marker
 

@@ -30,7 +30,8 @@ from shared.db.tokens import create_token
 from shared.model.roles import Role
 from shared.network.policy import NetworkPolicy
 from shared.runtime.secret_box import SecretBox
-from shared.settings import SharedSettings, Target
+from shared.settings import SharedSettings
+from shared.target.settings import TargetSettings
 from tests.api_service.api import LEASE, Api
 from tests.api_service.auth.oidc_issuer import Issuer
 from tests.conftest import TEMPLATE
@@ -123,7 +124,7 @@ def settings(database_url: str) -> Settings:
             database_url=database_url,
             amqp_url="amqp://guest:guest@127.0.0.1:1/",
             secrets=SecretBox([new_key()]),
-            target=Target(host="127.0.0.1:1", credential=None),
+            target=TargetSettings(host="127.0.0.1:1", credential=None),
             source_network=network,
             target_network=replace(network, trusted=True),
             log_style="json",

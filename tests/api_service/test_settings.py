@@ -8,7 +8,7 @@ from api_service.imports.retry_policy import RetryPolicy
 from api_service.settings import read_settings
 from deploy.local.processes.server import new_key
 from shared.settings import SettingsError
-from shared.target.kind import TargetKind
+from shared.target.settings import TargetKind
 
 NEEDED = {
     "DATABASE_URL": "postgresql://a:db-password@db/longshore",

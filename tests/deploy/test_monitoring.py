@@ -16,7 +16,7 @@ from api_service.metrics.events import EVENTS
 from import_worker import metrics as worker
 from import_worker.slots import Slots
 from shared.db.queue_status import HeldRegistry, QueueStatus
-from shared.errors.codes import ERROR_KINDS
+from shared.errors.kinds import ERROR_KINDS
 from shared.model.states import OPEN_STATES
 
 ROOT = Path(__file__).parent.parent.parent

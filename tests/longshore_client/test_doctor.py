@@ -9,7 +9,7 @@ from api_service.app import PARTS
 from api_service.settings import Settings
 from deploy.local.stack import Registry
 from shared.model.roles import Role
-from shared.settings import Target
+from shared.target.settings import TargetSettings
 from tests.api_service.api import Api
 from tests.api_service.conftest import OpenApi
 from tests.longshore_client.conftest import Cli, Done, url_of
@@ -28,7 +28,7 @@ def marks(done: Done) -> dict[str, str]:
 async def test_all_is_well(
     home: Cli, open_api: OpenApi, settings: Settings, amqp_url: str, target_registry: Registry
 ) -> None:
-    target = Target(host=target_registry.host, credential=None)
+    target = TargetSettings(host=target_registry.host, credential=None)
     shared = replace(settings.shared, amqp_url=amqp_url, target=target)
     async with open_api(replace(settings, shared=shared), PARTS) as api:
         # The relay connects in its own time.

@@ -10,7 +10,7 @@ import structlog
 
 from deploy.local.stack import Postgres, RabbitMQ, Registry, Scratch
 from shared.db.migrations.migrate import migrate
-from shared.target.kind import TargetKind
+from shared.target.settings import TargetKind
 from tests.stateful.machine import play_sequences
 from tests.stateful.world import Servers, running
 

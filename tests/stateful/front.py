@@ -11,7 +11,7 @@ from aiohttp import web
 from deploy.local.servers.harbor.app import create_app
 from deploy.local.servers.harbor.proxy import Proxy
 from deploy.local.servers.harbor.settings import Settings, User
-from shared.target.kind import TargetKind
+from shared.target.settings import TargetKind
 from tests.shared.harbor.conftest import ADMIN, LOOPBACK
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]

@@ -12,7 +12,7 @@ from api_service.imports.keys import QUEUE
 from deploy.local.stack import LocalStackError
 from shared.errors.error import LongshoreError
 from shared.oci.digest import Digest
-from shared.target.kind import TargetKind
+from shared.target.settings import TargetKind
 from tests.api_service.api import Answer
 from tests.stateful.contents import CONTENTS
 from tests.stateful.front import Fault, Trouble

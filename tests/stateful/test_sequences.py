@@ -5,7 +5,7 @@ import os
 import pytest
 
 from deploy.local.stack import Registry
-from shared.target.kind import TargetKind
+from shared.target.settings import TargetKind
 from tests.stateful.machine import play_sequences
 from tests.stateful.world import Servers, running
 

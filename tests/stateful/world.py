@@ -29,8 +29,8 @@ from shared.network.policy import NetworkPolicy
 from shared.oci.digest import Digest
 from shared.runtime.concurrency import cancel_all
 from shared.runtime.secret_box import SecretBox
-from shared.settings import SharedSettings, Target
-from shared.target.kind import TargetKind
+from shared.settings import SharedSettings
+from shared.target.settings import TargetKind, TargetSettings
 from tests.api_service.api import Answer
 from tests.api_service.conftest import REQUESTS_ONLY
 from tests.shared.harbor.conftest import ADMIN, LOOPBACK
@@ -238,7 +238,7 @@ def _settings(servers: Servers, kind: TargetKind, host: str) -> Settings:
             database_url=servers.database_url,
             amqp_url=servers.amqp_url,
             secrets=SecretBox([new_key()]),
-            target=Target(host=host, credential=ADMIN if kind is TargetKind.HARBOR else None, kind=kind),
+            target=TargetSettings(host=host, credential=ADMIN if kind is TargetKind.HARBOR else None, kind=kind),
             source_network=network,
             target_network=NetworkPolicy.of(plain_http=[host], trusted=True),
             log_style="json",

@@ -7,8 +7,8 @@ from shared.db import images
 from shared.db.database import Database
 from shared.oci.digest import Digest
 from shared.oci.referrer import companion_tags, referrers_tag
-from shared.target.kind import TargetKind
 from shared.target.management import TargetManagement
+from shared.target.settings import TargetKind
 
 
 async def sweep_referrers(

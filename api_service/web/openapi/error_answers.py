@@ -10,7 +10,8 @@ from marshmallow import Schema
 from api_service.web.openapi.problem_schema import ProblemSchema
 from api_service.web.problems import CONTENT_TYPE
 from api_service.web.route import Route
-from shared.errors.codes import ERROR_KINDS, Code
+from shared.errors.codes import Code
+from shared.errors.kinds import ERROR_KINDS
 
 # Anything may fail in ways that nobody foresaw.
 _ALWAYS = frozenset({Code.INTERNAL_ERROR})

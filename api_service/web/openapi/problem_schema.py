@@ -3,7 +3,8 @@
 from marshmallow import fields
 
 from api_service.web.openapi.answer_fields import AnswerSchema, choice, flag, number, text
-from shared.errors.codes import ERROR_KINDS, Side
+from shared.errors.codes import Side
+from shared.errors.kinds import ERROR_KINDS
 
 
 class FailingFieldSchema(AnswerSchema):

@@ -25,14 +25,14 @@ from shared.db.database import Database
 from shared.db.outbox import WakeUpReason
 from shared.messages.broker import BrokerUnavailableError
 from shared.messages.topology import IMPORTS_QUEUE, declare
-from shared.settings import Target
+from shared.target.settings import TargetSettings
 from tests.api_service.api import PATIENCE, Api, until
 from tests.api_service.conftest import OpenApi
 
 
 @pytest.fixture
 def with_broker(settings: Settings, amqp_url: str, target_registry: Registry) -> Settings:
-    target = Target(host=target_registry.host, credential=None)
+    target = TargetSettings(host=target_registry.host, credential=None)
     return replace(settings, shared=replace(settings.shared, amqp_url=amqp_url, target=target))
 
 

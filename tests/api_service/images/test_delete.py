@@ -33,10 +33,9 @@ from shared.messages.progress_report import ReportedState
 from shared.model.credential import Credential
 from shared.model.roles import Role
 from shared.oci.digest import Digest
-from shared.settings import Target
-from shared.target.kind import TargetKind
 from shared.target.management import TargetManagement
 from shared.target.removal import Removal
+from shared.target.settings import TargetKind, TargetSettings
 from shared.target.untag_marker import untag_marker
 from tests.api_service.api import BASE, Answer, Api, until
 from tests.api_service.conftest import REQUESTS_ONLY, OpenApi, Source
@@ -51,7 +50,7 @@ OpenManaged = Callable[..., AbstractAsyncContextManager[Managed]]
 class Place:
     """A target, and how its own clients reach it."""
 
-    target: Target
+    target: TargetSettings
     remote: Remote
 
 
@@ -66,12 +65,12 @@ async def standin(target_registry: Registry) -> AsyncIterator[StandIn]:
 
 @pytest.fixture
 def plain(target_registry: Registry) -> Place:
-    return Place(target=Target(host=target_registry.host, credential=None), remote=Remote.of(target_registry))
+    return Place(target=TargetSettings(host=target_registry.host, credential=None), remote=Remote.of(target_registry))
 
 
 @pytest.fixture
 def harbor(standin: StandIn) -> Place:
-    target = Target(host=standin.host, credential=ADMIN, kind=TargetKind.HARBOR)
+    target = TargetSettings(host=standin.host, credential=ADMIN, kind=TargetKind.HARBOR)
     return Place(target=target, remote=standin.remote())
 
 
@@ -449,7 +448,7 @@ async def test_a_target_that_is_away_leaves_the_image_as_it_was(
 ) -> None:
     """502, and the mark is gone, so that the next try can succeed."""
     job = await on_plain.ready()
-    away = replace(plain, target=Target(host="127.0.0.1:1", credential=None))
+    away = replace(plain, target=TargetSettings(host="127.0.0.1:1", credential=None))
     async with opened(away) as broken:
         answer = await delete(broken.api, job.image_id)
         assert (answer.status, answer.code) == (502, "target_unreachable")
@@ -466,7 +465,7 @@ async def test_an_import_that_a_failed_deletion_stopped_has_failed(
     old = await on_plain.ready()
     again = await on_plain.start(repository=old.repository)
     assert again.image_id == old.image_id
-    away = replace(plain, target=Target(host="127.0.0.1:1", credential=None))
+    away = replace(plain, target=TargetSettings(host="127.0.0.1:1", credential=None))
     async with opened(away) as broken:
         for job in (fresh, again):
             assert (await delete(broken.api, job.image_id)).status == 502
@@ -740,7 +739,7 @@ async def test_a_deletion_that_was_left_outlasts_a_target_that_is_away(
     """Nobody knows how far it came: it stays marked, is not called ready, and goes on when the target is back."""
     job = await on_plain.ready()
     await begin_deletion.begin_deletion(on_plain.api.database, job.image_id, OWNER)
-    away = replace(plain, target=Target(host="127.0.0.1:1", credential=None))
+    away = replace(plain, target=TargetSettings(host="127.0.0.1:1", credential=None))
     async with opened(away) as broken:
         await finish(broken)
     assert await marked(on_plain.api) == 1

@@ -11,7 +11,7 @@ from api_service.images.keys import PRESENCE
 from api_service.images.patrol import patrol
 from api_service.settings import Settings
 from deploy.local.stack import Registry, Remote, synthetic_image
-from shared.settings import Target
+from shared.target.settings import TargetSettings
 from tests.api_service.api import BASE
 from tests.api_service.conftest import OpenApi, Source
 from tests.api_service.managed import Job, Managed
@@ -21,7 +21,7 @@ from tests.api_service.managed import Job, Managed
 async def managed(
     open_api: OpenApi, settings: Settings, source: Source, target_registry: Registry
 ) -> AsyncIterator[Managed]:
-    target = Target(host=target_registry.host, credential=None)
+    target = TargetSettings(host=target_registry.host, credential=None)
     async with open_api(replace(settings, shared=replace(settings.shared, target=target))) as api:
         yield Managed(api=api, source=source, target=Remote.of(target_registry))
 
@@ -108,7 +108,7 @@ async def test_a_target_that_is_away_says_nothing_about_images(
 ) -> None:
     """They stay what they were, and the trouble is told."""
     job = await managed.ready()
-    away = Target(host="127.0.0.1:1", credential=None)
+    away = TargetSettings(host="127.0.0.1:1", credential=None)
     async with open_api(replace(settings, shared=replace(settings.shared, target=away))) as api:
         _, trouble = await patrol(api.client.app[PRESENCE])
     assert trouble

@@ -17,8 +17,7 @@ from deploy.local.servers.harbor.settings import Settings as HarborSettings
 from deploy.local.stack import Registry, Remote, Scratch, synthetic_image
 from shared.db import blobs
 from shared.model.roles import Role
-from shared.settings import Target
-from shared.target.kind import TargetKind
+from shared.target.settings import TargetKind, TargetSettings
 from tests.api_service.api import Answer, Api
 from tests.api_service.conftest import OpenApi
 from tests.api_service.imports.test_import import fail, finish
@@ -33,11 +32,11 @@ WRITTEN = "images, imports, import_layers, outbox, blobs, source_registries"
 @pytest.fixture
 async def api(open_api: OpenApi, settings: Settings, target_registry: Registry) -> AsyncIterator[Api]:
     """An API in front of a real target."""
-    async with open_api(at(settings, Target(host=target_registry.host, credential=None))) as api:
+    async with open_api(at(settings, TargetSettings(host=target_registry.host, credential=None))) as api:
         yield api
 
 
-def at(settings: Settings, target: Target) -> Settings:
+def at(settings: Settings, target: TargetSettings) -> Settings:
     return replace(settings, shared=replace(settings.shared, target=target))
 
 
@@ -303,7 +302,7 @@ class TestHarbor:
 
     @pytest.fixture
     async def api(self, open_api: OpenApi, settings: Settings, harbor: StandIn) -> AsyncIterator[Api]:
-        target = Target(host=harbor.host, credential=ADMIN, kind=TargetKind.HARBOR)
+        target = TargetSettings(host=harbor.host, credential=ADMIN, kind=TargetKind.HARBOR)
         async with open_api(at(settings, target)) as api:
             yield api
 

@@ -15,7 +15,7 @@ from shared.errors.codes import Code
 from shared.messages.progress_report import ProgressReport, ReportedError, ReportedState
 from shared.model.image_content import ImageContent
 from shared.model.roles import Role
-from shared.settings import Target
+from shared.target.settings import TargetSettings
 from tests.api_service.api import Api
 from tests.api_service.conftest import OpenApi, Source
 from tests.shared.registry.hostile import Answer as Scripted
@@ -34,7 +34,7 @@ async def target() -> AsyncIterator[HostileRegistry]:
 
 @pytest.fixture
 def settings(settings: Settings, target: HostileRegistry) -> Settings:
-    return replace(settings, shared=replace(settings.shared, target=Target(host=target.host, credential=None)))
+    return replace(settings, shared=replace(settings.shared, target=TargetSettings(host=target.host, credential=None)))
 
 
 async def finish(api: Api, name: str, target: HostileRegistry | None = None) -> str:

@@ -12,7 +12,7 @@ from deploy.local.images.image import Image
 from deploy.local.stack import Registry, Remote
 from shared.messages.progress_report import ReportedState
 from shared.model.image_content import ImageContent
-from shared.settings import Target
+from shared.target.settings import TargetSettings
 from tests.api_service.api import Api
 from tests.api_service.conftest import OpenApi, Source
 from tests.api_service.imports.test_dry_run import at
@@ -41,7 +41,7 @@ def reference(source: Source, repository: str, image: Image) -> str:
 @pytest.fixture
 async def target_api(open_api: OpenApi, settings: Settings, target_registry: Registry) -> AsyncIterator[Api]:
     """An API in front of a real target."""
-    async with open_api(at(settings, Target(host=target_registry.host, credential=None))) as api:
+    async with open_api(at(settings, TargetSettings(host=target_registry.host, credential=None))) as api:
         yield api
 
 

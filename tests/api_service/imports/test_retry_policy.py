@@ -14,7 +14,8 @@ from api_service.imports.retry_policy import (
     RetryPolicy,
     TryAgain,
 )
-from shared.errors.codes import ERROR_KINDS, Code, ErrorKind
+from shared.errors.codes import Code
+from shared.errors.kinds import ERROR_KINDS, ErrorKind
 
 POLICY = RetryPolicy(max_failures=5, base=4)
 

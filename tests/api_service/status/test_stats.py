@@ -21,9 +21,8 @@ from shared.errors.codes import Code
 from shared.errors.error import LongshoreError
 from shared.model.credential import Credential
 from shared.model.roles import Role
-from shared.settings import Target
-from shared.target.kind import TargetKind
 from shared.target.management import TargetManagement
+from shared.target.settings import TargetKind, TargetSettings
 from shared.target.statistics import TargetStatistics
 from tests.api_service.api import BASE, Answer, Api
 from tests.api_service.conftest import REQUESTS_ONLY, OpenApi
@@ -89,7 +88,7 @@ async def told(open_api: OpenApi, settings: Settings, figures: Figures) -> Async
 
 
 def before(settings: Settings, standin: StandIn, credential: Credential) -> Settings:
-    target = Target(host=standin.host, credential=credential, kind=TargetKind.HARBOR)
+    target = TargetSettings(host=standin.host, credential=credential, kind=TargetKind.HARBOR)
     return replace(settings, shared=replace(settings.shared, target=target))
 
 

@@ -15,7 +15,7 @@ from openapi_spec_validator import validate
 
 from api_service.api_page import handlers as description
 from api_service.routes import ALL_ROUTES
-from shared.errors.codes import ERROR_KINDS
+from shared.errors.kinds import ERROR_KINDS
 from tests.api_service.api import BASE, Api
 from tests.api_service.described import check_answer, document, operations, validate_component
 

@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 
 from deploy.local.stack import LocalStackError, Registry, Remote
-from shared.errors.codes import ERROR_KINDS, Code, Side
+from shared.errors.codes import Code, Side
+from shared.errors.kinds import ERROR_KINDS
 from shared.model.states import ImportState
 from tests.faults.bench.ground import Ground
 from tests.faults.bench.verdict import Verdict

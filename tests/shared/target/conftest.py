@@ -9,17 +9,14 @@ from dataclasses import dataclass
 import pytest
 
 from deploy.local.images.image import Image
-from deploy.local.processes.server import new_key
 from deploy.local.servers.harbor.settings import Settings, User
 from deploy.local.stack import LocalStackError, Registry, Remote, Scratch
 from shared.model.credential import Credential
 from shared.network.policy import NetworkPolicy
 from shared.oci.digest import Digest
-from shared.runtime.secret_box import SecretBox
-from shared.settings import SharedSettings, Target
-from shared.target.kind import TargetKind
 from shared.target.management import TargetManagement
 from shared.target.open_target import open_target
+from shared.target.settings import TargetKind, TargetSettings
 from tests.shared.harbor.conftest import ADMIN, GUEST, MEMBER, PROJECT, StandIn, standing_in
 from tests.shared.registry.fixtures import hostile, no_waits
 
@@ -59,26 +56,12 @@ class Place:
         return await self.management.remove_tag(self.repository, tag, digest, siblings=siblings)
 
 
-def settings_for(host: str, kind: TargetKind, credential: Credential | None = None) -> SharedSettings:
-    """Settings of a service with this target, and nothing else that answers."""
-    network = NetworkPolicy.of(plain_http=[host], trusted=True)
-    return SharedSettings(
-        database_url="postgresql://nobody@127.0.0.1:1/nothing",
-        amqp_url="amqp://guest:guest@127.0.0.1:1/",
-        secrets=SecretBox([new_key()]),
-        target=Target(host=host, credential=credential, kind=kind),
-        source_network=network,
-        target_network=network,
-        log_style="json",
-        log_level="INFO",
-    )
-
-
 @asynccontextmanager
 async def managing(
     host: str, kind: TargetKind, credential: Credential | None = None
 ) -> AsyncIterator[TargetManagement]:
-    async with open_target(settings_for(host, kind, credential)) as management:
+    network = NetworkPolicy.of(plain_http=[host], trusted=True)
+    async with open_target(TargetSettings(host=host, credential=credential, kind=kind), network) as management:
         yield management
 
 

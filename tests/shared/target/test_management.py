@@ -10,8 +10,8 @@ from deploy.local.stack import LocalStackError, Registry, Scratch, synthetic_ima
 from shared.errors.error import LongshoreError
 from shared.model.credential import Credential
 from shared.oci.digest import Digest
-from shared.target.kind import TargetKind
 from shared.target.project_quota import ProjectQuota
+from shared.target.settings import TargetKind
 from tests.shared.harbor.conftest import ADMIN, GUEST, MEMBER, PROJECT, StandIn, standing_in
 from tests.shared.registry.hostile import Answer, HostileRegistry
 from tests.shared.target.conftest import USERS, Place, managing
