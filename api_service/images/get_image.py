@@ -2,14 +2,13 @@
 
 from typing import Any
 
+from api_service.images.checks import image_not_found
 from api_service.images.image_json import artifact_json
 from api_service.web.times import rfc3339
 from shared.db import images, imports
 from shared.db.database import Database
 from shared.db.images import Image
 from shared.db.imports import Import
-from shared.errors.codes import Code
-from shared.errors.error import LongshoreError
 
 
 async def get_image(database: Database, image_id: int) -> dict[str, Any]:
@@ -18,7 +17,7 @@ async def get_image(database: Database, image_id: int) -> dict[str, Any]:
         image = await images.get_image(connection, image_id)
         latest = await imports.latest_import(connection, image_id)
     if image is None:
-        raise LongshoreError(Code.IMAGE_NOT_FOUND, f"There is no image {image_id}.")
+        raise image_not_found(image_id)
     return {
         "registryHost": image.registry_host,
         "repo": image.repository,

@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from api_service.images.checks import image_not_found
 from api_service.web.times import rfc3339
 from shared.db import images, imports
 from shared.db.database import Database
 from shared.db.import_progress import get_layers
 from shared.db.imports import Import
 from shared.errors.codes import Code
-from shared.errors.error import LongshoreError
 from shared.errors.kinds import ERROR_KINDS
 from shared.model.progress import LayerProgress, LayerStatus, eta_seconds
 from shared.model.states import FINAL_STATES, ImageStatus, ImportState, outer_status
@@ -60,7 +60,7 @@ async def read_details(database: Database, image_id: int) -> ImportingDetails:
     async with database.connection() as connection:
         latest = await imports.latest_import(connection, image_id)
         if latest is None:
-            raise LongshoreError(Code.IMAGE_NOT_FOUND, f"There is no image {image_id}.")
+            raise image_not_found(image_id)
         layers = await get_layers(connection, latest.id)
         lost = latest.state is ImportState.READY and await images.is_lost(connection, image_id)
     return ImportingDetails(

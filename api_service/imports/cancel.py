@@ -3,7 +3,7 @@
 import structlog
 
 from api_service.auth.identity import Identity
-from api_service.images.ownership import check_owner, no_image
+from api_service.images.checks import check_owner, image_not_found, import_finishing
 from api_service.metrics import events
 from api_service.metrics.events import AttemptEnd
 from shared.db import images, import_states, imports
@@ -11,9 +11,6 @@ from shared.db.database import Database
 from shared.errors.codes import Code
 from shared.errors.error import LongshoreError
 from shared.model.states import ImportState
-
-# An import that writes its tag is done within seconds, one way or the other. Seconds.
-RETRY_AFTER = 5.0
 
 _logger = structlog.get_logger(__name__)
 
@@ -27,15 +24,13 @@ async def cancel_import(database: Database, image_id: int, by: Identity) -> None
     async with database.transaction() as connection:
         image = await images.get_image(connection, image_id)
         if image is None:
-            raise no_image(image_id)
+            raise image_not_found(image_id)
         check_owner(image_id, image.created_by, by)
         running = await imports.lock_open(connection, image_id)
         if running is None:
             raise LongshoreError(Code.IMPORT_NOT_OPEN, f"The image {image_id} is not being imported.")
         if running.fenced:
-            raise LongshoreError(
-                Code.IMPORT_FINISHING, "Everything is copied and the tag is being written.", retry_after=RETRY_AFTER
-            )
+            raise import_finishing("Everything is copied and the tag is being written.")
         lifetime = await import_states.finish(connection, running.id, ImportState.CANCELLED)
         await images.mark_failed(connection, image_id, tag_untouched=not running.tagging)
     events.attempt_ended(AttemptEnd(state=ImportState.CANCELLED, lifetime=lifetime))

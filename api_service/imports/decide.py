@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from api_service.auth.identity import Identity
+from api_service.images.checks import check_owner
 from api_service.imports.request import ImportRequest
 from shared.db.images import Image
 from shared.db.imports import Import
@@ -68,7 +69,7 @@ def judge(
         if answer:
             return answer
     if image.status is ImageStatus.READY or image.source != wanted.source:
-        _check_owner(image, by)
+        check_owner(image.id, image.created_by, by, advice="Choose another `target` for a copy of your own.")
     return Start()
 
 
@@ -118,15 +119,6 @@ def _nothing_imported(last_ready: Import | None, wanted: Wanted) -> str:
     if wanted.referrers and last_ready and not last_ready.with_referrers:
         return "The image is ready; it was imported without its referrers, which `force` brings."
     return "The image is ready; nothing was imported."
-
-
-def _check_owner(image: Image, by: Identity) -> None:
-    if not by.may_change(image.created_by):
-        raise LongshoreError(
-            Code.FORBIDDEN,
-            f"The image {image.id} belongs to {image.created_by}; its owner or an admin can replace it. "
-            "Choose another `target` for a copy of your own.",
-        )
 
 
 def _listed(platforms: tuple[str, ...]) -> str:

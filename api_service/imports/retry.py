@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 
 from api_service.auth.identity import Identity
-from api_service.images.ownership import check_owner, no_image
-from api_service.imports.being_deleted import check_not_being_deleted
+from api_service.images.checks import check_not_being_deleted, check_owner, image_not_found
 from api_service.imports.enqueue import ImportQueue
 from api_service.imports.name import new_import_name
 from api_service.imports.request import AnswerState, ImportAnswer, ImportRequest
@@ -58,7 +57,7 @@ class ImportRetry:
                 connection, registry_host=image.registry_host, repository=image.repository, tag=image.tag
             )
             if locked is None or locked.id != image_id:
-                raise no_image(image_id)
+                raise image_not_found(image_id)
             # Once more: it may have been started by somebody else.
             image, ended = await _look(connection, image_id, by)
             await check_not_being_deleted(connection, image_id)
@@ -72,7 +71,7 @@ async def _look(connection: Connection, image_id: int, by: Identity) -> tuple[Im
     image = await images.get_image(connection, image_id)
     latest = await imports.latest_import(connection, image_id)
     if image is None or latest is None:
-        raise no_image(image_id)
+        raise image_not_found(image_id)
     check_owner(image_id, image.created_by, by)
     if latest.state not in (ImportState.FAILED, ImportState.CANCELLED):
         raise LongshoreError(Code.IMPORT_NOT_RETRYABLE, f"The newest import of the image {image_id} is {latest.state}.")

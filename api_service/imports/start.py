@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from time import monotonic
 
 from api_service.auth.identity import Identity
+from api_service.images.checks import check_not_being_deleted
 from api_service.images.verify_tag import Presence
-from api_service.imports.being_deleted import check_not_being_deleted
 from api_service.imports.decide import Exists, Start, Wanted, judge
 from api_service.imports.enqueue import ImportQueue, QueueTransaction
 from api_service.imports.name import new_import_name

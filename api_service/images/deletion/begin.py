@@ -10,7 +10,7 @@ from datetime import datetime
 from time import monotonic
 
 from api_service.auth.identity import Identity
-from api_service.images.ownership import check_owner, no_image
+from api_service.images.checks import check_owner, image_being_deleted, image_not_found, import_finishing
 from api_service.metrics import events
 from api_service.metrics.events import AttemptEnd
 from shared.db import deletions, images, import_states, imports
@@ -27,8 +27,6 @@ LEASE = 60.0
 # as a rule. Seconds; the answer comes within five.
 PATIENCE = 4.0
 PAUSE = 0.2
-# Told to the client with a 409: how soon another try makes sense. Seconds.
-RETRY_AFTER = 5.0
 
 _PASSES_SOON = frozenset({Code.IMPORT_FINISHING, Code.IMAGE_BEING_DELETED})
 
@@ -80,12 +78,10 @@ async def _try_to_begin(database: Database, image_id: int, by: Identity) -> Begu
         running = await imports.lock_open(connection, image_id)
         image = await deletions.lock_image(connection, image_id)
         if image is None:
-            raise no_image(image_id)
+            raise image_not_found(image_id)
         check_owner(image.id, image.created_by, by)
         if image.leased:
-            raise LongshoreError(
-                Code.IMAGE_BEING_DELETED, f"The image {image_id} is being deleted already.", retry_after=RETRY_AFTER
-            )
+            raise image_being_deleted(image_id)
         await deletions.lock_repository(connection, image_id)
         await _check_no_writer(connection, image)
         if running:
@@ -101,20 +97,14 @@ async def _try_to_begin(database: Database, image_id: int, by: Identity) -> Begu
 
 async def _check_no_writer(connection: Connection, image: DeletableImage) -> None:
     if await deletions.tag_being_written(connection, image.id):
-        raise LongshoreError(
-            Code.IMPORT_FINISHING,
-            f"An import is writing a tag in {image.repository} at this moment.",
-            retry_after=RETRY_AFTER,
-        )
+        raise import_finishing(f"An import is writing a tag in {image.repository} at this moment.")
 
 
 async def _check_nothing_new(connection: Connection, image_id: int) -> None:
     """An import that began after we looked for one would have to be locked before its image: start over."""
     latest = await imports.latest_import(connection, image_id)
     if latest and latest.state in OPEN_STATES:
-        raise LongshoreError(
-            Code.IMPORT_FINISHING, f"An import of the image {image_id} has just begun.", retry_after=RETRY_AFTER
-        )
+        raise import_finishing(f"An import of the image {image_id} has just begun.")
 
 
 async def _mark(connection: Connection, image: DeletableImage, *, user: str | None) -> BegunDeletion:

@@ -6,6 +6,7 @@ from time import monotonic
 import structlog
 
 from api_service.auth.identity import Identity
+from api_service.images.checks import DELETION_RETRY_AFTER
 from api_service.images.deletion.begin import BegunDeletion, begin_deletion
 from api_service.images.deletion.carry_out import DeletionWork
 from shared.errors.codes import Code
@@ -15,8 +16,6 @@ from shared.target.removal import Removal
 
 # How long a request waits for all of a deletion. Seconds; a request answers within five, whatever the target does.
 PATIENCE = 4.7
-# Told to the client then: how soon it makes sense to look again. Seconds.
-RETRY_AFTER = 5.0
 
 _logger = structlog.get_logger(__name__)
 
@@ -44,7 +43,7 @@ class ImageDeletion:
         if not task.done():
             task.add_done_callback(_log_end)
             raise LongshoreError(
-                Code.DELETION_UNFINISHED, "The target is slow; the deletion goes on.", retry_after=RETRY_AFTER
+                Code.DELETION_UNFINISHED, "The target is slow; the deletion goes on.", retry_after=DELETION_RETRY_AFTER
             )
         return task.result()
 

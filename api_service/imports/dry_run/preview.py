@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from api_service.auth.identity import Identity
-from api_service.imports.being_deleted import check_not_being_deleted
+from api_service.images.checks import check_not_being_deleted
 from api_service.imports.decide import Exists, Join, Start, Wanted, judge
 from api_service.imports.dry_run.report import ImportPreview, Overwritten
 from api_service.imports.dry_run.target_contents import StockTaker
