@@ -15,12 +15,12 @@ from shared.db.database import Connection, Database, open_database
 from shared.db.deadline import deadline
 from shared.errors.error import LongshoreError
 from tests.api_service.api import Api
-from tests.faults.fault import Freeze, Way
+from tests.faults.fault import Freeze, Direction
 from tests.faults.link import Link
 
 # What a busy machine adds to a limit; without what is tested here, each would take two seconds more. Seconds.
 SLACK = 1.4
-BOTH_WAYS = [Freeze(way=way) for way in Way]
+BOTH_DIRECTIONS = [Freeze(direction=each) for each in Direction]
 
 
 @pytest.fixture(scope="module")
@@ -50,13 +50,13 @@ async def in_transaction(database: Database, link: Link) -> None:
     """Freeze the way while a transaction is open."""
     async with database.transaction() as connection:
         await connection.execute("CREATE TABLE unfinished ()")
-        await asyncio.to_thread(link.set, *BOTH_WAYS)
+        await asyncio.to_thread(link.set, *BOTH_DIRECTIONS)
         await connection.fetchval("SELECT 1")
 
 
 async def test_a_silent_statement_costs_its_own_limit_and_no_more(far: Database, link: Link) -> None:
     """Giving the connection back asks nothing of a server that is silent; the next one is a new connection."""
-    with link.harmed(*BOTH_WAYS):
+    with link.injecting(*BOTH_DIRECTIONS):
         assert await seconds_to_fail(far.check) < module.STATEMENT_TIMEOUT + SLACK
     await far.check()
 
@@ -73,7 +73,7 @@ async def test_a_silent_transaction_is_rolled_back_by_the_server(far: Database, 
 
 async def test_a_cancelled_wait_ends_at_once(far: Database, link: Link) -> None:
     """As a probe's does, whose own limit is shorter."""
-    with link.harmed(*BOTH_WAYS):
+    with link.injecting(*BOTH_DIRECTIONS):
         started = time.monotonic()
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.5):

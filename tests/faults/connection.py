@@ -6,8 +6,8 @@ import asyncio
 import socket
 import struct
 
-from tests.faults.armed import Arms
-from tests.faults.fault import Way
+from tests.faults.active_faults import ActiveFaults
+from tests.faults.fault import Direction
 from tests.faults.lane import CutError, Lane, TruncatedError
 
 # With these values of SO_LINGER, closing sends a reset and drops what is left to send (socket(7)).
@@ -17,11 +17,11 @@ LINGER_NOT = struct.pack("ii", 1, 0)
 class Connection:
     """Passes bytes on until both ways have ended, or a fault or a side's reset ends both."""
 
-    def __init__(self, number: int, arms: Arms, client: socket.socket, server: socket.socket) -> None:
+    def __init__(self, number: int, faults: ActiveFaults, client: socket.socket, server: socket.socket) -> None:
         self._ends = (client, server)
         self.lanes = (
-            Lane(number, Way.TO_SERVER, arms, client, server),
-            Lane(number, Way.TO_CLIENT, arms, server, client),
+            Lane(number, Direction.TO_SERVER, faults, client, server),
+            Lane(number, Direction.TO_CLIENT, faults, server, client),
         )
 
     async def run(self) -> None:

@@ -21,7 +21,7 @@ from shared.oci.digest import Digest
 from shared.oci.reference import Reference
 from shared.registry.client import open_registries
 from shared.registry.source import RegistrySource
-from tests.faults.fault import Fault, Freeze, Pace, Way
+from tests.faults.fault import Direction, Fault, Freeze, Pace
 from tests.faults.link import Link
 
 MIB = 1024 * 1024
@@ -34,18 +34,18 @@ MIDDLE = 32 * MIB
 DRIP = 200.0
 POLL_SECONDS = 0.02
 # What a fault may take until it strikes. Seconds.
-STRIKE_PATIENCE = 30.0
+EFFECT_SECONDS = 30.0
 
 
 def stalls(after: int) -> Mapping[str, tuple[Side, Fault]]:
     """Return what may go wrong from that byte of the layer's way on, by name, with the side that is to be named."""
     return {
-        "source frozen": (Side.SOURCE, Freeze(way=Way.TO_CLIENT, after=after)),
-        "target frozen": (Side.TARGET, Freeze(way=Way.TO_SERVER, after=after)),
-        "source drips": (Side.SOURCE, Pace(way=Way.TO_CLIENT, after=after, rate=DRIP)),
-        "target drips": (Side.TARGET, Pace(way=Way.TO_SERVER, after=after, rate=DRIP)),
+        "source frozen": (Side.SOURCE, Freeze(direction=Direction.TO_CLIENT, after=after)),
+        "target frozen": (Side.TARGET, Freeze(direction=Direction.TO_SERVER, after=after)),
+        "source drips": (Side.SOURCE, Pace(direction=Direction.TO_CLIENT, after=after, rate=DRIP)),
+        "target drips": (Side.TARGET, Pace(direction=Direction.TO_SERVER, after=after, rate=DRIP)),
         # It has taken the whole layer, and says nothing.
-        "target silent": (Side.TARGET, Freeze(way=Way.TO_CLIENT)),
+        "target silent": (Side.TARGET, Freeze(direction=Direction.TO_CLIENT)),
     }
 
 
@@ -91,18 +91,18 @@ class Copying:
         That is since the fault's first effect, or since bytes moved last: buffers on the way still take some.
         """
         harmed = self.from_source if side is Side.SOURCE else self.to_target
-        struck: list[asyncio.Task[float]] = []
+        affected: list[asyncio.Task[float]] = []
         moved = Moved()
 
         async def began(_address: str) -> None:
             await asyncio.to_thread(harmed.set, fault)
-            struck.append(asyncio.create_task(asyncio.to_thread(_wait_until_struck, harmed)))
+            affected.append(asyncio.create_task(asyncio.to_thread(_wait_until_affected, harmed)))
 
         try:
             await self._copy(began, moved.to)
         except LongshoreError as error:
             found = time.monotonic()
-            return Stall(code=error.code, seconds=found - max(await struck[0], moved.last))
+            return Stall(code=error.code, seconds=found - max(await affected[0], moved.last))
         finally:
             await asyncio.to_thread(harmed.set)
             harmed.reset()
@@ -119,10 +119,10 @@ class Copying:
             await copy_blob(BLOB, source, target, kept=None, began=began, advance=advance)
 
 
-def _wait_until_struck(link: Link) -> float:
+def _wait_until_affected(link: Link) -> float:
     """Return when the fault that is set has begun to work."""
-    limit = time.monotonic() + STRIKE_PATIENCE
-    while not any(link.counts().struck):
+    limit = time.monotonic() + EFFECT_SECONDS
+    while not any(link.counts().affected):
         if time.monotonic() > limit:
             raise TimeoutError("the fault did not strike")
         time.sleep(POLL_SECONDS)

@@ -13,4 +13,4 @@ class Counts:
     open: int
     to_server: int
     to_client: int
-    struck: list[int]
+    affected: list[int]

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any, ClassVar
 
 
-class Way(StrEnum):
+class Direction(StrEnum):
     """A direction; the client is who opened the connection."""
 
     TO_SERVER = "to_server"
@@ -37,8 +37,8 @@ class Fault:
         """Read what `document` made."""
         fields = dict(document)
         kind = cls.kinds[fields.pop("kind")]
-        if "way" in fields:
-            fields["way"] = Way(fields["way"])
+        if "direction" in fields:
+            fields["direction"] = Direction(fields["direction"])
         return kind(**fields)
 
 
@@ -53,42 +53,42 @@ class Silence(Fault):
 
 
 @dataclass(frozen=True, kw_only=True)
-class OneWay(Fault):
+class OneDirection(Fault):
     """Befalls one way of a connection, from a byte on."""
 
-    way: Way
+    direction: Direction
     after: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Freeze(OneWay):
+class Freeze(OneDirection):
     """Nothing passes, not even the connection's end, until the fault is taken back."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pace(OneWay):
+class Pace(OneDirection):
     """So many bytes pass in a second: a bandwidth, or a drip of single bytes when there are few."""
 
     rate: float
 
 
 @dataclass(frozen=True, kw_only=True)
-class Delay(OneWay):
+class Delay(OneDirection):
     """Every byte arrives so many seconds late; how many pass in a second does not change."""
 
     seconds: float
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cut(OneWay):
+class Cut(OneDirection):
     """The connection is reset on both sides, right at that byte."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Truncate(OneWay):
+class Truncate(OneDirection):
     """The connection ends in good order, right at that byte."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Corrupt(OneWay):
+class Corrupt(OneDirection):
     """One bit of the byte at `after` is another one."""

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import TypeVar
 
-from tests.faults.armed import Arms
+from tests.faults.active_faults import ActiveFaults
 from tests.faults.buffer import Buffer, Piece
-from tests.faults.fault import Corrupt, Cut, Delay, Freeze, OneWay, Pace, Truncate, Way
+from tests.faults.fault import Corrupt, Cut, Delay, Direction, Freeze, OneDirection, Pace, Truncate
 
-Kind = TypeVar("Kind", bound=OneWay)
+Kind = TypeVar("Kind", bound=OneDirection)
 
 # Bytes read at a time; larger ones gain nothing.
 READ_SIZE = 256 * 1024
@@ -36,11 +36,13 @@ class TruncatedError(Exception):
 class Lane:
     """Two tasks, `read` and `write`; `passed` counts the bytes that were sent on."""
 
-    def __init__(self, connection: int, way: Way, arms: Arms, inlet: socket.socket, outlet: socket.socket) -> None:
+    def __init__(
+        self, connection: int, direction: Direction, faults: ActiveFaults, inlet: socket.socket, outlet: socket.socket
+    ) -> None:
         self.connection = connection
-        self.way = way
+        self.direction = direction
         self.passed = 0
-        self._arms = arms
+        self._faults = faults
         self._inlet, self._outlet = inlet, outlet
         self._buffer = Buffer()
         self._loop = asyncio.get_running_loop()
@@ -51,7 +53,7 @@ class Lane:
         content = b"more"
         while content:
             content = await self._loop.sock_recv(self._inlet, READ_SIZE)
-            limit = MAX_DELAYED if any(self._striking(Delay)) else MAX_HELD
+            limit = MAX_DELAYED if any(self._active(Delay)) else MAX_HELD
             await self._buffer.put(Piece(content=content, came=self._loop.time()), limit)
 
     async def write(self) -> None:
@@ -73,46 +75,48 @@ class Lane:
         self._end_if_told()
         while (seconds := self._seconds_to_wait(came)) > 0:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._arms.changed(), seconds)
-        while any(self._striking(Freeze)):
-            await self._arms.changed()
+                await asyncio.wait_for(self._faults.changed(), seconds)
+        while any(self._active(Freeze)):
+            await self._faults.changed()
         self._end_if_told()
 
     def _seconds_to_wait(self, came: float) -> float:
-        due = [came + delay.seconds for delay in self._striking(Delay)]
-        if any(self._striking(Pace)):
+        due = [came + delay.seconds for delay in self._active(Delay)]
+        if any(self._active(Pace)):
             due.append(self._due)
         return max(due, default=0.0) - self._loop.time()
 
     def _end_if_told(self) -> None:
-        if any(self._striking(Cut)):
+        if any(self._active(Cut)):
             raise CutError
-        if any(self._striking(Truncate)):
+        if any(self._active(Truncate)):
             raise TruncatedError
 
     def _room(self) -> int:
         """Return how many bytes may be sent at once: up to where a fault begins, or what a pace allows."""
-        begins = [fault.after - self.passed for _, fault in self._arms.of(OneWay) if fault.way is self.way]
-        paces = [max(1, int(pace.rate * PACE_SECONDS)) for pace in self._striking(Pace)]
+        begins = [
+            fault.after - self.passed for _, fault in self._faults.of(OneDirection) if fault.direction is self.direction
+        ]
+        paces = [max(1, int(pace.rate * PACE_SECONDS)) for pace in self._active(Pace)]
         # A byte that is to be damaged is sent by itself.
         alone = [1] if any(self._damages()) else []
         return min([READ_SIZE, *paces, *alone, *(distance for distance in begins if distance > 0)])
 
     def _damages(self) -> Iterator[bool]:
-        for armed, fault in self._arms.of(Corrupt):
-            if fault.way is self.way and fault.after == self.passed:
-                yield armed.strikes(self.connection)
+        for active, fault in self._faults.of(Corrupt):
+            if fault.direction is self.direction and fault.after == self.passed:
+                yield active.affects(self.connection)
 
     def _damaged(self, part: memoryview) -> bytes | memoryview:
         return bytes([part[0] ^ FLIPPED_BIT]) if any(self._damages()) else part
 
     def _count(self, sent: int) -> None:
-        for pace in self._striking(Pace):
+        for pace in self._active(Pace):
             self._due = max(self._due, self._loop.time()) + sent / pace.rate
         self.passed += sent
 
-    def _striking(self, kind: type[Kind]) -> Iterator[Kind]:
+    def _active(self, kind: type[Kind]) -> Iterator[Kind]:
         """Return the faults of a kind that befall this way where it is."""
-        for armed, fault in self._arms.of(kind):
-            if fault.way is self.way and fault.after <= self.passed and armed.strikes(self.connection):
+        for active, fault in self._faults.of(kind):
+            if fault.direction is self.direction and fault.after <= self.passed and active.affects(self.connection):
                 yield fault

@@ -56,7 +56,7 @@ class Link(Server):
         return Counts(**self._ask(do="count"))
 
     @contextmanager
-    def harmed(self, *faults: Fault) -> Iterator[None]:
+    def injecting(self, *faults: Fault) -> Iterator[None]:
         """Have these faults while the block runs."""
         self.set(*faults)
         try:

@@ -13,10 +13,10 @@ from dataclasses import asdict
 from typing import Any
 
 from shared.runtime.concurrency import cancel_all
-from tests.faults.armed import Arms
+from tests.faults.active_faults import ActiveFaults
 from tests.faults.connection import Connection, close
 from tests.faults.counts import Counts
-from tests.faults.fault import Fault, Refuse, Silence, Way
+from tests.faults.fault import Direction, Fault, Refuse, Silence
 
 LOOPBACK = "127.0.0.1"
 BACKLOG = 128
@@ -27,17 +27,17 @@ class Proxy:
 
     def __init__(self, listen: int, to: int) -> None:
         self._listen, self._to = listen, to
-        self._arms = Arms()
+        self._faults = ActiveFaults()
         self._accepting: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._numbers = 0
         self._open: set[Connection] = set()
-        self._passed = dict.fromkeys(Way, 0)
+        self._passed = dict.fromkeys(Direction, 0)
 
     async def set(self, faults: list[Fault]) -> None:
         """Put these faults in the place of all others."""
-        self._arms.set(faults)
-        refused = any(self._arms.of(Refuse))
+        self._faults.set(faults)
+        refused = any(self._faults.of(Refuse))
         if refused and self._accepting:
             await cancel_all([self._accepting])
             self._accepting = None
@@ -54,14 +54,14 @@ class Proxy:
         return Counts(
             connections=self._numbers,
             open=len(self._open),
-            to_server=self._bytes(Way.TO_SERVER),
-            to_client=self._bytes(Way.TO_CLIENT),
-            struck=[len(armed.struck) for armed in self._arms.all],
+            to_server=self._bytes(Direction.TO_SERVER),
+            to_client=self._bytes(Direction.TO_CLIENT),
+            affected=[len(active.affected) for active in self._faults.all],
         )
 
-    def _bytes(self, way: Way) -> int:
-        running = (lane.passed for one in self._open for lane in one.lanes if lane.way is way)
-        return self._passed[way] + sum(running)
+    def _bytes(self, direction: Direction) -> int:
+        running = (lane.passed for one in self._open for lane in one.lanes if lane.direction is direction)
+        return self._passed[direction] + sum(running)
 
     def _listener(self) -> socket.socket:
         listener = socket.socket()
@@ -84,10 +84,10 @@ class Proxy:
     async def _serve(self, number: int, client: socket.socket) -> None:
         server: socket.socket | None = None
         try:
-            if self._arms.strike(Silence, number):
+            if self._faults.affect(Silence, number):
                 await asyncio.Event().wait()
             server = await self._connect(client)
-            await self._carry(Connection(number, self._arms, client, server))
+            await self._carry(Connection(number, self._faults, client, server))
         except OSError:
             pass  # Nobody listens at the other end.
         finally:
@@ -109,7 +109,7 @@ class Proxy:
         finally:
             self._open.discard(connection)
             for lane in connection.lanes:
-                self._passed[lane.way] += lane.passed
+                self._passed[lane.direction] += lane.passed
 
 
 class Control:

@@ -10,7 +10,7 @@ import pytest
 
 from deploy.local.stack import Registry, Remote, Scratch, synthetic_image
 from tests.faults.echo import Echo, echoing
-from tests.faults.fault import Corrupt, Cut, Delay, Fault, Freeze, Pace, Refuse, Silence, Truncate, Way
+from tests.faults.fault import Corrupt, Cut, Delay, Direction, Fault, Freeze, Pace, Refuse, Silence, Truncate
 from tests.faults.link import Link
 
 MIB = 1024 * 1024
@@ -116,7 +116,7 @@ def test_a_server_that_is_away_is_a_reset(scratch: Scratch) -> None:
 
 def test_refused(link: Link) -> None:
     """Nobody listens until the fault is taken back."""
-    with link.harmed(Refuse()), pytest.raises(ConnectionRefusedError):
+    with link.injecting(Refuse()), pytest.raises(ConnectionRefusedError):
         connect(link)
     with connect(link) as connection:
         assert exchange(connection, b"ship") == b"ship"
@@ -127,7 +127,7 @@ def test_silent(link: Link, echo: Echo) -> None:
     with connect(link) as old:
         assert exchange(old, b"ship") == b"ship"
         before = echo.connections
-        with link.harmed(Silence()), connect(link) as connection:
+        with link.injecting(Silence()), connect(link) as connection:
             connection.sendall(b"ship")
             assert hears_nothing(connection)
             assert exchange(old, b"ship") == b"ship"
@@ -138,7 +138,7 @@ def test_frozen_one_way(link: Link, echo: Echo) -> None:
     """What the client says arrives, what it is answered waits, and comes when the fault is taken back."""
     with connect(link) as connection:
         before = echo.got
-        with link.harmed(Freeze(way=Way.TO_CLIENT)):
+        with link.injecting(Freeze(direction=Direction.TO_CLIENT)):
             connection.sendall(b"ship")
             assert hears_nothing(connection)
             assert echo.got - before == 4
@@ -149,7 +149,7 @@ def test_frozen_both_ways(link: Link, echo: Echo) -> None:
     """Not even the connection's end passes."""
     before = echo.got
     connection = connect(link)
-    with link.harmed(Freeze(way=Way.TO_SERVER), Freeze(way=Way.TO_CLIENT)):
+    with link.injecting(Freeze(direction=Direction.TO_SERVER), Freeze(direction=Direction.TO_CLIENT)):
         connection.sendall(b"ship")
         connection.close()
         time.sleep(NOTHING)
@@ -159,7 +159,7 @@ def test_frozen_both_ways(link: Link, echo: Echo) -> None:
 
 def test_frozen_from_a_byte_on(link: Link) -> None:
     """A transfer stops in its middle."""
-    with link.harmed(Freeze(way=Way.TO_CLIENT, after=1000)), connect(link) as connection:
+    with link.injecting(Freeze(direction=Direction.TO_CLIENT, after=1000)), connect(link) as connection:
         connection.sendall(CONTENT[:5000])
         assert receive(connection, 1000) == CONTENT[:1000]
         assert hears_nothing(connection)
@@ -167,7 +167,7 @@ def test_frozen_from_a_byte_on(link: Link) -> None:
 
 def test_dripping(link: Link) -> None:
     """Twenty bytes a second, one by one."""
-    with link.harmed(Pace(way=Way.TO_CLIENT, rate=20)), connect(link) as connection:
+    with link.injecting(Pace(direction=Direction.TO_CLIENT, rate=20)), connect(link) as connection:
         connection.sendall(CONTENT[:100])
         started = time.monotonic()
         assert len(connection.recv(100)) == 1
@@ -178,7 +178,7 @@ def test_dripping(link: Link) -> None:
 def test_bandwidth(link: Link) -> None:
     """A megabyte at two megabytes a second takes half of one."""
     started = time.monotonic()
-    with link.harmed(Pace(way=Way.TO_SERVER, rate=2 * MIB)), connect(link) as connection:
+    with link.injecting(Pace(direction=Direction.TO_SERVER, rate=2 * MIB)), connect(link) as connection:
         assert exchange(connection) == CONTENT
     assert 0.4 < time.monotonic() - started < 1.5
 
@@ -186,7 +186,7 @@ def test_bandwidth(link: Link) -> None:
 def test_delayed(link: Link) -> None:
     """Each byte is late by as much, and a hundred pieces of them together are not later than one."""
     content = CONTENT * 25
-    with link.harmed(Delay(way=Way.TO_CLIENT, seconds=0.4)), connect(link) as connection:
+    with link.injecting(Delay(direction=Direction.TO_CLIENT, seconds=0.4)), connect(link) as connection:
         started = time.monotonic()
         assert exchange(connection, b"ship") == b"ship"
         assert time.monotonic() - started >= 0.4
@@ -197,45 +197,45 @@ def test_delayed(link: Link) -> None:
 def test_cut_at_a_byte(link: Link) -> None:
     """Exactly so many bytes go through, then both sides see a reset."""
     before = link.counts()
-    with link.harmed(Cut(way=Way.TO_CLIENT, after=70_000)), connect(link) as connection:
+    with link.injecting(Cut(direction=Direction.TO_CLIENT, after=70_000)), connect(link) as connection:
         with pytest.raises(ConnectionResetError):
             exchange(connection)
         after = link.counts()
     assert after.to_client - before.to_client == 70_000
     assert after.open == 0
-    assert after.struck == [1]
+    assert after.affected == [1]
 
 
 def test_truncated_at_a_byte(link: Link) -> None:
     """Exactly so many bytes arrive, and then the end in good order."""
-    with link.harmed(Truncate(way=Way.TO_CLIENT, after=70_000)), connect(link) as connection:
+    with link.injecting(Truncate(direction=Direction.TO_CLIENT, after=70_000)), connect(link) as connection:
         assert exchange(connection) == CONTENT[:70_000]
 
 
 def test_a_byte_is_corrupted(link: Link) -> None:
     """That one, by one bit, and no other."""
-    with link.harmed(Corrupt(way=Way.TO_SERVER, after=70_000)), connect(link) as connection:
+    with link.injecting(Corrupt(direction=Direction.TO_SERVER, after=70_000)), connect(link) as connection:
         got = exchange(connection)
     assert [index for index in range(MIB) if got[index] != CONTENT[index]] == [70_000]
     assert (got[70_000] ^ CONTENT[70_000]).bit_count() == 1
 
 
-@pytest.mark.parametrize("fault", [Truncate(way=Way.TO_CLIENT, after=10, times=1), Silence(times=1)])
+@pytest.mark.parametrize("fault", [Truncate(direction=Direction.TO_CLIENT, after=10, times=1), Silence(times=1)])
 def test_a_fault_that_befalls_one_connection(link: Link, fault: Fault) -> None:
     """The first that comes to its point; the next one is left alone."""
-    with link.harmed(fault):
+    with link.injecting(fault):
         with connect(link) as unlucky:
             unlucky.sendall(CONTENT[:20])
             assert hears_nothing(unlucky) if isinstance(fault, Silence) else receive(unlucky, 20) == CONTENT[:10]
         with connect(link) as connection:
             assert exchange(connection) == CONTENT
-        assert link.counts().struck == [1]
+        assert link.counts().affected == [1]
 
 
 def test_faults_are_taken_in_turn(link: Link) -> None:
     """Several cuts, each once: a client that comes back is cut again, further on."""
-    cuts = [Truncate(way=Way.TO_CLIENT, after=after, times=1) for after in (10, 40, 50)]
-    with link.harmed(*cuts):
+    cuts = [Truncate(direction=Direction.TO_CLIENT, after=after, times=1) for after in (10, 40, 50)]
+    with link.injecting(*cuts):
         for expected in (10, 40, 50, 60):
             with connect(link) as connection:
                 connection.sendall(CONTENT[:60])

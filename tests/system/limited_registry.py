@@ -16,7 +16,7 @@ LOOPBACK = "127.0.0.1"
 # Bytes passed on at a time.
 CHUNK = 256 * 1024
 # A registry on the same machine answers at once; this is for a busy one. Seconds.
-PATIENCE = 60.0
+TIMEOUT = 60.0
 BLOB = re.compile(r"/blobs/(sha256:[0-9a-f]{64})$")
 
 
@@ -67,7 +67,7 @@ class LimitedRegistry:
     def pass_on(self, handler: BaseHTTPRequestHandler) -> Iterator[HTTPResponse]:
         """Ask the registry the same."""
         port = int(self._registry.host.rpartition(":")[2])
-        with closing(HTTPConnection(LOOPBACK, port, timeout=PATIENCE)) as connection:
+        with closing(HTTPConnection(LOOPBACK, port, timeout=TIMEOUT)) as connection:
             connection.request(handler.command, handler.path, headers=dict(handler.headers))
             yield connection.getresponse()
 

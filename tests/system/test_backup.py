@@ -1,29 +1,30 @@
-"""A backup of the database is enough: the broker's content is lost with it, and every import still ends once."""
+"""A backup of the database is enough: after a restore with an empty broker, every import ends exactly once."""
 
-import os
-import signal
 import subprocess
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from deploy.local.servers.postgres import DATABASE, binaries
-from deploy.local.stack import Scratch, Stack, synthetic_image
+from deploy.local.stack import Scratch, Stack, merged, synthetic_image
 from tests.conftest import manage
-from tests.system.conftest import Product
+from tests.faults.link import Link
+from tests.system.conftest import Product, held_transfers, wait_until_held
 
 pytestmark = pytest.mark.xdist_group("backup")
 
 MIB = 1024 * 1024
-# Long enough for a dump of what a stopped worker holds, and waited for once by the restored API's reaper.
+LAYER = 4 * MIB
+# Longer than any pause of a worker on a busy machine: no lease ends before the backup.
 LEASE_SECONDS = "10"
 # Seconds for pg_dump and pg_restore of a few rows, on a busy machine.
 DUMP_SECONDS = 120
-# What a real restore takes at least, so that nothing that stands in the backup is recent. PostgreSQL's interval.
+# The least time that a real restore takes: no timestamp in the backup is recent. PostgreSQL interval.
 AGE = "1 hour"
-# Every end that an import comes to, whoever brings it there; what ends twice has two rows.
+# Records every transition to a final state; an import that ends twice has two rows.
 COUNT_ENDS = """
     CREATE TABLE ends (import text, state text);
     CREATE FUNCTION count_end() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -37,12 +38,25 @@ MAKE_OLD = f"""
 """
 
 
+@dataclass(frozen=True, kw_only=True)
+class LinkedProduct:
+    """A product, and the link through which it reaches its source registry."""
+
+    product: Product
+    link: Link
+
+
 @pytest.fixture
-def own_product() -> Iterator[Product]:
-    """A product whose database and broker may go."""
+def linked() -> Iterator[LinkedProduct]:
+    """A product of its own: the test deletes its database and the content of its broker."""
     settings = {"LEASE_SECONDS": LEASE_SECONDS, "RETRY_BASE_SECONDS": "1"}
-    with Scratch() as scratch, Stack(scratch, workers=0, fsync=False, settings=settings) as stack:
-        yield Product(stack)
+    with Scratch() as scratch:
+        stack = Stack(scratch, workers=0, fsync=False, settings=settings)
+        link = Link(scratch, stack.source.port)
+        allowed = {"ALLOWED_PRIVATE": link.host, "PLAIN_HTTP_HOSTS": link.host}
+        stack.api.settings = merged(stack.api.settings, allowed)
+        with stack, link:
+            yield LinkedProduct(product=Product(stack), link=link)
 
 
 def database_tool(product: Product, name: str, *arguments: str) -> None:
@@ -56,7 +70,7 @@ def back_up(product: Product, file: Path) -> None:
 
 
 def lose_everything(product: Product) -> None:
-    """Take the services, the database and the broker's content away at once."""
+    """Kill the services, and delete the database and the broker's content."""
     stack = product.stack
     for worker in stack.workers:
         if worker.alive:
@@ -64,7 +78,7 @@ def lose_everything(product: Product) -> None:
     stack.api.kill()
     stack.postgres.drop_database(DATABASE)
     stack.postgres.create_database(DATABASE)
-    # With its queues, their messages, and what was bound to them.
+    # Deletes the queues, their messages and their bindings.
     manage(stack.rabbitmq, "DELETE", "vhosts/%2F")
     manage(stack.rabbitmq, "PUT", "vhosts/%2F")
 
@@ -74,45 +88,43 @@ def restore(product: Product, file: Path) -> None:
     product.sql(MAKE_OLD + COUNT_ENDS)
 
 
-def start(product: Product, seed: str, count: int) -> dict[int, str]:
-    """Start imports; return the sources' repositories by image."""
-    repositories = [
-        product.push(synthetic_image(f"{seed}-{n}", [4 * MIB], platforms=("linux/amd64",))) for n in range(count)
-    ]
-    return {product.start(repository): repository for repository in repositories}
+def start(linked: LinkedProduct, seed: str, count: int) -> dict[int, str]:
+    """Start imports through the link; return the repositories of the source by image id."""
+    images = [synthetic_image(f"{seed}-{n}", [LAYER], platforms=("linux/amd64",)) for n in range(count)]
+    repositories = [linked.product.push(image) for image in images]
+    return {linked.product.start(repository, host=linked.link.host): repository for repository in repositories}
 
 
 def states(product: Product) -> Counter[str]:
     return Counter(product.sql("SELECT state FROM imports").split())
 
 
-def test_a_restored_database_brings_every_import_to_one_end(own_product: Product, tmp_path: Path) -> None:
-    """Imports that were ready, running and waiting in the backup are ready in the end, each ended once.
+def test_a_restored_database_brings_every_import_to_one_end(linked: LinkedProduct, tmp_path: Path) -> None:
+    """Imports that were ready, running and queued in the backup become ready, and each ends once.
 
-    The tag of what is imported after the backup is in the target and unknown here; importing it again finds it.
+    The link holds the running import until the backup is complete. The tag of an image that was imported after the
+    backup is in the target and unknown to the restored database; importing it again finds it.
     """
-    product, file = own_product, tmp_path / "longshore.dump"
+    product, file = linked.product, tmp_path / "longshore.dump"
     with product.workers(1):
-        ready = start(product, "before", 2)
+        ready = start(linked, "before", 2)
         for image in ready:
             product.ready(image)
-    waiting = start(product, "waiting", 3)
-    with product.workers(1, WORKER_SLOTS="1", STOP_GRACE_SECONDS="0") as (worker,):
-        running = start(product, "running", 1)
-        product.wait(next(iter(waiting)), states=("running", "ready"))
-        os.kill(worker.pid, signal.SIGSTOP)
-        back_up(product, file)
-        worker.thaw()
-        later = start(product, "later", 1)
-        for image in (*waiting, *running, *later):
+    with product.workers(1, WORKER_SLOTS="1"):
+        with held_transfers(linked.link, LAYER // 2):
+            unfinished = start(linked, "unfinished", 4)
+            wait_until_held(linked.link)
+            back_up(product, file)
+        later = start(linked, "later", 1)
+        for image in (*unfinished, *later):
             product.ready(image)
         lose_everything(product)
     restore(product, file)
     saved = states(product)
-    assert saved.keys() >= {"ready", "running", "queued"}
+    assert saved == {"ready": 2, "running": 1, "queued": 3}
     product.stack.api.start()
     with product.workers(2):
-        for image, repository in (ready | waiting | running).items():
+        for image, repository in (ready | unfinished).items():
             product.verify(product.ready(image), repository)
         repository = next(iter(later.values()))
         product.verify(product.ready(product.start(repository)), repository)

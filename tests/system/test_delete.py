@@ -2,7 +2,7 @@
 
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -12,25 +12,28 @@ import pytest
 
 from deploy.local.servers.harbor.server import Harbor
 from deploy.local.stack import LocalStackError, Remote, Scratch, Stack, Worker, synthetic_image
-from tests.system.conftest import LEASE_SECONDS, PATIENCE, POLL_SECONDS, Product
+from tests.faults.link import Link
+from tests.system.conftest import (
+    LEASE_SECONDS,
+    POLL_SECONDS,
+    Product,
+    held_transfers,
+    wait_until,
+    wait_until_held,
+)
 
 pytestmark = pytest.mark.xdist_group("system")
 
 MIB = 1024 * 1024
-# What a new project of the Harbor may hold.
+# Streamed, because it is larger than a blob that a worker reads as a whole.
+LAYER = 8 * MIB
+# The quota of a new project of the Harbor.
 QUOTA = 4 * MIB
 
 
 def call(product: Product, method: str, image_id: int, action: str = "", token: str | None = None) -> tuple[int, Any]:
     path = f"/api/v1/images/{image_id}{action}"
     return product.stack.api.request(method, path, token or product.stack.user_token)
-
-
-def until(condition: Callable[[], object]) -> None:
-    limit = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < limit
-        time.sleep(POLL_SECONDS / 2)
 
 
 def serves(remote: Remote, repository: str, reference: str) -> str | None:
@@ -40,12 +43,6 @@ def serves(remote: Remote, repository: str, reference: str) -> str | None:
         if "404" not in str(error):
             raise
         return None
-
-
-def moving(product: Product, image_id: int) -> bool:
-    """Tell whether a worker is copying this image at this moment."""
-    details = product.details(image_id)
-    return bool(details["state"] == "running" and details["bytesDone"])
 
 
 def taken_away(worker: Worker) -> bool:
@@ -67,31 +64,33 @@ def test_an_imported_image_is_deleted_for_good(product: Product) -> None:
         product.verify(product.ready(product.start(repository)), repository)
 
 
-def test_deleting_an_image_stops_its_import(product: Product) -> None:
-    """The worker lets go within a heartbeat, writes no tag, and its slot is free for the next import."""
-    image = synthetic_image("stopped", [96 * MIB, 96 * MIB], platforms=("linux/amd64",))
+def test_deleting_an_image_stops_its_import(product: Product, source_link: Link) -> None:
+    """The worker stops within a heartbeat, writes no tag, and its slot is free for the next import."""
+    image = synthetic_image("stopped", [LAYER, LAYER], platforms=("linux/amd64",))
     repository = product.push(image)
     with product.workers(1, WORKER_SLOTS="1") as (worker,):
-        image_id = product.start(repository)
-        until(lambda: moving(product, image_id))
-        shown = product.get(f"/images/{image_id}")
-        assert call(product, "DELETE", image_id) == (200, None)
-        until(lambda: taken_away(worker))
+        with held_transfers(source_link, LAYER // 2):
+            image_id = product.start(repository, host=source_link.host)
+            wait_until_held(source_link)
+            shown = product.get(f"/images/{image_id}")
+            assert call(product, "DELETE", image_id) == (200, None)
+            wait_until(lambda: taken_away(worker))
         assert serves(Remote.of(product.stack.target), shown["repo"], shown["imageTag"]) is None
         product.verify(product.ready(product.start(repository)), repository)
 
 
-def test_a_cancelled_import_stops_and_may_be_tried_again(product: Product) -> None:
-    """What has been copied by then is not moved again."""
-    image = synthetic_image("cancelled", [96 * MIB, 96 * MIB], platforms=("linux/amd64",))
+def test_a_cancelled_import_stops_and_may_be_tried_again(product: Product, source_link: Link) -> None:
+    """The retry does not transfer blobs again that the target already has."""
+    image = synthetic_image("cancelled", [LAYER, LAYER], platforms=("linux/amd64",))
     repository = product.push(image)
     credentials = product.request_for(repository)["credentials"]
     with product.workers() as (worker,):
-        image_id = product.start(repository)
-        until(lambda: moving(product, image_id))
-        status, details = call(product, "POST", image_id, "/importing:cancel")
-        assert (status, details["state"], details["status"]) == (200, "cancelled", "failed")
-        until(lambda: taken_away(worker))
+        with held_transfers(source_link, LAYER // 2):
+            image_id = product.start(repository, host=source_link.host)
+            wait_until_held(source_link)
+            status, details = call(product, "POST", image_id, "/importing:cancel")
+            assert (status, details["state"], details["status"]) == (200, "cancelled", "failed")
+            wait_until(lambda: taken_away(worker))
         again = product.stack.api.request(
             "POST",
             f"/api/v1/images/{image_id}/importing:retry",
@@ -143,7 +142,7 @@ def test_a_deletion_outlives_the_api_process_that_began_it(product: Product) -> 
         with ThreadPoolExecutor(1) as pool:
             asking = pool.submit(call, product, "DELETE", shown["id"])
             marked = f"SELECT deletion_lease_until IS NOT NULL FROM images WHERE id = {shown['id']}"
-            until(lambda: product.sql(marked) == "t")
+            wait_until(lambda: product.sql(marked) == "t")
             api.kill()
             with suppress(OSError, ValueError):
                 asking.result()
@@ -152,7 +151,7 @@ def test_a_deletion_outlives_the_api_process_that_began_it(product: Product) -> 
         api.start()
     assert serves(Remote.of(target), shown["repo"], shown["imageTag"]) == shown["digest"]
     product.sql("UPDATE images SET deletion_lease_until = now() WHERE deletion_lease_until IS NOT NULL")
-    until(lambda: call(product, "GET", shown["id"])[0] == 404)
+    wait_until(lambda: call(product, "GET", shown["id"])[0] == 404)
     assert serves(Remote.of(target), shown["repo"], shown["imageTag"]) is None
 
 

@@ -11,8 +11,9 @@ from aiodocker import Docker
 from deploy.local.processes.scratch import Scratch
 from deploy.local.servers.docker_engine import DockerEngine
 from deploy.local.stack import Remote
+from tests.faults.fault import Direction
 from tests.import_worker.engine.real import Facts, build, client, facts, run, started
-from tests.system.conftest import Product
+from tests.system.conftest import Links, Product, held_transfers, wait_until_held
 from tests.system.test_workers import MAX_WORKER_MEMORY, MIB
 
 pytestmark = pytest.mark.xdist_group("system")
@@ -115,13 +116,17 @@ async def _make_large(engine: DockerEngine) -> None:
     await build(engine, "large", "1", command)
 
 
-def test_a_cancelled_import_leaves_the_engine_alone(product: Product, engine: DockerEngine) -> None:
-    """In the middle of a layer: the import ends as cancelled, nothing is tagged, and the engine serves on."""
+def test_a_cancelled_import_leaves_the_engine_alone(product: Product, engine: DockerEngine, links: Links) -> None:
+    """In the middle of a layer: the import ends as cancelled, no tag is written, and the engine still answers."""
     asyncio.run(_make_large(engine))
-    with product.workers(1, DOCKER_HOST=engine.host):
+    with (
+        links.target as link,
+        held_transfers(link, 64 * MIB, Direction.TO_SERVER),
+        product.workers(1, DOCKER_HOST=engine.host, TARGET_URL=f"http://{link.host}"),
+    ):
         status, answer = product.post({"source": "docker-daemon:large:1", "target": "imports/large:cancelled"})
         assert status == 200, answer
-        product.wait(answer["imageId"], states={"running"})
+        wait_until_held(link)
         path = f"/api/v1/images/{answer['imageId']}/importing:cancel"
         assert product.stack.api.request("POST", path, product.stack.user_token)[0] == 200
         assert product.wait(answer["imageId"])["state"] == "cancelled"

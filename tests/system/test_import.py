@@ -9,7 +9,7 @@ import pytest
 from deploy.local.commands.details import follow
 from deploy.local.images.image import DOCKER
 from deploy.local.stack import Registry, Remote, synthetic_image
-from tests.system.conftest import PATIENCE, Product
+from tests.system.conftest import TIMEOUT, Product
 
 pytestmark = pytest.mark.xdist_group("system")
 
@@ -84,7 +84,7 @@ def test_progress_never_goes_back_and_the_stream_says_the_same(product: Product)
     image_id = product.start(repository)
     with ThreadPoolExecutor(1) as pool:
         streaming = pool.submit(
-            lambda: list(follow(product.stack.api.url, product.stack.user_token, image_id, seconds=PATIENCE))
+            lambda: list(follow(product.stack.api.url, product.stack.user_token, image_id, seconds=TIMEOUT))
         )
         polled: list[Any] = []
         with product.workers():

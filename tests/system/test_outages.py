@@ -1,31 +1,27 @@
-"""Servers that stop in the middle of imports, and come back."""
+"""Servers that stop in the middle of imports and start again."""
 
 import pytest
 
-from deploy.local.stack import Stack, synthetic_image
-from tests.system.conftest import Product
+from deploy.local.stack import synthetic_image
+from tests.faults.link import Link
+from tests.system.conftest import Product, held_transfers, wait_until, wait_until_held
 
 pytestmark = pytest.mark.xdist_group("system")
 
 MIB = 1024 * 1024
 
 
-def start_one(product: Product, seed: str, layers: list[int]) -> tuple[int, str]:
+LAYER = 16 * MIB
+
+
+def start_one(product: Product, seed: str, layer: int, link: Link | None = None) -> tuple[int, str]:
     """Start an import; return the image's id and the source's repository."""
-    repository = product.push(synthetic_image(seed, layers, platforms=("linux/amd64",)))
-    return product.start(repository), repository
-
-
-def wait_until_moving(product: Product, image_id: int) -> None:
-    """Wait until the first bytes have arrived."""
-    details = product.details(image_id)
-    while details["bytesDone"] == 0:
-        assert details["status"] == "importing", details
-        details = product.details(image_id)
+    repository = product.push(synthetic_image(seed, [layer], platforms=("linux/amd64",)))
+    return product.start(repository, host=link.host if link else None), repository
 
 
 def test_an_import_waits_for_a_worker_and_for_the_broker(product: Product) -> None:
-    """Accepted while RabbitMQ is down: published when it is back, and brought to its end."""
+    """An import that the API accepts while RabbitMQ is down is published, and carried out, after RabbitMQ's start."""
     repository = product.push(synthetic_image("patient", [20_000]))
     product.stack.rabbitmq.stop()
     try:
@@ -37,37 +33,33 @@ def test_an_import_waits_for_a_worker_and_for_the_broker(product: Product) -> No
         product.verify(product.ready(image_id), repository)
 
 
-def test_an_import_outlives_the_api(product: Product) -> None:
-    """The API is killed while a layer moves; the worker goes on and tells the outcome to the next one."""
+def test_an_import_outlives_the_api(product: Product, source_link: Link) -> None:
+    """The API is killed during a transfer; the worker continues and reports the outcome to the next API process."""
     with product.workers() as (worker,):
-        image_id, repository = start_one(product, "outlives", [192 * MIB])
-        wait_until_moving(product, image_id)
-        product.stack.api.kill()
-        product.stack.api.start()
+        with held_transfers(source_link, LAYER // 2):
+            image_id, repository = start_one(product, "outlives", LAYER, source_link)
+            wait_until_held(source_link)
+            product.stack.api.kill()
+            product.stack.api.start()
         product.verify(product.ready(image_id), repository)
         assert worker.alive
     assert product.sql(f"SELECT attempt FROM imports WHERE image_id = {image_id}") == "1"
 
 
-def test_an_import_outlives_the_database(product: Product) -> None:
-    """PostgreSQL restarts in the middle; nothing is lost, and reports go through again."""
+def test_an_import_outlives_the_database(product: Product, source_link: Link) -> None:
+    """PostgreSQL restarts during a transfer; the import is not lost, and later reports succeed."""
     with product.workers():
-        image_id, repository = start_one(product, "database", [192 * MIB])
-        wait_until_moving(product, image_id)
-        product.stack.postgres.restart()
-        wait_until_answering(product.stack)
+        with held_transfers(source_link, LAYER // 2):
+            image_id, repository = start_one(product, "database", LAYER, source_link)
+            wait_until_held(source_link)
+            product.stack.postgres.restart()
+            wait_until(lambda: product.stack.api.request("GET", "/readyz")[0] == 200)
         product.verify(product.ready(image_id), repository)
 
 
-def wait_until_answering(stack: Stack) -> None:
-    """Wait until the API has found its database again."""
-    while stack.api.request("GET", "/readyz")[0] != 200:
-        assert stack.api.alive
-
-
 def test_a_source_that_is_away_for_a_while_costs_no_import(product: Product) -> None:
-    """The attempt fails, the import waits and says until when, and the next attempt brings the image."""
-    image_id, repository = start_one(product, "away", [20_000])
+    """The attempt fails, the import waits and reports until when, and the next attempt succeeds."""
+    image_id, repository = start_one(product, "away", 20_000)
     product.stack.source.stop()
     try:
         with product.workers():

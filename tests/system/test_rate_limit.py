@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from deploy.local.stack import synthetic_image
-from tests.system.conftest import Product, Ways
+from tests.system.conftest import Links, Product
 from tests.system.limited_registry import LimitedRegistry
 
 pytestmark = pytest.mark.xdist_group("system")
@@ -17,9 +17,9 @@ IMPORTS = 6
 
 
 @pytest.fixture
-def limited(product: Product, ways: Ways) -> Iterator[LimitedRegistry]:
+def limited(product: Product, links: Links) -> Iterator[LimitedRegistry]:
     """The source registry, by another address."""
-    with LimitedRegistry(product.stack.source, ways.spare_port).running() as limited:
+    with LimitedRegistry(product.stack.source, links.spare_port).running() as limited:
         yield limited
 
 

@@ -13,7 +13,7 @@ from deploy.local.servers.postgres import binaries
 from deploy.local.stack import synthetic_image
 from shared.messages.topology import IMPORTS_QUEUE
 from tests.conftest import manage
-from tests.system.conftest import PATIENCE, POLL_SECONDS, Product
+from tests.system.conftest import POLL_SECONDS, TIMEOUT, Product
 
 pytestmark = pytest.mark.xdist_group("system")
 
@@ -52,7 +52,7 @@ def dumped(product: Product) -> str:
 
 def wait_for_message(product: Product, name: str) -> str:
     """Return the queue's messages once this import's is among them: the relay publishes after the answer."""
-    limit = time.monotonic() + PATIENCE
+    limit = time.monotonic() + TIMEOUT
     while name not in (messages := queued(product)):
         assert time.monotonic() < limit, messages
         time.sleep(POLL_SECONDS)

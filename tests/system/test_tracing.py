@@ -14,7 +14,7 @@ import pytest
 from deploy.local.processes.server import LOOPBACK, new_password
 from deploy.local.stack import Worker, synthetic_image
 from tests.shared.tracing.receiver import Receiver, Told
-from tests.system.conftest import PATIENCE, POLL_SECONDS, Product
+from tests.system.conftest import POLL_SECONDS, TIMEOUT, Product
 
 pytestmark = pytest.mark.xdist_group("system")
 
@@ -43,7 +43,7 @@ def receiver(product: Product) -> Iterator[Receiver]:
 
 def post(product: Product, body: object, headers: Mapping[str, str]) -> Any:
     """Start an import, with headers of the client's own; return the answer's headers and body."""
-    connection = http.client.HTTPConnection(LOOPBACK, product.stack.api.port, timeout=PATIENCE)
+    connection = http.client.HTTPConnection(LOOPBACK, product.stack.api.port, timeout=TIMEOUT)
     given = {"Authorization": f"Bearer {product.stack.user_token}", "Content-Type": "application/json", **headers}
     try:
         connection.request("POST", "/api/v1/images:import", json.dumps(body), given)
@@ -54,7 +54,7 @@ def post(product: Product, body: object, headers: Mapping[str, str]) -> Any:
 
 
 def wait(condition: Callable[[], bool]) -> None:
-    limit = time.monotonic() + PATIENCE
+    limit = time.monotonic() + TIMEOUT
     while not condition():
         assert time.monotonic() < limit
         time.sleep(POLL_SECONDS)

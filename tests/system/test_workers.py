@@ -1,27 +1,27 @@
-"""Several workers, and what happens to their imports when they are killed or stopped."""
+"""Several workers, and their imports when a worker is killed or stopped."""
 
 import signal
-import time
 from pathlib import Path
 
 import pytest
 
 from deploy.local.stack import Worker, synthetic_image
-from tests.system.conftest import PATIENCE, POLL_SECONDS, Product
+from tests.faults.link import Link
+from tests.system.conftest import Product, held_transfers, wait_until, wait_until_held
 
 pytestmark = pytest.mark.xdist_group("system")
 
 MIB = 1024 * 1024
-# The issue of memory: a layer's size must not matter. Far below the layer, above Python with its libraries.
+# A worker's memory must not depend on the size of a layer. Far below the layer, above Python with its libraries.
 MAX_WORKER_MEMORY = 200 * MIB
 
 
-def start_twenty(product: Product, seed: str, layer: int) -> dict[int, str]:
-    """Start imports of twenty images that share no layer; return their repositories by image id."""
+def start_twenty(product: Product, seed: str, layer: int, link: Link) -> dict[int, str]:
+    """Start imports of twenty images that share no layer, through the link; return their repositories by image id."""
     repositories = [
         product.push(synthetic_image(f"{seed}-{n}", [layer], platforms=("linux/amd64",))) for n in range(20)
     ]
-    return {product.start(repository): repository for repository in repositories}
+    return {product.start(repository, host=link.host): repository for repository in repositories}
 
 
 def all_ready(product: Product, imports: dict[int, str]) -> None:
@@ -33,33 +33,32 @@ def all_ready(product: Product, imports: dict[int, str]) -> None:
 def wait_for_running(product: Product, worker: Worker) -> None:
     """Wait until this worker holds a lease."""
     name = worker.settings["WORKER_NAME"]
-    limit = time.monotonic() + PATIENCE
-    while product.sql(f"SELECT count(*) FROM imports WHERE lease_owner = '{name}'") == "0":
-        assert time.monotonic() < limit
-        time.sleep(POLL_SECONDS / 5)
+    wait_until(lambda: product.sql(f"SELECT count(*) FROM imports WHERE lease_owner = '{name}'") != "0")
 
 
 def leased(product: Product) -> int:
     return int(product.sql("SELECT count(*) FROM imports WHERE lease_until IS NOT NULL"))
 
 
-def test_a_killed_worker_loses_no_import(product: Product) -> None:
-    """Two workers share twenty imports; one dies in the middle; all twenty end ready and verified."""
+def test_a_killed_worker_loses_no_import(product: Product, source_link: Link) -> None:
+    """Two workers share twenty imports; one is killed in the middle of a layer; all twenty become ready."""
     with product.workers(2) as workers:
-        imports = start_twenty(product, "kill", 8 * MIB)
-        wait_for_running(product, workers[0])
-        workers[0].kill()
+        with held_transfers(source_link, 4 * MIB):
+            imports = start_twenty(product, "kill", 8 * MIB, source_link)
+            wait_for_running(product, workers[0])
+            wait_until_held(source_link)
+            workers[0].kill()
         all_ready(product, imports)
     shares = product.sql("SELECT count(DISTINCT attempt) FROM imports WHERE source LIKE '%test/%'")
     assert int(shares) >= 1
     assert leased(product) == 0
 
 
-def test_a_stopped_worker_hands_its_imports_back(product: Product) -> None:
-    """SIGTERM in the middle: the worker ends by itself, nothing is left leased, another one goes on."""
-    with product.workers(1, STOP_GRACE_SECONDS="0") as (stopping,):
-        imports = start_twenty(product, "stop", 8 * MIB)
-        wait_for_running(product, stopping)
+def test_a_stopped_worker_hands_its_imports_back(product: Product, source_link: Link) -> None:
+    """After SIGTERM in the middle of a layer the worker exits and leaves no lease; another worker continues."""
+    with held_transfers(source_link, 4 * MIB), product.workers(1, STOP_GRACE_SECONDS="0") as (stopping,):
+        imports = start_twenty(product, "stop", 8 * MIB, source_link)
+        wait_until_held(source_link)
         assert stopping.process
         stopping.process.send(signal.SIGTERM)
         assert stopping.process.wait(20) == 0
@@ -70,7 +69,7 @@ def test_a_stopped_worker_hands_its_imports_back(product: Product) -> None:
 
 
 def test_a_layers_size_does_not_matter_to_a_workers_memory(product: Product) -> None:
-    """One layer of 1 GiB streams through in bounded memory."""
+    """A worker streams a layer of 1 GiB in bounded memory."""
     repository = product.push(synthetic_image("large", [1024 * MIB], platforms=("linux/amd64",)))
     with product.workers() as (worker,):
         product.ready(product.start(repository))

@@ -82,7 +82,7 @@ class Storm:
         self._blows = sorted(blows, key=lambda blow: blow.at)
         self._victims = victims
         self._ended = threading.Event()
-        self.struck: list[Blow] = []
+        self.injected: list[Blow] = []
         # Processes that ended by themselves and were started again.
         self.revived: list[str] = []
 
@@ -100,7 +100,7 @@ class Storm:
 
     def calm(self) -> None:
         """Wait until every blow has fallen and its victim is up again."""
-        while len(self.struck) < len(self._blows) and not any(task.done() for task in self._tasks):
+        while len(self.injected) < len(self._blows) and not any(task.done() for task in self._tasks):
             time.sleep(LOOK_SECONDS)
 
     def _beset(self, name: str) -> None:
@@ -112,7 +112,7 @@ class Storm:
             strike(victim, blow.kind)
             self._ended.wait(blow.lasts)
             revive(victim)
-            self.struck.append(blow)
+            self.injected.append(blow)
         self._attend(name, until=None)
 
     def _attend(self, name: str, *, until: float | None) -> None:

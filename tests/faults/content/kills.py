@@ -24,7 +24,7 @@ class Kill:
 
     step: str
     moment: Moment
-    struck: bool
+    triggered: bool
     tag: str
     whole: bool
     ready: bool
@@ -35,7 +35,7 @@ class Kill:
 
     @property
     def good(self) -> bool:
-        return self.struck and self.sound and self.ready
+        return self.triggered and self.sound and self.ready
 
 
 def kill(ground: Ground, chosen: Sequence[tuple[str, Moment]]) -> list[Kill]:
@@ -58,10 +58,12 @@ def _kill_at(stage: Stage, step: str, moment: Moment) -> Kill:
     trap = stage.trap(step, moment, strike)
     newer = stage.push(repository)
     accepted.append(stage.ground.accept(newer, force=True))
-    struck = trap.sprung.wait(PATIENCE)
+    triggered = trap.sprung.wait(PATIENCE)
     found, whole = stage.tag(accepted[0]), stage.whole(accepted[0])
     stage.add_worker()
     ready = stage.wait_state(accepted[0], "ready", PATIENCE)
     ready = ready and stage.tag(accepted[0]) == newer.digest and stage.whole(accepted[0])
     names = {older.wanted.digest: OLD, newer.digest: NEW}
-    return Kill(step=step, moment=moment, struck=struck, tag=names.get(found or "", OTHER), whole=whole, ready=ready)
+    return Kill(
+        step=step, moment=moment, triggered=triggered, tag=names.get(found or "", OTHER), whole=whole, ready=ready
+    )

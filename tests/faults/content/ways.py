@@ -8,7 +8,7 @@ from deploy.local.stack import Remote
 from shared.model.states import ImportState
 from tests.faults.bench.ground import Ground
 from tests.faults.content.cast import dismiss
-from tests.faults.fault import Corrupt, Way
+from tests.faults.fault import Corrupt, Direction
 from tests.faults.tags import is_sound
 
 PATIENCE = 180.0
@@ -20,9 +20,9 @@ WITHIN = 1_400_000
 
 @dataclass(frozen=True, kw_only=True)
 class Corrupted:
-    """`struck` connections had a byte corrupted; `wrong` are imports whose tag leads to what is not whole."""
+    """`affected` connections had a byte corrupted; `wrong` are imports whose tag leads to what is not whole."""
 
-    struck: int
+    affected: int
     imports: int
     ready: int
     wrong: int
@@ -31,21 +31,21 @@ class Corrupted:
 def corrupt(ground: Ground, *, number: int, faults: int) -> Corrupted:
     """Import so many images while so many connections on either side have one byte corrupted."""
     links = {
-        Way.TO_CLIENT: ground.link("source", ground.source.port),
-        Way.TO_SERVER: ground.link("target", ground.target.port),
+        Direction.TO_CLIENT: ground.link("source", ground.source.port),
+        Direction.TO_SERVER: ground.link("target", ground.target.port),
     }
     ground.add_api()
-    ground.add_worker(TARGET_URL=f"http://{links[Way.TO_SERVER].host}")
-    wanted = ground.push(number, layers=LAYERS, host=links[Way.TO_CLIENT].host)
-    for way, link in links.items():
-        link.set(*(Corrupt(way=way, after=ground.rng.randrange(WITHIN), times=1) for _ in range(faults)))
+    ground.add_worker(TARGET_URL=f"http://{links[Direction.TO_SERVER].host}")
+    wanted = ground.push(number, layers=LAYERS, host=links[Direction.TO_CLIENT].host)
+    for direction, link in links.items():
+        link.set(*(Corrupt(direction=direction, after=ground.rng.randrange(WITHIN), times=1) for _ in range(faults)))
     names = {accepted.name for accepted in ground.accept_all(wanted)}
     outcomes = [outcome for outcome in ground.wait_final(PATIENCE) if outcome.name in names]
     dismiss(ground)
-    struck = sum(sum(link.counts().struck) for link in links.values())
+    affected = sum(sum(link.counts().affected) for link in links.values())
     ready = [outcome for outcome in outcomes if outcome.state is ImportState.READY]
     return Corrupted(
-        struck=struck,
+        affected=affected,
         imports=len(outcomes),
         ready=len(ready),
         wrong=sum(not is_sound(Remote.of(ground.target), outcome) for outcome in outcomes),

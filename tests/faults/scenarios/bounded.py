@@ -16,7 +16,7 @@ from tests.faults.bench.ground import Ground
 from tests.faults.bench.verdict import Verdict
 from tests.faults.bench.wanted import Outcome
 from tests.faults.copying import MIB
-from tests.faults.fault import Pace, Way
+from tests.faults.fault import Direction, Pace
 from tests.faults.serving import serving
 from tests.scripted.contents import digest_of
 from tests.scripted.registry import ScriptedRegistry
@@ -50,7 +50,7 @@ def play(ground: Ground) -> Verdict:
         ends = [_refused(ground, hostile, name) for name in MANIFESTS]
         after_manifests = peak_rss(worker.pid)
         wanted = ground.push(number, layers=[layer])
-        link.set(Pace(way=Way.TO_SERVER, rate=SLOW))
+        link.set(Pace(direction=Direction.TO_SERVER, rate=SLOW))
         began = time.monotonic()
         names = {one.name for one in ground.accept_all(wanted)}
         outcomes = [one for one in ground.wait_final(PATIENCE) if one.name in names]

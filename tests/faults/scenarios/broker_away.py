@@ -17,7 +17,7 @@ from tests.faults.bench.verdict import Verdict
 from tests.faults.bench.wanted import Accepted, Wanted
 from tests.faults.broker import VirtualHost
 from tests.faults.crowd import Question, asking
-from tests.faults.fault import Fault, Freeze, Refuse, Silence, Way
+from tests.faults.fault import Direction, Fault, Freeze, Refuse, Silence
 from tests.faults.link import Link
 
 PROMISE = "The broker being away is not the API being away: imports are accepted, and told to workers soon after."
@@ -85,7 +85,7 @@ class Suffered:
 
 
 def _troubles(ground: Ground, link: Link) -> Mapping[str, Trouble]:
-    both = [Freeze(way=way) for way in Way]
+    both = [Freeze(direction=each) for each in Direction]
     return {
         "down": partial(_down, ground),
         "refused": partial(_harmed, link, [Refuse()], reset=True),
@@ -99,7 +99,7 @@ def _troubles(ground: Ground, link: Link) -> Mapping[str, Trouble]:
 
 @contextmanager
 def _harmed(link: Link, faults: Sequence[Fault], *, reset: bool) -> Iterator[None]:
-    with link.harmed(*faults):
+    with link.injecting(*faults):
         if reset:
             link.reset()
         yield

@@ -14,7 +14,7 @@ from shared.model.states import ImportState
 from tests.faults.bench.fates import count_fates
 from tests.faults.bench.ground import Ground
 from tests.faults.bench.verdict import Verdict
-from tests.faults.fault import Pace, Way
+from tests.faults.fault import Direction, Pace
 
 PROMISE = "Clocks do not matter: with API and workers an hour apart no lease is taken from a worker that has it."
 
@@ -31,7 +31,7 @@ def play(ground: Ground) -> Verdict:
     """Import with every pair of clocks that can meet."""
     rounds, layer = ground.size.of(full=(6, 10 * PACE), short=(1, 4 * PACE))
     link = ground.link("source", ground.source.port)
-    link.set(Pace(way=Way.TO_CLIENT, rate=PACE))
+    link.set(Pace(direction=Direction.TO_CLIENT, rate=PACE))
     offsets = (HOUR, -HOUR)
     apis = [ground.new_api(**_clock(offset)) for offset in offsets]
     workers = [ground.new_worker(api=api.url, **_clock(offset)) for api in apis for offset in offsets]

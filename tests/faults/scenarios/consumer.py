@@ -15,7 +15,7 @@ from tests.faults.bench.ground import Ground, through
 from tests.faults.bench.verdict import Verdict
 from tests.faults.bench.wanted import Accepted
 from tests.faults.broker import VirtualHost
-from tests.faults.fault import Freeze, Way
+from tests.faults.fault import Direction, Freeze
 from tests.faults.link import Link
 
 PROMISE = "The consumer never dies silently: a worker is at most 60 seconds without consuming, or its process ends."
@@ -30,12 +30,12 @@ LOOK_SECONDS = 0.1
 class Deaf:
     """How long no import was taken, from when it could have been; what /readyz said meanwhile, and who was affected.
 
-    `struck`: what shows that the trouble was there: refusals, consumers that were lost, connections that were harmed.
+    `affected`: what shows that the trouble was there: refusals, consumers that were lost, connections that were harmed.
     """
 
     seconds: float
     unready: bool
-    struck: int
+    affected: int
 
 
 def play(ground: Ground) -> Verdict:
@@ -48,13 +48,13 @@ def play(ground: Ground) -> Verdict:
     found: list[tuple[str, Deaf]] = []
     accepted: list[Accepted] = []
     for kind in ground.rng.sample(kinds, len(kinds)):
-        struck, unready, began = troubles[kind](ground.size.of(full=40.0, short=2.0))
+        affected, unready, began = troubles[kind](ground.size.of(full=40.0, short=2.0))
         accepted += ground.accept_all(ground.push(1))
-        found.append((kind, Deaf(seconds=_until_taken(ground, began), unready=unready, struck=struck)))
+        found.append((kind, Deaf(seconds=_until_taken(ground, began), unready=unready, affected=affected)))
     fates = count_fates(ground, accepted, ground.wait_final(PATIENCE))
     longest = max(one.seconds for _, one in found)
     return Verdict(
-        held=fates.all_ready and longest <= LIMIT and all(one.struck for _, one in found) and worker.alive,
+        held=fates.all_ready and longest <= LIMIT and all(one.affected for _, one in found) and worker.alive,
         figures={
             **fates.figures(),
             "longest_deaf_seconds": longest,
@@ -105,20 +105,20 @@ def _cancel(host: VirtualHost, _seconds: float) -> tuple[int, bool, float]:
 
 def _freeze(link: Link, worker: Worker, seconds: float) -> tuple[int, bool, float]:
     """Let RabbitMQ say nothing for a while, with its connections open."""
-    with link.harmed(*(Freeze(way=way) for way in Way)):
+    with link.injecting(*(Freeze(direction=each) for each in Direction)):
         time.sleep(seconds)
-        unready, struck = not _ready(worker), max(link.counts().struck)
-    return struck, unready, time.monotonic()
+        unready, affected = not _ready(worker), max(link.counts().affected)
+    return affected, unready, time.monotonic()
 
 
 def _half_open(link: Link, _seconds: float) -> tuple[int, bool, float]:
     """Let the open connection be silent for ever, as after a firewall has forgotten it; a new one would do."""
-    link.set(*(Freeze(way=way, times=1) for way in Way))
+    link.set(*(Freeze(direction=each, times=1) for each in Direction))
     began = time.monotonic()
     # Heartbeats and looks pass often enough to strike it.
-    while not any(link.counts().struck) and time.monotonic() < began + LIMIT:
+    while not any(link.counts().affected) and time.monotonic() < began + LIMIT:
         time.sleep(LOOK_SECONDS)
-    return max(link.counts().struck), False, began
+    return max(link.counts().affected), False, began
 
 
 def _until_taken(ground: Ground, began: float) -> float:

@@ -32,7 +32,7 @@ def play(ground: Ground) -> Verdict:
     harmless = [one.name for one in lied if one.state is ImportState.READY]
     tags_wrong = sum(one.wrong for one in lied) + corrupted.wrong + sum(not one.sound for one in kills)
     return Verdict(
-        held=not tags_wrong and len(harmless) < len(lied) and corrupted.struck > 0 and all(one.good for one in kills),
+        held=not tags_wrong and len(harmless) < len(lied) and corrupted.affected > 0 and all(one.good for one in kills),
         figures={
             "tags_wrong": tags_wrong,
             "lies": len(lied),
@@ -40,7 +40,7 @@ def play(ground: Ground) -> Verdict:
             "harmless": harmless,
             "codes": dict(Counter(one.code for one in lied if one.code)),
             "corrupted_ways": asdict(corrupted),
-            "kills": sum(one.struck for one in kills),
+            "kills": sum(one.triggered for one in kills),
             "steps": len({one.step for one in kills}),
             "tags_after_kills": dict(Counter(one.tag for one in kills)),
             "imports_ended_after_kills": sum(one.ready for one in kills),

@@ -19,7 +19,7 @@ from shared.model.states import ImportState
 from tests.faults.bench.ground import Ground, through
 from tests.faults.bench.verdict import Verdict
 from tests.faults.crowd import Crowd, Question, ask, asking
-from tests.faults.fault import Fault, Freeze, Refuse, Silence, Way
+from tests.faults.fault import Direction, Fault, Freeze, Refuse, Silence
 from tests.faults.link import Link
 
 PROMISE = "Database trouble degrades: no request takes more than five seconds, and no connection is lost for good."
@@ -55,7 +55,7 @@ def play(ground: Ground) -> Verdict:
         held=worst <= LIMIT
         and not odd
         and usable >= POOL_SIZE - OWN_USES
-        and all(one["struck"] and one["recovered_seconds"] is not None for one in found.values()),
+        and all(one["affected"] and one["recovered_seconds"] is not None for one in found.values()),
         figures={
             "requests": len(crowd.heard),
             "worst_seconds": worst,
@@ -88,10 +88,10 @@ def _questions(ground: Ground) -> list[Question]:
 
 def _troubles(ground: Ground, link: Link) -> Mapping[str, Callable[[float], None]]:
     """Return what may happen, each for so many seconds."""
-    both = [Freeze(way=way) for way in Way]
+    both = [Freeze(direction=each) for each in Direction]
     return {
         "frozen_way": partial(_harm, link, both, reset=False),
-        "answers_lost": partial(_harm, link, [Freeze(way=Way.TO_CLIENT)], reset=False),
+        "answers_lost": partial(_harm, link, [Freeze(direction=Direction.TO_CLIENT)], reset=False),
         "silent": partial(_harm, link, [Silence()], reset=True),
         "refused": partial(_harm, link, [Refuse()], reset=True),
         "frozen_server": partial(_freeze, ground),
@@ -103,7 +103,7 @@ def _troubles(ground: Ground, link: Link) -> Mapping[str, Callable[[float], None
 
 
 def _harm(link: Link, faults: Sequence[Fault], seconds: float, *, reset: bool) -> None:
-    with link.harmed(*faults):
+    with link.injecting(*faults):
         if reset:
             link.reset()
         time.sleep(seconds)
@@ -154,7 +154,7 @@ def _suffer(
     recovered = _recovered(api, questions)
     heard = crowd.since(began)
     return {
-        "struck": heard.troubled(HTTPStatus.SERVICE_UNAVAILABLE),
+        "affected": heard.troubled(HTTPStatus.SERVICE_UNAVAILABLE),
         "worst_seconds": heard.worst,
         "statuses": heard.statuses,
         "recovered_seconds": recovered,

@@ -15,7 +15,7 @@ from tests.faults.bench.size import Size
 from tests.faults.bench.storm import Kind, Prey, Storm, make_blows
 from tests.faults.bench.verdict import Verdict
 from tests.faults.bench.wanted import Accepted, Wanted
-from tests.faults.fault import Delay, Way
+from tests.faults.fault import Delay, Direction
 
 PROMISE = "An accepted import ends in exactly one final state; ready means that the target serves that digest."
 
@@ -36,7 +36,7 @@ def play(ground: Ground) -> Verdict:
     """Ask for imports while the storm goes on, and look at each when it is over."""
     imports, number, seconds = ground.size.of(full=(600, 110, 300.0), short=(24, 6, 4.0))
     link = ground.link("source", ground.source.port)
-    link.set(Delay(way=Way.TO_CLIENT, seconds=SOURCE_DELAY))
+    link.set(Delay(direction=Direction.TO_CLIENT, seconds=SOURCE_DELAY))
     ground.start(apis=APIS, workers=WORKERS)
     wanted = ground.push(imports, host=link.host)
     victims, prey = _victims(ground)
@@ -47,11 +47,11 @@ def play(ground: Ground) -> Verdict:
     fates = count_fates(ground, accepted, outcomes)
     return Verdict(
         # Neither source nor target was harmed, so that no import has a reason to fail.
-        held=fates.all_ready and len(storm.struck) == number,
+        held=fates.all_ready and len(storm.injected) == number,
         figures={
             **fates.figures(),
-            "blows": len(storm.struck),
-            "blows_on": dict(Counter(f"{blow.victim.partition('-')[0]} {blow.kind}" for blow in storm.struck)),
+            "blows": len(storm.injected),
+            "blows_on": dict(Counter(f"{blow.victim.partition('-')[0]} {blow.kind}" for blow in storm.injected)),
             "begun_again": sum(outcome.attempt > 1 for outcome in outcomes),
             "asked_again": sum(one.tries for one in accepted),
             **latencies("seconds_to_end", [outcome.seconds for outcome in outcomes if outcome.seconds is not None]),

@@ -14,7 +14,7 @@ from tests.faults.bench.ground import Ground
 from tests.faults.bench.storm import revive
 from tests.faults.bench.verdict import Verdict
 from tests.faults.bench.wanted import Accepted, Change
-from tests.faults.fault import Pace, Way
+from tests.faults.fault import Direction, Pace
 
 PROMISE = "Told to end under load, a process loses nothing, and what it had goes on elsewhere within ten seconds."
 
@@ -43,7 +43,7 @@ def play(ground: Ground) -> Verdict:
     """Take the processes one after the other, each with fresh imports under way."""
     grace, layer = ground.size.of(full=("5", 12 * PACE), short=("1", 3 * PACE))
     link = ground.link("source", ground.source.port)
-    link.set(Pace(way=Way.TO_CLIENT, rate=PACE))
+    link.set(Pace(direction=Direction.TO_CLIENT, rate=PACE))
     # The services' own defaults, but for the graces of the short form. A lease bears the time that an API is away.
     settings = {"LEASE_SECONDS": "30", "STOP_GRACE_SECONDS": grace, "DRAIN_SECONDS": grace}
     ground.start(apis=2, workers=2, WORKER_SLOTS=str(SLOTS), **settings)

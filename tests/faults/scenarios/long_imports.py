@@ -16,7 +16,7 @@ from tests.faults.bench.fates import count_fates
 from tests.faults.bench.ground import Ground
 from tests.faults.bench.verdict import Verdict
 from tests.faults.broker import VirtualHost
-from tests.faults.fault import Pace, Way
+from tests.faults.fault import Direction, Pace
 from tests.system.uploads import uploads_to
 
 PROMISE = "Long imports outlive the broker's rules: no transfer begins anew."
@@ -39,7 +39,7 @@ def play(ground: Ground) -> Verdict:
     """Import a layer that comes slowly, and close the worker's connection again and again."""
     seconds, closes = ground.size.of(full=(90, 10), short=(6, 2))
     link = ground.link("source", ground.source.port)
-    link.set(Pace(way=Way.TO_CLIENT, rate=PACE))
+    link.set(Pace(direction=Direction.TO_CLIENT, rate=PACE))
     host, layer = VirtualHost(ground), seconds * PACE
     with _impatient(ground):
         ground.start()

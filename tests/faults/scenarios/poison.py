@@ -16,7 +16,7 @@ from tests.faults.bench.ground import Ground
 from tests.faults.bench.storm import Kind, Storm, strike
 from tests.faults.bench.verdict import Verdict
 from tests.faults.bench.wanted import Accepted, Outcome
-from tests.faults.fault import Pace, Way
+from tests.faults.fault import Direction, Pace
 
 PROMISE = "An import that kills its worker every time fails after its attempts, and none of its neighbours does."
 
@@ -38,7 +38,7 @@ def play(ground: Ground) -> Verdict:
     # Three neighbours share the worker with the poison; in the full form there are others waiting behind them.
     attempts, neighbours = ground.size.of(full=(5, 30), short=(3, 3))
     link = ground.link("source", ground.source.port)
-    link.set(Pace(way=Way.TO_CLIENT, rate=PACE))
+    link.set(Pace(direction=Direction.TO_CLIENT, rate=PACE))
     ground.start(workers=ground.size.of(full=2, short=1), WORKER_SLOTS=str(SLOTS), MAX_FAILURES=str(attempts))
     wanted = ground.push(1 + neighbours, layers=[NEIGHBOUR_SECONDS * PACE], host=link.host)
     with Storm([], {worker.name: worker for worker in ground.workers}) as storm:

@@ -15,7 +15,7 @@ from tests.faults.bench.ground import Ground
 from tests.faults.bench.storm import Kind, Prey, Storm, make_blows
 from tests.faults.bench.verdict import Verdict
 from tests.faults.bench.wanted import Accepted, Change, Wanted
-from tests.faults.fault import Delay, Way
+from tests.faults.fault import Delay, Direction
 
 PROMISE = "With more workers there is more done at a time, and nothing twice, even when they are killed."
 
@@ -48,17 +48,17 @@ def play(ground: Ground) -> Verdict:
     names = [f"worker-{number}" for number in range(WORKERS)]
     blows = make_blows(ground.rng, dict.fromkeys(names, PREY), number=kills, seconds=seconds)
     link = ground.link("source", ground.source.port)
-    link.set(Delay(way=Way.TO_CLIENT, seconds=SOURCE_DELAY))
+    link.set(Delay(direction=Direction.TO_CLIENT, seconds=SOURCE_DELAY))
     ground.start(workers=1)
     accepted, one = _done(ground, ground.push(each, host=link.host))
     start_together(*(ground.new_worker() for _ in range(WORKERS - 1)))
     more, four = _done(ground, ground.push(each * WORKERS, host=link.host))
     wanted = ground.push(each * WORKERS, host=link.host)
     with Storm(blows, dict(zip(names, ground.workers, strict=True))) as storm:
-        struck, four_killed = _done(ground, wanted)
+        last, four_killed = _done(ground, wanted)
         storm.calm()
     rates = Rates(one=one, four=four, four_killed=four_killed)
-    return _judge(ground, [*accepted, *more, *struck], rates, kills=len(storm.struck), wanted_kills=kills)
+    return _judge(ground, [*accepted, *more, *last], rates, kills=len(storm.injected), wanted_kills=kills)
 
 
 def _judge(ground: Ground, accepted: Sequence[Accepted], rates: Rates, *, kills: int, wanted_kills: int) -> Verdict:

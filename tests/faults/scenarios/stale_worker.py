@@ -34,7 +34,7 @@ class Stop:
 
     step: str
     moment: Moment
-    struck: bool
+    triggered: bool
     taken_over: bool
     accepted: int
     refused: int
@@ -43,7 +43,7 @@ class Stop:
 
     @property
     def good(self) -> bool:
-        return self.struck and self.taken_over and not self.accepted and not self.moved
+        return self.triggered and self.taken_over and not self.accepted and not self.moved
 
 
 def play(ground: Ground) -> Verdict:
@@ -57,7 +57,7 @@ def play(ground: Ground) -> Verdict:
     return Verdict(
         held=all(stop.good for stop in stops),
         figures={
-            "stops": sum(stop.struck for stop in stops),
+            "stops": sum(stop.triggered for stop in stops),
             "steps": len({stop.step for stop in stops}),
             "taken_over": sum(stop.taken_over for stop in stops),
             "stale_reports_accepted": sum(stop.accepted for stop in stops),
@@ -82,7 +82,7 @@ def _stop_at(stage: Stage, step: str, moment: Moment) -> Stop:
 
     trap = stage.trap(step, moment, stop)
     accepted.append(stage.ground.accept(stage.push(repository)))
-    struck = trap.sprung.wait(PATIENCE)
+    triggered = trap.sprung.wait(PATIENCE)
     taken_over = stage.wait_state(accepted[0], "ready", PATIENCE)
     newer = stage.ground.accept(stage.push(repository), force=True)
     taken_over = taken_over and stage.wait_state(newer, "ready", PATIENCE)
@@ -95,7 +95,7 @@ def _stop_at(stage: Stage, step: str, moment: Moment) -> Stop:
     return Stop(
         step=step,
         moment=moment,
-        struck=struck,
+        triggered=triggered,
         taken_over=taken_over and expected == newer.wanted.digest,
         accepted=sum(one.answer.status == HTTPStatus.OK for one in late),
         refused=sum(one.answer.status == HTTPStatus.CONFLICT for one in late),
