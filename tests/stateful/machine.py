@@ -8,26 +8,14 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
 from shared.runtime.concurrency import gather_all
+from tests.stateful.api_steps import Cancel, Delete, Import, Retry
+from tests.stateful.combined_steps import DeleteReplaced, GoOn, ImportMeanwhile, StopMidway
 from tests.stateful.contents import CONTENTS
 from tests.stateful.front import Fault, Trouble
 from tests.stateful.gate import Point
 from tests.stateful.play import HANDS, PLACES, SOURCES, Place, Play
-from tests.stateful.steps import (
-    Cancel,
-    Delete,
-    DeleteByHand,
-    DeleteReplaced,
-    GoOn,
-    Import,
-    ImportMeanwhile,
-    MoveSource,
-    PushByHand,
-    Retry,
-    Step,
-    StopMidway,
-    TagByHand,
-    Untag,
-)
+from tests.stateful.registry_steps import DeleteByHand, MoveSource, PushByHand, TagByHand, Untag
+from tests.stateful.step import Step
 from tests.stateful.world import USERS, Running
 
 # A deletion asks the target between three and eight questions.
