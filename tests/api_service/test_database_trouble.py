@@ -15,7 +15,7 @@ from shared.db.database import Connection, Database, open_database
 from shared.db.deadline import deadline
 from shared.errors.error import LongshoreError
 from tests.api_service.api import Api
-from tests.faults.fault import Freeze, Direction
+from tests.faults.fault import Direction, Freeze
 from tests.faults.link import Link
 
 # What a busy machine adds to a limit; without what is tested here, each would take two seconds more. Seconds.

@@ -8,10 +8,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
-from deploy.local.servers.harbor.api import Api
+from deploy.local.servers.harbor.api.lookup import BASE
+from deploy.local.servers.harbor.api.router import Api
 from deploy.local.servers.harbor.caller import identify
 from deploy.local.servers.harbor.errors import HarborError
-from deploy.local.servers.harbor.paths import BASE
 from deploy.local.servers.harbor.proxy import Proxy
 from deploy.local.servers.harbor.settings import Settings
 from deploy.local.servers.harbor.state import State

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from http import HTTPStatus
 
 from aiohttp import web
 
 from deploy.local.servers.harbor.artifact import Manifest
 from deploy.local.servers.harbor.caller import Caller, identify
-from deploy.local.servers.harbor.errors import HarborError, not_found, precondition, unauthorized
+from deploy.local.servers.harbor.errors import HarborError, denied, not_found, precondition, unauthorized
 from deploy.local.servers.harbor.project import Project
 from deploy.local.servers.harbor.proxy import Proxy
-from deploy.local.servers.harbor.quota import reserved
 from deploy.local.servers.harbor.settings import Settings
 from deploy.local.servers.harbor.state import State
 from deploy.local.servers.harbor.tokens import SERVICE, Tokens
@@ -23,6 +23,10 @@ from deploy.local.servers.harbor.tokens import SERVICE, Tokens
 MAX_MANIFEST = 4 * 1024 * 1024
 ACTIONS = {"GET": "pull", "HEAD": "pull", "POST": "push", "PUT": "push", "PATCH": "push", "DELETE": "delete"}
 SCOPES = {"pull": "pull", "push": "pull,push", "delete": "delete"}
+
+# A project's quota without a limit.
+UNLIMITED = -1
+_UNIT = 1024
 
 _MANIFEST = re.compile(r"/v2/(?P<name>.+)/manifests/(?P<reference>[^/]+)")
 _TAGS = re.compile(r"/v2/(?P<name>.+)/tags/list")
@@ -190,3 +194,33 @@ async def _read_manifest(request: web.Request) -> bytes:
 
 def _digest(body: bytes) -> str:
     return f"sha256:{hashlib.sha256(body).hexdigest()}"
+
+
+@contextmanager
+def reserved(project: Project, size: int) -> Iterator[None]:
+    """Reserve quota for a request; HarborError (403 DENIED) if it does not fit (src/controller/quota/controller.go).
+
+    Harbor reserves the bytes that a request will add before it carries it out: for a blob at its PUT, by the
+    Content-Length; for a mount at its POST; for a manifest those of its blobs that the project does not have.
+    """
+    used = project.used + project.reserved
+    if size and project.hard != UNLIMITED and used + size > project.hard:
+        cause = (
+            f"adding {display(size)} of storage resource, which when updated to current usage of {display(used)} "
+            f"will exceed the configured upper limit of {display(project.hard)}."
+        )
+        # An error with a cause has both in its message: src/lib/errors/errors.go, MarshalJSON.
+        raise denied(f"Quota exceeded when processing the request of {cause}: {cause}")
+    project.reserved += size
+    try:
+        yield
+    finally:
+        project.reserved -= size
+
+
+def display(value: int) -> str:
+    """Write bytes as Harbor does (src/pkg/quota/types/format.go)."""
+    if value < _UNIT:
+        return f"{value} B"
+    power = (value.bit_length() - 1) // 10
+    return f"{value / _UNIT**power:.1f} {'KMGTPE'[power - 1]}iB"

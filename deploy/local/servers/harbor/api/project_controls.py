@@ -7,16 +7,15 @@ from http import HTTPStatus
 from aiohttp import web
 
 from deploy.local.servers.harbor import errors
+from deploy.local.servers.harbor.api.listing import listed
+from deploy.local.servers.harbor.api.lookup import RULES, Lookup, Match, read_document, require_admin
+from deploy.local.servers.harbor.api.views import quota_view
 from deploy.local.servers.harbor.caller import Caller
-from deploy.local.servers.harbor.listing import listed
-from deploy.local.servers.harbor.lookup import Lookup, Match, read_document, require_admin
-from deploy.local.servers.harbor.paths import RULES
 from deploy.local.servers.harbor.rules import Rule
 from deploy.local.servers.harbor.state import State
-from deploy.local.servers.harbor.views import quota_view
 
 
-class ControlApi:
+class ProjectControls:
     """Operations of the tags quota and immutable."""
 
     def __init__(self, state: State) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from deploy.local.servers.harbor.api.lookup import Match, require_account
 from deploy.local.servers.harbor.caller import Caller
-from deploy.local.servers.harbor.lookup import Match, require_account
 from deploy.local.servers.harbor.project import Project
 from deploy.local.servers.harbor.proxy import Proxy
 from deploy.local.servers.harbor.state import State
@@ -14,7 +14,7 @@ COMPONENTS = ("core", "database", "jobservice", "portal", "redis", "registry", "
 WITH_REGISTRY = ("registry", "registryctl")
 
 
-class SystemApi:
+class System:
     """Operations of the tags health and statistic."""
 
     def __init__(self, state: State, proxy: Proxy) -> None:

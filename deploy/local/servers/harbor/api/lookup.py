@@ -17,6 +17,14 @@ from deploy.local.servers.harbor.state import State
 
 Match = re.Match[str]
 
+# Paths of the API, as patterns for a path that was decoded once.
+BASE = "/api/v2.0"
+PROJECT = r"/projects/(?P<project>[^/]+)"
+REPOSITORIES = rf"{PROJECT}/repositories"
+ARTIFACTS = rf"{REPOSITORIES}/(?P<repository>[^/]+)/artifacts"
+ARTIFACT = rf"{ARTIFACTS}/(?P<reference>[^/]+)"
+RULES = rf"{PROJECT}/immutabletagrules"
+
 
 class Lookup:
     """Raises HarborError: 404 for what is not there, 401 and 403 for who may not."""

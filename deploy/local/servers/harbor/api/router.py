@@ -9,15 +9,15 @@ from urllib.parse import unquote
 from aiohttp import web
 
 from deploy.local.servers.harbor import errors
-from deploy.local.servers.harbor.artifacts_api import ArtifactsApi
+from deploy.local.servers.harbor.api.artifacts import Artifacts
+from deploy.local.servers.harbor.api.lookup import BASE
+from deploy.local.servers.harbor.api.project_controls import ProjectControls
+from deploy.local.servers.harbor.api.projects import Projects
+from deploy.local.servers.harbor.api.system import System
 from deploy.local.servers.harbor.caller import Caller, identify
-from deploy.local.servers.harbor.control_api import ControlApi
-from deploy.local.servers.harbor.paths import BASE
-from deploy.local.servers.harbor.projects_api import ProjectsApi
 from deploy.local.servers.harbor.proxy import Proxy
 from deploy.local.servers.harbor.settings import Settings
 from deploy.local.servers.harbor.state import State
-from deploy.local.servers.harbor.system_api import SystemApi
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -30,10 +30,10 @@ class Api:
     def __init__(self, settings: Settings, state: State, proxy: Proxy) -> None:
         self._settings = settings
         parts = (
-            SystemApi(state, proxy),
-            ProjectsApi(settings, state),
-            ArtifactsApi(state),
-            ControlApi(state),
+            System(state, proxy),
+            Projects(settings, state),
+            Artifacts(state),
+            ProjectControls(state),
         )
         routes: list[tuple[str, str, Handler]] = [route for part in parts for route in part.routes]
         self._routes = [(method, re.compile(pattern), handler) for method, pattern, handler in routes]

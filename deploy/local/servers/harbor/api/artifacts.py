@@ -8,17 +8,16 @@ from typing import Any
 from aiohttp import web
 
 from deploy.local.servers.harbor import errors
+from deploy.local.servers.harbor.api.listing import flag, listed
+from deploy.local.servers.harbor.api.lookup import ARTIFACT, ARTIFACTS, Lookup, Match, read_document
+from deploy.local.servers.harbor.api.views import artifact_view, tag_view
 from deploy.local.servers.harbor.artifact import Artifact
 from deploy.local.servers.harbor.caller import Caller
-from deploy.local.servers.harbor.listing import flag, listed
-from deploy.local.servers.harbor.lookup import Lookup, Match, read_document
-from deploy.local.servers.harbor.paths import ARTIFACT, ARTIFACTS
 from deploy.local.servers.harbor.project import Project, Repository
 from deploy.local.servers.harbor.state import State
-from deploy.local.servers.harbor.views import artifact_view, tag_view
 
 
-class ArtifactsApi:
+class Artifacts:
     """Operations of the tag artifact."""
 
     def __init__(self, state: State) -> None:

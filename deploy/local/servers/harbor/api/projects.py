@@ -8,18 +8,25 @@ from http import HTTPStatus
 from aiohttp import web
 
 from deploy.local.servers.harbor import errors
+from deploy.local.servers.harbor.api.listing import listed
+from deploy.local.servers.harbor.api.lookup import (
+    BASE,
+    PROJECT,
+    REPOSITORIES,
+    Lookup,
+    Match,
+    read_document,
+    require_account,
+)
+from deploy.local.servers.harbor.api.views import project_view, repository_view, summary_view
 from deploy.local.servers.harbor.caller import ANY, Caller
-from deploy.local.servers.harbor.listing import listed
-from deploy.local.servers.harbor.lookup import Lookup, Match, read_document, require_account
-from deploy.local.servers.harbor.paths import BASE, PROJECT, REPOSITORIES
 from deploy.local.servers.harbor.settings import Settings
 from deploy.local.servers.harbor.state import State
-from deploy.local.servers.harbor.views import project_view, repository_view, summary_view
 
 PROJECT_NAME = re.compile(r"[a-z0-9]+(?:[._-][a-z0-9]+)*")
 
 
-class ProjectsApi:
+class Projects:
     """Operations of the tags project and repository."""
 
     def __init__(self, settings: Settings, state: State) -> None:
