@@ -21,16 +21,18 @@ from api_service.images.import_feed import DetailsFeed
 from api_service.images.keys import DELETION, FEED, PRESENCE
 from api_service.images.patrol import Patrol
 from api_service.images.verify_tag import Presence
-from api_service.imports.apply_report import ProgressReporting
-from api_service.imports.dry_run.preview import DryRun, Ends
-from api_service.imports.dry_run.target_contents import StockTaker
+from api_service.imports.apply_report import ReportApplier
+from api_service.imports.cancel import ImportCanceller
+from api_service.imports.dry_run.preview import ImportPreviewer
+from api_service.imports.dry_run.target_contents import TargetInspector
 from api_service.imports.enqueue import ImportQueue
-from api_service.imports.keys import DRY_RUN, FINDER, IMPORTER, QUEUE, REPORTING, RETRY
-from api_service.imports.retry import ImportRetry
+from api_service.imports.keys import CANCELLER, PREVIEWER, QUEUE, REPORT_APPLIER, RETRIER, STARTER
+from api_service.imports.retry import ImportRetrier
+from api_service.imports.source.docker import DockerSources
 from api_service.imports.source.find import SourceFinder
-from api_service.imports.source.resolve import SourceResolver
+from api_service.imports.source.registry import RegistrySources
 from api_service.imports.source.target_name import TargetNaming
-from api_service.imports.start import ImageImporter
+from api_service.imports.start import ImportStarter
 from api_service.metrics.figures import Figures
 from api_service.metrics.serve import serve_metrics
 from api_service.registries.keys import REGISTRIES
@@ -129,44 +131,47 @@ async def oidc_part(app: web.Application) -> AsyncIterator[None]:
             yield
 
 
-async def use_cases_part(app: web.Application) -> AsyncIterator[None]:
-    """What the handlers call."""
-    settings = app[SETTINGS]
-    secrets, policy = settings.shared.secrets, settings.shared.source_network
-    lookup = RegistryLookup(app[DATABASE])
-    app[FINDER] = finder = SourceFinder(stored=lookup, secrets=secrets, policy=policy, docker=settings.docker_source)
-    app[PRESENCE] = Presence(database=app[DATABASE], target=app[MANAGEMENT], registry_host=settings.target_name)
+async def imports_part(app: web.Application) -> AsyncIterator[None]:
+    """Imports, and the stored registries that sources are read with."""
+    settings, database = app[SETTINGS], app[DATABASE]
+    secrets, network = settings.shared.secrets, settings.shared.source_network
+    stored = RegistryLookup(database)
+    app[REGISTRIES] = StoredRegistries(database=database, lookup=stored, secrets=secrets, policy=network)
+    registries = RegistrySources(registries=app[SOURCES], stored=stored, secrets=secrets, network=network)
+    finder = SourceFinder(kinds=(DockerSources(policy=settings.docker_source), registries))
     naming = TargetNaming(
         host=settings.target_name, project=settings.default_project, drop_host_for=settings.drop_host_for
     )
-    app[QUEUE] = queue = ImportQueue(database=app[DATABASE], notifications=app[NOTIFICATIONS])
-    app[IMPORTER] = ImageImporter(
+    app[QUEUE] = queue = ImportQueue(database=database, notifications=app[NOTIFICATIONS])
+    app[PRESENCE] = Presence(database=database, target=app[MANAGEMENT], registry_host=settings.target_name)
+    app[STARTER] = ImportStarter(
         queue=queue,
         finder=finder,
-        resolver=SourceResolver(app[SOURCES]),
         naming=naming,
         registry_host=settings.target_name,
         secrets=secrets,
         referrers=settings.referrers,
         presence=app[PRESENCE],
     )
-    ends = Ends(sources=app[SOURCES], target=app[TARGET], management=app[MANAGEMENT])
-    stock = StockTaker(app[DATABASE], settings.shared.target.host)
-    app[DRY_RUN] = DryRun(app[DATABASE], finder, naming, ends, stock, referrers=settings.referrers)
-    app[REGISTRIES] = StoredRegistries(database=app[DATABASE], lookup=lookup, secrets=secrets, policy=policy)
-    app[REPORTING] = ProgressReporting(
-        database=app[DATABASE], queue=queue, retries=settings.retries, lease=settings.lease
+    app[PREVIEWER] = ImportPreviewer(
+        database=database,
+        finder=finder,
+        naming=naming,
+        target=app[TARGET],
+        management=app[MANAGEMENT],
+        inspector=TargetInspector(database=database, registry=settings.shared.target.host),
+        referrers=settings.referrers,
     )
-    app[FEED] = DetailsFeed(app[DATABASE], app[NOTIFICATIONS])
+    app[CANCELLER] = ImportCanceller(database=database)
+    app[RETRIER] = ImportRetrier(database=database, queue=queue, finder=finder, secrets=secrets)
+    app[REPORT_APPLIER] = ReportApplier(database=database, queue=queue, retries=settings.retries, lease=settings.lease)
     yield
 
 
-async def changes_part(app: web.Application) -> AsyncIterator[None]:
-    """What is done to images and imports that there are, and the target's figures."""
+async def images_part(app: web.Application) -> AsyncIterator[None]:
+    """Images: the feed of their imports, their deletion, and the target's statistics."""
     settings = app[SETTINGS]
-    app[RETRY] = ImportRetry(
-        database=app[DATABASE], queue=app[QUEUE], finder=app[FINDER], secrets=settings.shared.secrets
-    )
+    app[FEED] = DetailsFeed(app[DATABASE], app[NOTIFICATIONS])
     work = DeletionWork(
         database=app[DATABASE],
         target=app[MANAGEMENT],
@@ -232,8 +237,8 @@ PARTS: Sequence[Part] = (
     notifications_part,
     registries_part,
     oidc_part,
-    use_cases_part,
-    changes_part,
+    imports_part,
+    images_part,
     relay_part,
     reaper_part,
     deletions_part,

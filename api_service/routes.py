@@ -11,7 +11,7 @@ from api_service.images import handlers as images
 from api_service.images import operations as image_operations
 from api_service.imports import handlers as imports
 from api_service.imports import operations as import_operations
-from api_service.imports.request import refusal_fields
+from api_service.imports.answers import refusal_json
 from api_service.registries import handlers as registries
 from api_service.registries import operations as registry_operations
 from api_service.status import health_handlers as health
@@ -43,7 +43,7 @@ ALL_ROUTES: Sequence[Route] = (
         imports.import_handler,
         import_operations.START,
         USERS,
-        problem_fields=refusal_fields,
+        problem_fields=refusal_json,
     ),
     Route(
         "PUT", f"{BASE}/images:import/{{name}}/progress", imports.progress_handler, import_operations.REPORT, WORKERS
@@ -55,7 +55,7 @@ ALL_ROUTES: Sequence[Route] = (
         imports.retry_handler,
         import_operations.RETRY,
         USERS,
-        problem_fields=refusal_fields,
+        problem_fields=refusal_json,
     ),
     Route("GET", f"{BASE}/harbor/stats", statistics.stats_handler, target_operations.STATISTICS, USERS),
     Route("GET", f"{BASE}/operations", operations.operations_handler, service_operations.OPERATIONS, USERS),

@@ -7,7 +7,7 @@ from marshmallow import ValidationError, validate
 
 from api_service.auth.oidc_settings import OidcSettings, read_oidc
 from api_service.imports.retry_policy import RetryPolicy
-from api_service.imports.source.docker import DockerSource
+from api_service.imports.source.docker import DockerPolicy
 from shared.oci.reference import Reference, normal_registry
 from shared.runtime.secret_box import SecretBox
 from shared.settings import SharedSettings, read_shared, reading_environment
@@ -45,7 +45,7 @@ class Settings:
     lease: float
     retries: RetryPolicy
     oidc: OidcSettings | None = None
-    docker_source: DockerSource = DockerSource.OFF
+    docker_source: DockerPolicy = DockerPolicy.OFF
     referrers: bool = True
     metrics_port: int | None = None
     drain: float = DEFAULT_DRAIN
@@ -70,7 +70,7 @@ def settings_from(env: FileAwareEnv) -> Settings:
         lease=env.float("LEASE_SECONDS", 30, validate=validate.Range(MIN_LEASE, MAX_LEASE)),
         retries=_read_retries(env),
         oidc=read_oidc(env, shared.source_network),
-        docker_source=env.enum("DOCKER_SOURCE", DockerSource.OFF, enum=DockerSource, by_value=True),
+        docker_source=env.enum("DOCKER_SOURCE", DockerPolicy.OFF, enum=DockerPolicy, by_value=True),
         referrers=env.bool("IMPORT_REFERRERS", default=True),
         metrics_port=env.int("METRICS_PORT", None, validate=validate.Range(1, MAX_PORT)),
         drain=env.float("DRAIN_SECONDS", DEFAULT_DRAIN, validate=validate.Range(0, MAX_DRAIN)),

@@ -1,76 +1,149 @@
-"""The forms of answers to those who start imports, and to those who carry them out."""
+"""The JSON of answers about imports: schemas for the description, and the functions that render the answers."""
+
+from typing import Any
 
 from marshmallow import fields
 
 from api_service.imports.apply_report import Action
-from api_service.imports.request import AnswerState
+from api_service.imports.dry_run.report import ContentByAction, DryRunReport, ImportPreview, Overwritten, total_size
+from api_service.imports.request import AnswerState, ImportAnswer
 from api_service.web.openapi.answer_fields import AnswerSchema, choice, flag, number, text
 from api_service.web.openapi.problem_schema import ProblemSchema
 from shared.model.states import ImageStatus
 
-_STATE = "0: failed, 1: started, 2: the image is there already."
+_STATE = "0: failed, 1: started, 2: the target has the image."
 
 
 class ImportAnswerSchema(AnswerSchema):
     state = fields.Enum(AnswerState, by_value=fields.Integer, required=True, metadata={"description": _STATE})
     message = text("One sentence for a person.", required=True)
-    alreadyImageId = number("The image that is there already, else 0.", required=True)
+    alreadyImageId = number("The id of the image that the target has, else 0.", required=True)
     imageId = number("The image's id.")
     name = text("The import's name.")
 
 
-class ContentCountSchema(AnswerSchema):
-    total = number("All.", required=True)
-    inTarget = number("There already.", required=True)
-    mountable = number("In another repository of the target.", required=True)
-    toMove = number("To be copied.", required=True)
-
-
-class OverwrittenSchema(AnswerSchema):
-    imageId = number("The image, null where Longshore does not manage it.", required=True, allow_none=True)
-    digest = text("What the tag points to now.", required=True)
-    status = choice(ImageStatus, "The image's status.", required=True, allow_none=True)
-    createdBy = text("Whose image it is.", required=True, allow_none=True)
-
-
-class PlanSchema(AnswerSchema):
-    source = text("The source, in full.", required=True)
-    sourceDigest = text("What it points to now.", required=True)
-    target = text("Where it would go.", required=True)
-    platforms = fields.List(fields.String(), required=True, metadata={"description": "Those that would be copied."})
-    includeType = choice(("full", "partial"), "The whole image, or a chosen subset.", required=True)
-    bytesTotal = number("All of it.", required=True)
-    bytesInTarget = number("In the target's repository already.", required=True)
-    bytesMountable = number("In other repositories of the target.", required=True)
-    bytesToMove = number("To be copied from the source.", required=True)
-    blobs = fields.Nested(ContentCountSchema, required=True)
-    manifests = fields.Nested(ContentCountSchema, required=True)
-    referrers = number("Signatures, SBOMs and the like that would come along; the figures hold them.", required=True)
-    overwrites = fields.Nested(OverwrittenSchema, required=True, allow_none=True)
-    quotaRoom = fields.Integer(
-        strict=True,
-        required=True,
-        allow_none=True,
-        metadata={"description": "Bytes that the project may still take; null: no limit, or not known."},
-    )
-    fits = flag("Whether that is enough.", required=True, allow_none=True)
-
-
-class DryRunAnswerSchema(AnswerSchema):
-    state = fields.Enum(AnswerState, by_value=fields.Integer, required=True, metadata={"description": _STATE})
-    message = text("One sentence for a person.", required=True)
-    alreadyImageId = number("The image that is there already, else 0.", required=True)
-    dryRun = flag("Nothing was done.", required=True)
-    plan = fields.Nested(PlanSchema, required=True)
+def import_answer_json(answer: ImportAnswer) -> dict[str, Any]:
+    exists = answer.state is AnswerState.EXISTS
+    return {
+        "state": int(answer.state),
+        "message": answer.message,
+        "alreadyImageId": answer.image_id if exists else 0,
+        "imageId": answer.image_id,
+        "name": answer.name,
+    }
 
 
 class RefusalSchema(ProblemSchema):
     """An import that was not started: the contract's answer inside the problem."""
 
-    state = number("0: the import has not started.", required=True)
+    state = number("0: the import was not started.", required=True)
     message = text("The same as `detail`.", required=True)
     alreadyImageId = number("0.", required=True)
 
 
+def refusal_json(detail: str) -> dict[str, Any]:
+    """Return the fields that the contract requires in the problem."""
+    return {"state": int(AnswerState.FAILED), "message": detail, "alreadyImageId": 0}
+
+
+class ContentCountSchema(AnswerSchema):
+    total = number("All.", required=True)
+    inTarget = number("Already in the target's repository.", required=True)
+    mountable = number("In another repository of the target.", required=True)
+    toMove = number("To be copied.", required=True)
+
+
+def _content_count_json(contents: ContentByAction) -> dict[str, int]:
+    return {
+        "total": len(contents.all),
+        "inTarget": len(contents.present),
+        "mountable": len(contents.mountable),
+        "toMove": len(contents.missing),
+    }
+
+
+class OverwrittenSchema(AnswerSchema):
+    imageId = number("The image, null if Longshore does not manage it.", required=True, allow_none=True)
+    digest = text("The digest that the tag points to now.", required=True)
+    status = choice(ImageStatus, "The image's status.", required=True, allow_none=True)
+    createdBy = text("The image's owner.", required=True, allow_none=True)
+
+
+def _overwritten_json(overwritten: Overwritten) -> dict[str, Any]:
+    image = overwritten.image
+    return {
+        "imageId": image.id if image else None,
+        "digest": str(overwritten.digest),
+        "status": image.status.value if image else None,
+        "createdBy": image.created_by if image else None,
+    }
+
+
+class PlanSchema(AnswerSchema):
+    source = text("The full source reference.", required=True)
+    sourceDigest = text("The digest that it points to now.", required=True)
+    target = text("The reference in the target.", required=True)
+    platforms = fields.List(fields.String(), required=True, metadata={"description": "The platforms to be imported."})
+    includeType = choice(("full", "partial"), "The whole image, or a chosen subset.", required=True)
+    bytesTotal = number("All bytes: the sum of the other three.", required=True)
+    bytesInTarget = number("Already in the target's repository.", required=True)
+    bytesMountable = number("In other repositories of the target.", required=True)
+    bytesToMove = number("To be copied from the source.", required=True)
+    blobs = fields.Nested(ContentCountSchema, required=True)
+    manifests = fields.Nested(ContentCountSchema, required=True)
+    referrers = number("Signatures, SBOMs and the like to be imported; included in the figures.", required=True)
+    overwrites = fields.Nested(OverwrittenSchema, required=True, allow_none=True)
+    quotaRoom = fields.Integer(
+        strict=True,
+        required=True,
+        allow_none=True,
+        metadata={"description": "Bytes left in the project's quota; null: no limit, or not known."},
+    )
+    fits = flag("Whether that is enough.", required=True, allow_none=True)
+
+
+def _plan_json(preview: ImportPreview) -> dict[str, Any]:
+    blobs, manifests = preview.blobs, preview.manifests
+    return {
+        "source": str(preview.source),
+        "sourceDigest": str(preview.plan.source_digest),
+        "target": f"{preview.host}/{preview.target}",
+        "platforms": [str(platform) for platform in preview.plan.platforms],
+        "includeType": preview.plan.include_type,
+        "bytesTotal": total_size((*blobs.all, *manifests.all)),
+        "bytesInTarget": total_size((*blobs.present, *manifests.present)),
+        "bytesMountable": total_size(blobs.mountable),
+        "bytesToMove": total_size((*blobs.missing, *manifests.missing)),
+        "blobs": _content_count_json(blobs),
+        "manifests": _content_count_json(manifests),
+        "referrers": preview.referrers.count,
+        "overwrites": _overwritten_json(preview.overwrites) if preview.overwrites else None,
+        "quotaRoom": preview.quota.free if preview.quota else None,
+        "fits": preview.fits,
+    }
+
+
+class DryRunAnswerSchema(AnswerSchema):
+    state = fields.Enum(AnswerState, by_value=fields.Integer, required=True, metadata={"description": _STATE})
+    message = text("One sentence for a person.", required=True)
+    alreadyImageId = number("The id of the image that the target has, else 0.", required=True)
+    dryRun = flag("True: nothing was done.", required=True)
+    plan = fields.Nested(PlanSchema, required=True)
+
+
+def dry_run_json(report: DryRunReport) -> dict[str, Any]:
+    return {
+        "state": int(report.state),
+        "message": report.message,
+        "alreadyImageId": report.already_image_id,
+        "dryRun": True,
+        "plan": _plan_json(report.preview),
+    }
+
+
 class ReportAnswerSchema(AnswerSchema):
     action = choice(Action, "Whether the worker goes on with the import.", required=True)
+
+
+def report_answer_json(action: Action) -> dict[str, Any]:
+    return {"action": action.value}

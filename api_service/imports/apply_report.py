@@ -1,4 +1,4 @@
-"""The use case behind PUT /images:import/:name/progress: take a worker's report in, and tell it to go on or to stop."""
+"""The use case behind PUT /images:import/:name/progress: store a worker's report, and answer to go on or to stop."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -22,44 +22,46 @@ from shared.messages.progress_report import ProgressReport, ReportedError, Repor
 from shared.model.image_content import ImageContent
 from shared.model.states import ImportState
 
-# How soon a worker may ask again for leave to write a tag. Seconds.
-TAG_RETRY_AFTER = 2.0
+# Sent as Retry-After while a deletion in the repository keeps a worker from writing its tag. Seconds.
+REPOSITORY_RETRY_AFTER = 2.0
 
 _logger = structlog.get_logger(__name__)
 
 
 class Action(StrEnum):
-    """What the worker is told to do."""
+    """The instruction to the worker."""
 
     CONTINUE = "continue"
+    """Go on with the import."""
     STOP = "stop"
+    """Stop: the attempt has ended."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ProgressReporting:
-    """Takes reports. `lease` is what each of them gives the worker, in seconds."""
+class ReportApplier:
+    """Applies workers' reports to their imports. Each report renews the worker's lease for `lease` seconds."""
 
     database: Database
     queue: ImportQueue
     retries: RetryPolicy
     lease: float
 
-    async def take(self, name: str, report: ProgressReport) -> Action:
-        """Store the report in one transaction.
+    async def apply(self, name: str, report: ProgressReport) -> Action:
+        """Apply the report in one transaction.
 
-        Raises `import_not_found`, and `import_superseded` where the import is not this attempt's any more. A report
-        that was taken before, or is older than one that was, changes nothing.
+        Raises `import_not_found`, `import_superseded` if the import is no longer this attempt's, and `repository_busy`
+        for a tag that has to wait. A report that was applied before, or is older than the newest one, changes nothing.
         """
         try:
-            return await self._take(name, report)
+            return await self._apply(name, report)
         except LongshoreError as error:
             if error.code == Code.IMPORT_SUPERSEDED:
-                # Whoever says so lives, and was only cut off for a while: its import did it no harm.
+                # The worker was not lost with this import, but cut off from the API for a while.
                 async with self.database.connection() as connection:
                     await outbox.excuse_lost_lease(connection, name)
             raise
 
-    async def _take(self, name: str, report: ProgressReport) -> Action:
+    async def _apply(self, name: str, report: ProgressReport) -> Action:
         async with self.queue.transaction() as transaction:
             connection = transaction.connection
             found = await imports.lock_import(connection, name)
@@ -71,8 +73,8 @@ class ProgressReporting:
             if report.state is ReportedState.TAGGING:
                 await _check_no_deletion(connection, found)
             merged = await self._store(connection, found, report)
-            end = await self._follow(transaction, found, report)
-        events.layers_landed(merged.landed)
+            end = await self._end_attempt(transaction, found, report)
+        events.layers_completed(merged.completed)
         if end is None:
             return Action.CONTINUE
         events.attempt_ended(end)
@@ -96,19 +98,21 @@ class ProgressReporting:
         )
         return merged
 
-    async def _follow(self, transaction: QueueTransaction, found: Import, report: ProgressReport) -> AttemptEnd | None:
-        """Do what the reported state asks for; None where the attempt goes on."""
+    async def _end_attempt(
+        self, transaction: QueueTransaction, found: Import, report: ProgressReport
+    ) -> AttemptEnd | None:
+        """End the attempt if the reported state is an end; return None if the attempt goes on."""
         if report.content:
             return await _finish_ready(transaction.connection, found, report.content)
         if report.error:
-            return await self._judge_failure(transaction, found, report.error)
+            return await self._retry_or_fail(transaction, found, report.error)
         if report.state is ReportedState.HANDED_BACK:
             await import_states.requeue(transaction.connection, found.id, failed=False)
             await transaction.wake_worker(found.id, WakeUpReason.HANDED_BACK)
             return AttemptEnd(state=ImportState.QUEUED)
         return None
 
-    async def _judge_failure(self, transaction: QueueTransaction, found: Import, error: ReportedError) -> AttemptEnd:
+    async def _retry_or_fail(self, transaction: QueueTransaction, found: Import, error: ReportedError) -> AttemptEnd:
         kind = ERROR_KINDS[error.code]
         match self.retries.decide(kind, failures=found.failures, retry_after=error.retry_after):
             case TryAgain(delay=delay, counted=counted):
@@ -135,14 +139,15 @@ def _check_fence(found: Import, report: ProgressReport) -> None:
 
 
 async def _check_no_deletion(connection: Connection, found: Import) -> None:
-    """Hold a tag back while an image of its repository is being deleted, perhaps with the manifest it is to point to.
+    """Raise `repository_busy` while an image of the repository is being deleted: the tag's manifest might be deleted.
 
-    The worker asks again; from the positive answer on, no deletion begins there until this attempt has ended.
+    The worker reports again. After an answer without error, no deletion begins in the repository until this attempt has
+    ended.
     """
     await deletions.lock_repository(connection, found.image_id)
     if await deletions.under_way(connection, found.image_id):
         raise LongshoreError(
-            Code.REPOSITORY_BUSY, "An image of this repository is being deleted.", retry_after=TAG_RETRY_AFTER
+            Code.REPOSITORY_BUSY, "An image of this repository is being deleted.", retry_after=REPOSITORY_RETRY_AFTER
         )
 
 

@@ -2,16 +2,16 @@
 
 from aiohttp import web
 
-from api_service.imports.apply_report import ProgressReporting
-from api_service.imports.dry_run.preview import DryRun
+from api_service.imports.apply_report import ReportApplier
+from api_service.imports.cancel import ImportCanceller
+from api_service.imports.dry_run.preview import ImportPreviewer
 from api_service.imports.enqueue import ImportQueue
-from api_service.imports.retry import ImportRetry
-from api_service.imports.source.find import SourceFinder
-from api_service.imports.start import ImageImporter
+from api_service.imports.retry import ImportRetrier
+from api_service.imports.start import ImportStarter
 
-IMPORTER = web.AppKey("IMPORTER", ImageImporter)
-FINDER = web.AppKey("FINDER", SourceFinder)
-DRY_RUN = web.AppKey("DRY_RUN", DryRun)
-RETRY = web.AppKey("RETRY", ImportRetry)
-REPORTING = web.AppKey("REPORTING", ProgressReporting)
 QUEUE = web.AppKey("QUEUE", ImportQueue)
+STARTER = web.AppKey("STARTER", ImportStarter)
+PREVIEWER = web.AppKey("PREVIEWER", ImportPreviewer)
+CANCELLER = web.AppKey("CANCELLER", ImportCanceller)
+RETRIER = web.AppKey("RETRIER", ImportRetrier)
+REPORT_APPLIER = web.AppKey("REPORT_APPLIER", ReportApplier)

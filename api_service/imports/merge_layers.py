@@ -1,4 +1,4 @@
-"""What a report changes in the layers known so far, and what that says of the whole import. Pure."""
+"""Merges a report into the known layers, and computes the progress of the whole import. Pure."""
 
 import math
 from collections.abc import Mapping
@@ -10,22 +10,22 @@ from shared.errors.error import LongshoreError
 from shared.messages.progress_report import MAX_LAYERS_REPORTED, ProgressReport, ReportedState
 from shared.model.progress import LayerProgress, LayerStatus, TotalProgress, Transfer
 
-# How fast the shown rate follows the measured one: after this long, two thirds of the way. Seconds.
+# The time constant with which the shown rate follows the measured one: two thirds of the way in this time. Seconds.
 RATE_MEMORY = 5.0
-# Two reports closer together say little about a rate. Seconds.
+# Reports that are closer together give no useful rate. Seconds.
 MIN_AGE = 0.05
 DONE = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MergedLayers:
-    """The layers to write, and how far the import has come with them.
+    """The layers to write, and the progress of the import.
 
-    `landed`: bytes of the layers that are completed with this report, by how the target got them.
+    `completed` has the bytes of the layers that this report completes, by how the target got them.
     """
 
     changed: Mapping[str, LayerProgress]
-    landed: Mapping[Transfer, int]
+    completed: Mapping[Transfer, int]
     movement: Movement
 
 
@@ -34,8 +34,8 @@ def merge_layers(
 ) -> MergedLayers:
     """Apply a report to the known layers.
 
-    `rate` is the rate so far, in bytes per second, `age` the seconds since it was computed. Only bytes that really
-    moved count for it: mounted and existing blobs do not.
+    `rate` is the last rate, in bytes per second; `age` is in seconds since it was computed. Only copied bytes count for
+    the rate: mounted and existing blobs do not.
     """
     ready = report.state is ReportedState.READY
     layers = {**known}
@@ -54,11 +54,11 @@ def merge_layers(
         rate=_smoothed(rate, copied=_copied(known, changed), age=age),
         moved=any(layer.status in (LayerStatus.DOWNLOADING, LayerStatus.COMPLETED) for layer in report.layers.values()),
     )
-    return MergedLayers(changed=changed, landed=_landed(known, changed), movement=movement)
+    return MergedLayers(changed=changed, completed=_completed(known, changed), movement=movement)
 
 
 def _ended(layer: LayerProgress) -> LayerProgress:
-    """The target serves the image, so that it has every blob but those of a referrer that was left out."""
+    """Return the layer as completed, unless it belongs to a skipped referrer: the target serves the image."""
     if layer.status is LayerStatus.FAILED:
         return layer
     return replace(layer, status=LayerStatus.COMPLETED, offset=layer.size)
@@ -72,8 +72,8 @@ def _copied(known: Mapping[str, LayerProgress], changed: Mapping[str, LayerProgr
     )
 
 
-def _landed(known: Mapping[str, LayerProgress], changed: Mapping[str, LayerProgress]) -> Mapping[Transfer, int]:
-    """Add up what is complete and was not before: a layer is counted once, whatever is tried again."""
+def _completed(known: Mapping[str, LayerProgress], changed: Mapping[str, LayerProgress]) -> Mapping[Transfer, int]:
+    """Return the sizes of layers that became complete: each layer counts once, even if a later attempt repeats it."""
     sizes = dict.fromkeys(Transfer, 0)
     for digest, layer in changed.items():
         if layer.status is LayerStatus.COMPLETED and not (digest in known and known[digest].status is layer.status):
@@ -82,7 +82,7 @@ def _landed(known: Mapping[str, LayerProgress], changed: Mapping[str, LayerProgr
 
 
 def _smoothed(rate: float, *, copied: int, age: float) -> float:
-    """Move the rate towards what was measured since, the further the longer that was; the first one holds as it is."""
+    """Move the rate towards the measured one, further for a longer interval; the first measurement is kept."""
     measured = copied / max(age, MIN_AGE)
     weight = 1 - math.exp(-age / RATE_MEMORY) if rate else 1.0
     return rate + (measured - rate) * weight

@@ -1,16 +1,15 @@
-"""Imports, described: starting, cancelling and retrying them, and reporting on them."""
+"""OpenAPI operations: start, cancel and retry an import, and report on one."""
 
 from api_service.images.answers import DetailsSchema
 from api_service.imports.answers import DryRunAnswerSchema, ImportAnswerSchema, RefusalSchema, ReportAnswerSchema
-from api_service.imports.requests import ImportSchema
-from api_service.imports.retry_schema import RetrySchema
+from api_service.imports.requests import ImportSchema, RetrySchema
 from api_service.web.openapi import examples
 from api_service.web.openapi.operation import Answer, Operation, codes
 from shared.errors.codes import Code, Side
 from shared.errors.kinds import ERROR_KINDS
 from shared.messages.progress_report import ProgressReportSchema
 
-# The source is asked while the caller waits; a dry run asks the target, too.
+# The API asks the source while the caller waits, and for a dry run the target, too.
 _OF_BOTH_ENDS = frozenset(kind.code for kind in ERROR_KINDS.values() if kind.side is not Side.LONGSHORE)
 
 _OF_THE_IMAGE = dict.fromkeys(
@@ -22,15 +21,15 @@ START = Operation(
     tag="images",
     summary="Import an image",
     description=(
-        "Starts an import, joins the one under way, or says that the image is there. The source is looked up before "
-        "the answer, so that a mistake is told at once. Longer than the answer takes only the copying: follow it with "
-        "`importing-details`. With `dryRun`, says what would happen and does nothing."
+        "Starts an import, joins the import under way, or answers that the target has the image. The API looks the "
+        "source up before it answers, so that mistakes are reported at once. The copying goes on after the answer: "
+        "follow it with `importing-details`. With `dryRun`, reports what the import would do, and changes nothing."
     ),
     body=ImportSchema,
     body_examples={"contract": examples.IMPORT_REQUEST},
     answers=(
         Answer(
-            description="Started, joined, or there already.",
+            description="Started, joined, or already in the target.",
             schemas=(ImportAnswerSchema, DryRunAnswerSchema),
             examples={"started": examples.IMPORT_STARTED},
             links=_OF_THE_IMAGE | {"reportProgress": ("name", "name")},
@@ -52,8 +51,8 @@ CANCEL = Operation(
     id="cancelImport",
     tag="images",
     summary="Cancel the import under way",
-    description="For the image's owner and admins. An image that was ready before stays so.",
-    answers=(Answer(description="How the import stands now.", schemas=(DetailsSchema,)),),
+    description="For the image's owner and admins. An image that was ready before stays ready.",
+    answers=(Answer(description="The import's state now.", schemas=(DetailsSchema,)),),
     codes=codes(Code.IMAGE_NOT_FOUND, Code.IMPORT_NOT_OPEN, Code.IMPORT_FINISHING),
 )
 RETRY = Operation(
@@ -61,8 +60,9 @@ RETRY = Operation(
     tag="images",
     summary="Try a failed or cancelled import again",
     description=(
-        "For the image's owner and admins: the same source, platforms and, as a rule, the very digest. Credentials of "
-        "the first request are gone by now; send them again, or the name of a stored registry."
+        "For the image's owner and admins: imports the same source, platforms and, if possible, digest. The "
+        "credentials of the first request were deleted when its import ended; send them again, or the name of a stored "
+        "registry."
     ),
     body=RetrySchema,
     body_required=False,
@@ -81,11 +81,11 @@ REPORT = Operation(
     tag="workers",
     summary="Report an import's progress",
     description=(
-        "Reports are merged: within an attempt nothing goes back, an older report changes nothing, and one of another "
-        "attempt than the running one is a 409 that tells its worker to stop. Each renews the worker's lease. `error` "
-        "goes with the state failed and only with it, `content` with ready, `tagDigest` with tagging."
+        "The API merges reports: progress never decreases within an attempt, an older report changes nothing, and a "
+        "report of any attempt but the running one gets a 409, on which its worker stops. Each report renews the "
+        "worker's lease. `error` belongs to the state failed, `content` to ready, `tagDigest` to tagging."
     ),
     body=ProgressReportSchema,
-    answers=(Answer(description="Go on, or stop.", schemas=(ReportAnswerSchema,)),),
+    answers=(Answer(description="Whether the worker goes on.", schemas=(ReportAnswerSchema,)),),
     codes=codes(Code.IMPORT_NOT_FOUND, Code.IMPORT_SUPERSEDED, Code.REPOSITORY_BUSY),
 )

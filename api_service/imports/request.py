@@ -1,8 +1,7 @@
-"""What a caller asks for with POST /images:import, and what it is told."""
+"""The requests to import an image or to retry an import, and the answer to both."""
 
 from dataclasses import dataclass, replace
 from enum import IntEnum
-from typing import Any
 
 from shared.model.credential import Credential
 from shared.oci.platform import Platform
@@ -10,10 +9,10 @@ from shared.oci.platform import Platform
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportRequest:
-    """The request, checked for form; None and the empty tuple mean "not given".
+    """A request to import an image, checked for form; None and the empty tuple mean "not given".
 
-    `credentials` are an account or a stored registry's name. `dry_run`: say what would happen, and do nothing.
-    `referrers`: what refers to the image, such as signatures, comes along.
+    `credentials` are an account or a stored registry's name. `dry_run` asks for a preview instead of an import.
+    `referrers` asks for the image's referrers, such as signatures, to be imported with it.
     """
 
     source: str
@@ -26,40 +25,34 @@ class ImportRequest:
     dry_run: bool = False
     referrers: bool | None = None
 
-    def settled(self, *, referrers: bool) -> "ImportRequest":
-        """Return the request with the operator's choice where it makes none."""
+    def with_defaults(self, *, referrers: bool) -> "ImportRequest":
+        """Return the request with the operator's defaults for fields that it leaves open."""
         return self if self.referrers is not None else replace(self, referrers=referrers)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryRequest:
+    """An account of the source, or a stored registry's name; those of the first request are deleted when it ends."""
+
+    credentials: Credential | str | None = None
 
 
 class AnswerState(IntEnum):
     """The contract's state codes."""
 
     FAILED = 0
+    """The import was not started."""
     STARTED = 1
+    """The import was started, or joined the one under way."""
     EXISTS = 2
+    """The target has the image."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportAnswer:
-    """The contract's answer, with the image's id and the import's name beside it."""
+    """The contract's answer, with the image's id and the import's name."""
 
     state: AnswerState
     message: str
     image_id: int
     name: str
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the response's body."""
-        exists = self.state is AnswerState.EXISTS
-        return {
-            "state": int(self.state),
-            "message": self.message,
-            "alreadyImageId": self.image_id if exists else 0,
-            "imageId": self.image_id,
-            "name": self.name,
-        }
-
-
-def refusal_fields(message: str) -> dict[str, Any]:
-    """Return what the contract wants in the body when an import was not started."""
-    return {"state": int(AnswerState.FAILED), "message": message, "alreadyImageId": 0}

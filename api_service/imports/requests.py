@@ -1,10 +1,10 @@
-"""The forms of request bodies (marshmallow): unknown fields are refused, and every length has a limit."""
+"""Schemas of request bodies: unknown fields are refused, and every length has a limit."""
 
 from typing import Any
 
 from marshmallow import Schema, fields, post_load, validate
 
-from api_service.imports.request import ImportRequest
+from api_service.imports.request import ImportRequest, RetryRequest
 from api_service.web.fields import (
     MAX_HOST_LENGTH,
     MAX_PASSWORD_LENGTH,
@@ -51,3 +51,13 @@ class ImportSchema(Schema):
     def _make(self, data: dict[str, Any], **_: Any) -> ImportRequest:
         given = {name: value for name, value in data.items() if value is not None}
         return ImportRequest(**given | {"platforms": tuple(given.get("platforms", ()))})
+
+
+class RetrySchema(Schema):
+    """The optional body of POST /images/:id/importing:retry."""
+
+    credentials = NameOrNested(CredentialsSchema, allow_none=True, load_default=None)
+
+    @post_load
+    def _make(self, data: dict[str, Any], **_: Any) -> RetryRequest:
+        return RetryRequest(**data)

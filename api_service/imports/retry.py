@@ -6,7 +6,7 @@ from api_service.auth.identity import Identity
 from api_service.images.checks import check_not_being_deleted, check_owner, image_not_found
 from api_service.imports.enqueue import ImportQueue
 from api_service.imports.name import new_import_name
-from api_service.imports.request import AnswerState, ImportAnswer, ImportRequest
+from api_service.imports.request import AnswerState, ImportAnswer, ImportRequest, RetryRequest
 from api_service.imports.source.find import SourceFinder
 from shared.db import images, imports
 from shared.db.database import Connection, Database
@@ -16,26 +16,18 @@ from shared.db.new_import import NewImport
 from shared.db.outbox import WakeUpReason
 from shared.errors.codes import Code
 from shared.errors.error import LongshoreError
-from shared.model.credential import Credential
 from shared.model.sealed_account import seal_account
 from shared.model.states import ImportState
 from shared.runtime.secret_box import SecretBox
 
 RETRIED = "Image import started again"
-# The source no longer has what the failed import was to bring: a new one looks where the tag points to now.
+# The source no longer has the pinned content: the new import resolves the tag again.
 _PIN_IS_LOST = frozenset({Code.SOURCE_NOT_FOUND, Code.BLOB_NOT_FOUND})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RetryRequest:
-    """An account of the source, or the name of a stored registry; those of the first request are gone by now."""
-
-    credentials: Credential | str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImportRetry:
-    """Begins failed and cancelled imports anew, with their source, platforms and, as a rule, their very digest."""
+class ImportRetrier:
+    """Starts failed and cancelled imports again, with their source, their platforms and, if possible, their digest."""
 
     database: Database
     queue: ImportQueue
@@ -45,12 +37,12 @@ class ImportRetry:
     async def retry(self, image_id: int, request: RetryRequest, by: Identity) -> ImportAnswer:
         """Start another import like the image's newest one.
 
-        Raises `image_not_found`, `forbidden`, `import_not_retryable`, `image_being_deleted`, and what is wrong with
-        the credentials.
+        Raises `image_not_found`, `forbidden`, `import_not_retryable`, `image_being_deleted`, and the errors of
+        credentials that cannot be used.
         """
         async with self.database.connection() as connection:
-            image, ended = await _look(connection, image_id, by)
-        found = await self.finder.find(ImportRequest(source=ended.source, credentials=request.credentials), by)
+            image, ended = await _find_ended(connection, image_id, by)
+        source = await self.finder.find(ImportRequest(source=ended.source, credentials=request.credentials), by)
         async with self.queue.transaction() as transaction:
             connection = transaction.connection
             locked = await images.lock_image(
@@ -58,16 +50,17 @@ class ImportRetry:
             )
             if locked is None or locked.id != image_id:
                 raise image_not_found(image_id)
-            # Once more: it may have been started by somebody else.
-            image, ended = await _look(connection, image_id, by)
+            # Check again under the lock: another request may have started an import meanwhile.
+            image, ended = await _find_ended(connection, image_id, by)
             await check_not_being_deleted(connection, image_id)
             await images.mark_importing(connection, image_id, source=ended.source, description=None)
-            again = _again(image, ended, seal_account(self.secrets, found.credential), by)
-            await transaction.add(image_id, again, WakeUpReason.RETRIED)
-        return ImportAnswer(state=AnswerState.STARTED, message=RETRIED, image_id=image_id, name=again.name)
+            new = _new_import(image, ended, seal_account(self.secrets, source.credential), by)
+            await transaction.add(image_id, new, WakeUpReason.RETRIED)
+        return ImportAnswer(state=AnswerState.STARTED, message=RETRIED, image_id=image_id, name=new.name)
 
 
-async def _look(connection: Connection, image_id: int, by: Identity) -> tuple[Image, Import]:
+async def _find_ended(connection: Connection, image_id: int, by: Identity) -> tuple[Image, Import]:
+    """Return the image and its newest import, which the caller may retry."""
     image = await images.get_image(connection, image_id)
     latest = await imports.latest_import(connection, image_id)
     if image is None or latest is None:
@@ -78,7 +71,7 @@ async def _look(connection: Connection, image_id: int, by: Identity) -> tuple[Im
     return image, latest
 
 
-def _again(image: Image, ended: Import, credentials: bytes | None, by: Identity) -> NewImport:
+def _new_import(image: Image, ended: Import, credentials: bytes | None, by: Identity) -> NewImport:
     return NewImport(
         name=new_import_name(image.repository, image.tag),
         source=ended.source,

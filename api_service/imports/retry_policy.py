@@ -1,4 +1,4 @@
-"""What becomes of an import whose attempt ended with an error: another try, and when, or the end. Pure."""
+"""Decides whether and when an import whose attempt ended with an error is tried again. Pure."""
 
 import random
 from collections.abc import Callable
@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from shared.errors.kinds import ErrorKind
 from shared.runtime.backoff import Backoff
 
-# Between two attempts, however often an import has failed. Seconds.
+# The longest wait between two attempts, however often an import has failed. Seconds.
 MAX_BACKOFF = 300.0
-# Spread around the computed delay, so that imports that failed together do not come back together.
+# Relative spread around the computed delay, so that imports that failed together are not retried together.
 JITTER = 0.2
-# When a rate limit does not say how long it lasts. Docker Hub's counts over hours, others over a minute. Seconds.
+# The wait if a rate limit does not say how long it lasts. Docker Hub counts over hours, others over minutes. Seconds.
 DEFAULT_PARKING = 60.0
-# Whatever the other side asks for, look again at least this often: twice within Docker Hub's six hours. Seconds.
+# The longest wait that a registry can ask for: two tries within Docker Hub's six hours. Seconds.
 MAX_PARKING = 3 * 3_600.0
 MIN_DELAY = 1.0
-# Imports that wait for the same limit come back within this part of their wait, not all in its last instant; at least
-# and at most so many seconds.
+# Imports that wait for the same rate limit are retried spread over this part of their wait, not all at its end; the
+# spread has a minimum and a maximum, in seconds.
 SPREAD = 0.1
 MIN_SPREAD = 1.0
 MAX_SPREAD = 60.0
@@ -25,7 +25,7 @@ MAX_SPREAD = 60.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TryAgain:
-    """Wait `delay` seconds; `counted` attempts are limited, those that a rate limit ended are not."""
+    """Try again in `delay` seconds. `counted`: the attempt counts against the limit, unless a rate limit ended it."""
 
     delay: float
     counted: bool
@@ -38,13 +38,13 @@ class GiveUp:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryPolicy:
-    """How often an import is tried (`max_failures`), and how long it waits after its first failure (`base` seconds)."""
+    """An import fails after `max_failures` counted attempts. It waits `base` seconds after the first, then doubles."""
 
     max_failures: int
     base: float
 
     def exhausted(self, failures: int) -> bool:
-        """Tell whether one more failure, after `failures` counted ones, is the last."""
+        """Return whether one more failure, after `failures` counted ones, is the last."""
         return failures + 1 >= self.max_failures
 
     def decide(
@@ -55,7 +55,7 @@ class RetryPolicy:
         retry_after: float | None = None,
         uniform: Callable[[float, float], float] = random.uniform,
     ) -> TryAgain | GiveUp:
-        """Judge an attempt that ended with this error, after `failures` counted ones."""
+        """Decide after an attempt that ended with this error, after `failures` counted ones before it."""
         if not kind.retryable:
             return GiveUp()
         if kind.parks:

@@ -87,7 +87,7 @@ def lease_lost(end: AttemptEnd) -> None:
     attempt_ended(end)
 
 
-def layers_landed(sizes: Mapping[Transfer, int]) -> None:
+def layers_completed(sizes: Mapping[Transfer, int]) -> None:
     """Count bytes of layers that the target has now."""
     for transfer, size in sizes.items():
         _BYTES.labels(transfer.value).inc(size)

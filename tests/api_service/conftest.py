@@ -11,13 +11,13 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from api_service.app import (
     Part,
-    changes_part,
     create_app,
     database_part,
+    images_part,
+    imports_part,
     notifications_part,
     oidc_part,
     registries_part,
-    use_cases_part,
 )
 from api_service.imports.retry_policy import RetryPolicy
 from api_service.settings import Settings
@@ -43,8 +43,8 @@ REQUESTS_ONLY: Sequence[Part] = (
     notifications_part,
     registries_part,
     oidc_part,
-    use_cases_part,
-    changes_part,
+    imports_part,
+    images_part,
 )
 # As an operator allows it: any registry on this machine. Nothing listens at port 1.
 ALLOWED = ("127.0.0.1",)

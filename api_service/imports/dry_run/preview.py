@@ -1,132 +1,120 @@
-"""POST /images:import with `dryRun`: says what the import would do, and does nothing of it."""
+"""The use case behind POST /images:import with `dryRun`: report what the import would do, and change nothing."""
 
 import asyncio
-from dataclasses import dataclass
-from typing import Any, TypeAlias
 
 from api_service.auth.identity import Identity
 from api_service.images.checks import check_not_being_deleted
-from api_service.imports.decide import Exists, Join, Start, Wanted, judge
-from api_service.imports.dry_run.report import ImportPreview, Overwritten
-from api_service.imports.dry_run.target_contents import StockTaker
+from api_service.imports.decide import Decision, Exists, Join, RequestedContent, Start, decide
+from api_service.imports.dry_run.report import DryRunReport, ImportPreview, Overwritten
+from api_service.imports.dry_run.target_contents import TargetInspector
 from api_service.imports.request import AnswerState, ImportRequest
-from api_service.imports.source.docker import refuse_dry_run
-from api_service.imports.source.find import SourceFinder
+from api_service.imports.source.find import FoundSource, SourceFinder
 from api_service.imports.source.target_name import TargetName, TargetNaming
 from shared.db import images, imports
 from shared.db.database import Database
 from shared.db.images import Image
 from shared.errors.codes import Code
 from shared.errors.error import LongshoreError
-from shared.model.credential import Credential
-from shared.oci.engine_image import EngineImage
-from shared.oci.reference import Reference
 from shared.planning.find_referrers import find_referrers
 from shared.planning.make_plan import make_plan
+from shared.planning.plan import ImportPlan
 from shared.planning.referrers import Referrers
-from shared.registry.client import Registries, Registry
-from shared.registry.source import RegistrySource
+from shared.registry.client import Registry
 from shared.target.management import TargetManagement
 
-# What a caller waits at most. A plan of a few hundred small requests takes two; longer says that one side is slow.
-# Seconds.
+# How long a caller waits at most. A plan of a few hundred small requests takes two seconds; a longer one means that one
+# side is slow. Seconds.
 DEADLINE = 10.0
-# Plans made at a time by one process; others wait within their deadline. Each holds its manifests in memory.
+# Concurrent plans of one process, each with its manifests in memory; further dry runs wait within their deadline.
 PLANS_AT_ONCE = 4
 
 STARTS = "The image would be imported; nothing was done."
 REPLACES = "The image would be imported, and the target's tag moved to it; nothing was done."
 JOINS = "The image is being imported already; the request would join that import. Nothing was done."
 
-Verdict: TypeAlias = Start | Join | Exists
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ends:
-    """What a plan is made between: source registries, the target's content, and what manages it."""
-
-    sources: Registries
-    target: Registry
-    management: TargetManagement
-
-
-class DryRun:
-    """Makes the worker's plan, and sets it beside what the target has."""
+class ImportPreviewer:
+    """Makes the plan that a worker would make, and compares it with the contents of the target."""
 
     def __init__(
         self,
+        *,
         database: Database,
         finder: SourceFinder,
         naming: TargetNaming,
-        ends: Ends,
-        stock: StockTaker,
-        *,
+        target: Registry,
+        management: TargetManagement,
+        inspector: TargetInspector,
         referrers: bool,
-        deadline: float = DEADLINE,
     ) -> None:
-        """Take what a plan is made of; `referrers` holds where a request does not say whether they come along."""
+        """`target` and `management` are two interfaces of one registry; `referrers` is the operator's default."""
         self._database = database
         self._finder = finder
         self._naming = naming
-        self._ends = ends
-        self._stock = stock
+        self._target = target
+        self._management = management
+        self._inspector = inspector
         self._referrers = referrers
-        self._deadline = deadline
         self._slots = asyncio.Semaphore(PLANS_AT_ONCE)
 
-    async def preview(self, request: ImportRequest, by: Identity) -> dict[str, Any]:
-        """Return the answer's body.
+    async def preview(self, request: ImportRequest, by: Identity) -> DryRunReport:
+        """Report what the import would do.
 
-        Raises what the import would be refused for, whatever source and target raise, and `dry_run_timeout`.
+        Raises the errors with which the import would be refused, those of source and target, and `dry_run_timeout`.
         """
-        request = request.settled(referrers=self._referrers)
+        request = request.with_defaults(referrers=self._referrers)
         source = await self._finder.find(request, by)
-        if isinstance(source.reference, EngineImage):
-            raise refuse_dry_run()
         target = self._naming.name(source.reference, request.target)
         try:
-            async with asyncio.timeout(self._deadline), self._slots:
-                return await self._preview(request, source.reference, source.credential, target, by)
+            async with asyncio.timeout(DEADLINE), self._slots:
+                return await self._report(request, source, target, by)
         except TimeoutError:
             raise LongshoreError(
-                Code.DRY_RUN_TIMEOUT, f"Source and target did not tell enough within {self._deadline:g} seconds."
+                Code.DRY_RUN_TIMEOUT, f"Source and target did not answer within {DEADLINE:g} seconds."
             ) from None
 
-    async def _preview(
+    async def _report(
+        self, request: ImportRequest, source: FoundSource, target: TargetName, by: Identity
+    ) -> DryRunReport:
+        readable = source.open()
+        found = await readable.look_up()
+        digest = source.reference.digest or found
+        image, decision = await self._decide(RequestedContent.of(request, source, digest), target, by)
+        plan = await make_plan(readable, digest, request.platforms)
+        referrers = await find_referrers(readable, plan) if request.referrers else Referrers()
+        tag = await self._management.find_tag(target.repository, target.tag)
+        if isinstance(decision, Exists) and image and str(tag) != image.digest:
+            # The target has lost the image: the import would find that out, too, and start.
+            decision = Start()
+        overwrites = Overwritten(digest=tag, image=image) if tag and isinstance(decision, Start) else None
+        preview = await self._compare(source, target, plan, referrers, overwrites)
+        return _report(decision, image, preview)
+
+    async def _compare(
         self,
-        request: ImportRequest,
-        source: Reference,
-        credential: Credential | None,
+        source: FoundSource,
         target: TargetName,
-        by: Identity,
-    ) -> dict[str, Any]:
-        image_source = RegistrySource(self._ends.sources, source, credential)
-        found = await image_source.look_up()
-        digest = source.digest or found
-        image, verdict = await self._judge(Wanted.of(request, source, digest), target, by)
-        plan = await make_plan(image_source, digest, request.platforms)
-        referrers = await find_referrers(image_source, plan) if request.referrers else Referrers()
-        tag = await self._ends.management.find_tag(target.repository, target.tag)
-        if isinstance(verdict, Exists) and image and str(tag) != image.digest:
-            # As the import would find out: the target has lost it.
-            verdict = Start()
+        plan: ImportPlan,
+        referrers: Referrers,
+        overwrites: Overwritten | None,
+    ) -> ImportPreview:
         blobs, manifests = [*plan.blobs, *referrers.blobs], [*plan.manifests, *referrers.manifests]
-        stock = await self._stock.take(blobs, manifests, self._ends.target.repository(target.repository))
-        replaced = Overwritten(digest=tag, image=image) if tag and isinstance(verdict, Start) else None
-        preview = ImportPreview(
-            source=source,
+        contents = await self._inspector.inspect(blobs, manifests, self._target.repository(target.repository))
+        return ImportPreview(
+            source=source.reference,
             host=self._naming.host,
             target=target,
             plan=plan,
             referrers=referrers,
-            stock=stock,
-            overwrites=replaced,
-            room=await self._ends.management.project_quota(target.repository),
+            contents=contents,
+            overwrites=overwrites,
+            quota=await self._management.project_quota(target.repository),
         )
-        return _answer(verdict, image, preview)
 
-    async def _judge(self, wanted: Wanted, target: TargetName, by: Identity) -> tuple[Image | None, Verdict]:
-        """Decide as the import would, without a lock: by the time of a real one things may have changed anyway."""
+    async def _decide(
+        self, requested: RequestedContent, target: TargetName, by: Identity
+    ) -> tuple[Image | None, Decision]:
+        """Decide as the import would, but without a lock: another import may start before the real request anyway."""
         async with self._database.connection() as connection:
             image = await images.find_image(
                 connection, registry_host=self._naming.host, repository=target.repository, tag=target.tag
@@ -136,22 +124,21 @@ class DryRun:
             await check_not_being_deleted(connection, image.id)
             latest = await imports.latest_import(connection, image.id)
             last_ready = await imports.latest_ready_import(connection, image.id)
-        return image, judge(image, latest, last_ready, wanted, by)
+        return image, decide(image, latest, last_ready, requested, by)
 
 
-def _answer(verdict: Verdict, image: Image | None, preview: ImportPreview) -> dict[str, Any]:
-    exists = isinstance(verdict, Exists)
-    return {
-        "state": int(AnswerState.EXISTS if exists else AnswerState.STARTED),
-        "message": _message(verdict, preview),
-        "alreadyImageId": image.id if image and exists else 0,
-        "dryRun": True,
-        "plan": preview.to_json(),
-    }
+def _report(decision: Decision, image: Image | None, preview: ImportPreview) -> DryRunReport:
+    exists = isinstance(decision, Exists)
+    return DryRunReport(
+        state=AnswerState.EXISTS if exists else AnswerState.STARTED,
+        message=_message(decision, preview),
+        already_image_id=image.id if image and exists else 0,
+        preview=preview,
+    )
 
 
-def _message(verdict: Verdict, preview: ImportPreview) -> str:
-    match verdict:
+def _message(decision: Decision, preview: ImportPreview) -> str:
+    match decision:
         case Exists(message=message):
             return message
         case Join():

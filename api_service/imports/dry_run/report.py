@@ -1,111 +1,111 @@
-"""What an import would do, in figures. Pure."""
+"""The result of a dry run: what the import would do, in figures. Pure."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeAlias
 
-from api_service.imports.dry_run.target_contents import Stock
+from api_service.imports.dry_run.target_contents import TargetContents
+from api_service.imports.request import AnswerState
 from api_service.imports.source.target_name import TargetName
 from shared.db.images import Image
 from shared.oci.descriptor import Descriptor
 from shared.oci.digest import Digest
+from shared.oci.engine_image import ImageSource
 from shared.oci.manifest import Manifest
-from shared.oci.reference import Reference
 from shared.planning.plan import ImportPlan
 from shared.planning.referrers import Referrers
 from shared.target.project_quota import ProjectQuota
 
+Content: TypeAlias = Descriptor | Manifest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContentByAction:
+    """Blobs or manifests, each digest once, by what the import would do with them."""
+
+    present: tuple[Content, ...]
+    """Nothing: the target's repository has them."""
+    mountable: tuple[Content, ...]
+    """Mount them from another repository of the target."""
+    missing: tuple[Content, ...]
+    """Copy them from the source."""
+
+    @classmethod
+    def of(cls, contents: Iterable[Content], target: TargetContents) -> "ContentByAction":
+        """Sort the contents by what the target has."""
+        distinct = tuple({content.digest: content for content in contents}.values())
+        absent = [content for content in distinct if content.digest not in target.present]
+        return cls(
+            present=tuple(content for content in distinct if content.digest in target.present),
+            mountable=tuple(content for content in absent if content.digest in target.mountable),
+            missing=tuple(content for content in absent if content.digest not in target.mountable),
+        )
+
+    @property
+    def all(self) -> tuple[Content, ...]:
+        """Return all contents."""
+        return (*self.present, *self.mountable, *self.missing)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overwritten:
-    """What the target's tag points to now, and the managed image that it is, if it is one."""
+    """The digest that the target's tag points to now, and the image, if Longshore manages it."""
 
     digest: Digest
     image: Image | None
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the fields; those of the image are null where Longshore does not manage it."""
-        image = self.image
-        return {
-            "imageId": image.id if image else None,
-            "digest": str(self.digest),
-            "status": image.status.value if image else None,
-            "createdBy": image.created_by if image else None,
-        }
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportPreview:
-    """A plan and what refers to it, beside what the target has.
+    """A plan with its referrers, compared with the contents of the target.
 
-    `host` is the target's public name, `room` None where there is no limit.
+    `host` is the target's public name. `quota` is None if the project has no limit or it is not known.
     """
 
-    source: Reference
+    source: ImageSource
     host: str
     target: TargetName
     plan: ImportPlan
     referrers: Referrers
-    stock: Stock
+    contents: TargetContents
     overwrites: Overwritten | None
-    room: ProjectQuota | None
+    quota: ProjectQuota | None
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the dry run's `plan`; the three parts of `bytesTotal` add up to it."""
-        blobs = _Sorted.of((*self.plan.blobs, *self.referrers.blobs), self.stock)
-        manifests = _Sorted.of((*self.plan.manifests, *self.referrers.manifests), self.stock)
-        return {
-            "source": str(self.source),
-            "sourceDigest": str(self.plan.source_digest),
-            "target": f"{self.host}/{self.target}",
-            "platforms": [str(platform) for platform in self.plan.platforms],
-            "includeType": self.plan.include_type,
-            "bytesTotal": blobs.size + manifests.size,
-            "bytesInTarget": _size(blobs.present) + _size(manifests.present),
-            "bytesMountable": _size(blobs.mountable),
-            "bytesToMove": _size(blobs.missing) + _size(manifests.missing),
-            "blobs": blobs.counts(),
-            "manifests": manifests.counts(),
-            "referrers": self.referrers.count,
-            "overwrites": self.overwrites.to_json() if self.overwrites else None,
-            "quotaRoom": self.room.free if self.room else None,
-            "fits": self._charged(blobs, manifests) <= self.room.free if self.room else None,
-        }
+    @property
+    def blobs(self) -> ContentByAction:
+        """The blobs of the plan and of the referrers."""
+        return ContentByAction.of((*self.plan.blobs, *self.referrers.blobs), self.contents)
 
-    def _charged(self, blobs: "_Sorted", manifests: "_Sorted") -> int:
-        """Return what the target's project is charged for: a blob counts once in each project, mounted or moved."""
+    @property
+    def manifests(self) -> ContentByAction:
+        """The manifests of the plan and of the referrers."""
+        return ContentByAction.of((*self.plan.manifests, *self.referrers.manifests), self.contents)
+
+    @property
+    def fits(self) -> bool | None:
+        """Whether the project's quota is enough; None if there is no quota to compare with."""
+        return self._charged_bytes() <= self.quota.free if self.quota else None
+
+    def _charged_bytes(self) -> int:
+        """Return the bytes that the target's project is charged for: a blob counts once in each project."""
         project = f"{self.target.repository.partition('/')[0]}/"
-        new_to_project = (blob for blob in blobs.mountable if not self.stock.elsewhere[blob.digest].startswith(project))
-        return _size((*new_to_project, *blobs.missing, *manifests.missing))
+        blobs, manifests = self.blobs, self.manifests
+        new_to_project = (
+            blob for blob in blobs.mountable if not self.contents.mountable[blob.digest].startswith(project)
+        )
+        return total_size((*new_to_project, *blobs.missing, *manifests.missing))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Sorted:
-    """Content by what would have to be done for it, each digest once."""
+class DryRunReport:
+    """The answer to a dry run. `already_image_id` is 0 unless the state is EXISTS."""
 
-    present: tuple[Descriptor | Manifest, ...]
-    mountable: tuple[Descriptor | Manifest, ...]
-    missing: tuple[Descriptor | Manifest, ...]
-
-    @classmethod
-    def of(cls, contents: Iterable[Descriptor | Manifest], stock: Stock) -> "_Sorted":
-        distinct = tuple({content.digest: content for content in contents}.values())
-        absent = [content for content in distinct if content.digest not in stock.present]
-        return cls(
-            present=tuple(content for content in distinct if content.digest in stock.present),
-            mountable=tuple(content for content in absent if content.digest in stock.elsewhere),
-            missing=tuple(content for content in absent if content.digest not in stock.elsewhere),
-        )
-
-    @property
-    def size(self) -> int:
-        """Bytes of all of it."""
-        return _size((*self.present, *self.mountable, *self.missing))
-
-    def counts(self) -> dict[str, int]:
-        figures = {"inTarget": len(self.present), "mountable": len(self.mountable), "toMove": len(self.missing)}
-        return {"total": sum(figures.values()), **figures}
+    state: AnswerState
+    message: str
+    already_image_id: int
+    preview: ImportPreview
 
 
-def _size(contents: Iterable[Descriptor | Manifest]) -> int:
+def total_size(contents: Iterable[Content]) -> int:
+    """Return the bytes of all these contents."""
     return sum(content.size for content in contents)

@@ -1,4 +1,4 @@
-"""How much of a plan the target has already, and how much it would only have to link."""
+"""The part of a plan that the target already has, or can mount from another of its repositories."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -14,49 +14,53 @@ from shared.oci.manifest import Manifest
 from shared.registry.repository import Repository
 from shared.runtime.concurrency import gather_all
 
-# HEAD requests at a time: enough to hide latency, few enough not to be in the way of imports.
+# Concurrent HEAD requests of one plan: enough to hide latency, few enough not to slow imports down.
 HEADS_AT_ONCE = 8
-# What a target answers for a repository that is not there yet: it has nothing. Harbor refuses access to a project that
-# it does not have; that the account is a good one shows when the tag is asked for.
+# The target's errors for a repository that does not exist yet, which holds nothing. Harbor denies access to a project
+# that does not exist; whether the account is valid shows when the tag is looked up.
 _ABSENT = frozenset({Code.TARGET_NOT_FOUND, Code.TARGET_PROJECT_MISSING, Code.TARGET_DENIED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stock:
-    """`present`: blobs and manifests that the repository has. `elsewhere`: blobs by the repository to mount from."""
+class TargetContents:
+    """`present` are the blobs and manifests that the repository has; `mountable` maps other blobs to a repository."""
 
     present: frozenset[Digest]
-    elsewhere: Mapping[Digest, str]
+    mountable: Mapping[Digest, str]
 
 
-class StockTaker:
-    """Asks the target what it has, and the ledger what other repositories of it have."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetInspector:
+    """Asks the target for the contents of a repository, and the blob ledger for those of the target's others.
 
-    def __init__(self, database: Database, registry: str) -> None:
-        """Take the database with the blob ledger, and the target's name in it."""
-        self._database = database
-        self._registry = registry
+    `registry` is the target's name in the ledger.
+    """
 
-    async def take(self, blobs: Sequence[Descriptor], manifests: Sequence[Manifest], repository: Repository) -> Stock:
-        """Look for every blob and manifest once; what a mount could bring is known from earlier imports."""
+    database: Database
+    registry: str
+
+    async def inspect(
+        self, blobs: Sequence[Descriptor], manifests: Sequence[Manifest], repository: Repository
+    ) -> TargetContents:
+        """Check each blob and manifest once; mountable blobs are known from earlier imports."""
         slots = asyncio.Semaphore(HEADS_AT_ONCE)
 
-        async def held(content: Descriptor | Manifest) -> Digest | None:
+        async def find(content: Descriptor | Manifest) -> Digest | None:
             async with slots:
                 return content.digest if await _has(repository, content) else None
 
         contents: list[Descriptor | Manifest] = [*blobs, *manifests]
         distinct = {content.digest: content for content in contents}
-        found = await gather_all([held(content) for content in distinct.values()])
+        found = await gather_all([find(content) for content in distinct.values()])
         present = frozenset(digest for digest in found if digest)
         missing = [blob for blob in blobs if blob.digest not in present]
-        return Stock(present=present, elsewhere=await self._elsewhere(missing, repository.name))
+        return TargetContents(present=present, mountable=await self._mountable(missing, repository.name))
 
-    async def _elsewhere(self, blobs: list[Descriptor], repository: str) -> Mapping[Digest, str]:
+    async def _mountable(self, blobs: list[Descriptor], repository: str) -> Mapping[Digest, str]:
         digests = [str(blob.digest) for blob in blobs]
-        async with self._database.connection() as connection:
-            found = await ledger.repositories_with(connection, self._registry, digests, other_than=repository)
-        return {Digest.parse(digest): held_by for digest, held_by in found.items()}
+        async with self.database.connection() as connection:
+            found = await ledger.repositories_with(connection, self.registry, digests, other_than=repository)
+        return {Digest.parse(digest): other for digest, other in found.items()}
 
 
 async def _has(repository: Repository, content: Descriptor | Manifest) -> bool:

@@ -1,4 +1,4 @@
-"""Which image a request means."""
+"""Parses the reference in a request."""
 
 from shared.errors.codes import Code
 from shared.errors.error import LongshoreError
@@ -6,10 +6,10 @@ from shared.oci.reference import Reference, normal_registry, split_registry
 
 
 def read_source(source: str, source_registry: str | None, *, default: str | None = None) -> Reference:
-    """Read `source` as Docker would; `source_registry` stands in front where it names no registry.
+    """Parse `source` as Docker does; `source_registry` is its registry if `source` names none.
 
-    `default` is the registry that is meant where both name none; without it, that is Docker Hub. Raises
-    `reference_malformed`, `source_registry_conflict`, and `validation_failed` for a malformed source_registry.
+    `default` is the registry if both name none; without a default it is Docker Hub. Raises `reference_malformed`,
+    `source_registry_conflict`, and `validation_failed` for a malformed source_registry.
     """
     registry = _read_registry(source_registry) if source_registry else None
     reference = _read_reference(source, registry or default)
@@ -22,7 +22,7 @@ def read_source(source: str, source_registry: str | None, *, default: str | None
 
 
 def names_registry(source: str, source_registry: str | None) -> bool:
-    """Tell whether the request says which registry it means."""
+    """Return whether the request names a registry."""
     return bool(source_registry) or split_registry(source)[0] is not None
 
 

@@ -1,4 +1,4 @@
-"""Where an image goes in the target: its repository and tag there."""
+"""The repository and tag of an image in the target."""
 
 import re
 from dataclasses import dataclass
@@ -8,14 +8,14 @@ from shared.errors.error import LongshoreError
 from shared.oci.engine_image import ImageSource
 from shared.oci.reference import MAX_NAME_LENGTH, Reference, check_tag
 
-# Stands for the target's host where the reference grammar is used to check a name.
+# A placeholder host, so that the reference grammar can check a name in the target.
 _ANY_HOST = "target.invalid"
 _NOT_IN_A_NAME = re.compile(r"[^a-z0-9.]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetName:
-    """`repository:tag`, the project being the repository's first part."""
+    """`repository:tag`; the repository's first part is the project."""
 
     repository: str
     tag: str
@@ -26,26 +26,25 @@ class TargetName:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetNaming:
-    """The operator's rules. `host` is the target's own, which a caller may put in front of a name."""
+    """The operator's rules for names. `host` is the target's public host, which a caller may put before a name."""
 
     host: str
     project: str
     drop_host_for: frozenset[str] = frozenset()
 
-    def name(self, source: ImageSource, wanted: str | None) -> TargetName:
-        """Return the name that the caller wants, else `<project>/<source host>/<source repository>:<tag>`.
+    def name(self, source: ImageSource, requested: str | None) -> TargetName:
+        """Return the requested name, or `<project>/<source host>/<source repository>:<tag>`.
 
-        `docker-daemon` stands for the host where the source is on an engine. The source's tag holds where none is
-        given; a source named by digest alone gets `sha256-<12 hex digits>`.
-        Raises `validation_failed`.
+        The host is `docker-daemon` for a source on a Docker Engine. Without a requested tag, the tag is the source's,
+        or `sha256-<12 hex digits>` if the source has only a digest. Raises `validation_failed`.
         """
-        if wanted is None:
+        if requested is None:
             return TargetName(repository=self._default_repository(source), tag=_tag_of(source))
-        return _read(wanted.removeprefix(f"{self.host}/"), source, host=self.host)
+        return _read(requested.removeprefix(f"{self.host}/"), source, host=self.host)
 
     def _default_repository(self, source: ImageSource) -> str:
         host = "" if source.registry in self.drop_host_for else f"{_as_name(source.registry)}/"
-        # What is on an engine may have a registry's name in front of its own.
+        # The name of an image on a Docker Engine may start with a registry's host and port.
         repository = f"{self.project}/{host}{source.repository.replace(':', '-')}"
         if len(repository) > MAX_NAME_LENGTH:
             raise _refused(
@@ -56,7 +55,7 @@ class TargetNaming:
 
 
 def _as_name(host: str) -> str:
-    """Write a `host[:port]` with the characters that a repository may have: `:` becomes `-`."""
+    """Return a `host[:port]` in the characters of a repository: `:` becomes `-`."""
     return _NOT_IN_A_NAME.sub("-", host).strip("-.")
 
 
@@ -68,12 +67,12 @@ def _tag_of(source: ImageSource) -> str:
     return f"{source.digest.algorithm}-{source.digest.short}"
 
 
-def _read(wanted: str, source: ImageSource, *, host: str) -> TargetName:
-    if "@" in wanted:
+def _read(requested: str, source: ImageSource, *, host: str) -> TargetName:
+    if "@" in requested:
         raise _refused("A target is named by tag, not by digest.")
-    if ":" in wanted.partition("/")[0] and "/" in wanted:
+    if ":" in requested.partition("/")[0] and "/" in requested:
         raise _refused(f"It names another registry than {host}, which is the only target; leave the registry out.")
-    repository, colon, tag = wanted.partition(":")
+    repository, colon, tag = requested.partition(":")
     try:
         checked = Reference.parse(f"{_ANY_HOST}/{repository}").repository
         name = TargetName(repository=checked, tag=check_tag(tag) if colon else _tag_of(source))

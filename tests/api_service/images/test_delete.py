@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from api_service.app import Part, changes_part
+from api_service.app import Part, images_part
 from api_service.auth.identity import Identity
 from api_service.images.deletion import begin as begin_deletion
 from api_service.images.deletion import carry_out as carry_out_deletion
@@ -504,7 +504,7 @@ def failing(**how: Any) -> Sequence[Part]:
         app[MANAGEMENT] = Failing(app[MANAGEMENT], **how)
         yield
 
-    return (*(part for part in REQUESTS_ONLY if part is not changes_part), target_part, changes_part)
+    return (*(part for part in REQUESTS_ONLY if part is not images_part), target_part, images_part)
 
 
 async def test_a_failure_that_left_the_tag_in_place_leaves_the_image_ready(opened: OpenManaged, place: Place) -> None:
@@ -576,7 +576,7 @@ async def test_a_target_that_is_too_slow_is_not_waited_for(
         app[MANAGEMENT] = Slow(app[MANAGEMENT], removes=False)
         yield
 
-    parts = (*(part for part in REQUESTS_ONLY if part is not changes_part), slow_part, changes_part)
+    parts = (*(part for part in REQUESTS_ONLY if part is not images_part), slow_part, images_part)
     async with opened(plain, parts) as managed:
         job = await managed.ready()
         answer = await delete(managed.api, job.image_id)
@@ -601,7 +601,7 @@ async def test_a_deletion_at_a_slow_target_goes_on_without_its_request(
         app[MANAGEMENT] = Slow(app[MANAGEMENT], removes=False)
         yield
 
-    parts = (*(part for part in REQUESTS_ONLY if part is not changes_part), slow_part, changes_part)
+    parts = (*(part for part in REQUESTS_ONLY if part is not images_part), slow_part, images_part)
     async with opened(plain, parts) as managed:
         job = await managed.ready()
         answer = await delete(managed.api, job.image_id)

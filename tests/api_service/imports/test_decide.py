@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from api_service.auth.identity import Identity
-from api_service.imports.decide import Exists, Join, Start, Wanted, judge
+from api_service.imports.decide import Exists, Join, RequestedContent, Start, decide
+from api_service.imports.source.registry import ImageInRegistry
 from shared.db.images import Image
 from shared.db.imports import Import
 from shared.errors.error import LongshoreError
@@ -78,91 +79,93 @@ READY = import_(ImportState.READY)
 FAILED = import_(ImportState.FAILED)
 
 
-def wanted(**more: Any) -> Wanted:
+def requested(**more: Any) -> RequestedContent:
     values: dict[str, Any] = {"source": SOURCE, "digest": OLD, "platforms": (), "force": False}
-    return Wanted(**values | more)
+    return RequestedContent(**values | more)
 
 
 @pytest.mark.parametrize("by", [OWNER, STRANGER])
 def test_a_ready_image_with_the_same_content_exists(by: Identity) -> None:
-    assert judge(image(), READY, READY, wanted(), by) == Exists(message="The image is ready; nothing was imported.")
+    assert decide(image(), READY, READY, requested(), by) == Exists(message="The image is ready; nothing was imported.")
 
 
 def test_the_same_content_from_another_source_exists_too() -> None:
     """A digest is a digest, whichever registry it came from."""
-    assert isinstance(judge(image(), READY, READY, wanted(source=OTHER), STRANGER), Exists)
+    assert isinstance(decide(image(), READY, READY, requested(source=OTHER), STRANGER), Exists)
 
 
 def test_a_moved_tag_is_told_and_not_followed() -> None:
-    verdict = judge(image(), READY, READY, wanted(digest=NEW), OWNER)
-    assert isinstance(verdict, Exists)
-    assert NEW in verdict.message
-    assert "`force`" in verdict.message
+    decision = decide(image(), READY, READY, requested(digest=NEW), OWNER)
+    assert isinstance(decision, Exists)
+    assert NEW in decision.message
+    assert "`force`" in decision.message
 
 
 def test_a_source_too_slow_to_compare_leaves_the_image_as_it_is() -> None:
-    verdict = judge(image(), READY, READY, wanted(digest=None), OWNER)
-    assert isinstance(verdict, Exists)
-    assert "too slow" in verdict.message
+    decision = decide(
+        image(), READY, READY, requested(digest=None, unresolved_reason=ImageInRegistry.unresolved_reason), OWNER
+    )
+    assert isinstance(decision, Exists)
+    assert "too slow" in decision.message
 
 
 @pytest.mark.parametrize("by", [OWNER, ADMIN])
 @pytest.mark.parametrize(
     "request_",
-    [wanted(force=True), wanted(force=True, source=OTHER, digest=NEW), wanted(platforms=("linux/arm64",))],
+    [requested(force=True), requested(force=True, source=OTHER, digest=NEW), requested(platforms=("linux/arm64",))],
     ids=["force", "force from another source", "other platforms"],
 )
-def test_owner_and_admin_may_replace_a_ready_image(request_: Wanted, by: Identity) -> None:
-    assert judge(image(), READY, READY, request_, by) == Start()
+def test_owner_and_admin_may_replace_a_ready_image(request_: RequestedContent, by: Identity) -> None:
+    assert decide(image(), READY, READY, request_, by) == Start()
 
 
 @pytest.mark.parametrize(
-    "request_", [wanted(force=True), wanted(platforms=("linux/arm64",))], ids=["force", "other platforms"]
+    "request_", [requested(force=True), requested(platforms=("linux/arm64",))], ids=["force", "other platforms"]
 )
-def test_nobody_else_may_replace_a_ready_image(request_: Wanted) -> None:
+def test_nobody_else_may_replace_a_ready_image(request_: RequestedContent) -> None:
     with pytest.raises(LongshoreError, match="belongs to alice") as caught:
-        judge(image(), READY, READY, request_, STRANGER)
+        decide(image(), READY, READY, request_, STRANGER)
     assert caught.value.code == "forbidden"
 
 
 def test_a_target_that_holds_another_image_is_a_conflict() -> None:
     """Not even its owner overwrites it by accident."""
     with pytest.raises(LongshoreError, match="holds an image from") as caught:
-        judge(image(), READY, READY, wanted(source=OTHER, digest=NEW), OWNER)
+        decide(image(), READY, READY, requested(source=OTHER, digest=NEW), OWNER)
     assert caught.value.code == "import_conflict"
 
 
 @pytest.mark.parametrize("by", [OWNER, STRANGER, ADMIN])
 def test_anybody_may_try_a_failed_image_again(by: Identity) -> None:
     """It helps everybody who waits for it, and changes nothing that its owner has."""
-    assert judge(image(ImageStatus.FAILED), FAILED, None, wanted(), by) == Start()
+    assert decide(image(ImageStatus.FAILED), FAILED, None, requested(), by) == Start()
 
 
 def test_only_the_owner_may_point_a_failed_image_elsewhere() -> None:
     with pytest.raises(LongshoreError, match="forbidden"):
-        judge(image(ImageStatus.FAILED), FAILED, None, wanted(source=OTHER), STRANGER)
-    assert judge(image(ImageStatus.FAILED), FAILED, None, wanted(source=OTHER), OWNER) == Start()
+        decide(image(ImageStatus.FAILED), FAILED, None, requested(source=OTHER), STRANGER)
+    assert decide(image(ImageStatus.FAILED), FAILED, None, requested(source=OTHER), OWNER) == Start()
 
 
 @pytest.mark.parametrize("state", sorted(OPEN_STATES))
 @pytest.mark.parametrize("force", [False, True])
 @pytest.mark.parametrize("digest", [OLD, NEW, None])
 def test_an_open_import_of_the_same_source_is_joined(state: ImportState, digest: str | None, *, force: bool) -> None:
-    request = wanted(digest=digest, force=force)
-    assert isinstance(judge(image(ImageStatus.IMPORTING), import_(state), None, request, STRANGER), Join)
+    request = requested(digest=digest, force=force)
+    assert isinstance(decide(image(ImageStatus.IMPORTING), import_(state), None, request, STRANGER), Join)
 
 
 def test_an_open_import_of_the_same_bytes_is_joined() -> None:
     """`app:1.0` and `app:1.0@sha256:…` are one thing while the tag points there."""
-    request = wanted(source=f"{SOURCE}@{OLD}")
-    assert isinstance(judge(image(ImageStatus.IMPORTING), import_(ImportState.RUNNING), None, request, OWNER), Join)
+    request = requested(source=f"{SOURCE}@{OLD}")
+    assert isinstance(decide(image(ImageStatus.IMPORTING), import_(ImportState.RUNNING), None, request, OWNER), Join)
 
 
 @pytest.mark.parametrize(
     "request_",
-    [wanted(source=OTHER, digest=NEW), wanted(source=OTHER, digest=None), wanted(platforms=("linux/arm64",))],
+    [requested(source=OTHER, digest=NEW), requested(source=OTHER, digest=None), requested(platforms=("linux/arm64",))],
     ids=["another source", "an unknown digest", "other platforms"],
 )
-def test_an_open_import_of_other_content_is_a_conflict(request_: Wanted) -> None:
+def test_an_open_import_of_other_content_is_a_conflict(request_: RequestedContent) -> None:
     with pytest.raises(LongshoreError, match="import_conflict"):
-        judge(image(ImageStatus.IMPORTING), import_(ImportState.QUEUED, source_digest=None), None, request_, OWNER)
+        decide(image(ImageStatus.IMPORTING), import_(ImportState.QUEUED, source_digest=None), None, request_, OWNER)

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from api_service.imports.source.docker import DockerSource
+from api_service.imports.source.docker import DockerPolicy
 from api_service.settings import Settings
 from shared.db import imports
 from shared.model.roles import Role
@@ -17,7 +17,7 @@ SOURCE = {"source": "docker-daemon:team/app:1.0"}
 
 @pytest.fixture
 async def admins_api(open_api: OpenApi, settings: Settings) -> AsyncIterator[Api]:
-    async with open_api(replace(settings, docker_source=DockerSource.ADMINS)) as api:
+    async with open_api(replace(settings, docker_source=DockerPolicy.ADMINS)) as api:
         yield api
 
 
@@ -37,7 +37,7 @@ async def test_admins_may_and_users_may_not(admins_api: Api) -> None:
 
 async def test_users_may_where_that_is_set(open_api: OpenApi, settings: Settings) -> None:
     """The setting `users`."""
-    async with open_api(replace(settings, docker_source=DockerSource.USERS)) as api:
+    async with open_api(replace(settings, docker_source=DockerPolicy.USERS)) as api:
         assert (await api.post_import(SOURCE)).body["state"] == 1
 
 

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from api_service.imports.dry_run import preview as dry_run
-from api_service.imports.keys import DRY_RUN
 from api_service.settings import Settings
 from deploy.local.images.image import Image
 from deploy.local.processes.scratch import LocalStackError
@@ -264,7 +263,7 @@ async def test_a_slow_source_ends_in_time(
 ) -> None:
     hostile.on("HEAD", "/v2/app/manifests/1.0", Scripted(wait=60))
     assert api.client.app
-    monkeypatch.setattr(api.client.app[DRY_RUN], "_deadline", 0.3)
+    monkeypatch.setattr(dry_run, "DEADLINE", 0.3)
     answer = await api.post_import({**case.body, "source": f"{hostile.host}/app:1.0"})
     refused(answer, 504, "dry_run_timeout")
     assert "0.3 seconds" in answer.body["detail"]

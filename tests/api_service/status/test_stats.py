@@ -9,7 +9,7 @@ from typing import cast
 import pytest
 from aiohttp import web
 
-from api_service.app import Part, changes_part
+from api_service.app import Part, images_part
 from api_service.settings import Settings
 from api_service.status import target_statistics as harbor_stats
 from api_service.status.target_figures import NO_FIGURES, NOT_SEEN, NOT_TOLD
@@ -78,7 +78,7 @@ def telling(figures: Figures) -> Sequence[Part]:
         app[MANAGEMENT] = cast("TargetManagement", figures)
         yield
 
-    return (*(part for part in REQUESTS_ONLY if part is not changes_part), target_part, changes_part)
+    return (*(part for part in REQUESTS_ONLY if part is not images_part), target_part, images_part)
 
 
 @pytest.fixture
