@@ -1,4 +1,4 @@
-"""The whole of Longshore on one machine, and the names of its parts in one place."""
+"""The whole of Longshore on one machine, and one place to import its parts from."""
 
 from __future__ import annotations
 
@@ -42,16 +42,16 @@ __all__ = [
     "synthetic_layer",
 ]
 
-# Settings that hold a list, separated by commas.
+# Settings that are lists, separated by commas.
 LISTS = frozenset({"ALLOWED_PRIVATE", "PLAIN_HTTP_HOSTS", "TOKEN_REALMS", "CA_FILES"})
 
 
 class Stack:
-    """PostgreSQL, RabbitMQ, a source registry with a password, a target without, API and workers.
+    """PostgreSQL, RabbitMQ, a source registry with a password, a target without one, the API and workers.
 
-    Use it as a context manager on a Scratch. `settings` are added to both services' environment,
-    over what the stack sets itself; lists are made longer by them. `sources` are further registries
-    the services may call. With `harbor`, the target is the stand-in for one.
+    Use it as a context manager on a Scratch. `settings` override the stack's own settings of both services, and extend
+    those that are lists. `sources` are further registries that the services may call. With `harbor`, the target is a
+    stand-in for Harbor.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class Stack:
             "TARGET_KIND": "harbor" if isinstance(self.target, Harbor) else "registry",
             "TARGET_USERNAME": self.target.username or "",
             "TARGET_PASSWORD": self.target.password or "",
-            # Nobody in front of the API has to learn that it stops.
+            # There is no load balancer in front of the API that has to notice its stop.
             "DRAIN_SECONDS": "0",
             "SECRET_KEYS": new_key(),
             "ALLOWED_PRIVATE": ",".join(registry.host for registry in registries),
@@ -91,15 +91,15 @@ class Stack:
         }
 
     def start(self) -> Self:
-        """Start everything and return when all of it is ready."""
+        """Start everything and return when it is ready."""
         self.start_servers()
         self.api.start()
         start_together(*(self._new_worker() for _ in range(self._wanted)))
         return self
 
     def start_servers(self) -> None:
-        """Start all that is not ours, and make the database ready for the services."""
-        # RabbitMQ takes longer than all the rest together.
+        """Start the servers, migrate the database and create the tokens."""
+        # RabbitMQ takes longer than everything else together.
         with ThreadPoolExecutor(1) as pool:
             broker = pool.submit(self.rabbitmq.start)
             start_together(self.postgres, self.source, self.target)
@@ -114,7 +114,7 @@ class Stack:
             self.admin_token, self.user_token, self.worker_token = tokens
 
     def add_worker(self, settings: Mapping[str, str] | None = None) -> Worker:
-        """Start one more worker."""
+        """Start another worker."""
         return self._new_worker(settings).start()
 
     def _new_worker(self, settings: Mapping[str, str] | None = None) -> Worker:
@@ -130,10 +130,10 @@ class Stack:
         return worker
 
     def stop(self) -> None:
-        """Stop the services in their orderly way and end the servers."""
+        """Stop the services with SIGTERM, and kill the servers."""
         servers = (self.rabbitmq, self.postgres, self.source, self.target)
         for server in servers:
-            server.thaw()  # Or the services would wait for what somebody has frozen.
+            server.thaw()  # Otherwise the services would wait for a frozen server.
         together([worker.stop for worker in self.workers])
         self.api.stop()
         together([server.discard for server in servers])
@@ -145,7 +145,7 @@ class Stack:
         self.stop()
 
     def describe(self) -> dict[str, Any]:
-        """Return what .run/stack.json says."""
+        """Return the content of .run/stack.json."""
         return {
             "api": self.api.url,
             "admin_token": self.admin_token,
@@ -172,23 +172,23 @@ class Stack:
 
 
 def merged(ours: Mapping[str, str], theirs: Mapping[str, str]) -> dict[str, str]:
-    """Return both settings together: lists joined, all else as in the second."""
+    """Return both settings: lists joined, others as in the second."""
     joined = {name: ",".join(filter(None, (ours.get(name), theirs[name]))) for name in LISTS & theirs.keys()}
     return {**ours, **theirs, **joined}
 
 
 def address(registry: Addressed) -> dict[str, str | None]:
-    """Return where a registry is and how to log in."""
+    """Return the address of a registry and its account."""
     return {"url": registry.url, "username": registry.username, "password": registry.password}
 
 
 def start_together(*servers: Server) -> None:
-    """Start servers side by side."""
+    """Start servers in parallel."""
     together([server.start for server in servers])
 
 
 def together(steps: Sequence[Callable[[], object]]) -> None:
-    """Take steps side by side; the first failure is raised when all have come to an end."""
+    """Run functions in parallel; raises the first failure after all have ended."""
     if not steps:
         return
     with ThreadPoolExecutor(len(steps)) as pool:

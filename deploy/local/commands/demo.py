@@ -1,6 +1,6 @@
-"""`make demo`: from nothing to an image that was imported, listed and verified.
+"""`make demo`: start everything, import an image, list it and verify it.
 
-Run as `python -m deploy.local.commands.demo [SOURCE]`; the exit status is 0 only if everything held.
+Run as `python -m deploy.local.commands.demo [SOURCE]`; the exit status is 0 only if every check passed.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from deploy.local.images.verify import Place, verify
 from deploy.local.paths import CACHE
 from deploy.local.stack import Harbor, LocalStackError, Remote, Scratch, Stack
 
-# Seconds for the import itself: the demo's own image takes one or two, one from the internet what
-# the line allows.
+# Seconds for the import itself: the demo's own image takes one or two, an image from the internet as long as the line
+# needs.
 IMPORT_SECONDS = 1800.0
 
 HTTP_OK = 200
@@ -34,11 +34,11 @@ IMAGE_COLUMN = "image in the target"
 
 
 class RefusedError(LocalStackError):
-    """The API answered with a problem, which says by itself what to do."""
+    """The API answered with a problem, whose hint says what to do."""
 
 
 class Demo(Steps):
-    """One run. Each step raises LocalStackError when something did not hold."""
+    """One run. A step raises LocalStackError if its check fails."""
 
     def __init__(self, console: Console, stack: Stack, source: str | None) -> None:
         super().__init__(console)
@@ -47,22 +47,22 @@ class Demo(Steps):
         self.source = source or f"{stack.source.host}/{seed.REPOSITORY}:{seed.TAG}"
 
     def run(self) -> None:
-        """Go through all of it."""
+        """Run all steps."""
         target = "a Harbor stand-in" if isinstance(self.stack.target, Harbor) else "a target registry"
-        with self.step(f"PostgreSQL, RabbitMQ, a source registry, {target}, the API and a worker run"):
+        with self.step(f"Started PostgreSQL, RabbitMQ, a source registry, {target}, the API and a worker"):
             self.stack.start()
         if self.own_image:
-            with self.step("The private source registry holds an image for two platforms"):
+            with self.step("Pushed an image for two platforms to the private source registry"):
                 Remote.of(self.stack.source).push(seed.REPOSITORY, seed.TAG, seed.demo_image(CACHE))
         image_id = self.post()
         self.follow(image_id)
         artifact, repository = self.list(image_id)
         self.verify(artifact, repository)
-        with self.step("The services ended in good order, the servers with them"):
+        with self.step("Stopped the services and the servers"):
             self.stop()
 
     def post(self) -> int:
-        """Ask for the import and return the image's id."""
+        """Request the import and return the image's id."""
         request: dict[str, Any] = {"source": self.source}
         if self.own_image:
             request["credentials"] = {"username": self.stack.source.username, "password": self.stack.source.password}
@@ -73,7 +73,7 @@ class Demo(Steps):
         return int(answer["imageId"])
 
     def follow(self, image_id: int) -> None:
-        """Show the layers until the import has ended, and check that it ended well."""
+        """Show the layers until the import has ended, and check that it is ready."""
         with view_for(self.console) as view:
             for details in follow(self.stack.api.url, self.stack.user_token, image_id, seconds=IMPORT_SECONDS):
                 view.show(details)
@@ -85,7 +85,7 @@ class Demo(Steps):
         self.say(f"Imported: {len(details['layersDetail'])} blobs, {decimal(details['bytesTotal'])}")
 
     def list(self, image_id: int) -> tuple[dict[str, Any], str]:
-        """Show what the API lists, and return the imported artifact and its repository."""
+        """Show the API's list, and return the imported artifact and its repository."""
         listed = self.ask("GET", "/api/v1/images")
         rows = [(group, artifact) for group in listed["images"] for artifact in group["artifacts"]]
         self.console.print()
@@ -97,16 +97,16 @@ class Demo(Steps):
         raise LocalStackError(f"the list does not hold image {image_id}")
 
     def verify(self, artifact: dict[str, Any], repository: str) -> None:
-        """Read the image back from the target, without the product's code, and compare every byte."""
+        """Read the image back from the target without the product's code, and compare every byte."""
         target = Place(remote=Remote.of(self.stack.target), repository=repository)
         source = Place(remote=Remote.of(self.stack.source), repository=seed.REPOSITORY) if self.own_image else None
         expected = [artifact["digest"]]
-        with self.step("GET /v2/…/manifests: the target's tag points to the digest that the API lists"):
+        with self.step("GET /v2/…/manifests: the tag in the target points to the digest that the API lists"):
             expected.append(target.remote.manifest(repository, artifact["imageTag"]).digest)
             if source is not None:
                 expected.append(source.remote.manifest(seed.REPOSITORY, seed.TAG).digest)
             if len(set(expected)) != 1:
-                raise LocalStackError(f"listed, target's and source's digests differ: {expected}")
+                raise LocalStackError(f"the digests in the list, the target and the source differ: {expected}")
         against = "each equal to the source's" if source else "each hashed to its digest"
         started = time.monotonic()
         found = verify(artifact["digest"], target, source)
@@ -114,23 +114,23 @@ class Demo(Steps):
         self.say(f"Read back from the target: {counted}, {against}", f"{time.monotonic() - started:.1f} s")
 
     def stop(self) -> None:
-        """Stop everything; the services have to end by themselves, without an error."""
+        """Stop everything; the services must exit after SIGTERM without an error."""
         self.stack.stop()
         for service in (*self.stack.workers, self.stack.api):
             if service.process is None or service.process.status() != 0:
-                raise LocalStackError(f"{service.name} did not end as it should when asked to")
+                raise LocalStackError(f"{service.name} did not exit with status 0 after SIGTERM")
 
     def ask(self, method: str, path: str, body: object = None) -> Any:
-        """Call the API as its user."""
+        """Call the API as the demo's user."""
         status, answer = self.stack.api.request(method, path, self.stack.user_token, body)
         if status != HTTP_OK:
-            told = " ".join(answer[part] for part in ("detail", "hint") if answer.get(part))
-            raise RefusedError(f"{method} {path}: {status} {answer['code']}\n  {told}")
+            reason = " ".join(answer[part] for part in ("detail", "hint") if answer.get(part))
+            raise RefusedError(f"{method} {path}: {status} {answer['code']}\n  {reason}")
         return answer
 
 
 def image_table(rows: list[tuple[dict[str, Any], dict[str, Any]]]) -> Table:
-    """Show images as the API's list gives them."""
+    """Return the images of the API's list as a table."""
     table = Table(
         title="GET /api/v1/images", title_justify="left", title_style="", box=SIMPLE, show_edge=False, pad_edge=False
     )
@@ -167,7 +167,7 @@ def run_demo(console: Console, source: str | None, *, harbor: bool) -> None:
 
 
 def show_logs(console: Console, stack: Stack) -> None:
-    """Print the ends of the services' logs, which go away with the stack."""
+    """Print the ends of the services' logs, which are removed with the stack."""
     for service in (stack.api, *stack.workers):
         if service.process is not None:
             console.print(f"--- {service.process.log}", style="dim")

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 EVENT = "details"
 IMPORTING = "importing"
 
-# Seconds without any line, the server's keep-alive comments included.
+# Seconds without any line. The API sends keep-alive comments more often.
 IDLE_SECONDS = 60.0
 
-# Seconds before asking again, when the stream broke off before the import's end.
+# Seconds before the next request, if the stream ended before the import.
 PAUSE_SECONDS = 0.5
 
 
@@ -38,7 +38,7 @@ def follow(api: str, token: str, image_id: int, *, seconds: float) -> Iterator[d
 
 
 def stream(api: str, token: str, image_id: int) -> Iterator[dict[str, Any]]:
-    """Yield what one connection tells, until the server ends it (HTML standard, "Server-sent events")."""
+    """Yield the events of one connection until the server ends it (HTML standard, "Server-sent events")."""
     connection = http.client.HTTPConnection(urllib.parse.urlsplit(api).netloc, timeout=IDLE_SECONDS)
     headers = {"Authorization": f"Bearer {token}", "Accept": "text/event-stream"}
     try:
@@ -54,7 +54,7 @@ def stream(api: str, token: str, image_id: int) -> Iterator[dict[str, Any]]:
 
 
 def events(response: http.client.HTTPResponse) -> Iterator[dict[str, Any]]:
-    """Yield the data of every event of our name."""
+    """Yield the data of every event named `details`."""
     name, data = "", ""
     for raw in response:
         line = raw.decode().rstrip("\r\n")

@@ -1,4 +1,4 @@
-"""`make down`: stop what `make up` started."""
+"""`make down`: stop the stack that `make up` started."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ import time
 
 from deploy.local.commands import run_folder
 
-# Seconds for the services to hand back what they are doing and for everything to end; the stack's
-# own limits for each part are shorter.
+# Seconds for the workers to hand back their imports and for everything to end. The stack's own limit for each server is
+# shorter.
 STOP_SECONDS = 120.0
 POLL_SECONDS = 0.05
 
 
 def main() -> int:
-    """Ask the keeper to end, and insist when it does not."""
+    """Stop the keeper with SIGTERM, and with SIGKILL if that does not end it."""
     if not run_folder.is_up():
         run_folder.clear()
-        print("Nothing is up.")
+        print("No stack is running.")
         return 0
     for number in (signal.SIGTERM, signal.SIGKILL):
         if pid := run_folder.keeper_pid():
@@ -31,7 +31,7 @@ def main() -> int:
                 print("Down.")
                 return 0
             time.sleep(POLL_SECONDS)
-    print("The stack does not end.")
+    print("The stack did not stop.")
     return 1
 
 

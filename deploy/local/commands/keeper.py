@@ -1,7 +1,7 @@
-"""The background process of `make up`: holds the stack until it is told to end.
+"""The background process of `make up`: runs the stack until SIGTERM.
 
-It lives as long as the stack should: whatever ends it, the scratch folder's guardian ends the rest.
-A service that dies meanwhile is left dead, because killing one is what people try here.
+It lives as long as the stack: if it is killed, the scratch folder's guardian stops the servers. It does not restart a
+service that dies, because people kill services here to see what happens.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from deploy.local.paths import CACHE
 from deploy.local.processes.scratch import LocalStackError
 from deploy.local.stack import Remote, Scratch, Stack
 
-# Settings of the services that whoever calls `make up` may set; the lists are added to the stack's own.
+# Settings of the services that `make up` takes from its environment. Lists are added to the stack's own.
 PASSED_ON = (
     *("ALLOWED_PRIVATE", "PLAIN_HTTP_HOSTS", "TOKEN_REALMS", "CA_FILES"),
     *("LEASE_SECONDS", "MAX_FAILURES", "RETRY_BASE_SECONDS", "DEFAULT_PROJECT", "DROP_HOST_FOR"),
@@ -31,7 +31,7 @@ PASSED_ON = (
 
 
 def main() -> int:
-    """Start, write down what there is, and wait for SIGTERM."""
+    """Start the stack, write its description, and wait for SIGTERM."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--workers", type=int, required=True)
     parser.add_argument("--harbor", action="store_true")
@@ -53,7 +53,7 @@ def main() -> int:
 
 
 def keep(workers: int, *, harbor: bool) -> NoReturn:
-    """Run the stack; ends by SystemExit, when the signal comes."""
+    """Run the stack until the signal raises SystemExit."""
     settings = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
     with Scratch() as scratch, Stack(scratch, workers=workers, settings=settings, harbor=harbor) as stack:
         Remote.of(stack.source).push(seed.REPOSITORY, seed.TAG, seed.demo_image(CACHE))
@@ -64,7 +64,7 @@ def keep(workers: int, *, harbor: bool) -> NoReturn:
 
 
 def environment(stack: Stack) -> str:
-    """Return lines for a shell: where the API is, whom to be, the registries, and the way to our commands."""
+    """Return shell lines that set the API's address, the tokens, the registries and the PATH of the commands."""
     values = {
         "LONGSHORE_URL": stack.api.url,
         "LONGSHORE_TOKEN": stack.user_token,
@@ -80,7 +80,7 @@ def environment(stack: Stack) -> str:
 
 
 def end(*_: object) -> NoReturn:
-    """Leave through all context managers."""
+    """Exit through all context managers."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     sys.exit(0)
 

@@ -1,4 +1,4 @@
-"""An import's layers on the terminal: one bar for each, or plain lines where there is no terminal."""
+"""The layers of an import as progress bars, or as plain lines if the output is not a terminal."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 # Characters of a digest's hex that a person compares.
 SHORT = 12
 
-# Without a terminal a layer is worth a line each time it has come this many per cent further.
+# Without a terminal, a layer gets a new line after this many per cent.
 STEP = 25
 
 
 class View(Protocol):
-    """Shows importing-details as they come in."""
+    """Shows the details of an import."""
 
     def __enter__(self) -> Self: ...
 
@@ -29,7 +29,7 @@ class View(Protocol):
 
 
 def view_for(console: Console) -> View:
-    """Return bars for a terminal, lines for anything else."""
+    """Return bars for a terminal, and lines otherwise."""
     return Bars(console) if console.is_terminal else Lines(console)
 
 
@@ -55,7 +55,7 @@ class Bars:
         self._progress.stop()
 
     def show(self, details: dict[str, Any]) -> None:
-        """Move the bars."""
+        """Update the bars."""
         for digest, layer in details["layersDetail"].items():
             if digest not in self._tasks:
                 self._tasks[digest] = self._progress.add_task(short(digest), total=layer["size"], outcome="")
@@ -65,7 +65,7 @@ class Bars:
 
 
 class Lines:
-    """A line whenever a layer has come a good deal further."""
+    """A line for each STEP of a layer."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -78,23 +78,23 @@ class Lines:
         pass
 
     def show(self, details: dict[str, Any]) -> None:
-        """Print what has changed."""
+        """Print the layers that have changed."""
         for digest, layer in details["layersDetail"].items():
-            stand = (layer["status"], layer["progress"] // STEP)
-            if self._shown.get(digest) != stand:
-                self._shown[digest] = stand
+            state = (layer["status"], layer["progress"] // STEP)
+            if self._shown.get(digest) != state:
+                self._shown[digest] = state
                 size = decimal(layer["size"])
                 line = f"  {short(digest)}  {layer['progress']:>3}%  {size:>9}  {outcome(layer) or layer['status']}"
                 self._console.print(line, highlight=False)
 
 
 def outcome(layer: dict[str, Any]) -> str:
-    """Say how a finished layer came to be in the target."""
+    """Return how a finished layer was transferred, or an empty text."""
     if layer["status"] == "completed":
         return str(layer["transfer"] or layer["status"])
     return "failed" if layer["status"] == "failed" else ""
 
 
 def short(digest: str) -> str:
-    """Shorten a digest for people, as registries' own tools do."""
+    """Shorten a digest as the tools of registries do."""
     return digest.partition(":")[2][:SHORT]

@@ -1,4 +1,4 @@
-"""`make up`: start the stack in the background and say where it is."""
+"""`make up`: start the stack in the background and print its addresses."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from deploy.local.commands import run_folder
 from deploy.local.images import seed
 from deploy.local.paths import ROOT
 
-# Seconds until everything must be ready, the first time with packages to fetch for the image.
+# Seconds until everything must be ready. The first start downloads the packages for the demo image.
 START_SECONDS = 600.0
 POLL_SECONDS = 0.1
 
 
 def main() -> int:
-    """Start it, unless it runs, and print the addresses."""
+    """Start the stack unless it is running, and print the addresses."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--target", choices=("registry", "harbor"), default="registry")
@@ -34,19 +34,19 @@ def main() -> int:
         return 2
     already = run_folder.is_up()
     if already:
-        console.print("It is up already; `make down` stops it.")
+        console.print("The stack is already running; `make down` stops it.")
     elif not started(console, workers, ["--harbor"] if options.target == "harbor" else []):
-        console.print(f"[red]✘[/] It did not start:\n{escape(run_folder.KEEPER_LOG.read_text())}")
+        console.print(f"[red]✘[/] The stack did not start:\n{escape(run_folder.KEEPER_LOG.read_text())}")
         return 1
     if not wait_for_description():
-        console.print("It is still starting, or ending.")
+        console.print("The stack is still starting or stopping.")
         return 1
     explain(console, json.loads(run_folder.DESCRIPTION.read_text()))
     return 0
 
 
 def started(console: Console, workers: int, options: list[str]) -> bool:
-    """Start a keeper and wait until it has everything running; False when it ended instead."""
+    """Start a keeper and wait until the stack runs; returns False if the keeper ended instead."""
     run_folder.clear()
     run_folder.FOLDER.mkdir(mode=0o700, exist_ok=True)
     with run_folder.KEEPER_LOG.open("w") as log:
@@ -74,7 +74,7 @@ def started(console: Console, workers: int, options: list[str]) -> bool:
 
 
 def wait_for_description() -> bool:
-    """Wait for another command's start to get ready."""
+    """Wait until the stack that another command is starting is ready."""
     limit = time.monotonic() + START_SECONDS
     while not run_folder.DESCRIPTION.exists():
         if time.monotonic() > limit or not run_folder.is_up():
@@ -84,7 +84,7 @@ def wait_for_description() -> bool:
 
 
 def explain(console: Console, stack: dict[str, Any]) -> None:
-    """Print addresses, and commands to try."""
+    """Print the addresses, and commands to try."""
     source, broker = stack["source_registry"], stack["rabbitmq"]
     image = f"$SOURCE/{seed.REPOSITORY}:{seed.TAG}"
     lines = (
@@ -93,14 +93,14 @@ def explain(console: Console, stack: dict[str, Any]) -> None:
         f"target registry  {stack['target_registry']['url']}",
         f"RabbitMQ         {broker['management']}  (user {broker['username']}, password {broker['password']})",
         f"PostgreSQL       {stack['database']}",
-        f"all of it        {run_folder.DESCRIPTION}",
+        f"everything       {run_folder.DESCRIPTION}",
         "",
-        "Import the demo image, and list what there is:",
+        "Import the demo image, and list the images:",
         f"  . {run_folder.ENVIRONMENT}",
         f'  echo "$SOURCE_PASSWORD" | longshore import {image} --username $SOURCE_USERNAME --password-stdin',
         "  longshore images",
         "",
-        "The same by HTTP: docs/guide-api.md. Stop it: make down",
+        "The same over HTTP: docs/guide-api.md. To stop the stack: make down",
     )
     console.print("\n".join(lines), markup=False)
 

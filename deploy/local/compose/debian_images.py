@@ -1,4 +1,4 @@
-"""Images of Debian's packages under the names that Dockerfile and compose file have, where none can be pulled."""
+"""Images built from Debian packages, named like the images of Dockerfile and compose file, which cannot be pulled."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ if TYPE_CHECKING:
 RECIPES = Path(__file__).parent / "debian_images"
 BASE = "longshore-debian"
 RELEASE = "bookworm"
-# What debootstrap downloads is 40 MB. Seconds.
+# Seconds for debootstrap, which downloads 40 MB.
 BOOTSTRAP_SECONDS = 600.0
 AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
-# There is no package of Grafana in Debian.
+# Debian does not package Grafana.
 WITHOUT = frozenset({"grafana"})
 
 
 def load_debian_images(docker: Docker, deploy: Path, *, cache: Path, work: Path) -> None:
-    """Give the engine every image that has to come from elsewhere; `work` is a folder for what comes in between.
+    """Load every image that is not built from this checkout into the engine; `work` is a folder for temporary files.
 
-    They are kept in `cache` in one file of a gigabyte, because making them takes minutes and downloads 300 MB.
+    The images are cached in one file of a gigabyte, because building them takes minutes and downloads 300 MB.
     """
     names = wanted(deploy / "compose.yaml", deploy / "Dockerfile")
     kept = cache / f"debian-images-{recipe(names)}.tar"
@@ -47,24 +47,24 @@ def load_debian_images(docker: Docker, deploy: Path, *, cache: Path, work: Path)
 
 
 def wanted(compose_file: Path, dockerfile: Path) -> dict[str, str]:
-    """Return the images' names, each with the stand-in's: its stage in the recipe."""
+    """Return the names of the images, each with its stage in the recipe."""
     services = yaml.safe_load(compose_file.read_text())["services"].values()
     names = [service["image"] for service in services if "build" not in service]
     base = re.search(r"^ARG BASE=(\S+)", dockerfile.read_text(), re.MULTILINE)
     if base is None:
-        raise LocalStackError(f"{dockerfile} does not say what it is built from")
+        raise LocalStackError(f"{dockerfile} does not name its base image")
     stages = {name: name.partition(":")[0].rpartition("/")[2] for name in [base[1], *names]}
     return {name: stage for name, stage in stages.items() if stage not in WITHOUT}
 
 
 def recipe(names: dict[str, str]) -> str:
-    """Return a name for what they are made from, so that a changed recipe is not served from the cache."""
+    """Return a hash of everything that the images are built from, so that a changed recipe misses the cache."""
     content = b"".join(path.read_bytes() for path in sorted(RECIPES.iterdir()))
     return hashlib.sha256(content + repr(sorted(names.items())).encode() + AUTHORITIES.read_bytes()).hexdigest()[:12]
 
 
 def make(docker: Docker, names: dict[str, str], work: Path) -> None:
-    """Make a bare Debian, and the images on top of it."""
+    """Build a minimal Debian image, and the other images on top of it."""
     root, archive = work / "debian", work / "debian.tar"
     bootstrap(root, work / "apt")
     run("tar", "-C", str(root), "-cf", str(archive), ".")
@@ -76,19 +76,19 @@ def make(docker: Docker, names: dict[str, str], work: Path) -> None:
 
 
 def bootstrap(root: Path, apt: Path) -> None:
-    """Make the root folder of a bare Debian, from the mirror and with the authorities of this machine."""
+    """Create the root folder of a minimal Debian, from this machine's mirror and with its certificate authorities."""
     if not shutil.which("debootstrap"):
         raise LocalStackError("debootstrap is missing: apt-get install debootstrap")
     mirrors = [mirror for mirror, suite in PackageSource(apt, ()).mirrors() if suite == RELEASE]
     if not mirrors:
         raise LocalStackError(f"no mirror of Debian {RELEASE} is configured on this machine")
     run("debootstrap", "--variant=minbase", "--include=ca-certificates", RELEASE, str(root), mirrors[0])
-    # An inspecting proxy signs with an authority of its own, which pip inside a build has to know as well.
+    # A TLS-inspecting proxy signs with its own authority, which pip must trust inside a build as well.
     shutil.copy(AUTHORITIES, root / AUTHORITIES.relative_to("/"))
 
 
 def run(*command: str) -> None:
-    """Run a program; LocalStackError with the end of its output unless it succeeds."""
+    """Run a program; LocalStackError with the end of its output if it fails."""
     done = subprocess.run(command, capture_output=True, text=True, timeout=BOOTSTRAP_SECONDS, check=False)
     if done.returncode != 0:
         raise LocalStackError(

@@ -1,4 +1,4 @@
-"""The docker command, with compose, as a person at a terminal uses it."""
+"""The docker command, with compose."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 VERSION = "v2.40.3"
-# Debian 12 has compose 1, which knows neither `service_completed_successfully` nor profiles well.
+# Debian 12 packages compose 1, which lacks `service_completed_successfully` and supports profiles only in part.
 COMPOSE = GoProgram(
     name="compose",
     package="github.com/docker/compose/v2/cmd",
@@ -23,13 +23,13 @@ COMPOSE = GoProgram(
     excludes=True,
     flags=f"-s -w -X github.com/docker/compose/v2/internal.Version={VERSION}",
 )
-# Installing all Python packages into an image is the longest of what is waited for. Seconds.
+# Seconds for one command. The longest installs all Python packages into an image.
 COMMAND_SECONDS = 600.0
 TAIL_LINES = 40
 
 
 class Docker:
-    """Runs `docker` against one engine, in the folder of one compose file."""
+    """Runs `docker` on one engine, in the folder of one compose file."""
 
     def __init__(self, host: str, *, configuration: Path, folder: Path) -> None:
         self.folder = folder
@@ -39,7 +39,7 @@ class Docker:
         plugin.symlink_to(COMPOSE.path)
 
     def __call__(self, *arguments: str, stdin: str | None = None, env: Mapping[str, str] | None = None) -> str:
-        """Run `docker ARGUMENTS` and return what it prints; LocalStackError unless it succeeds."""
+        """Run `docker ARGUMENTS` and return its output; LocalStackError if it fails."""
         done = subprocess.run(
             ["docker", *arguments],
             cwd=self.folder,
@@ -51,12 +51,12 @@ class Docker:
             check=False,
         )
         if done.returncode != 0:
-            said = "\n".join(f"{done.stdout}\n{done.stderr}".strip().splitlines()[-TAIL_LINES:])
-            raise LocalStackError(f"docker {' '.join(arguments)} ended with {done.returncode}\n{said}")
+            output = "\n".join(f"{done.stdout}\n{done.stderr}".strip().splitlines()[-TAIL_LINES:])
+            raise LocalStackError(f"docker {' '.join(arguments)} ended with {done.returncode}\n{output}")
         return done.stdout.strip()
 
     def build(self, *arguments: str, stdin: str | None = None) -> None:
-        """Run `docker build ARGUMENTS` with the builder that every engine has."""
+        """Run `docker build ARGUMENTS` with the engine's built-in builder."""
         self("build", *arguments, stdin=stdin, env={"DOCKER_BUILDKIT": "0"})
 
     def compose(self, *arguments: str, env: Mapping[str, str] | None = None) -> str:
@@ -64,11 +64,11 @@ class Docker:
         return self("compose", *arguments, env=env)
 
     def inspect(self, *names: str) -> list[dict[str, Any]]:
-        """Return what the engine knows of containers, images or networks."""
+        """Return the engine's description of containers, images or networks."""
         found: list[dict[str, Any]] = json.loads(self("inspect", *names))
         return found
 
     def containers(self, *services: str, every: bool = False) -> list[dict[str, Any]]:
-        """Return what the engine knows of the project's containers; `every`: those that have ended as well."""
+        """Return the descriptions of the project's containers; `every` includes those that have exited."""
         ids = self.compose("ps", "--quiet", *(["--all"] if every else []), *services).split()
         return self.inspect(*ids) if ids else []

@@ -1,4 +1,4 @@
-"""A Docker Engine that runs containers as a machine of its own would: with bridges, a firewall and published ports."""
+"""A Docker Engine that runs containers as on a separate machine: with bridges, a firewall and published ports."""
 
 from __future__ import annotations
 
@@ -16,30 +16,30 @@ if TYPE_CHECKING:
 
 # setns(2).
 CLONE_NEWNET = 0x40000000
-# A new network namespace has its loopback interface down; `$0` and what follows is the program.
+# The loopback interface of a new network namespace is down. `$0` and `$@` are the program and its arguments.
 WITH_LOOPBACK = ("unshare", "--mount", "--net", "sh", "-c", 'ip link set lo up && exec "$0" "$@"')
 
 
 class ComposeEngine(DockerEngine):
-    """It begins on the machine's network, without a bridge, so that builds reach the package registries.
+    """A Docker Engine that starts on the machine's network, without a bridge, so that builds reach package registries.
 
-    After `isolate` it has a network of its own, with bridges and its own firewall, that reaches nothing outside: what
-    runs then needs nothing from the internet, and changes nothing on this machine.
+    After `isolate` it has a network of its own, with bridges and a firewall, that reaches nothing outside. Its
+    containers then need no internet access, and change nothing on this machine.
     """
 
-    # The kernel's own, where it has it: copies of every layer would need ten times the disk.
+    # The kernel's overlay file system, if available: vfs copies every layer, which needs ten times the disk space.
     storage: ClassVar[Sequence[str]] = ()
 
-    # It asks its containers to end first, of which compose.yaml gives none more than a minute.
+    # The engine stops its containers first; compose.yaml gives each at most a minute.
     stop_seconds: ClassVar[float] = 90.0
 
     def __init__(self, scratch: Scratch) -> None:
         super().__init__(scratch, name="compose")
 
     def isolate(self) -> None:
-        """Start anew on another network of its own, and put this process into it, which then reaches published ports.
+        """Restart the engine on a network of its own, and move this process into it, where it reaches published ports.
 
-        There is no way back: whoever calls it reaches nothing else from then on. It may be called again.
+        This process cannot leave that network again. The method may be called repeatedly.
         """
         self.stop()
         self.network, self.namespaces = (), WITH_LOOPBACK

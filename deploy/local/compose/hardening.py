@@ -1,4 +1,4 @@
-"""What containers and images must not be: privileged, writable, unlimited, talkative about secrets."""
+"""Checks that containers are unprivileged, read-only and limited, and that no image or log contains a secret."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ if TYPE_CHECKING:
 
     from deploy.local.compose.docker import Docker
 
-# How the volumes are called that hold them.
+# The prefix of the volumes that contain the secrets.
 SECRETS = "longshore_secrets-"
 NO_CAPABILITY = "0" * 16
-# Passwords and keys are longer; shorter content of a file of secrets is no secret, such as an empty list.
+# Passwords and keys are longer. Shorter content of a secret's file, such as an empty list, is not secret.
 LEAST_SECRET = 16
 
 
 def check_containers(containers: Iterable[Mapping[str, Any]]) -> None:
-    """Look at every process as the kernel sees it; LocalStackError for what may do more than it should."""
+    """Check every process in /proc; LocalStackError names the restriction that does not hold."""
     for container in containers:
         name = container["Name"].strip("/")
         for what, held in restrictions(container).items():
@@ -30,7 +30,7 @@ def check_containers(containers: Iterable[Mapping[str, Any]]) -> None:
 
 
 def restrictions(container: Mapping[str, Any]) -> dict[str, bool]:
-    """Tell of a running container which of the restrictions hold."""
+    """Return for each restriction whether it holds for a running container."""
     status = process_status(container["State"]["Pid"])
     host = container["HostConfig"]
     ours = "longshore/" in container["Config"]["Image"]
@@ -46,13 +46,13 @@ def restrictions(container: Mapping[str, Any]) -> dict[str, bool]:
 
 
 def process_status(pid: int) -> dict[str, str]:
-    """Read proc(5)'s status of a process."""
+    """Read /proc/PID/status."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
 
 
 def read_secrets(volumes: Path) -> dict[str, str]:
-    """Return every secret of the project by the path of its file; a URL's password, a hash, a key by itself."""
+    """Return the project's secrets by the path of their file: of a URL the password, of definitions the hash."""
     found = {}
     for path in volumes.glob(f"{SECRETS}*/_data/*"):
         content = path.read_text().strip()
@@ -65,14 +65,14 @@ def read_secrets(volumes: Path) -> dict[str, str]:
     return found
 
 
-def check_silence(docker: Docker, images: Iterable[str], secrets: Mapping[str, str]) -> int:
-    """Look for the secrets in what images, containers and logs tell; return how many characters were looked at."""
-    told = {f"history of {image}": docker("history", "--no-trunc", image) for image in images}
-    told |= {f"configuration of {image}": docker("image", "inspect", image) for image in images}
-    told["containers"] = json.dumps(docker.containers(every=True))
-    told["logs"] = docker.compose("logs", "--no-color")
-    for where, text in told.items():
+def check_no_secret(docker: Docker, images: Iterable[str], secrets: Mapping[str, str]) -> int:
+    """Search images, containers and logs for the secrets; return the number of characters searched."""
+    texts = {f"history of {image}": docker("history", "--no-trunc", image) for image in images}
+    texts |= {f"configuration of {image}": docker("image", "inspect", image) for image in images}
+    texts["containers"] = json.dumps(docker.containers(every=True))
+    texts["logs"] = docker.compose("logs", "--no-color")
+    for where, text in texts.items():
         for name, secret in secrets.items():
             if secret in text:
-                raise LocalStackError(f"the {where} tell the secret {name}")
-    return sum(map(len, told.values()))
+                raise LocalStackError(f"the {where} contains the secret {name}")
+    return sum(map(len, texts.values()))

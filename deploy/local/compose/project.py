@@ -1,4 +1,4 @@
-"""The running compose project, as its users reach it: the API, the command line, the images in both registries."""
+"""The running compose project as its users reach it: the API, the command line, the images in both registries."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 API = "127.0.0.1:8080"
 TARGET = "127.0.0.1:5000"
-# The registry that images come from, by the name that containers know, and where it is published.
+# The source registry: its name for containers, and its published address.
 SOURCE = "source:5000"
 SOURCE_HERE = "127.0.0.1:5001"
 
@@ -33,19 +33,19 @@ POLL_SECONDS = 0.1
 
 
 class Project:
-    """What a user with a token does; `token` is empty until there is one."""
+    """The actions of a user; `token` is empty until one is created."""
 
     def __init__(self, docker: Docker) -> None:
         self.docker = docker
         self.token = ""
 
     def longshore(self, *arguments: str) -> str:
-        """Run the command line in the API's container, and return its result."""
+        """Run `longshore` in the API's container, and return its output."""
         inside = ("exec", "-T", "-e", "LONGSHORE_TOKEN", "api", "longshore")
         return self.docker.compose(*inside, *arguments, env={"LONGSHORE_TOKEN": self.token})
 
     def longshore_outside(self, *arguments: str, url: str, authority: Path) -> str:
-        """Run the command line of this checkout, as on somebody's own machine."""
+        """Run this checkout's `longshore`, as on a user's machine."""
         own = {"LONGSHORE_URL": url, "LONGSHORE_TOKEN": self.token, "SSL_CERT_FILE": str(authority)}
         done = subprocess.run(
             [str(command("longshore")), *arguments],
@@ -60,21 +60,21 @@ class Project:
         return done.stdout.strip()
 
     def push(self, repository: str, tag: str, image: Image) -> None:
-        """Put an image into the source."""
+        """Push an image to the source registry."""
         Remote(f"http://{SOURCE_HERE}").push(repository, tag, image)
 
     def images(self) -> list[dict[str, Any]]:
-        """Return the listed images, each with its repository in the target."""
+        """Return the images of the API's list, each with its repository in the target."""
         groups = get(API, "/api/v1/images?page_size=100", self.token)["images"]
         return [artifact | {"repository": group["repo"]} for group in groups for artifact in group["artifacts"]]
 
     def details(self, image_id: int) -> dict[str, Any]:
-        """Return what is told of an import."""
+        """Return the details of an import."""
         found: dict[str, Any] = get(API, f"/api/v1/images/{image_id}/importing-details", self.token)
         return found
 
     def finish(self, image_id: int) -> None:
-        """Wait for an import's good end."""
+        """Wait until an import is ready."""
         *_, details = follow(f"http://{API}", self.token, image_id, seconds=IMPORT_SECONDS)
         if details["status"] != "ready":
             raise LocalStackError(f"the import failed: {details['error'] or details['message']}")
@@ -89,12 +89,12 @@ class Project:
         digests = {listed[0]["digest"], source.remote.manifest(repository, tag).digest}
         digests.add(target.remote.manifest(target.repository, listed[0]["imageTag"]).digest)
         if len(digests) != 1:
-            raise LocalStackError(f"listed, source's and target's digests differ: {digests}")
+            raise LocalStackError(f"the digests in the list, the source and the target differ: {digests}")
         return verify(listed[0]["digest"], target, source)
 
 
 def expect(holds: Callable[[], bool], what: str, *, seconds: float = IMPORT_SECONDS) -> None:
-    """Wait until something holds."""
+    """Wait until a condition is true."""
     limit = time.monotonic() + seconds
     while not holds():
         if time.monotonic() > limit:
@@ -103,7 +103,7 @@ def expect(holds: Callable[[], bool], what: str, *, seconds: float = IMPORT_SECO
 
 
 def get(host: str, path: str, token: str = "") -> Any:
-    """Ask for JSON."""
+    """Send a GET request and return the JSON answer; LocalStackError if it fails."""
     connection = http.client.HTTPConnection(host, timeout=REQUEST_SECONDS)
     try:
         connection.request("GET", path, headers={"Authorization": f"Bearer {token}"} if token else {})

@@ -1,4 +1,4 @@
-"""Debian packages of other architectures, without telling the machine's dpkg about those."""
+"""Debian packages of other architectures, without adding those to the machine's dpkg."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ if TYPE_CHECKING:
 
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
-# Names under which a mirror may offer this release, besides its code name.
+# Suite names of this release besides its code name.
 OTHER_SUITES = ("stable",)
 
-# Seconds for apt: two package indices of some 10 MB each over a slow line.
+# Seconds for apt to download two package indices of some 10 MB each over a slow line.
 APT_SECONDS = 300.0
 
-# One line of `apt-get update --print-uris` for each configured source.
+# The line of `apt-get update --print-uris` for one configured source.
 RELEASE_URI = re.compile(r"^'(?P<mirror>\S+?)/?/dists/(?P<suite>[^'/]+)/(?:In)?Release'", re.MULTILINE)
 
 
 class PackageSource:
-    """apt with a state of its own, in a folder of ours, knowing the architectures asked for.
+    """apt with its state in a private folder, for the given architectures.
 
-    It uses the mirrors the machine is set up with, and Debian's keys to verify what they send.
+    It uses the machine's mirrors, and Debian's keys to verify their packages.
     """
 
     def __init__(self, folder: Path, architectures: tuple[str, ...]) -> None:
-        self.folder = folder.absolute()  # apt takes others as relative to its own folders.
+        self.folder = folder.absolute()  # apt interprets relative paths relative to its own folders.
         self.architectures = architectures
 
     def fetch(self, package: str) -> dict[str, Path]:
-        """Return a .deb file for each architecture; LocalStackError when no mirror has them."""
+        """Download a .deb file for each architecture; LocalStackError if no mirror has all of them."""
         problems = []
         for mirror, suite in self.mirrors():
             try:
@@ -48,11 +48,11 @@ class PackageSource:
         raise LocalStackError(f"cannot get {package} for {', '.join(self.architectures)}:\n{tried}")
 
     def mirrors(self) -> list[tuple[str, str]]:
-        """Return the base address and suite of every configured source that may be this Debian."""
+        """Return the base address and the suite of every configured source of this Debian release."""
         for name in ("lists/partial", "archives/partial", "sources.d", "unused"):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
         (self.folder / "status").touch()
-        # With an empty state apt prints what it would have to ask each of them for.
+        # With an empty state, apt prints the URIs that it would request from each source.
         printed = self._run("update", "--print-uris", "-o", f"Dir::State={self.folder / 'unused'}")
         suites = (platform.freedesktop_os_release().get("VERSION_CODENAME"), *OTHER_SUITES)
         found = [(match["mirror"], match["suite"]) for match in RELEASE_URI.finditer(printed)]
@@ -80,11 +80,11 @@ class PackageSource:
             "Dir::Etc::sourcelist": sources,
             "Dir::Etc::sourceparts": self.folder / "sources.d",
             "APT::Architectures": ",".join(self.architectures),
-            # A checkout in somebody's home is closed to apt's own user.
+            # apt's own user cannot access a checkout in a home folder.
             "APT::Sandbox::User": "root",
             "Acquire::Languages": "none",
             "Acquire::IndexTargets::deb::DEP-11::DefaultEnabled": "false",
-            # Silence would otherwise also mean: the old index, or none.
+            # Otherwise a failed download is not an error, and an old index or none is used.
             "APT::Update::Error-Mode": "any",
         }
         return [part for key, value in settings.items() for part in ("-o", f"{key}={value}")]

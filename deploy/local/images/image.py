@@ -1,4 +1,4 @@
-"""Images to put into a registry, written down without the product's own code."""
+"""Images to push to a registry, built without the product's code."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CHUNK_BYTES = 1 << 20
 
 @dataclass(frozen=True, kw_only=True)
 class MediaTypes:
-    """The names that one family of image formats gives to its parts."""
+    """The media types of one image format."""
 
     index: str
     manifest: str
@@ -44,17 +44,17 @@ DOCKER = MediaTypes(
 
 @dataclass(frozen=True, kw_only=True)
 class Blob:
-    """Bytes with their digest; `read` gives them in chunks, from the start each time."""
+    """Bytes with their digest; each call of `read` returns them in chunks, from the start."""
 
     media_type: str
     digest: str
     size: int
     read: Callable[[], Iterable[bytes]]
-    # Digest of the layer's tar, without compression, for the configuration's list.
+    # The digest of the uncompressed layer, for the configuration.
     diff_id: str | None = None
 
     def descriptor(self) -> dict[str, Any]:
-        """Return the descriptor that a manifest lists."""
+        """Return the descriptor for a manifest."""
         return {"mediaType": self.media_type, "digest": self.digest, "size": self.size}
 
 
@@ -67,7 +67,7 @@ class Manifest:
 
     @property
     def digest(self) -> str:
-        """sha256:… of the body."""
+        """The digest of the body."""
         return sha256(self.body)
 
     @property
@@ -77,13 +77,13 @@ class Manifest:
         return document
 
     def descriptor(self, **more: object) -> dict[str, Any]:
-        """Return the descriptor that an index lists."""
+        """Return the descriptor for an index."""
         return {"mediaType": self.media_type, "digest": self.digest, "size": len(self.body)} | more
 
 
 @dataclass(frozen=True, kw_only=True)
 class Image:
-    """An image: what its tag points to, the manifests below that, and every distinct blob."""
+    """An image: the manifest or index of its tag, the manifests below it, and every distinct blob."""
 
     root: Manifest
     children: tuple[Manifest, ...]
@@ -91,12 +91,12 @@ class Image:
 
     @property
     def digest(self) -> str:
-        """Digest that the tag points to."""
+        """The digest that the tag points to."""
         return self.root.digest
 
     @property
     def size(self) -> int:
-        """Bytes of all distinct blobs and manifests."""
+        """The size of all distinct blobs and manifests, in bytes."""
         manifests = {manifest.digest: len(manifest.body) for manifest in (self.root, *self.children)}
         return sum(blob.size for blob in self.blobs) + sum(manifests.values())
 
@@ -123,7 +123,7 @@ def platform_manifest(
 
 
 def index_of(children: dict[str, Manifest], *, types: MediaTypes = OCI) -> Manifest:
-    """Return the index of manifests by platform."""
+    """Return an index of the manifests of these platforms."""
     document = {
         "schemaVersion": 2,
         "mediaType": types.index,
@@ -133,24 +133,24 @@ def index_of(children: dict[str, Manifest], *, types: MediaTypes = OCI) -> Manif
 
 
 def named(platform: str) -> dict[str, str]:
-    """Take os/architecture[/variant] apart."""
+    """Split os/architecture[/variant]."""
     return dict(zip(("os", "architecture", "variant"), platform.split("/"), strict=False))
 
 
 def distinct(blobs: Iterable[Blob]) -> tuple[Blob, ...]:
-    """Return the blobs without those that come twice."""
+    """Return the blobs without duplicates."""
     return tuple({blob.digest: blob for blob in blobs}.values())
 
 
 def memory_blob(media_type: str, content: bytes, *, diff_id: str | None = None) -> Blob:
-    """Make a blob of bytes."""
+    """Return a blob of these bytes."""
     return Blob(
         media_type=media_type, digest=sha256(content), size=len(content), read=lambda: [content], diff_id=diff_id
     )
 
 
 def file_blob(media_type: str, path: Path, *, diff_id: str | None = None) -> Blob:
-    """Make a blob of a file that is too large to hold."""
+    """Return a blob of a file that is too large for memory."""
     with path.open("rb") as file:
         digest = f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
     return Blob(
@@ -163,14 +163,14 @@ def file_blob(media_type: str, path: Path, *, diff_id: str | None = None) -> Blo
 
 
 def chunks_of(path: Path) -> Iterator[bytes]:
-    """Read a file piece by piece."""
+    """Yield a file in chunks."""
     with path.open("rb") as file:
         while chunk := file.read(CHUNK_BYTES):
             yield chunk
 
 
 def encode(document: object) -> bytes:
-    """Write JSON in one way only, so that an image built twice has the same digest."""
+    """Return JSON, always formatted the same, so that the same image always has the same digest."""
     return json.dumps(document, indent=2).encode()
 
 

@@ -1,7 +1,7 @@
-"""A plain registry client for filling registries and for checking them.
+"""A plain registry client, which fills registries and checks their content.
 
-It shares nothing with the product's own client, so that what it finds is an independent opinion:
-standard library, one blocking request at a time. Section names are the distribution spec's.
+It shares no code with the product's client, so that its checks are independent. It uses the standard library, and sends
+one blocking request at a time. Section names are those of the distribution specification.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-# Seconds without a byte before a registry on loopback counts as stuck.
+# Seconds without a byte after which a registry on loopback counts as stuck.
 IDLE_SECONDS = 60.0
 
 MANIFEST_TYPES = f"{OCI.index}, {OCI.manifest}, {DOCKER.index}, {DOCKER.manifest}"
@@ -39,7 +39,7 @@ class Addressed(Protocol):
 
 
 class Remote:
-    """A registry at an address. `bearer` is a ready token, for registries that want one."""
+    """A client of the registry at a URL. `bearer` is a token for registries with token authentication."""
 
     def __init__(
         self,
@@ -61,11 +61,11 @@ class Remote:
 
     @classmethod
     def of(cls, registry: Addressed) -> Remote:
-        """Make a client for a registry of the local stack."""
+        """Return a client for a registry of the local stack."""
         return cls(registry.url, username=registry.username, password=registry.password, ca_file=registry.ca_file)
 
     def push(self, repository: str, tag: str, image: Image) -> None:
-        """Put a whole image: blobs, then children, then what the tag points to."""
+        """Push an image: the blobs, then the children, then the tagged manifest."""
         for blob in image.blobs:
             self.push_blob(repository, blob)
         for child in image.children:
@@ -73,12 +73,12 @@ class Remote:
         self.push_manifest(repository, tag, image.root)
 
     def has_blob(self, repository: str, digest: str) -> bool:
-        """Tell whether a blob is there ("Checking if content exists in the registry")."""
+        """Return whether a blob exists ("Checking if content exists in the registry")."""
         with self._request("HEAD", f"{repository}/blobs/{digest}", ok=(200, 404)) as response:
             return response.status == http.client.OK
 
     def push_blob(self, repository: str, blob: Blob) -> None:
-        """Upload a blob that is missing ("Pushing a blob monolithically": POST then PUT)."""
+        """Upload a blob if it is missing ("Pushing a blob monolithically": POST then PUT)."""
         if self.has_blob(repository, blob.digest):
             return
         with self._request("POST", f"{repository}/blobs/uploads/", ok=(202,)) as response:
@@ -89,7 +89,7 @@ class Remote:
         self._request("PUT", target, ok=(201,), headers=headers, body=iter(blob.read())).close()
 
     def push_manifest(self, repository: str, reference: str, manifest: Manifest) -> None:
-        """Put a manifest under a tag or its digest ("Pushing Manifests")."""
+        """Push a manifest under a tag or its digest ("Pushing Manifests")."""
         headers = {"Content-Type": manifest.media_type}
         path = f"{repository}/manifests/{reference}"
         self._request("PUT", path, ok=(201,), headers=headers, body=manifest.body).close()
@@ -101,7 +101,7 @@ class Remote:
             return Manifest(media_type=response.headers["Content-Type"], body=response.read())
 
     def blob(self, repository: str, digest: str) -> Iterator[bytes]:
-        """Get a blob chunk by chunk, all chunks but the last of one size ("Pulling blobs")."""
+        """Yield a blob in chunks, which have the same size except the last ("Pulling blobs")."""
         with self._request("GET", f"{repository}/blobs/{digest}", ok=(200,)) as response:
             while chunk := response.read(CHUNK_BYTES):
                 yield chunk
@@ -119,7 +119,7 @@ class Remote:
         headers: Mapping[str, str] | None = None,
         body: bytes | Iterator[bytes] | None = None,
     ) -> Answer:
-        """Send one request; LocalStackError with the registry's words for any other status."""
+        """Send one request; LocalStackError with the registry's message for a status that is not in `ok`."""
         connection = self._connection()
         full = path if path.startswith("/") else f"/v2/{path}"
         try:
@@ -129,9 +129,9 @@ class Remote:
             connection.close()
             raise LocalStackError(f"{method} {full} at {self.address.netloc}: {error!r}") from error
         if response.status not in ok:
-            said = response.read(CHUNK_BYTES).decode(errors="replace").strip()
+            message = response.read(CHUNK_BYTES).decode(errors="replace").strip()
             connection.close()
-            raise LocalStackError(f"{method} {full}: {response.status} {response.reason} {said}")
+            raise LocalStackError(f"{method} {full}: {response.status} {response.reason} {message}")
         return Answer(connection, response)
 
     def _connection(self) -> http.client.HTTPConnection:
@@ -141,7 +141,7 @@ class Remote:
 
 
 class Answer:
-    """A response, and the connection that goes with it."""
+    """A response with its connection."""
 
     def __init__(self, connection: http.client.HTTPConnection, response: http.client.HTTPResponse) -> None:
         self._connection = connection
@@ -154,6 +154,6 @@ class Answer:
         self.close()
 
     def close(self) -> None:
-        """Give the connection up."""
+        """Close the connection."""
         self.response.close()
         self._connection.close()

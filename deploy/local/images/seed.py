@@ -1,4 +1,4 @@
-"""The demo's image: Debian's busybox for two architectures, which truly runs in a container."""
+"""The image of the demo: Debian's busybox for two architectures, which runs in a container."""
 
 from __future__ import annotations
 
@@ -35,18 +35,18 @@ REPOSITORY = "demo/busybox"
 TAG = "1.0"
 PACKAGE = "busybox-static"
 
-# Platform of the image -> architecture of the Debian package.
+# The platforms of the image, each with the architecture of the Debian package.
 PLATFORMS = {"linux/amd64": "amd64", "linux/arm64/v8": "arm64"}
 
-# A layer large enough for its progress to be seen; the same on both platforms, so it moves once.
+# A layer whose progress is visible. It is the same on both platforms, so that it is transferred once.
 PAYLOAD_BYTES = 24 * 1024 * 1024
 PAYLOAD_SEED = "harbour"
 
-# Debian 12's release day: fixed, so that the image has the same digest wherever it is built.
+# The release day of Debian 12: fixed, so that the image has the same digest wherever it is built.
 CREATED = "2023-06-10T00:00:00Z"
 CREATED_SECONDS = 1_686_355_200
 
-# Commands that a shell script, or a person looking around, expects in /bin.
+# The commands of busybox that have a link in /bin.
 APPLETS = (
     *("sh", "ash", "cat", "cp", "cut", "date", "df", "du", "echo", "env", "false", "find", "free", "grep", "gzip"),
     *("head", "hostname", "id", "kill", "ln", "ls", "md5sum", "mkdir", "mount", "mv", "nc", "ping", "ps", "pwd"),
@@ -67,11 +67,11 @@ CONFIG = {
 
 
 def demo_image(cache: Path) -> Image:
-    """Return the image, from `cache` when it was built before; building takes apt and a network."""
+    """Return the image, from `cache` if it was built before; the build needs apt and a network."""
     folder = cache / f"demo-image-{recipe()}"
     if not folder.exists():
         cache.mkdir(parents=True, exist_ok=True)
-        # Two commands at once each build their own; the first to finish is kept.
+        # Two commands at once build one each; the first to finish is kept.
         with tempfile.TemporaryDirectory(dir=cache, prefix="building-") as temporary:
             place = Path(temporary) / "image"
             save(build(Path(temporary)), place)
@@ -81,13 +81,13 @@ def demo_image(cache: Path) -> Image:
 
 
 def recipe() -> str:
-    """Return a name for what the image is made from, so that a changed recipe is not served from the cache."""
+    """Return a hash of the code that builds the image, so that a changed recipe misses the cache."""
     sources = (Path(__file__), Path(image_format.__file__))
     return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:12]
 
 
 def build(work: Path) -> Image:
-    """Get the packages and make the image of them."""
+    """Download the packages and build the image."""
     packages = PackageSource(work / "apt", tuple(PLATFORMS.values())).fetch(PACKAGE)
     base, payload = layer(add_base), layer(add_payload)
     children: dict[str, Manifest] = {}
@@ -101,7 +101,7 @@ def build(work: Path) -> Image:
 
 
 def layer(fill: Callable[[tarfile.TarFile], None]) -> Blob:
-    """Make a compressed layer of what `fill` adds, always the same bytes for the same content."""
+    """Return a compressed layer with the entries that `fill` adds; the same content gives the same bytes."""
     plain = io.BytesIO()
     with tarfile.open(fileobj=plain, mode="w", format=tarfile.USTAR_FORMAT) as archive:
         fill(archive)
@@ -110,7 +110,7 @@ def layer(fill: Callable[[tarfile.TarFile], None]) -> Blob:
 
 
 def add_busybox(program: Path) -> Callable[[tarfile.TarFile], None]:
-    """Add the program and a link for each of its commands."""
+    """Return a function that adds the program and a link for each of its commands."""
 
     def fill(archive: tarfile.TarFile) -> None:
         add(archive, "bin", kind=tarfile.DIRTYPE, mode=0o755)
@@ -122,7 +122,7 @@ def add_busybox(program: Path) -> Callable[[tarfile.TarFile], None]:
 
 
 def add_base(archive: tarfile.TarFile) -> None:
-    """Add the few files and folders that programs expect."""
+    """Add the files and folders that programs expect."""
     for name in ("dev", "etc", "proc", "root", "sys"):
         add(archive, name, kind=tarfile.DIRTYPE, mode=0o755)
     add(archive, "tmp", kind=tarfile.DIRTYPE, mode=0o1777)
@@ -131,7 +131,7 @@ def add_base(archive: tarfile.TarFile) -> None:
 
 
 def add_payload(archive: tarfile.TarFile) -> None:
-    """Add a file that takes a while to move and does not compress."""
+    """Add a file that takes a moment to transfer and does not compress."""
     for name in ("usr", "usr/share"):
         add(archive, name, kind=tarfile.DIRTYPE, mode=0o755)
     content = random.Random(PAYLOAD_SEED).randbytes(PAYLOAD_BYTES)  # noqa: S311 - filler, no secret.
@@ -147,7 +147,7 @@ def add(
     mode: int = 0o644,
     target: str = "",
 ) -> None:
-    """Add one entry that belongs to root and has the image's own date."""
+    """Add one entry, owned by root and dated like the image."""
     entry = tarfile.TarInfo(name)
     entry.type, entry.mode, entry.linkname = kind, mode, target
     entry.size, entry.mtime = len(content), CREATED_SECONDS
@@ -170,7 +170,7 @@ def save(image: Image, folder: Path) -> None:
 
 
 def load(folder: Path) -> Image:
-    """Read an image layout that has one index, its blobs staying on the disk."""
+    """Read an image layout that has one index; its blobs stay on disk."""
     top = json.loads((folder / "index.json").read_text())["manifests"][0]
     root = load_manifest(folder, top)
     children = tuple(load_manifest(folder, child) for child in root.document["manifests"])
@@ -185,11 +185,11 @@ def load_manifest(folder: Path, descriptor: dict[str, str]) -> Manifest:
 
 
 def load_blob(folder: Path, descriptor: dict[str, str]) -> Blob:
-    """Refer to a layer or configuration of a layout; ValueError when the file was damaged."""
+    """Return a layer or configuration of a layout; ValueError if the file is damaged."""
     blob = file_blob(descriptor["mediaType"], folder / "blobs/sha256" / hex_of(descriptor["digest"]))
     if blob.digest != descriptor["digest"]:
         shutil.rmtree(folder)
-        raise ValueError(f"the cached image was damaged and is removed: {folder}")
+        raise ValueError(f"the cached image was damaged and has been removed: {folder}")
     return blob
 
 

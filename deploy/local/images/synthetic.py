@@ -1,4 +1,4 @@
-"""Images of any shape for tests and benchmarks: given sizes, given platforms, always the same bytes."""
+"""Synthetic images for tests and benchmarks: given sizes and platforms, and reproducible bytes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 TAR_BLOCK = 512
-# A tar file has a header before its one file and two empty blocks at its end.
+# A tar file with one entry has a header before it and two empty blocks at the end.
 TAR_FRAME = 3 * TAR_BLOCK
 COUNTER_BYTES = 8
 CREATED = "2024-01-01T00:00:00Z"
@@ -29,14 +29,14 @@ def synthetic_image(
     index: bool = True,
     types: MediaTypes = OCI,
 ) -> Image:
-    """Make an image with layers of the given sizes in bytes, the same for the same arguments.
+    """Return an image with layers of the given sizes in bytes, the same for the same arguments.
 
-    The first `shared` layers are the same on all platforms; with another seed all of them differ.
-    index=False gives the one platform's manifest itself. Nothing is kept in memory: a layer's bytes
-    are made again whenever they are read, at about a gigabyte a second.
+    The first `shared` layers are the same on all platforms; another seed changes all layers. index=False returns the
+    manifest of the only platform. Nothing is kept in memory: each read generates a layer's bytes again, at about a
+    gigabyte per second.
     """
     if not index and len(platforms) != 1:
-        raise ValueError("without an index there is one platform")
+        raise ValueError("an image without an index has one platform")
     children, blobs = {}, []
     for platform in platforms:
         owners = ["every" if number < shared else platform for number in range(len(layers))]
@@ -56,7 +56,7 @@ def synthetic_image(
 
 
 def synthetic_layer(seed: str, size: int, *, media_type: str = OCI.tar) -> Blob:
-    """Make a layer of exactly `size` bytes: a tar with one file, where there is room for that."""
+    """Return a layer of exactly `size` bytes: a tar with one file, if that fits."""
     return Blob(
         media_type=media_type, digest=digest_of(seed, size), size=size, read=lambda: synthetic_bytes(seed, size)
     )
@@ -64,7 +64,7 @@ def synthetic_layer(seed: str, size: int, *, media_type: str = OCI.tar) -> Blob:
 
 @functools.lru_cache(maxsize=1024)
 def digest_of(seed: str, size: int) -> str:
-    """Digest of what synthetic_bytes yields."""
+    """Return the digest of the bytes that synthetic_bytes yields."""
     digest = hashlib.sha256()
     for chunk in synthetic_bytes(seed, size):
         digest.update(chunk)
@@ -72,7 +72,7 @@ def digest_of(seed: str, size: int) -> str:
 
 
 def synthetic_bytes(seed: str, size: int) -> Iterator[bytes]:
-    """Yield the layer chunk by chunk."""
+    """Yield the layer in chunks."""
     if size < TAR_FRAME:
         yield from noise(seed, size)
         return
@@ -80,15 +80,14 @@ def synthetic_bytes(seed: str, size: int) -> Iterator[bytes]:
     entry.size = (size - TAR_FRAME) // TAR_BLOCK * TAR_BLOCK
     yield entry.tobuf(tarfile.GNU_FORMAT)  # The POSIX one ends at 8 GiB.
     yield from noise(seed, entry.size)
-    # Readers of tar ignore zeros after the end.
+    # tar readers ignore zeros after the end.
     yield bytes(size - TAR_BLOCK - entry.size)
 
 
 def noise(seed: str, size: int) -> Iterator[bytes]:
-    """Yield bytes that do not compress and in which no two chunks are equal.
+    """Yield bytes that do not compress, in chunks of which no two are equal.
 
-    One random chunk, made distinct by a counter: a generator for every byte would cost more than
-    all that is measured with it.
+    One random chunk gets a counter: generating every byte would cost more than everything that is measured with it.
     """
     base = random.Random(seed).randbytes(min(size, CHUNK_BYTES))  # noqa: S311 - filler, no secret.
     for number, start in enumerate(range(0, size, CHUNK_BYTES)):

@@ -1,4 +1,4 @@
-"""Whether an image in one registry is the image of another, told from the bytes alone."""
+"""Compares an image in one registry with the same image in another, byte by byte."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from deploy.local.images.image import Manifest
     from deploy.local.images.remote import Remote
 
-# Descriptors in a manifest that are not blobs to compare: foreign layers, which no registry holds.
+# The field of foreign layers, which no registry stores.
 FOREIGN = "urls"
 
 
@@ -27,7 +27,7 @@ class Place:
 
 @dataclass(frozen=True, kw_only=True)
 class Verified:
-    """What was read back and found right: distinct manifests and blobs, and their bytes."""
+    """The verified content: the numbers of distinct manifests and blobs, and their size in bytes."""
 
     manifests: int
     blobs: int
@@ -35,9 +35,9 @@ class Verified:
 
 
 def verify(digest: str, target: Place, source: Place | None = None) -> Verified:
-    """Read everything below a digest from the target and hash it; compare with the source, if given.
+    """Read everything below a digest from the target and hash it; compare it with the source, if given.
 
-    LocalStackError names the first manifest or blob that is missing or has other bytes.
+    LocalStackError names the first manifest or blob that is missing or differs.
     """
     manifests: dict[str, Manifest] = {}
     blobs: dict[str, int] = {}
@@ -57,13 +57,13 @@ def verify(digest: str, target: Place, source: Place | None = None) -> Verified:
 
 
 def blob_descriptors(document: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return what a manifest says about its configuration and layers; an index has neither."""
+    """Return the descriptors of a manifest's configuration and layers; an index has neither."""
     listed = [document["config"], *document["layers"]] if "config" in document else []
     return [descriptor for descriptor in listed if not descriptor.get(FOREIGN)]
 
 
 def verify_manifest(digest: str, target: Place, source: Place | None) -> Manifest:
-    """Get a manifest by its digest and check that it has it."""
+    """Read a manifest by its digest and check the digest."""
     found = target.remote.manifest(target.repository, digest)
     if found.digest != digest:
         raise LocalStackError(f"the target serves a manifest of {found.digest} as {digest}")
@@ -73,7 +73,7 @@ def verify_manifest(digest: str, target: Place, source: Place | None) -> Manifes
 
 
 def verify_blob(digest: str, size: int, target: Place, source: Place | None) -> None:
-    """Read a blob from both sides at once, chunk against chunk, and hash it."""
+    """Read a blob from both sides, compare it chunk by chunk, and hash it."""
     ours = target.remote.blob(target.repository, digest)
     theirs = source.remote.blob(source.repository, digest) if source else None
     hashed, count = hashlib.sha256(), 0

@@ -1,9 +1,9 @@
 """A small process that owns a scratch folder and every process started in it.
 
-It ends them all and removes the folder when its control socket closes, which the kernel does
-for it however its parent went away: by returning, by an exception, or by SIGKILL.
+It ends them all and removes the folder when its control socket closes. The kernel closes the socket however the parent
+ends: by returning, by an exception, or by SIGKILL.
 
-Run as a script with nothing but the standard library, so that it starts in milliseconds:
+It runs as a script and uses only the standard library, so that it starts in milliseconds:
 `python -I -S guardian.py BASE`, the control socket being file descriptor 0. One JSON object a
 line each way; the first line it writes is {"folder": PATH}. Requests, by their "do":
 
@@ -31,21 +31,21 @@ import time
 from pathlib import Path
 from typing import Any
 
-# Every process started in a scratch folder carries the folder's path in this variable, so that the
-# leftovers of a guardian that was itself killed can be told from anything else on the machine.
+# Every process started in a scratch folder has the folder's path in this variable. It identifies the processes that a
+# killed guardian leaves behind.
 MARK = "LONGSHORE_SCRATCH"
 LOCK_NAME = ".lock"
-# A folder in which the logs of all scratch folders are left, where somebody asks for them.
+# If this variable names a folder, the logs of all scratch folders are moved there.
 KEEP_LOGS = "LONGSHORE_KEEP_LOGS"
 
-# Seconds between asking the processes to stop and killing them. It bounds how long a stack takes to
-# go away; PostgreSQL's immediate shutdown, the slowest that matters, needs well under one.
+# Seconds between the stop signal and SIGKILL. This bounds the time to remove a stack. PostgreSQL's immediate shutdown,
+# the slowest that matters, takes well under one second.
 STOP_SECONDS = 5.0
 
-# Seconds between looks at processes that are on their way out.
+# Seconds between two checks of processes that are ending.
 POLL_SECONDS = 0.02
 
-# Seconds to go on killing. A process in uninterruptible sleep cannot be waited for forever.
+# Seconds to repeat SIGKILL. A process in uninterruptible sleep may never end.
 KILL_SECONDS = 10.0
 
 PR_SET_PDEATHSIG = 1
@@ -54,16 +54,16 @@ LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 def become_subreaper() -> None:
-    """Adopt orphaned descendants, so that what a server left in the background is still ours."""
+    """Adopt orphaned descendants, so that background processes of a server are still children of the guardian."""
     if LIBC.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_CHILD_SUBREAPER)")
 
 
 def die_with_guardian(number: int) -> None:
-    """Ask the kernel for this signal when the guardian dies; runs between fork and exec.
+    """Request this signal from the kernel for when the guardian dies; runs between fork and exec.
 
-    It has to come after the change of user, which clears it, and does: preexec_fn is last. Only
-    the process itself gets it, not what it starts: for those there is the sweep at the next start.
+    The change of user clears the request, but preexec_fn runs after it. Only the process itself gets the signal; the
+    sweep at the next start ends its children.
     """
     LIBC.prctl(PR_SET_PDEATHSIG, number, 0, 0, 0)
 
@@ -78,7 +78,7 @@ class Guardian:
         self.handles: list[subprocess.Popen[bytes]] = []
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Carry out one request; a failure is an answer too."""
+        """Carry out one request; a failure is returned as an answer."""
         try:
             if request["do"] == "spawn":
                 return {"pid": self.spawn(request)}
@@ -90,7 +90,7 @@ class Guardian:
             return {"error": f"{type(error).__name__}: {error}"}
 
     def spawn(self, request: dict[str, Any]) -> int:
-        """Start a process in a session of its own, its output going to a file."""
+        """Start a process in its own session, with its output in a file."""
         user = request["user"]
         with Path(request["log"]).open("ab") as log:
             handle = subprocess.Popen(
@@ -103,17 +103,17 @@ class Guardian:
                 start_new_session=True,
                 user=user,
                 group=user,
-                # An empty list would leave root's own groups in place on Python 3.11.
+                # With an empty list, Python 3.11 would keep root's groups.
                 extra_groups=None if user is None else [user],
-                preexec_fn=lambda: die_with_guardian(request["stop_signal"]),  # noqa: PLW1509 - there is one thread here.
+                preexec_fn=lambda: die_with_guardian(request["stop_signal"]),  # noqa: PLW1509 - the guardian has one thread.
             )
-        # Kept for good: a collected Popen would wait for its process behind our back.
+        # Never removed: the destructor of a Popen waits for its process, and would take the status from reap().
         self.handles.append(handle)
         self.running[handle.pid] = request["stop_signal"]
         return handle.pid
 
     def signal(self, pid: int, number: int) -> bool:
-        """Signal one of our processes; never another one that got its number since."""
+        """Signal a running process; returns False if it has ended, even if its number is in use again."""
         self.reap()
         if pid not in self.running:
             return False
@@ -123,7 +123,7 @@ class Guardian:
         return False
 
     def reap(self) -> None:
-        """Collect every child that ended, adopted ones too."""
+        """Collect every child that has ended, including adopted ones."""
         with contextlib.suppress(ChildProcessError):
             while True:
                 pid, status = os.waitpid(-1, os.WNOHANG)
@@ -133,10 +133,10 @@ class Guardian:
                     self.ended[pid] = os.waitstatus_to_exitcode(status)
 
     def end(self) -> None:
-        """Stop everything politely, then by force."""
+        """Stop every process with its stop signal, then with SIGKILL."""
         for pid, number in list(self.running.items()):
             self.signal(pid, number)
-            self.signal(pid, signal.SIGCONT)  # A stopped process would not notice.
+            self.signal(pid, signal.SIGCONT)  # A frozen process does not handle the stop signal.
         limit = time.monotonic() + STOP_SECONDS
         while self.running and time.monotonic() < limit:
             time.sleep(POLL_SECONDS)
@@ -148,11 +148,11 @@ class Guardian:
 
 
 def descendants(root: int) -> list[int]:
-    """Process ids below `root`, from /proc."""
+    """Return the ids of all processes below `root`, from /proc."""
     children: dict[int, list[int]] = {}
     for pid in process_ids():
         with contextlib.suppress(OSError):
-            # The command's name is in parentheses and may hold any character; the rest does not.
+            # The command's name is in parentheses and may contain any character; the other fields do not.
             fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
             children.setdefault(int(fields[1]), []).append(pid)
     found = list(children.get(root, []))
@@ -162,12 +162,12 @@ def descendants(root: int) -> list[int]:
 
 
 def process_ids() -> list[int]:
-    """Every process on the machine that we can see."""
+    """Return the ids of all visible processes of the machine."""
     return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
 
 
 def kill_all(pids: list[int]) -> bool:
-    """Kill them; true while any of them is there, as a zombie at least."""
+    """Kill processes; returns True while any of them exists, even as a zombie."""
     found = False
     for pid in pids:
         with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -177,9 +177,9 @@ def kill_all(pids: list[int]) -> bool:
 
 
 def marked(folder: Path) -> list[int]:
-    """Find the processes that were started in this folder, or stand in it.
+    """Return the processes that were started in this folder, or whose working directory is in it.
 
-    PostgreSQL writes its title over its environment, but stands in its data folder.
+    PostgreSQL overwrites its environment with its process title, but its working directory is its data folder.
     """
     mark = f"{MARK}={folder}".encode()
     found = []
@@ -193,7 +193,7 @@ def marked(folder: Path) -> list[int]:
 
 
 def try_lock(path: Path) -> int | None:
-    """Lock a file and return its descriptor, or None when somebody holds it or it is gone."""
+    """Lock a file and return its descriptor, or None if another process holds the lock or the file is gone."""
     try:
         descriptor = os.open(path, os.O_RDWR)
     except FileNotFoundError:
@@ -209,13 +209,13 @@ def try_lock(path: Path) -> int | None:
 
 
 def claim(base: Path) -> Path:
-    """Make a new folder, locked by this process for as long as it lives."""
+    """Create a new folder, which this process locks while it lives."""
     with (base / LOCK_NAME).open("a") as gate:
-        # Between making and locking a folder a sweep would take it for a dead one.
+        # A sweep between creating and locking the folder would take it for a dead one.
         fcntl.flock(gate, fcntl.LOCK_EX)
         folder = base / secrets.token_hex(4)
         folder.mkdir(mode=0o711)
-        # The umask must not keep the servers' own users from passing through.
+        # Whatever the umask, the servers' users must be able to traverse the folder.
         folder.chmod(0o711)
         (folder / LOCK_NAME).touch(mode=0o600)
         if try_lock(folder / LOCK_NAME) is None:
@@ -224,7 +224,7 @@ def claim(base: Path) -> Path:
 
 
 def sweep(base: Path) -> None:
-    """Remove what stacks left behind whose guardian is dead: processes first, then the folder."""
+    """Remove the remains of stacks whose guardian is dead: first the processes, then the folder."""
     for folder, descriptor in dead(base):
         limit = time.monotonic() + KILL_SECONDS
         while kill_all(marked(folder)) and time.monotonic() < limit:
@@ -234,7 +234,7 @@ def sweep(base: Path) -> None:
 
 
 def dead(base: Path) -> list[tuple[Path, int]]:
-    """Folders that nobody holds, with the lock we now hold on each."""
+    """Return the folders whose guardian is dead, each with a lock that this process now holds."""
     with (base / LOCK_NAME).open("a") as gate:
         fcntl.flock(gate, fcntl.LOCK_EX)
         locks = [(path.parent, try_lock(path)) for path in base.glob(f"*/{LOCK_NAME}")]
@@ -242,7 +242,7 @@ def dead(base: Path) -> list[tuple[Path, int]]:
 
 
 def serve(control: socket.socket, guardian: Guardian) -> None:
-    """Answer requests until the other end is gone or somebody asks us to stop."""
+    """Answer requests until the parent closes the socket, or until SIGTERM."""
     wake, wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
     selector = selectors.DefaultSelector()
@@ -260,16 +260,16 @@ def serve(control: socket.socket, guardian: Guardian) -> None:
                 return
             *lines, pending = (pending + received).split(b"\n")
             for line in lines:
-                tell(control, guardian.answer(json.loads(line)))
+                send(control, guardian.answer(json.loads(line)))
 
 
-def tell(control: socket.socket, message: dict[str, Any]) -> None:
-    """Write one line."""
+def send(control: socket.socket, message: dict[str, Any]) -> None:
+    """Write one JSON line."""
     control.sendall(json.dumps(message).encode() + b"\n")
 
 
 def keep_logs(folder: Path) -> None:
-    """Move the processes' output to where somebody wants to look at it."""
+    """Move the logs to the folder that KEEP_LOGS names."""
     if wanted := os.environ.get(KEEP_LOGS):
         kept = Path(wanted) / folder.name
         kept.mkdir(parents=True)
@@ -278,10 +278,10 @@ def keep_logs(folder: Path) -> None:
 
 
 def main() -> None:
-    """Claim a folder, serve, and leave nothing behind."""
+    """Claim a folder, serve requests, and remove everything at the end."""
     base = Path(sys.argv[1])
-    # The terminal's interrupt is for the parent, which then decides what happens to us. Handlers
-    # that do nothing rather than SIG_IGN, which every process started here would inherit.
+    # The terminal's interrupt is for the parent, which then closes the socket. Empty handlers instead of SIG_IGN: every
+    # process started here would inherit SIG_IGN.
     for number in (signal.SIGINT, signal.SIGHUP, signal.SIGCHLD, signal.SIGTERM):
         signal.signal(number, lambda *_: None)
     become_subreaper()
@@ -289,10 +289,10 @@ def main() -> None:
     guardian = Guardian(claim(base))
     control = socket.socket(fileno=os.dup(0))
     try:
-        tell(control, {"folder": str(guardian.folder)})
+        send(control, {"folder": str(guardian.folder)})
         serve(control, guardian)
     except OSError:
-        pass  # The parent went away in the middle of a line: the same as having closed.
+        pass  # The parent ended in the middle of a line: the same as a closed socket.
     finally:
         guardian.end()
         keep_logs(guardian.folder)

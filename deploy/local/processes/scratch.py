@@ -1,4 +1,4 @@
-"""A folder and a set of processes that are gone when their owner is."""
+"""A folder and a set of processes that end with their owner."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from deploy.local.processes.ports import Ports
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-# Where scratch folders are made, when the user wants them elsewhere than in /var/tmp: /tmp is
-# memory on many machines, and registries hold gigabytes.
+# The folder of the scratch folders. The default is in /var/tmp: /tmp is in memory on many machines, and registries
+# store gigabytes.
 BASE_VARIABLE = "LONGSHORE_SCRATCH_BASE"
 
 # With these, coverage measures a process from its start (`make coverage`).
@@ -36,8 +36,7 @@ CLEAN_ENVIRONMENT = {
     **{name: os.environ[name] for name in COVERAGE_VARIABLES if name in os.environ},
 }
 
-# Seconds for the guardian to clear away what it finds and stop what it holds, at most; each of its
-# own limits is shorter.
+# Seconds for the guardian to sweep and to stop its processes. Each of its own limits is shorter.
 GUARDIAN_SECONDS = 60.0
 
 POLL_SECONDS = 0.02
@@ -45,7 +44,7 @@ TAIL_LINES = 30
 
 
 class LocalStackError(RuntimeError):
-    """A part of the local stack did not do what it should; the message holds its log's end."""
+    """A part of the local stack failed; the message contains the end of its log."""
 
 
 class Process:
@@ -58,21 +57,21 @@ class Process:
         self.log = log
 
     def status(self) -> int | None:
-        """Exit status, negative for a signal; None while it runs."""
+        """Return the exit status, negative for a signal, or None while the process runs."""
         status = self._scratch.ask(do="status", pid=self.pid)["status"]
         return None if status is None else int(status)
 
     @property
     def alive(self) -> bool:
-        """Whether it runs, stopped by SIGSTOP or not."""
+        """Whether the process exists, even if SIGSTOP has frozen it."""
         return self.status() is None
 
     def send(self, number: signal.Signals) -> None:
-        """Signal it; nothing happens when it has ended."""
+        """Send a signal, unless the process has ended."""
         self._scratch.ask(do="signal", pid=self.pid, signal=int(number))
 
     def wait(self, seconds: float) -> int:
-        """Wait for its end and return the exit status; LocalStackError when it takes longer."""
+        """Wait for the end and return the exit status; LocalStackError after `seconds`."""
         limit = time.monotonic() + seconds
         while (status := self.status()) is None:
             if time.monotonic() > limit:
@@ -81,27 +80,27 @@ class Process:
         return status
 
     def kill(self) -> None:
-        """End it at once, as a crash would."""
+        """Kill the process and wait for its end."""
         self.send(signal.SIGKILL)
         self.wait(guardian.KILL_SECONDS)
 
     def tail(self, lines: int = TAIL_LINES) -> str:
-        """Return the end of its log."""
+        """Return the end of the log."""
         try:
             return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
         except FileNotFoundError:
             return ""
 
     def failure(self, what: str) -> LocalStackError:
-        """Make an error that shows the log's end."""
+        """Return an error with the end of the log."""
         return LocalStackError(f"{self.name} (pid {self.pid}) {what}\n{self.log}:\n{self.tail()}")
 
 
 class Scratch:
-    """A private folder, reserved ports and processes, all ended together.
+    """A private folder, reserved ports and processes, which all end together.
 
-    Use it as a context manager. Everything started through it ends when the block does, and also
-    when this process is killed: a guardian (see guardian.py) watches over it from outside.
+    Use it as a context manager. Everything started through it ends with the block, and also if this process is killed:
+    a guardian in another process (guardian.py) cleans up.
     """
 
     folder: Path
@@ -136,11 +135,11 @@ class Scratch:
 
     @property
     def guardian_pid(self) -> int:
-        """The process that clears up after us."""
+        """The process id of the guardian."""
         return self._guardian.pid
 
     def ask(self, **request: Any) -> dict[str, Any]:
-        """Send the guardian one request; LocalStackError when it refuses or is gone."""
+        """Send the guardian one request and return its answer; LocalStackError if it fails or has ended."""
         with self._lock, uninterrupted():
             try:
                 self._control.sendall(json.dumps(request).encode() + b"\n")
@@ -167,10 +166,9 @@ class Scratch:
         cwd: Path | None = None,
         stop_signal: signal.Signals = signal.SIGTERM,
     ) -> Process:
-        """Start a program; its output goes to NAME.log in the folder.
+        """Start a program, with its output in NAME.log of the folder.
 
-        `env` is added to a clean environment. `stop_signal` is what asks it to end, when the whole
-        folder goes away.
+        `env` is added to a clean environment. The guardian sends `stop_signal` when it removes the folder.
         """
         log = self.folder / f"{name}.log"
         answer = self.ask(
@@ -194,7 +192,7 @@ class Scratch:
         user: str | None = None,
         cwd: Path | None = None,
     ) -> None:
-        """Run a program to its end; LocalStackError with its output unless it succeeds."""
+        """Run a program to its end; LocalStackError with its output if it fails."""
         process = self.spawn(name, argv, env=env, user=user, cwd=cwd)
         try:
             status = process.wait(seconds)
@@ -205,7 +203,7 @@ class Scratch:
             raise process.failure(f"ended with status {status}")
 
     def make_folder(self, name: str, user: str | None = None) -> Path:
-        """Make a folder that only `user` (default: we) can look into."""
+        """Create a folder that only `user` (default: the current user) can access."""
         folder = self.folder / name
         folder.mkdir(mode=0o700)
         give(folder, user)
@@ -214,9 +212,9 @@ class Scratch:
 
 @contextlib.contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Hold back the signals that end a program by an exception.
+    """Block the signals that raise an exception in this process.
 
-    Between a question and its answer such an exception would leave the answer to the next question.
+    An exception between a request and its answer would leave the answer to the next request.
     """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGALRM})
     try:
@@ -226,13 +224,13 @@ def uninterrupted() -> Iterator[None]:
 
 
 def give(path: Path, user: str | None) -> None:
-    """Make `user` the owner of a file or folder."""
+    """Change the owner of a file or folder to `user`."""
     if user is not None:
         shutil.chown(path, user, user)
 
 
 def write(path: Path, text: str, user: str | None = None) -> Path:
-    """Write a file that only `user` can read: most of them hold a password."""
+    """Write a file that only `user` can read: most of these files contain a password."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with open(descriptor, "w", encoding="utf-8") as file:  # noqa: PTH123 - a descriptor.
         file.write(text)
@@ -241,7 +239,7 @@ def write(path: Path, text: str, user: str | None = None) -> Path:
 
 
 def unprivileged(name: str) -> str | None:
-    """Return the system user a server must run as: None, ourselves, unless we are root."""
+    """Return the system user that a server must run as: None, the current user, unless that is root."""
     if os.geteuid() != 0:
         return None
     try:
@@ -251,17 +249,17 @@ def unprivileged(name: str) -> str | None:
 
 
 def base_folder() -> Path:
-    """Return the folder of all our scratch folders, made when missing.
+    """Return the folder of all scratch folders of this user; create it if it is missing.
 
-    Its path is short, because PostgreSQL's socket below it may have 107 bytes at most.
+    Its path is short, because the path of PostgreSQL's socket below it is limited to 107 bytes.
     """
     chosen = os.environ.get(BASE_VARIABLE)
     parent = Path("/var/tmp") if os.access("/var/tmp", os.W_OK) else Path(tempfile.gettempdir())  # noqa: S108
     base = Path(chosen) if chosen else parent / f"longshore-{os.geteuid()}"
     base.mkdir(mode=0o711, parents=True, exist_ok=True)
     facts = base.lstat()
-    # Anybody can make that name first in a folder that everybody can write.
+    # In a folder that everyone can write to, another user may have created this name first.
     if facts.st_uid != os.geteuid() or base.is_symlink():
-        raise LocalStackError(f"{base} belongs to somebody else: set {BASE_VARIABLE}")
+        raise LocalStackError(f"{base} belongs to another user: set {BASE_VARIABLE}")
     base.chmod(0o711)
     return base

@@ -1,4 +1,4 @@
-"""What the servers of the local stack have in common: start, stop, be ready."""
+"""The base class of the servers of the local stack: start, stop, readiness."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ if TYPE_CHECKING:
 
 LOOPBACK = "127.0.0.1"
 
-# Seconds for one readiness probe; a probe of a live server on loopback takes milliseconds.
+# Seconds for one readiness probe. A running server on loopback answers in milliseconds.
 PROBE_SECONDS = 2.0
 
 POLL_SECONDS = 0.05
 PASSWORD_BYTES = 16
 KEY_BYTES = 32
 
-# How every password and every key begins, so that one can be recognised where it should not be: in a log.
-PASSWORD_MARK = "localpassword"  # noqa: S105 - no password by itself.
+# The prefix of every password and every key, so that a test can recognize one in a log.
+PASSWORD_MARK = "localpassword"  # noqa: S105 - not a password.
 KEY_MARK = "longshorekey"
 
 
 class Server(abc.ABC):
     """A server process with its own port and data, which survive a restart.
 
-    Use it as a context manager, whose end is quick because its data go too, or call start() and
-    stop(). The scratch folder ends it in any case.
+    Use it as a context manager, which kills the server at the end because its data are discarded, or call start() and
+    stop(). The scratch folder's guardian ends it in any case.
     """
 
-    # Seconds to become ready on a busy machine, and to stop when asked; after that it is an error.
+    # Seconds to become ready and to stop on a busy machine; then an error is raised, or the process is killed.
     start_seconds: ClassVar[float] = 60.0
     stop_seconds: ClassVar[float] = 20.0
     stop_signal: ClassVar[signal.Signals] = signal.SIGTERM
@@ -51,7 +51,7 @@ class Server(abc.ABC):
 
     @abc.abstractmethod
     def prepare(self) -> None:
-        """Write configuration and data, once, before the first start."""
+        """Write the configuration and the data; called once, before the first start."""
 
     @abc.abstractmethod
     def launch(self) -> Process:
@@ -59,20 +59,20 @@ class Server(abc.ABC):
 
     @abc.abstractmethod
     def probe(self) -> bool:
-        """Ask the server itself whether it is ready; OSError counts as no."""
+        """Return whether the server is ready; OSError counts as not ready."""
 
     @property
     def pid(self) -> int:
-        """The process that does the work: the one to stop, freeze or kill in an experiment."""
+        """The id of the process that does the work: the one to stop, freeze or kill in an experiment."""
         return self._running().pid
 
     @property
     def alive(self) -> bool:
-        """Whether its process runs."""
+        """Whether the process runs."""
         return self.process is not None and self.process.alive
 
     def start(self) -> Self:
-        """Start it and return when it is ready."""
+        """Start the server and return when it is ready."""
         if self.alive:
             raise LocalStackError(f"{self.name} runs already")
         self.prepare_once()
@@ -81,13 +81,13 @@ class Server(abc.ABC):
         return self
 
     def prepare_once(self) -> None:
-        """Prepare, unless that is done: for whoever wants it done before the start."""
+        """Prepare, unless that is done; for callers that need the prepared data before the start."""
         if not self._prepared:
             self.prepare()
             self._prepared = True
 
     def wait_ready(self) -> None:
-        """Return when the server answers; LocalStackError when it ended or takes too long."""
+        """Return when the server answers; LocalStackError if it has ended or takes too long."""
         process = self._running()
         limit = time.monotonic() + self.start_seconds
         while not answers(self.probe):
@@ -98,10 +98,10 @@ class Server(abc.ABC):
             time.sleep(POLL_SECONDS)
 
     def stop(self) -> None:
-        """Stop it in its orderly way, and by force when that takes too long."""
+        """Stop the server with its stop signal, and with SIGKILL if that takes too long."""
         if self.process is None:
             return
-        # First: what RabbitMQ tells its process id by is gone soon after the signal.
+        # Before the signal: RabbitMQ removes its pid file soon after it.
         self.thaw()
         self.process.send(self.stop_signal)
         try:
@@ -110,17 +110,17 @@ class Server(abc.ABC):
             self.process.kill()
 
     def thaw(self) -> None:
-        """Let it go on, if somebody has frozen it with SIGSTOP."""
+        """Resume the process if SIGSTOP has frozen it."""
         if self.alive:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, signal.SIGCONT)
 
     def kill(self) -> None:
-        """End it at once, as a crash would."""
+        """Kill the process, like a crash."""
         self._running().kill()
 
     def restart(self) -> None:
-        """Stop and start, on the same port with the same data."""
+        """Stop and start the server, on the same port with the same data."""
         self.stop()
         self.start()
 
@@ -131,7 +131,7 @@ class Server(abc.ABC):
         self.discard()
 
     def discard(self) -> None:
-        """End it for good, the quick way: its data are of no use any more."""
+        """Kill the server, because its data are no longer needed."""
         if self.alive:
             self.kill()
 
@@ -142,7 +142,7 @@ class Server(abc.ABC):
 
 
 def answers(probe: Callable[[], bool]) -> bool:
-    """Tell whether a probe succeeds; a refused or broken connection is an ordinary no."""
+    """Return whether a probe succeeds; a refused or broken connection counts as failure."""
     try:
         return probe()
     except OSError:
@@ -150,7 +150,7 @@ def answers(probe: Callable[[], bool]) -> bool:
 
 
 def accepts(port: int) -> bool:
-    """Tell whether something accepts connections on a loopback port."""
+    """Return whether a server accepts connections on a loopback port."""
     with socket.create_connection((LOOPBACK, port), PROBE_SECONDS):
         return True
 

@@ -1,4 +1,4 @@
-"""A private Docker Engine: dockerd from Debian's docker.io, touching neither the machine's network nor its engine."""
+"""A private Docker Engine: dockerd from Debian's docker.io, separate from the machine's network and its own engine."""
 
 from __future__ import annotations
 
@@ -16,21 +16,22 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import ClassVar
 
-# Debian's package has it in the first place, Docker's own in the second.
+# The path in Debian's package, then in Docker's own packages.
 PROGRAMS = (Path("/usr/sbin/dockerd"), Path("/usr/bin/dockerd"))
 
 
 class DockerEngine(Server):
     """An engine on a socket in its own folder; its images are plain folders below `root`.
 
-    It needs root. Containers can run with the host's network only: it has no bridge, and leaves the firewall alone.
+    It needs root. Containers run only with the host's network: the engine has no bridge, and does not change the
+    firewall.
     """
 
-    # It starts a containerd of its own first.
+    # It starts its own containerd first.
     start_seconds: ClassVar[float] = 60.0
     stop_signal: ClassVar[signal.Signals] = signal.SIGTERM
-    # What it is told about the network, and what it is kept away from by namespaces of its own: its mounts, one of
-    # which it never takes back, end with theirs.
+    # Its network options, and its own mount namespace: one of its mounts is never unmounted, and ends with the
+    # namespace.
     network: Sequence[str] = ("--iptables=false", "--ip6tables=false", "--bridge=none")
     namespaces: Sequence[str] = ("unshare", "--mount")
     storage: ClassVar[Sequence[str]] = ("--storage-driver=vfs",)
@@ -41,37 +42,37 @@ class DockerEngine(Server):
 
     @property
     def socket(self) -> Path:
-        """Where it listens."""
+        """The path of its socket."""
         return self.home / "socket"
 
     @property
     def host(self) -> str:
-        """unix:// address, as DOCKER_HOST takes it."""
+        """The unix:// address for DOCKER_HOST."""
         return f"unix://{self.socket}"
 
     @property
     def root(self) -> Path:
-        """The folder of its images and containers."""
+        """The folder of the images and containers."""
         return self.home / "data"
 
     def prepare(self) -> None:
-        """Make its folder."""
+        """Create the folder."""
         if os.geteuid() != 0:
             raise LocalStackError("a Docker Engine needs root")
         self.scratch.make_folder(self.name)
 
     def launch(self) -> Process:
-        """Start it, and with it a containerd of its own."""
+        """Start the engine, which starts its own containerd."""
         arguments: tuple[str | Path, ...] = (
             *(*self.network, *self.storage),
             *("--data-root", self.root, "--exec-root", self.home / "run", "--pidfile", self.home / "pid"),
-            # Without one it would read the machine's own.
+            # Without this option the engine reads the machine's configuration.
             *("--config-file", self._configuration(), "--host", self.host),
         )
         return self.scratch.spawn(self.name, [*self.namespaces, program(), *arguments], cwd=self.home)
 
     def probe(self) -> bool:
-        """Ask /_ping."""
+        """Request /_ping."""
         connection = http.client.HTTPConnection("localhost", timeout=PROBE_SECONDS)
         connection.sock = socket.socket(socket.AF_UNIX)
         connection.sock.settimeout(PROBE_SECONDS)
@@ -85,7 +86,7 @@ class DockerEngine(Server):
             connection.close()
 
     def discard(self) -> None:
-        """Stop it: killed, it would leave its containerd behind."""
+        """Stop the engine: if it is killed, its containerd keeps running."""
         self.stop()
 
     def _configuration(self) -> Path:
@@ -95,7 +96,7 @@ class DockerEngine(Server):
 
 
 def program() -> Path:
-    """Return dockerd's path."""
+    """Return the path of dockerd."""
     for path in PROGRAMS:
         if path.exists():
             return path

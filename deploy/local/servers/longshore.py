@@ -1,4 +1,4 @@
-"""Longshore's own two services, run from the environment this program runs in."""
+"""Longshore's two services, from the environment of the running interpreter."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from deploy.local.processes.server import LOOPBACK, PROBE_SECONDS, Server
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# Seconds for commands that make a few statements and for the migrations of an empty database.
+# Seconds for a command: a few statements, or the migrations of an empty database.
 COMMAND_SECONDS = 60.0
 
-# What a machine behind an inspecting proxy needs to trust registries on the internet; the rest of
-# the caller's environment stays out.
+# Variables that a machine behind a TLS-inspecting proxy needs to trust registries on the internet. The services inherit
+# nothing else from the caller.
 INHERITED = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 
 
 class Service(Server):
-    """A Longshore process that tells about itself on a loopback port of its own."""
+    """A Longshore process with its health endpoints on a loopback port."""
 
-    # Longer than the services' own grace period for what they are doing.
+    # Longer than the services' own grace period.
     stop_seconds = 30.0
 
     def __init__(self, scratch: Scratch, name: str, settings: Mapping[str, str]) -> None:
@@ -38,11 +38,11 @@ class Service(Server):
 
     @property
     def url(self) -> str:
-        """http:// URL, without a slash at its end."""
+        """The http:// URL without a trailing slash."""
         return f"http://{LOOPBACK}:{self.port}"
 
     def probe(self) -> bool:
-        """Ask /readyz whether every part works."""
+        """Request /readyz."""
         connection = http.client.HTTPConnection(LOOPBACK, self.port, timeout=PROBE_SECONDS)
         try:
             connection.request("GET", "/readyz")
@@ -61,15 +61,15 @@ class Api(Service):
         self.settings |= {"API_HOST": LOOPBACK, "API_PORT": str(self.port)}
 
     def prepare(self) -> None:
-        """Bring the database up to date."""
+        """Migrate the database."""
         self.command("migrate")
 
     def launch(self) -> Process:
-        """Start serving."""
+        """Start the API."""
         return self.scratch.spawn(self.name, [command("longshore-api"), "serve"], env=self.settings)
 
     def command(self, *arguments: str) -> str:
-        """Run a longshore-api command with these settings and return what it prints."""
+        """Run a longshore-api command with these settings and return its output."""
         done = subprocess.run(
             [str(command("longshore-api")), *arguments],
             env=CLEAN_ENVIRONMENT | self.settings,
@@ -80,12 +80,12 @@ class Api(Service):
             check=False,
         )
         if done.returncode != 0:
-            said = f"{done.stdout}{done.stderr}".strip()
-            raise LocalStackError(f"longshore-api {' '.join(arguments)} ended with {done.returncode}\n{said}")
+            output = f"{done.stdout}{done.stderr}".strip()
+            raise LocalStackError(f"longshore-api {' '.join(arguments)} ended with {done.returncode}\n{output}")
         return done.stdout.strip()
 
     def new_token(self, user: str, role: str) -> str:
-        """Make an API token; role is user, admin or worker."""
+        """Create an API token; `role` is user, admin or worker."""
         return self.command("token", "create", "--user", user, "--role", role)
 
     def request(
@@ -97,9 +97,9 @@ class Api(Service):
         *,
         seconds: float = COMMAND_SECONDS,
     ) -> tuple[int, Any]:
-        """Send one request; return the status and the JSON answer, None for an empty one.
+        """Send one request; return the status and the JSON answer, or None for an empty one.
 
-        Without a word for `seconds`, TimeoutError is raised.
+        Raises TimeoutError if nothing arrives for `seconds`.
         """
         connection = http.client.HTTPConnection(LOOPBACK, self.port, timeout=seconds)
         headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
@@ -124,15 +124,15 @@ class Worker(Service):
         self.settings |= {"API_URL": api, "WORKER_TOKEN": token, "WORKER_HEALTH_PORT": str(self.port)}
 
     def prepare(self) -> None:
-        """Nothing: a worker keeps nothing on its disk."""
+        """Do nothing: a worker stores nothing on disk."""
 
     def launch(self) -> Process:
-        """Start working."""
+        """Start the worker."""
         return self.scratch.spawn(self.name, [command("longshore-worker")], env=self.settings)
 
 
 def command(name: str) -> Path:
-    """Return one of the project's commands, from beside the running interpreter."""
+    """Return the path of one of the project's commands, next to the running interpreter."""
     path = Path(sys.executable).parent / name
     if not path.exists():
         raise LocalStackError(f"{path} is missing: run `make setup`")

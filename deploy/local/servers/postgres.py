@@ -22,15 +22,14 @@ DATABASE = "longshore"
 INITDB_SECONDS = 60.0
 STATEMENT_SECONDS = 60.0
 
-# Enough for several services' pools and a test run's workers at once.
+# Enough for the pools of several services and the processes of a test run.
 MAX_CONNECTIONS = 300
 
 
 class Postgres(Server):
     """PostgreSQL on a loopback port, with a superuser `longshore` and a database of that name.
 
-    `fsync=False` is for tests that never pull the plug. stop() is a fast shutdown; kill() kills
-    the postmaster.
+    `fsync=False` is for tests that never crash the machine. stop() is a fast shutdown; kill() kills the postmaster.
     """
 
     stop_signal = signal.SIGINT
@@ -44,15 +43,15 @@ class Postgres(Server):
 
     @property
     def url(self) -> str:
-        """postgresql:// URL of the database that every start has."""
+        """The postgresql:// URL of the database `longshore`."""
         return self.url_of(DATABASE)
 
     def url_of(self, database: str) -> str:
-        """postgresql:// URL of a database of this server."""
+        """Return the postgresql:// URL of a database of this server."""
         return f"postgresql://{OWNER}:{self.password}@{LOOPBACK}:{self.port}/{database}"
 
     def execute(self, sql: str, *, database: str = "postgres") -> str:
-        """Run statements with psql, each in a transaction of its own; return what they print."""
+        """Run statements with psql, each in its own transaction; return their output."""
         done = subprocess.run(
             [str(binaries() / "psql"), "-XAtq", "-v", "ON_ERROR_STOP=1", self.url_of(database)],
             input=sql,
@@ -71,11 +70,11 @@ class Postgres(Server):
         return self.url_of(name)
 
     def drop_database(self, name: str) -> None:
-        """Drop a database, ending the sessions that still use it."""
+        """Drop a database and end the sessions that still use it."""
         self.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
     def prepare(self) -> None:
-        """Make the data folder: passwords everywhere, the socket in the scratch folder."""
+        """Create the data folder: every connection needs the password, and the socket is in the scratch folder."""
         self.home = self.scratch.make_folder(self.name, self.user)
         secret = write(self.home / "password", self.password, self.user)
         self.scratch.run(
@@ -108,12 +107,12 @@ class Postgres(Server):
             [binaries() / "postgres", "-D", self.home / "data", *options],
             user=self.user,
             cwd=self.home,
-            # The whole folder goes away: an immediate shutdown frees shared memory all the same.
+            # The folder is removed: an immediate shutdown also frees the shared memory.
             stop_signal=signal.SIGQUIT,
         )
 
     def kill(self) -> None:
-        """Kill the postmaster and its backends: a busy one would outlive it and hold the shared memory."""
+        """Kill the postmaster and its backends: a busy backend would outlive it and hold the shared memory."""
         backends = descendants(self.pid)
         super().kill()
         limit = time.monotonic() + self.stop_seconds
@@ -121,26 +120,26 @@ class Postgres(Server):
             time.sleep(POLL_SECONDS)
 
     def discard(self) -> None:
-        """Shut down at once, which still gives shared memory back."""
+        """Shut down immediately, which still frees the shared memory."""
         if self.process is not None:
             self.process.send(signal.SIGQUIT)
             self.process.wait(self.stop_seconds)
 
     def probe(self) -> bool:
-        """Ask with pg_isready."""
+        """Run pg_isready."""
         command = [str(binaries() / "pg_isready"), "-q", "-h", LOOPBACK, "-p", str(self.port)]
         done = subprocess.run([*command, "-t", str(int(PROBE_SECONDS))], check=False)
         return done.returncode == 0
 
     def wait_ready(self) -> None:
-        """Wait for the server, and see that the database exists."""
+        """Wait for the server, and create the database if it does not exist."""
         super().wait_ready()
         if not self.execute(f"SELECT 1 FROM pg_database WHERE datname = '{DATABASE}'"):  # noqa: S608 - a constant.
             self.create_database(DATABASE)
 
 
 def binaries() -> Path:
-    """Return the folder of the newest PostgreSQL's programs."""
+    """Return the folder with the programs of the newest PostgreSQL."""
     found = [path for path in BINARIES.glob("*/bin") if re.fullmatch(r"\d+", path.parent.name)]
     if found:
         return max(found, key=lambda path: int(path.parent.name))

@@ -16,36 +16,35 @@ from deploy.local.processes.server import LOOPBACK, PROBE_SECONDS, Server, new_p
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# Not Debian's /usr/sbin wrapper: that one refuses ordinary users and logs into /var.
+# Not Debian's wrapper in /usr/sbin, which refuses ordinary users and logs into /var.
 PROGRAM = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
 CONTROL = Path("/usr/lib/rabbitmq/bin/rabbitmqctl")
 SYSTEM_USER = "rabbitmq"
 OWNER = "longshore"
 
-# What a client sends first (AMQP 0-9-1, section 4.2.2) and the type of the frame that answers it.
+# The protocol header that a client sends first (AMQP 0-9-1, section 4.2.2), and the type of the answering frame.
 AMQP_HEADER = b"AMQP\x00\x00\x09\x01"
 METHOD_FRAME = 1
 
-# Share of the machine's memory above which RabbitMQ blocks publishers: a stack is one of several.
+# The share of the machine's memory above which RabbitMQ blocks publishers. Several stacks may run at once.
 MEMORY_SHARE = 0.2
 
-# Free disk below which it would block publishers. Its default compares with memory; 50 MB is its
-# own relative floor and enough for messages of a few hundred bytes.
+# The free disk space below which RabbitMQ blocks publishers. The default depends on the memory; 50 MB is RabbitMQ's
+# lowest default, and enough for messages of a few hundred bytes.
 DISK_FREE = "50MB"
 
-# Erlang's schedulers spin while they wait for work, which takes processor time from everything
-# else on a small machine.
+# Erlang's schedulers spin while they wait for work, which takes processor time from other processes on a small machine.
 NO_BUSY_WAIT = "+sbwt none +sbwtdcpu none +sbwtdio none"
 
-# Seconds for a rabbitmqctl command, each of which starts an Erlang machine of its own.
+# Seconds for a rabbitmqctl command, which starts its own Erlang machine.
 CONTROL_SECONDS = 60.0
 
 
 class RabbitMQ(Server):
-    """RabbitMQ on loopback ports, its node, cookie and port mapper its own.
+    """RabbitMQ on loopback ports, with its own node, cookie and port mapper.
 
-    `settings` are further lines of rabbitmq.conf, such as {"consumer_timeout": "60000"}. stop()
-    is an orderly shutdown; kill() kills the Erlang machine.
+    `settings` are further lines of rabbitmq.conf, such as {"consumer_timeout": "60000"}. stop() is an orderly shutdown;
+    kill() kills the Erlang machine.
     """
 
     start_seconds = 120.0
@@ -68,22 +67,22 @@ class RabbitMQ(Server):
 
     @property
     def amqp(self) -> str:
-        """amqp:// URL of the virtual host `/`."""
+        """The amqp:// URL of the virtual host `/`."""
         return f"amqp://{self.username}:{self.password}@{LOOPBACK}:{self.port}/"
 
     @property
     def management(self) -> str:
-        """http:// URL of the console and its API, without the password."""
+        """The http:// URL of the console and its API, without the password."""
         return f"http://{LOOPBACK}:{self.management_port}"
 
     @property
     def node(self) -> str:
-        """Erlang's name for this server."""
+        """The Erlang node name."""
         return f"{self.name}-{self.scratch.folder.name}@localhost"
 
     @property
     def pid(self) -> int:
-        """Process id of the Erlang machine; the process started here is the shell around it."""
+        """The process id of the Erlang machine; `process` is the shell that started it."""
         process = self._running()
         try:
             return int((self.home / "pid").read_text())
@@ -116,14 +115,14 @@ class RabbitMQ(Server):
         } | self.settings
 
     def environment(self) -> dict[str, str]:
-        """Return the settings that the server and rabbitmqctl share."""
+        """Return the environment variables of the server and of rabbitmqctl."""
         return {
-            "HOME": str(self.home),  # The Erlang cookie is made there.
+            "HOME": str(self.home),  # Erlang creates its cookie there.
             "ERL_EPMD_PORT": str(self.mapper_port),
             "ERL_EPMD_ADDRESS": LOOPBACK,
             "RABBITMQ_NODENAME": self.node,
             "RABBITMQ_DIST_PORT": str(self.distribution_port),
-            # A file of ours, so that the machine's /etc/rabbitmq is not read.
+            # An empty file instead of the machine's /etc/rabbitmq.
             "RABBITMQ_CONF_ENV_FILE": str(self.home / "env.conf"),
             "RABBITMQ_CONFIG_FILE": str(self.home / "rabbitmq.conf"),
             "RABBITMQ_ADVANCED_CONFIG_FILE": str(self.home / "none"),
@@ -135,7 +134,7 @@ class RabbitMQ(Server):
         }
 
     def launch(self) -> Process:
-        """Start the port mapper, which would otherwise outlive the server, and the server."""
+        """Start the port mapper and the server. A port mapper that the server starts would outlive it."""
         if self.mapper is None or not self.mapper.alive:
             self.mapper = self._spawn(f"{self.name}-epmd", ["/usr/bin/epmd"])
         (self.home / "pid").unlink(missing_ok=True)
@@ -148,12 +147,12 @@ class RabbitMQ(Server):
             env=self.environment(),
             user=self.user,
             cwd=self.home,
-            # The whole folder goes away: nothing is worth an orderly shutdown of seconds.
+            # The folder is removed: an orderly shutdown, which takes seconds, is not needed.
             stop_signal=signal.SIGKILL,
         )
 
     def probe(self) -> bool:
-        """Ask for an AMQP greeting and for a page of the management API, as its user."""
+        """Request an AMQP greeting, and a page of the management API as the server's user."""
         return greets(self.port) and self._overview() == http.client.OK
 
     def _overview(self) -> int:
@@ -168,7 +167,7 @@ class RabbitMQ(Server):
             connection.close()
 
     def kill(self) -> None:
-        """Kill the Erlang machine, and wait for the shell around it to notice."""
+        """Kill the Erlang machine, and wait for the shell that started it."""
         process = self._running()
         os.kill(self.pid, signal.SIGKILL)
         process.wait(self.stop_seconds)
@@ -192,7 +191,7 @@ class RabbitMQ(Server):
 
 
 def greets(port: int) -> bool:
-    """Tell whether an AMQP 0-9-1 server answers on a loopback port."""
+    """Return whether an AMQP 0-9-1 server answers on a loopback port."""
     with socket.create_connection((LOOPBACK, port), PROBE_SECONDS) as connection:
         connection.sendall(AMQP_HEADER)
         answer = connection.recv(1)

@@ -18,15 +18,15 @@ from deploy.local.processes.server import LOOPBACK, PROBE_SECONDS, Server, new_p
 
 PROGRAM = Path("/usr/bin/docker-registry")
 
-# The one that keeps an upload session whose request was cut; 2.8, and Harbor with it, loses those.
+# Version 3 keeps the upload session of a cut request; 2.8, which Harbor uses, drops it.
 DISTRIBUTION_3 = GoProgram(
     name="distribution", package="github.com/distribution/distribution/v3/cmd/registry", version="v3.1.2"
 )
-# Version 3 looks for a collector of its traces otherwise, and complains about not finding one.
+# Otherwise version 3 tries to reach a trace collector, and logs errors.
 ENVIRONMENT = {"OTEL_TRACES_EXPORTER": "none"}
 
-# bcrypt's least number of rounds, as a power of two: the registry hashes the password at every
-# single request, and these passwords are random and live for minutes.
+# bcrypt's lowest number of rounds, as a power of two: the registry hashes the password at every request, and these
+# passwords are random and live for minutes.
 BCRYPT_COST = 4
 BCRYPT_SALT = 22
 BCRYPT_ALPHABET = "./" + string.ascii_letters + string.digits
@@ -36,7 +36,7 @@ SECRET_BYTES = 16
 
 @dataclass(frozen=True, kw_only=True)
 class BasicAuth:
-    """One user with a password, asked for at every request."""
+    """Basic authentication with one user."""
 
     username: str = "puller"
     password: str = field(default_factory=new_password, repr=False)
@@ -46,8 +46,8 @@ class BasicAuth:
 class TokenAuth:
     """Bearer tokens of an issuer, as in distribution's token authentication.
 
-    realm is the URL to get tokens at, service the audience they must have, issuer who must have
-    signed them; certificates is a PEM file with the issuer's certificate or certificates.
+    `realm` is the URL of the token endpoint, `service` the required audience, `issuer` the required issuer, and
+    `certificates` a PEM file with the issuer's certificates.
     """
 
     realm: str
@@ -58,7 +58,7 @@ class TokenAuth:
 
 @dataclass(frozen=True, kw_only=True)
 class Tls:
-    """PEM files of the registry's own certificate and its key."""
+    """PEM files of the registry's certificate and its key."""
 
     certificate: Path
     key: Path
@@ -67,9 +67,9 @@ class Tls:
 class Registry(Server):
     """A registry on a loopback port; its blobs are plain files below `root`.
 
-    Without `auth` anybody may read and write. `readonly` refuses writes: fill it
-    first, then set it and restart(). `extra` is merged into the configuration file, section by section.
-    `program` is another registry of the same family, such as DISTRIBUTION_3.path.
+    Without `auth` every client may read and write. `readonly` refuses writes: push images first, then set it and
+    restart(). `extra` is merged into the configuration file, section by section. `program` is another registry of the
+    same family, such as DISTRIBUTION_3.path.
     """
 
     def __init__(
@@ -94,42 +94,42 @@ class Registry(Server):
 
     @property
     def host(self) -> str:
-        """host:port, as it stands in an image reference."""
+        """host:port, as in an image reference."""
         return f"{LOOPBACK}:{self.port}"
 
     @property
     def url(self) -> str:
-        """http:// or https:// URL, without a slash at its end."""
+        """The http:// or https:// URL without a trailing slash."""
         return f"{'https' if self.tls else 'http'}://{self.host}"
 
     @property
     def username(self) -> str | None:
-        """The user of basic authentication, if it has that."""
+        """The user of basic authentication, or None."""
         return self.auth.username if isinstance(self.auth, BasicAuth) else None
 
     @property
     def password(self) -> str | None:
-        """That user's password."""
+        """The password of that user."""
         return self.auth.password if isinstance(self.auth, BasicAuth) else None
 
     @property
     def ca_file(self) -> Path | None:
-        """The certificate to trust over TLS: its own, which is self-signed unless a test says otherwise."""
+        """The certificate that clients must trust, or None without TLS: the registry's own certificate."""
         return self.tls.certificate if self.tls else None
 
     @property
     def root(self) -> Path:
-        """The folder of its storage."""
+        """The folder of the storage."""
         return self.home / "data"
 
     def blob_path(self, digest: str) -> Path:
-        """Return the file that holds a blob, for tests that damage one."""
+        """Return the file of a blob, for tests that damage it."""
         algorithm, _, value = digest.partition(":")
         blobs = self.root / "docker/registry/v2/blobs"
         return blobs / algorithm / value[:2] / value / "data"
 
     def prepare(self) -> None:
-        """Make the storage folder and the password file."""
+        """Create the storage folder and the password file."""
         if not self.program.exists():
             raise LocalStackError(f"{self.program} is missing: run `make setup`")
         self.home = self.scratch.make_folder(self.name)
@@ -139,7 +139,7 @@ class Registry(Server):
             write(self.home / "htpasswd", entry)
 
     def launch(self) -> Process:
-        """Write the configuration and start it. JSON is YAML, too."""
+        """Write the configuration and start the registry. JSON is also YAML."""
         configuration = write(self.home / "config.yml", json.dumps(self._configuration()))
         command: list[str | Path] = [self.program, "serve", configuration]
         return self.scratch.spawn(self.name, command, env=ENVIRONMENT, cwd=self.home)
@@ -179,7 +179,7 @@ class Registry(Server):
         return {"htpasswd": {"realm": self.name, "path": str(self.home / "htpasswd")}}
 
     def probe(self) -> bool:
-        """Ping /v2/, section "Determining Support" of the distribution spec; 401 is an answer."""
+        """Request /v2/ (distribution specification, "Determining Support"); 401 also counts as ready."""
         connection = self._connection()
         try:
             connection.request("GET", "/v2/")
@@ -193,7 +193,7 @@ class Registry(Server):
     def _connection(self) -> http.client.HTTPConnection:
         if self.tls is None:
             return http.client.HTTPConnection(LOOPBACK, self.port, timeout=PROBE_SECONDS)
-        # Whether its certificate is any good is for the test to find out.
+        # The probe accepts any certificate: tests check how clients validate it.
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
@@ -201,13 +201,13 @@ class Registry(Server):
 
 
 def bcrypt(password: str) -> str:
-    """Hash a password the only way docker-registry accepts it.
+    """Hash a password with bcrypt, the only form that docker-registry accepts.
 
-    libcrypt is an essential package of Debian; Python's own crypt module is gone in 3.13.
+    libcrypt is an essential package of Debian; Python 3.13 has no crypt module.
     """
     library = ctypes.CDLL("libcrypt.so.1")
     library.crypt.restype = ctypes.c_char_p
-    # The last of the 22 characters carries two bits only; a dot leaves the others clear.
+    # The last of the 22 characters carries only two bits; a dot leaves the others clear.
     salt = "".join(secrets.choice(BCRYPT_ALPHABET) for _ in range(BCRYPT_SALT - 1)) + "."
     hashed = library.crypt(password.encode(), f"$2b${BCRYPT_COST:02}${salt}".encode())
     if not hashed or not hashed.startswith(b"$2b$"):

@@ -90,7 +90,7 @@ def test_killing_the_keeper_ends_the_stack(tmp_path: Path) -> None:
     stack = json.loads((tmp_path / "stack.json").read_text())
     os.kill(int((tmp_path / "keeper.pid").read_text()), signal.SIGKILL)
     assert eventually(lambda: not any(runs(pid) for pid in flat(stack["pids"])))
-    assert run("down", folder=tmp_path).stdout == "Nothing is up.\n"
+    assert run("down", folder=tmp_path).stdout == "No stack is running.\n"
     assert not (tmp_path / "stack.json").exists()
 
 
