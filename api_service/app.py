@@ -1,4 +1,4 @@
-"""The application: what it is made of, in the order in which it starts."""
+"""The application and its parts, in the order in which they start."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from functools import cache
@@ -33,8 +33,7 @@ from api_service.imports.source.find import SourceFinder
 from api_service.imports.source.registry import RegistrySources
 from api_service.imports.source.target_name import TargetNaming
 from api_service.imports.start import ImportStarter
-from api_service.metrics.figures import Figures
-from api_service.metrics.serve import serve_metrics
+from api_service.metrics.exposition import Exposition, serve_metrics
 from api_service.registries.keys import REGISTRIES
 from api_service.registries.lookup import RegistryLookup
 from api_service.registries.stored_registries import StoredRegistries
@@ -77,17 +76,17 @@ from shared.runtime.readiness import Readiness
 from shared.runtime.supervise import running
 from shared.target.open_target import open_target
 
-# Connections to PostgreSQL of one instance, beside the listening one. The relay and the reaper hold one each at times.
+# Connections of one instance to PostgreSQL, without the listening one. Relay and reaper use one each at times.
 POOL_SIZE = 20
 
-# Settings are nothing to the handlers: the parts of the application hand on to each what it needs.
+# Only the parts read the settings: they pass to each use case the values that it needs.
 SETTINGS = web.AppKey("SETTINGS", Settings)
 
 Part: TypeAlias = Callable[[web.Application], AsyncIterator[None]]
 
 
 async def database_part(app: web.Application) -> AsyncIterator[None]:
-    """PostgreSQL."""
+    """The pool of connections to PostgreSQL."""
     url = app[SETTINGS].shared.database_url
     async with open_database(url, application="longshore-api", size=POOL_SIZE) as database:
         app[DATABASE] = database
@@ -96,15 +95,15 @@ async def database_part(app: web.Application) -> AsyncIterator[None]:
 
 
 async def notifications_part(app: web.Application) -> AsyncIterator[None]:
-    """PostgreSQL's hints."""
+    """The connection that listens for PostgreSQL's notifications."""
     url = app[SETTINGS].shared.database_url
     app[NOTIFICATIONS] = notifications = Notifications(url, (imports.CHANNEL,))
     async with running("notifications", notifications.run):
         yield
 
 
-async def registries_part(app: web.Application) -> AsyncIterator[None]:
-    """The clients for sources and for the target, which obey different rules."""
+async def registry_clients_part(app: web.Application) -> AsyncIterator[None]:
+    """The clients of source registries and of the target, which have different network policies."""
     settings = app[SETTINGS].shared
     limits = Limits(RegistryLimits(app[DATABASE]))
     async with (
@@ -119,7 +118,7 @@ async def registries_part(app: web.Application) -> AsyncIterator[None]:
 
 
 async def oidc_part(app: web.Application) -> AsyncIterator[None]:
-    """The issuer of JWTs, where one is configured."""
+    """The issuer of JWTs, if one is configured."""
     settings = app[SETTINGS].oidc
     if settings is None:
         yield
@@ -186,21 +185,21 @@ async def images_part(app: web.Application) -> AsyncIterator[None]:
 
 
 async def relay_part(app: web.Application) -> AsyncIterator[None]:
-    """The way to RabbitMQ."""
+    """The relay, which publishes the outbox to RabbitMQ."""
     app[RELAY] = relay = Relay(app[SETTINGS].shared.amqp_url, app[DATABASE], app[NOTIFICATIONS])
     async with running("relay", relay.run):
         yield
 
 
 async def reaper_part(app: web.Application) -> AsyncIterator[None]:
-    """The one who looks for what was lost."""
+    """The reaper, which takes back the imports of lost workers."""
     reaper = Reaper(app[QUEUE], app[SETTINGS].retries, grace=app[SETTINGS].lease)
     async with running("reaper", reaper.run):
         yield
 
 
 async def deletions_part(app: web.Application) -> AsyncIterator[None]:
-    """The one who finishes deletions."""
+    """The loop that resumes interrupted deletions."""
     finisher = DeletionFinisher(app[DELETION].work)
     async with running("deletions", finisher.run):
         yield
@@ -214,7 +213,7 @@ async def patrol_part(app: web.Application) -> AsyncIterator[None]:
 
 
 async def readiness_part(app: web.Application) -> AsyncIterator[None]:
-    """The answers of /readyz."""
+    """The readiness that /readyz reports."""
     app[READINESS] = readiness = Readiness(
         part_checks(app[DATABASE], app[RELAY], app[MANAGEMENT]), optional=OPTIONAL_PARTS
     )
@@ -223,19 +222,19 @@ async def readiness_part(app: web.Application) -> AsyncIterator[None]:
 
 
 async def metrics_part(app: web.Application) -> AsyncIterator[None]:
-    """Figures for Prometheus, where they have a port."""
+    """The metrics for Prometheus, if they have a port."""
     settings = app[SETTINGS]
     if settings.metrics_port is None:
         yield
         return
-    async with serve_metrics(settings.host, settings.metrics_port, Figures(app[DATABASE], app[READINESS])):
+    async with serve_metrics(settings.host, settings.metrics_port, Exposition(app[DATABASE], app[READINESS])):
         yield
 
 
 PARTS: Sequence[Part] = (
     database_part,
     notifications_part,
-    registries_part,
+    registry_clients_part,
     oidc_part,
     imports_part,
     images_part,
@@ -249,7 +248,7 @@ PARTS: Sequence[Part] = (
 
 
 def create_app(settings: Settings, parts: Sequence[Part] = PARTS) -> web.Application:
-    """Make the application; `parts` start in their order and end in the reverse one."""
+    """Create the application; its parts start in this order and end in the reverse order."""
     app = web.Application(
         middlewares=(
             request_id_middleware,
@@ -273,12 +272,12 @@ def create_app(settings: Settings, parts: Sequence[Part] = PARTS) -> web.Applica
 
 @cache
 def _description() -> bytes:
-    """Return the API's description, which is the same for every application of this process."""
+    """Return the OpenAPI document, which is the same for every application of this process."""
     return orjson.dumps(describe(ALL_ROUTES, product_version(), page_files=FILES))
 
 
 async def _finish_headers(request: web.Request, response: web.StreamResponse) -> None:
-    """Name the request, keep answers out of caches unless they say more, and our libraries' versions to ourselves."""
+    """Set the headers that all answers have: the request's id, no caching by default, and no server version."""
     response.headers[REQUEST_ID_HEADER] = request[REQUEST_ID]
     response.headers.setdefault(hdrs.CACHE_CONTROL, "no-store")
     response.headers["X-Content-Type-Options"] = "nosniff"
@@ -289,5 +288,5 @@ async def _finish_headers(request: web.Request, response: web.StreamResponse) ->
 
 
 async def _end_streams(app: web.Application) -> None:
-    """Let event streams end before the server waits for its requests to."""
+    """End event streams, before the server waits for its requests to end."""
     app[FEED].close()

@@ -1,4 +1,4 @@
-"""The API service's settings, read from the environment; no other module of it looks there."""
+"""The API service's settings. Only this module and `auth.oidc_settings` read the environment."""
 
 from dataclasses import dataclass
 
@@ -13,27 +13,27 @@ from shared.runtime.secret_box import SecretBox
 from shared.settings import SharedSettings, read_shared, reading_environment
 
 MAX_PORT = 65_535
-# A worker reports about once a second; below this, one late report would lose the lease. Seconds.
+# A worker reports about once a second: with a shorter lease, one late report would lose it. Seconds.
 MIN_LEASE = 3
-# Longer, and the images of a lost worker would stand still for all to see. Seconds.
+# With a longer lease, the imports of a lost worker would make no progress for too long. Seconds.
 MAX_LEASE = 3_600
 MAX_FAILURES = 100
 MAX_RETRY_BASE = 3_600
-# What a stopping instance goes on serving for, so that whoever spreads requests can learn of it: Kubernetes takes a
-# second or two, a proxy that asks /readyz every few seconds some more. Seconds.
+# How long a stopping instance goes on serving, so that load balancers learn of the stop: Kubernetes takes a second or
+# two, a proxy that polls /readyz every few seconds takes longer. Seconds.
 DEFAULT_DRAIN = 5.0
 MAX_DRAIN = 300
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What `longshore-api serve` needs.
+    """The settings of `longshore-api serve`.
 
     `target_name` is the target's public host, shown as `registryHost`. `drop_host_for` are the registries whose host
-    is left out of an image's name in the target. `lease` is in seconds. `oidc` None: API tokens alone are taken.
-    `docker_source` says who may import from the workers' Docker Engine. `referrers`: what refers to an image comes
-    along where a request does not say. `metrics_port` None: figures are not served. `drain` are
-    the seconds for which a stopping instance goes on serving.
+    is omitted from an image's name in the target. `lease` is in seconds. Without `oidc`, the API accepts API tokens
+    only. `docker_source` says which users may import from the workers' Docker Engine. `referrers` is the default for
+    requests that do not say whether to import referrers. Without `metrics_port`, metrics are not served. `drain` is
+    the time for which a stopping instance goes on serving, in seconds.
     """
 
     shared: SharedSettings
@@ -52,13 +52,13 @@ class Settings:
 
 
 def read_settings() -> Settings:
-    """Read everything; raises SettingsError with a line for each mistake."""
+    """Read all settings; raises SettingsError with a line for each mistake."""
     with reading_environment() as env:
         return settings_from(env)
 
 
 def settings_from(env: FileAwareEnv) -> Settings:
-    """Read everything from an open reader."""
+    """Read all settings with an open reader."""
     shared = read_shared(env)
     return Settings(
         shared=shared,
@@ -78,14 +78,14 @@ def settings_from(env: FileAwareEnv) -> Settings:
 
 
 def read_database_url() -> str:
-    """Read what the commands beside `serve` need; raises SettingsError."""
+    """Read the setting that commands other than `serve` need; raises SettingsError."""
     with reading_environment() as env:
         url: str = env.str("DATABASE_URL")
     return url
 
 
 def read_secret_box() -> SecretBox:
-    """Read what a rotation needs beside the database; raises SettingsError."""
+    """Read SECRET_KEYS; raises SettingsError."""
     with reading_environment() as env:
         secrets: SecretBox = env.fernet_keys("SECRET_KEYS")
     return secrets

@@ -61,8 +61,7 @@ HOMES = {
     "uvloop": ("api_service.cli", "import_worker.cli"),
     "click": (
         "api_service.cli",
-        "api_service.commands.command_database",
-        "api_service.commands.command_errors",
+        "api_service.commands.common",
         "api_service.commands.secrets",
         "api_service.commands.token",
         "longshore_client.cli",

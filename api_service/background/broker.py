@@ -1,4 +1,4 @@
-"""The connection that wake-up messages are published on. All that the API knows of aio-pika."""
+"""The connection on which wake-up messages are published: the API's wrapper of aio-pika."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -18,17 +18,17 @@ MESSAGE_TYPE = "import"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class QueueFigures:
-    """What waits in the queue of imports, and how many workers with a free slot listen there."""
+class QueueDepth:
+    """The number of messages in the queue of imports, and of consumers: workers with a free slot."""
 
     messages: int
     consumers: int
 
 
 class Broker:
-    """One connection with one channel; after any failure it is to be closed and made anew.
+    """One connection with one channel; after any failure, close it and open another.
 
-    aio-pika's robust connections are left alone: one whose restoring fails stays dead while it looks alive.
+    aio-pika's robust connections are not used: one whose restoring fails stays closed while it looks open.
     """
 
     def __init__(self, channel: AbstractChannel, exchange: AbstractExchange) -> None:
@@ -36,7 +36,7 @@ class Broker:
         self._exchange = exchange
 
     async def publish(self, message: WakeUp) -> None:
-        """Return when RabbitMQ has confirmed the message; after an error it may have it all the same."""
+        """Return when RabbitMQ has confirmed the message. After an error, RabbitMQ may have it nevertheless."""
         values = {"longshore.import": message.import_name, "longshore.reason": message.reason}
         with entry(f"publish {IMPORTS_QUEUE}", Kind.PRODUCER, message.traceparent, values):
             packed = _packed(message, traceparent() or message.traceparent)
@@ -44,21 +44,21 @@ class Broker:
                 await self._exchange.publish(packed, IMPORTS_QUEUE, mandatory=True)
 
     def check_open(self) -> None:
-        """Raise BrokerUnavailableError where the connection is known to be lost."""
+        """Raise BrokerUnavailableError if the connection is known to be lost."""
         if self._channel.is_closed:
             raise BrokerUnavailableError("the connection was lost")
 
-    async def check(self) -> QueueFigures:
-        """Ask for the queue, as a sign of life, and tell what it says of itself."""
+    async def check(self) -> QueueDepth:
+        """Declare the queue passively, which shows that RabbitMQ answers, and return its depth."""
         async with bounded():
             queue = await self._channel.declare_queue(IMPORTS_QUEUE, passive=True)
-        told = queue.declaration_result
-        return QueueFigures(messages=told.message_count or 0, consumers=told.consumer_count or 0)
+        result = queue.declaration_result
+        return QueueDepth(messages=result.message_count or 0, consumers=result.consumer_count or 0)
 
 
 @asynccontextmanager
 async def open_broker(url: str) -> AsyncIterator[Broker]:
-    """Connect, declare the topology, and close in the end; raises BrokerUnavailableError."""
+    """Connect, declare the topology, and close after the block; raises BrokerUnavailableError."""
     async with bounded():
         connection = await aio_pika.connect(url, heartbeat=HEARTBEAT, name=CONNECTION_NAME)
     try:
@@ -72,13 +72,13 @@ async def open_broker(url: str) -> AsyncIterator[Broker]:
                 await connection.close()
 
 
-def _packed(message: WakeUp, place: str | None) -> aio_pika.Message:
-    """Make a message that reads well in RabbitMQ's console; it holds no secrets. `place` is that in its trace."""
+def _packed(message: WakeUp, span: str | None) -> aio_pika.Message:
+    """Return a message that is readable in RabbitMQ's console and has no secrets; `span` is its traceparent."""
     return aio_pika.Message(
         orjson.dumps(dump_wake_up(message), option=orjson.OPT_INDENT_2),
         message_id=message.import_name,
         type=MESSAGE_TYPE,
-        headers={"attempt": message.attempt, "reason": message.reason, **({TRACEPARENT: place} if place else {})},
+        headers={"attempt": message.attempt, "reason": message.reason, **({TRACEPARENT: span} if span else {})},
         content_type="application/json",
         content_encoding="utf-8",
         delivery_mode=aio_pika.DeliveryMode.PERSISTENT,

@@ -1,4 +1,4 @@
-"""Finds what nobody else would: imports of lost workers, wake-ups that went astray, old outbox rows."""
+"""The reaper: takes imports back from lost workers, repeats lost wake-ups, deletes old outbox rows."""
 
 import asyncio
 
@@ -17,45 +17,45 @@ from shared.errors.error import LongshoreError
 from shared.model.states import ImportState
 from shared.runtime.condition import Condition
 
-# How often it looks. With the lease, this bounds how long a lost worker's import stands still. Seconds.
+# Between two rounds. Together with the lease, it bounds how long a lost worker's import makes no progress. Seconds.
 INTERVAL = 2.0
-# An import that has been due this long with no message under way is told to the workers again. Seconds; a message
-# that waits in the queue for a free worker is repeated too, which costs a look at its row.
+# After an import has been due this long with no message under way, its wake-up is repeated. Seconds. If the message
+# still waits in the queue for a free worker, the repetition costs that worker one query.
 OVERLOOKED_AFTER = 60.0
-# Published rows are kept for people who look into what happened. Seconds.
+# How long published rows are kept, for the analysis of incidents. Seconds.
 OUTBOX_KEPT = 24 * 3_600.0
-# Rows handled in one transaction; what is left is found in the next round.
+# Rows of one transaction; the next round handles the rest.
 BATCH = 100
-# Any fixed number: of all API instances, one reaps at a time.
+# The number of an advisory lock: one API instance reaps at a time.
 LEADER_LOCK = 7_265_102
 
 _logger = structlog.get_logger(__name__)
 
 
 class Reaper:
-    """The loop; each round is one transaction, so that a crash leaves nothing half done."""
+    """Runs rounds; each round is one transaction, so that a crash leaves nothing half done."""
 
     def __init__(self, queue: ImportQueue, retries: RetryPolicy, *, grace: float) -> None:
-        """Take how long workers have for a report after an outage of ours, in seconds: a lease's time."""
+        """`grace` is the time that workers get to report after an outage of the API or the database, in seconds."""
         self._queue = queue
         self._retries = retries
         self._grace = grace
         self._condition = Condition("reaper")
 
     async def run(self) -> None:
-        """Look for ever.
+        """Run rounds until cancelled.
 
-        While this service or the database was away, no worker could renew its lease: each gets the time to do so
-        before any import is taken from it.
+        While the API or the database was unavailable, no worker could renew its lease: each worker gets the grace to
+        do so before its imports are taken back.
         """
         while True:
             await asyncio.sleep(self._grace)
             try:
-                await self._reap_until_trouble()
+                await self._reap_until_error()
             except LongshoreError as error:
                 self._condition.down(error)
 
-    async def _reap_until_trouble(self) -> None:
+    async def _reap_until_error(self) -> None:
         while True:
             await reap(self._queue, self._retries)
             self._condition.up()
@@ -63,7 +63,7 @@ class Reaper:
 
 
 async def reap(queue: ImportQueue, retries: RetryPolicy, *, overlooked_after: float = OVERLOOKED_AFTER) -> None:
-    """Do one round, unless another instance is at it; raises `database_unavailable`."""
+    """Do one round, unless another instance is doing one; raises `database_unavailable`."""
     async with queue.transaction() as transaction:
         connection = transaction.connection
         if not await try_lead(connection, LEADER_LOCK):
@@ -80,7 +80,7 @@ async def reap(queue: ImportQueue, retries: RetryPolicy, *, overlooked_after: fl
 
 
 async def _take_back(transaction: QueueTransaction, lost: Import, retries: RetryPolicy) -> AttemptEnd:
-    """Give an import whose worker went silent to another one, or end it when that happened too often."""
+    """Queue an import whose worker stopped reporting, or end it if that has happened too often."""
     state, code, lifetime = ImportState.QUEUED, Code.WORKER_LOST, 0.0
     connection = transaction.connection
     if retries.exhausted(lost.failures):

@@ -1,9 +1,9 @@
-"""The relay: takes what is due from the outbox to RabbitMQ. Every API instance runs one; they share the rows."""
+"""The relay: publishes due outbox rows to RabbitMQ. Every API instance runs one; the relays share the rows."""
 
 import asyncio
 import time
 
-from api_service.background.broker import Broker, QueueFigures, open_broker
+from api_service.background.broker import Broker, QueueDepth, open_broker
 from shared.db import outbox
 from shared.db.database import Database
 from shared.db.notifications import Notifications
@@ -14,23 +14,23 @@ from shared.messages.wake_up import WakeUp
 from shared.runtime.backoff import Backoff
 from shared.runtime.condition import Condition
 
-# Rows of one transaction: their locks are held while RabbitMQ confirms, which takes it a moment for all of them.
+# Rows of one transaction, which holds their locks until RabbitMQ has confirmed them, together in a few milliseconds.
 BATCH = 100
-# Without a hint, the table is looked at this often. Seconds.
+# How often the relay polls without a hint. Seconds.
 POLL_INTERVAL = 1.0
-# A row that is due and not to be had is another relay's at the moment. Seconds.
+# Due rows that are locked belong to another instance's relay: skip them and poll again after this time. Seconds.
 MIN_WAIT = 0.05
-# A hint that comes this soon is one of many: those that follow share a batch, and its commit. One that comes alone does
-# not wait. Seconds.
+# A hint this soon after the last batch is one of many: wait this long, so that the next ones share a batch and its
+# commit. A single hint does not wait. Seconds.
 LINGER = 0.02
-# How often an idle connection is tried, so that /readyz knows of a silent RabbitMQ. Seconds.
+# How often the relay checks an idle connection, so that /readyz reports an unresponsive RabbitMQ. Seconds.
 CHECK_INTERVAL = 10.0
-# Between two tries to connect. Seconds.
+# Between two tries to connect.
 RECONNECT = Backoff(first=0.5, maximum=5.0)
 
 
 class Relay:
-    """Publishes with confirms; a row is marked only then, so that a crash repeats a message and never loses one."""
+    """Publishes with confirms and marks a row after its confirm: a crash may repeat a message, but never loses one."""
 
     def __init__(self, amqp_url: str, database: Database, notifications: Notifications) -> None:
         self._url = amqp_url
@@ -39,20 +39,20 @@ class Relay:
         self._broker_condition = Condition("rabbitmq")
         self._database_condition = Condition("outbox")
         self._checked_at = 0.0
-        self._queue: QueueFigures | None = None
+        self._queue: QueueDepth | None = None
 
     @property
     def trouble(self) -> str | None:
-        """Why messages do not reach RabbitMQ, None while they do."""
+        """Why messages do not reach RabbitMQ; None while they do."""
         return self._broker_condition.trouble
 
     @property
-    def queue(self) -> QueueFigures | None:
-        """What RabbitMQ said of the queue when it was last checked, None while it is away."""
+    def queue(self) -> QueueDepth | None:
+        """The queue's depth at the last check; None while RabbitMQ is unavailable."""
         return self._queue
 
     async def run(self) -> None:
-        """Publish for ever, on a new connection whenever one fails."""
+        """Publish until cancelled; after a failure, on a new connection."""
         failures = 0
         while True:
             try:
@@ -71,12 +71,12 @@ class Relay:
             while True:
                 hint.clear()
                 wait = await self._publish_due(broker)
-                await self._check_now_and_then(broker)
+                await self._check_at_intervals(broker)
                 if wait:
                     await _wait(hint, wait)
 
     async def _publish_due(self, broker: Broker) -> float:
-        """Publish what is due and return how long there is nothing more to do, in seconds."""
+        """Publish due rows and return the seconds to wait for more."""
         try:
             wait = await publish_due(self._database, broker)
         except LongshoreError as error:
@@ -85,7 +85,7 @@ class Relay:
         self._database_condition.up()
         return wait
 
-    async def _check_now_and_then(self, broker: Broker) -> None:
+    async def _check_at_intervals(self, broker: Broker) -> None:
         broker.check_open()
         now = asyncio.get_running_loop().time()
         if now - self._checked_at >= CHECK_INTERVAL:
@@ -94,9 +94,9 @@ class Relay:
 
 
 async def publish_due(database: Database, broker: Broker) -> float:
-    """Publish one batch; returns the seconds until there may be more, 0 where there is at once.
+    """Publish one batch and return the seconds until the next row may be due, 0 after a full batch.
 
-    Raises BrokerUnavailableError after the confirmed ones are marked.
+    Raises BrokerUnavailableError after it has marked the confirmed rows.
     """
     async with database.transaction() as connection:
         rows = await outbox.lock_due(connection, BATCH)

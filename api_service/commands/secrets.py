@@ -1,15 +1,30 @@
-"""`longshore-api rotate-secrets`: lets an old one of SECRET_KEYS go."""
+"""`longshore-api rotate-secrets`: encrypts stored credentials with the newest key, so that old keys can go."""
+
+from dataclasses import dataclass
 
 import click
 
-from api_service.commands.command_database import use_database
-from api_service.commands.command_errors import told_in_one_line
-from api_service.commands.rotate_secrets import rotate_secrets as rotate
+from api_service.commands.common import one_line_errors, use_database
 from api_service.settings import read_secret_box
+from shared.db.database import Connection
+from shared.db.sealed import SEALED_COLUMNS, SealedColumn, SealedText, replace_sealed, sealed_texts
+from shared.errors.error import LongshoreError
+from shared.runtime.secret_box import SecretBox
+
+# Rows read at a time, so that memory does not depend on their number.
+BATCH = 500
+
+
+@dataclass(slots=True, kw_only=True)
+class Rotation:
+    """The number of texts that were encrypted again, and of those that no key opens."""
+
+    rotated: int = 0
+    unreadable: int = 0
 
 
 @click.command(name="rotate-secrets")
-@told_in_one_line
+@one_line_errors
 def rotate_secrets() -> None:
     """Encrypt all stored credentials with the first of SECRET_KEYS.
 
@@ -20,5 +35,29 @@ def rotate_secrets() -> None:
     click.echo(f"{rotation.rotated} secrets are encrypted with the first key.", err=True)
     if rotation.unreadable:
         raise click.ClickException(
-            f"{rotation.unreadable} could not be opened with any of SECRET_KEYS; they are as they were."
+            f"{rotation.unreadable} could not be opened with any of SECRET_KEYS; they are unchanged."
         )
+
+
+async def rotate(connection: Connection, secrets: SecretBox) -> Rotation:
+    """Encrypt every sealed text with the first key; safe to repeat, and while the services run."""
+    rotation = Rotation()
+    for column in SEALED_COLUMNS:
+        after = 0
+        while texts := await sealed_texts(connection, column, after=after, limit=BATCH):
+            for text in texts:
+                await _rotate_text(connection, secrets, column, text, rotation)
+            after = texts[-1].id
+    return rotation
+
+
+async def _rotate_text(
+    connection: Connection, secrets: SecretBox, column: SealedColumn, text: SealedText, rotation: Rotation
+) -> None:
+    try:
+        sealed = secrets.reseal(text.sealed)
+    except LongshoreError:
+        rotation.unreadable += 1
+        return
+    # A text that a service changes meanwhile is sealed with that service's first key.
+    rotation.rotated += await replace_sealed(connection, column, text, sealed)

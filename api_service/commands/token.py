@@ -1,4 +1,4 @@
-"""`longshore-api token`: makes, lists and revokes API tokens."""
+"""`longshore-api token`: creates, lists and revokes API tokens."""
 
 import json
 from typing import Any
@@ -8,21 +8,22 @@ from rich.console import Console
 from rich.table import Table
 
 from api_service.auth.identity import MAX_USER_LENGTH
-from api_service.commands.command_database import use_database
-from api_service.commands.command_errors import told_in_one_line
+from api_service.commands.common import one_line_errors, use_database
 from api_service.web.times import rfc3339
 from shared.db.tokens import ApiToken, create_token, list_tokens, revoke_token
 from shared.model.roles import Role
 
+# Seconds.
 DAY = 24 * 3_600
-# Longer than any rotation plan, and short of what PostgreSQL's times can hold.
+# Longer than any rotation plan, and within the range of PostgreSQL's timestamps. Days.
 MAX_DAYS = 36_500
+# PostgreSQL's bigint.
 MAX_ID = 2**63 - 1
 
 
 @click.group()
 def token() -> None:
-    """API tokens: what clients and workers prove themselves with."""
+    """API tokens, with which clients and workers authenticate."""
 
 
 def _user(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
@@ -32,12 +33,12 @@ def _user(_context: click.Context, _parameter: click.Parameter, value: str) -> s
 
 
 @token.command()
-@click.option("--user", required=True, callback=_user, help="Whom the token stands for.")
-@click.option("--role", required=True, type=click.Choice([role.value for role in Role]), help="What it allows.")
-@click.option("--expires-in-days", type=click.IntRange(1, MAX_DAYS), help="Without it, the token holds until revoked.")
-@told_in_one_line
+@click.option("--user", required=True, callback=_user, help="The token's user.")
+@click.option("--role", required=True, type=click.Choice([role.value for role in Role]), help="The token's role.")
+@click.option("--expires-in-days", type=click.IntRange(1, MAX_DAYS), help="Without it, the token never expires.")
+@one_line_errors
 def create(user: str, role: str, expires_in_days: int | None) -> None:
-    """Make a token and print it; it is not shown again."""
+    """Create a token and print it; it is not shown again."""
     lifetime = expires_in_days * DAY if expires_in_days else None
     secret = use_database(lambda connection: create_token(connection, user=user, role=Role(role), lifetime=lifetime))
     click.echo(secret)
@@ -46,7 +47,7 @@ def create(user: str, role: str, expires_in_days: int | None) -> None:
 
 @token.command(name="list")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
-@told_in_one_line
+@one_line_errors
 def list_command(*, as_json: bool) -> None:
     """List the tokens, without their secrets."""
     tokens = use_database(list_tokens)
@@ -58,9 +59,9 @@ def list_command(*, as_json: bool) -> None:
 
 @token.command()
 @click.argument("token_id", metavar="ID", type=click.IntRange(1, MAX_ID))
-@told_in_one_line
+@one_line_errors
 def revoke(token_id: int) -> None:
-    """End a token now."""
+    """Revoke a token now."""
     if not use_database(lambda connection: revoke_token(connection, token_id)):
         raise click.ClickException(f"There is no token {token_id}.")
     click.echo(f"Token {token_id} is revoked.", err=True)

@@ -1,7 +1,7 @@
-"""What this process decides, counted: imports' ends, bytes, take-overs, requests.
+"""Counters of the process: ended imports, bytes, lost leases, requests.
 
-Counters belong to the process, as the registry of prometheus-client does. They are raised after the transaction that
-makes an event true. Labels have few values, all of them ours: nothing that a stranger writes gets into one.
+A counter is increased after the commit of the transaction that it counts. Labels have few values, all of them from the
+code: no text from a request becomes a label.
 """
 
 from collections.abc import Mapping
@@ -13,12 +13,12 @@ from shared.errors.kinds import ERROR_KINDS
 from shared.model.progress import Transfer
 from shared.model.states import FINAL_STATES, ImportState
 
-# From an image that was there already to one of many gigabytes over a slow line. Seconds.
+# From an image that the target has to one of many gigabytes over a slow connection. Seconds.
 IMPORT_BUCKETS = (1, 5, 15, 30, 60, 300, 900, 3_600, 14_400)
-# Lists take milliseconds; a request that asks other registries has five seconds. Seconds.
+# Lists take milliseconds; a request that waits for registries takes up to five seconds. Seconds.
 REQUEST_BUCKETS = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 
-# When each series began is a series of its own otherwise; nobody asks.
+# Without this, each counter has another series with its creation time.
 disable_created_metrics()  # type: ignore[no-untyped-call]  # it has no annotations
 EVENTS = CollectorRegistry()
 
@@ -47,7 +47,7 @@ _SECONDS = Histogram(
     registry=EVENTS,
 )
 
-# Shown from the start, so that a first event is an increase and not a new series.
+# Created at the start, so that the first event is an increase and not a new series.
 for _state in FINAL_STATES - {ImportState.FAILED}:
     _FINISHED.labels(_state.value, "")
 for _kind in ERROR_KINDS.values():
@@ -71,7 +71,7 @@ class AttemptEnd:
 
 
 def attempt_ended(end: AttemptEnd) -> None:
-    """Count what became of an import that an attempt, a person or the reaper ended or gave back."""
+    """Count the end of an attempt: by its worker, by a user or by the reaper."""
     if end.state in FINAL_STATES:
         _FINISHED.labels(end.state.value, end.code).inc()
         _LIFETIME.labels(end.state.value).observe(end.lifetime)
@@ -82,19 +82,19 @@ def attempt_ended(end: AttemptEnd) -> None:
 
 
 def lease_lost(end: AttemptEnd) -> None:
-    """Count an import that was taken from a silent worker, and what became of it."""
+    """Count an import that was taken from a worker that stopped reporting, and the end of its attempt."""
     _TAKEOVERS.inc()
     attempt_ended(end)
 
 
 def layers_completed(sizes: Mapping[Transfer, int]) -> None:
-    """Count bytes of layers that the target has now."""
+    """Count the bytes of layers that the target has now."""
     for transfer, size in sizes.items():
         _BYTES.labels(transfer.value).inc(size)
 
 
 def request_answered(method: str, route: str, status: int, seconds: float | None) -> None:
-    """Count a request by its route's template; `seconds` None for an event stream, which lasts as it is wanted."""
+    """Count a request by its route's template; `seconds` is None for an event stream, whose duration says nothing."""
     _REQUESTS.labels(method, route, status).inc()
     if seconds is not None:
         _SECONDS.labels(method, route).observe(seconds)

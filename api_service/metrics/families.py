@@ -1,4 +1,4 @@
-"""What is known only when it is asked for, as Prometheus reads it: the parts' health and how the queue stands."""
+"""The metrics that are read for each scrape: the health of the parts and the state of the queue."""
 
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -9,7 +9,7 @@ from shared.db.queue_status import QueueStatus
 
 
 def render(parts: Mapping[str, bool], status: QueueStatus | None) -> bytes:
-    """Write the families as text; those of the database are left out where it did not tell, for old ones would lie."""
+    """Return the families as text; without a status those of the database are omitted, as old values would mislead."""
     families = [_parts(parts)]
     if status:
         families += [*_imports(status), *_held(status)]
@@ -17,7 +17,7 @@ def render(parts: Mapping[str, bool], status: QueueStatus | None) -> bytes:
 
 
 class _Fixed:
-    """Families that stand."""
+    """A collector of given families."""
 
     def __init__(self, families: Iterable[Metric]) -> None:
         self._families = families

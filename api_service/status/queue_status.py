@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from api_service.background.broker import QueueFigures
+from api_service.background.broker import QueueDepth
 from shared.db.database import Database
 from shared.db.queue_status import BusyWorkers, QueueStatus, busy_workers, queue_status
 
@@ -11,7 +11,7 @@ from shared.db.queue_status import BusyWorkers, QueueStatus, busy_workers, queue
 NAMED = 50
 
 
-async def read_operations(database: Database, queue: QueueFigures | None) -> dict[str, Any]:
+async def read_operations(database: Database, queue: QueueDepth | None) -> dict[str, Any]:
     """Return the answer's body; `queue` is what RabbitMQ last said, None where it says nothing."""
     async with database.connection() as connection:
         now = await queue_status(connection, registries=NAMED)
@@ -29,7 +29,7 @@ async def read_operations(database: Database, queue: QueueFigures | None) -> dic
     }
 
 
-def _workers(busy: BusyWorkers, queue: QueueFigures | None) -> Mapping[str, Any]:
+def _workers(busy: BusyWorkers, queue: QueueDepth | None) -> Mapping[str, Any]:
     """A worker with a free slot has a consumer in RabbitMQ, so one that works and has room counts in both."""
     return {
         "busy": busy.total,
@@ -38,7 +38,7 @@ def _workers(busy: BusyWorkers, queue: QueueFigures | None) -> Mapping[str, Any]
     }
 
 
-def _broker(queue: QueueFigures | None) -> Mapping[str, Any]:
+def _broker(queue: QueueDepth | None) -> Mapping[str, Any]:
     return {"connected": queue is not None, "messages": queue.messages if queue else None}
 
 

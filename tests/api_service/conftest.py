@@ -17,7 +17,7 @@ from api_service.app import (
     imports_part,
     notifications_part,
     oidc_part,
-    registries_part,
+    registry_clients_part,
 )
 from api_service.imports.retry_policy import RetryPolicy
 from api_service.settings import Settings
@@ -41,7 +41,7 @@ from tests.shared.registry.hostile import HostileRegistry
 REQUESTS_ONLY: Sequence[Part] = (
     database_part,
     notifications_part,
-    registries_part,
+    registry_clients_part,
     oidc_part,
     imports_part,
     images_part,

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from api_service.commands import rotate_secrets
+from api_service.commands import secrets
 from api_service.settings import Settings
 from deploy.local.images.synthetic import synthetic_image
 from deploy.local.processes.server import new_key
@@ -103,7 +103,7 @@ async def test_a_rotation_lets_the_old_key_go(
 async def test_a_rotation_may_be_repeated_and_goes_through_batches(
     open_api: OpenApi, settings: Settings, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rotate_secrets, "BATCH", 2)
+    monkeypatch.setattr(secrets, "BATCH", 2)
     old, new = new_key(), new_key()
     async with open_api(with_keys(settings, old)) as api:
         for number in range(5):
@@ -111,7 +111,7 @@ async def test_a_rotation_may_be_repeated_and_goes_through_batches(
         await store(api, "open", "open.example.com")
         for _ in range(2):
             async with api.database.connection() as connection:
-                rotation = await rotate_secrets.rotate_secrets(connection, SecretBox([new, old]))
+                rotation = await secrets.rotate(connection, SecretBox([new, old]))
             assert (rotation.rotated, rotation.unreadable) == (5, 0)
         sealed = await api.value("SELECT array_agg(password ORDER BY name) FROM source_registries WHERE id < 6")
     assert [SecretBox([new]).open(each) for each in sealed] == [f"p{number}" for number in range(5)]

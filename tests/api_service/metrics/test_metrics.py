@@ -12,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from api_service.app import PARTS, metrics_part, readiness_part, relay_part
 from api_service.background.reaper import reap
 from api_service.imports.retry_policy import RetryPolicy
-from api_service.metrics import figures
+from api_service.metrics import exposition
 from api_service.settings import Settings
 from shared.messages.progress_report import ReportedState
 from shared.model.progress import LayerProgress, LayerStatus, Transfer
@@ -64,7 +64,7 @@ async def watch(open_api: OpenApi, settings: Settings, port: int) -> AsyncIterat
 @pytest.fixture(autouse=True)
 def always_fresh(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tests look more often than Prometheus does."""
-    monkeypatch.setattr(figures, "KEPT", 0.0)
+    monkeypatch.setattr(exposition, "CACHED_FOR", 0.0)
 
 
 @pytest.fixture
@@ -205,7 +205,7 @@ async def test_a_database_that_is_away_is_a_figure_and_hides_no_other(
 
 
 async def test_many_scrapers_cost_the_database_one_look(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(figures, "KEPT", 60.0)
+    monkeypatch.setattr(exposition, "CACHED_FOR", 60.0)
     first = await watched.scrape()
     await watched.api.execute("UPDATE registry_limits SET share = 1")
     await watched.api.execute(
