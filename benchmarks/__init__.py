@@ -1,1 +1,1 @@
-"""Longshore against others, and its API under load: figures for docs/performance.md."""
+"""Benchmarks: Longshore compared with other tools, and its API under load. The figures are for docs/performance.md."""

@@ -1,4 +1,4 @@
-"""What a registry's own access log says of the requests it got."""
+"""Reads the requests of a registry from its access log."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-# The combined log format (Apache httpd, mod_log_config), which distribution writes: method, address, status, bytes of
-# the answer's body.
+# The combined log format (Apache httpd, mod_log_config), which distribution writes: method, address, status, and size
+# of the response body.
 _LINE = re.compile(r'^\S+ \S+ \S+ \[[^\]]*\] "(?P<method>[A-Z]+) (?P<path>\S+) [^"]*" (?P<status>\d{3}) (?P<size>\d+) ')
 _KINDS = (
     (re.compile(r"/blobs/uploads/"), "upload"),
@@ -21,7 +21,7 @@ _KINDS = (
 
 @dataclass(frozen=True, kw_only=True)
 class Traffic:
-    """Requests that a registry answered, by kind ("GET blob 200" → how many), and the bytes of all its answers."""
+    """The requests that a registry answered, by kind ("GET blob 200" → count), and the bytes of all its responses."""
 
     requests: int
     bytes_sent: int
@@ -29,7 +29,7 @@ class Traffic:
 
 
 def read_traffic(log: Path, start: int) -> Traffic:
-    """Sum up what a log says from a position on."""
+    """Return the totals of a log from a position on."""
     with log.open("rb") as file:
         file.seek(start)
         lines = file.read().decode(errors="replace").splitlines()
@@ -39,6 +39,6 @@ def read_traffic(log: Path, start: int) -> Traffic:
         kind = next((name for pattern, name in _KINDS if pattern.search(match["path"])), "root")
         name = f"{match['method']} {kind} {match['status']}"
         kinds[name] = kinds.get(name, 0) + 1
-        # The size that the log has for a HEAD was not sent.
+        # The log has a size for a HEAD, but the registry sends no body.
         sent += int(match["size"]) if match["method"] != "HEAD" else 0
     return Traffic(requests=sum(kinds.values()), bytes_sent=sent, kinds=dict(sorted(kinds.items())))

@@ -1,4 +1,4 @@
-"""The ground on which all are measured: one stack, the same two registries, the target emptied before each run."""
+"""The common environment of a comparison: one stack and two registries; the target is emptied before each run."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from deploy.local.processes.scratch import BASE_VARIABLE, Scratch
 from deploy.local.servers.certificates import issue_certificate
 from deploy.local.stack import Registry, Stack
 
-# Where registries keep their blobs, so that a disk's moods are not what is measured.
+# The folder of the registries' blobs: in memory, so that the disk does not influence the result.
 MEMORY = Path("/dev/shm")
-# A registry writes the line of a request when that has ended: it needs a moment after the last answer. Seconds.
+# Seconds to wait for the log: a registry writes the line of a request after its response.
 LOG_DELAY = 0.05
 
 
 class Contender(Protocol):
-    """Anything that can bring images from the source to the target."""
+    """A tool that copies images from the source to the target."""
 
     @property
     def name(self) -> str: ...
@@ -36,17 +36,17 @@ class Contender(Protocol):
     def version(self) -> str: ...
 
     def forget(self) -> None:
-        """Forget what earlier runs taught it about the target."""
+        """Delete what it remembers of the target from earlier runs."""
         ...
 
     def copy(self, places: Places, jobs: Sequence[Job], parallel: int) -> Usage:
-        """Bring all images and return what that took."""
+        """Copy all images and return the resources used."""
         ...
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sample:
-    """One run. `servers` has the CPU seconds that others spent meanwhile; `load` is the load average before it."""
+    """One run. `servers` are the CPU seconds of the servers meanwhile; `load` is the load average before the run."""
 
     contender: str
     wall: float
@@ -60,7 +60,7 @@ class Sample:
 
 
 class Arena:
-    """A stack for one transport, and its registries."""
+    """A stack for one transport, with its registries."""
 
     def __init__(self, stack: Stack, places: Places) -> None:
         self.stack = stack
@@ -69,7 +69,7 @@ class Arena:
         self.jobs: list[Job] = []
 
     def set_up(self, scenario: Scenario, *, quick: bool) -> None:
-        """Fill the source with the scenario's images, and have as many workers as it wants."""
+        """Push the scenario's images to the source, and run the scenario's number of workers."""
         self._empty(self.places.source)
         self.jobs = scenario.make(quick=quick)
         remote = self.places.remote(self.places.source)
@@ -82,7 +82,7 @@ class Arena:
             self.stack.add_worker()
 
     def measure(self, contender: Contender, scenario: Scenario) -> Sample:
-        """Let one contender bring the scenario's images into an empty target, or into one that has them all."""
+        """Let one contender copy the scenario's images to an empty target, or to one that has all of them."""
         self._empty(self.places.target)
         self.longshore.forget()
         contender.forget()
@@ -122,15 +122,15 @@ class Arena:
         }
 
     def _check(self, contender: Contender) -> None:
-        """See that every tag points to the right digest; the registry took no manifest whose blobs it had not."""
+        """Check the digest of every tag. The registry itself refuses a manifest without its blobs."""
         remote = self.places.remote(self.places.target)
         for job in self.jobs:
             found = remote.manifest(self.places.target_repository(job), job.tag).digest
             if found != job.image.digest:
-                raise RuntimeError(f"{contender.name} made {found} of {job.image.digest}")
+                raise RuntimeError(f"{contender.name} copied {job.image.digest} as {found}")
 
     def _empty(self, registry: Registry) -> None:
-        """Leave nothing of it, what it remembers of blobs included."""
+        """Delete the registry's content and its cache."""
         registry.stop()
         for entry in registry.root.iterdir():
             shutil.rmtree(entry)
@@ -144,13 +144,13 @@ def _log_of(registry: Registry) -> Path:
 
 @contextmanager
 def open_arena(transport: str, storage: Path | None) -> Iterator[Arena]:
-    """Start a stack whose registries speak `http` or `tls` and keep their blobs below `storage`, if it is given."""
+    """Start a stack whose registries use `http` or `tls`, and store their blobs below `storage`, if given."""
     with Scratch() as scratch, _storage(storage) as blobs:
         stack = Stack(scratch, workers=0)
         target = stack.target
-        assert isinstance(target, Registry)  # Which it is unless the stack is told otherwise.
+        assert isinstance(target, Registry)  # It is a Registry without `harbor`.
         for registry in (stack.source, target):
-            registry.auth = None  # Passwords are not what is measured.
+            registry.auth = None  # Passwords are not part of the measurement.
             _keep_in(registry, blobs)
         authority = _secure(stack, target) if transport == "tls" else None
         with stack:
@@ -158,7 +158,7 @@ def open_arena(transport: str, storage: Path | None) -> Iterator[Arena]:
 
 
 def _secure(stack: Stack, target: Registry) -> Path:
-    """Let both registries speak TLS, and the services trust their authority, whose file is returned."""
+    """Configure TLS for both registries, and trust in their authority for the services; return its file."""
     authority, files = issue_certificate(stack.scratch.make_folder("certificates"))
     stack.source.tls = target.tls = files
     hosts = (stack.source.host, target.host)
@@ -172,7 +172,7 @@ def _secure(stack: Stack, target: Registry) -> Path:
 
 @contextmanager
 def _storage(base: Path | None) -> Iterator[Scratch | None]:
-    """Lend a second scratch folder, below another base than the one for logs and databases."""
+    """Provide a second scratch folder, below another base than that of logs and databases."""
     if base is None:
         yield None
         return
@@ -188,7 +188,7 @@ def _storage(base: Path | None) -> Iterator[Scratch | None]:
 
 
 def _keep_in(registry: Registry, blobs: Scratch | None) -> None:
-    """Let a registry keep its blobs in another scratch folder."""
+    """Move a registry's storage to another scratch folder."""
     if blobs is not None:
         registry.prepare_once()
         registry.root.rmdir()

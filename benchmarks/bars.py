@@ -1,4 +1,4 @@
-"""What the copy must reach, against the best peer of each scenario and against the floor."""
+"""The limits of the copy benchmark: relative to the best peer of each scenario, and to the floor."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
 
 OURS, FLOOR = "longshore", "floor"
 
-# Seconds against the best peer's.
+# Seconds, relative to the best peer.
 WALL_LIMITS = {"cold": 0.95, "one": 0.95, "small": 0.8, "multi": 0.8, "family": 0.5, "nothing": 0.5, "many": 0.7}
-# CPU seconds against the thriftiest peer's.
+# CPU seconds, relative to the peer with the fewest.
 CPU_LIMITS = {"cold": 0.7, "one": 0.7}
-# Seconds against the floor's.
+# Seconds, relative to the floor.
 FLOOR_LIMITS = {"cold": 1.2, "one": 1.2}
-# Bytes that the source sent against those of the distinct blobs.
+# Bytes that the source sent, relative to the distinct blobs.
 SOURCE_BYTES_LIMITS = {"family": 1.01}
-# Requests of each side for each image.
+# Requests per image to each side.
 REQUEST_LIMITS = {"nothing": 2.0}
 
 
@@ -41,7 +41,7 @@ class Runs:
 
     @property
     def contenders(self) -> list[str]:
-        """All names, in the order of their first run."""
+        """The names of all contenders, in the order of their first run."""
         return list(dict.fromkeys(sample.contender for sample in self.samples))
 
     def best_peer(self, figure: Callable[[Sample], float]) -> float | None:
@@ -51,7 +51,7 @@ class Runs:
         return min(medians, default=None)
 
     def bars(self) -> dict[str, Bar]:
-        """Judge the scenario by each of its limits."""
+        """Compare the scenario with each of its limits."""
         found = {}
         wall, cpu = self.median_of(OURS, _wall), self.median_of(OURS, _cpu)
         for name, limits, ours, other in (
@@ -72,11 +72,11 @@ class Runs:
         return found
 
     def _most(self, figure: Callable[[Sample], float]) -> float | None:
-        """Return the worst of our runs: these figures have no luck in them."""
+        """Return Longshore's worst run: these figures do not depend on the load of the machine."""
         return max((figure(sample) for sample in self.samples if sample.contender == OURS), default=None)
 
     def _distinct_bytes(self) -> int:
-        """Return the bytes of all blobs and manifests, each once."""
+        """Return the size of all distinct blobs and manifests."""
         sizes: dict[str, int] = {}
         for job in self.jobs:
             sizes |= {blob.digest: blob.size for blob in job.image.blobs}

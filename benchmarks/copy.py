@@ -18,13 +18,13 @@ from benchmarks.scenarios import MIB, SCENARIOS, Scenario
 
 ROUNDS = 5
 TRANSPORTS = ("http", "tls")
-# Bytes that must be free in memory for registries to keep their blobs there: some images, twice, with room to spare.
+# Bytes of free memory that the registries' blobs need: some images, twice, with a margin.
 MEMORY_NEEDED = 8 * 1024 * MIB
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """What to measure, how often, and where the registries keep their blobs (None: on disk)."""
+    """The scenarios, the number of rounds, and the folder of the registries' blobs (None: on disk)."""
 
     report: Path
     scenarios: tuple[Scenario, ...]
@@ -36,7 +36,7 @@ class Options:
 
 @dataclass
 class Report:
-    """Everything that was found out so far."""
+    """The results so far."""
 
     options: Options
     contenders: dict[str, str] = field(default_factory=dict)
@@ -54,7 +54,7 @@ class Report:
         }
 
     def document(self) -> dict[str, Any]:
-        """Return what is written as JSON."""
+        """Return the report as JSON."""
         return {
             "benchmark": "copy",
             "quick": self.options.quick,
@@ -76,7 +76,7 @@ class Report:
 
 
 def main() -> None:
-    """Measure, print tables, write the report."""
+    """Measure, print tables, and write the report."""
     options = parse()
     report = Report(options)
     for transport in options.transports:
@@ -97,11 +97,13 @@ def parse() -> Options:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.copy", description=__doc__)
     parser.add_argument("--json", type=Path, required=True, help="file for all samples and the bars")
     names = [scenario.name for scenario in SCENARIOS]
-    parser.add_argument("--scenario", choices=names, action="append", help="only this one; may be repeated")
-    parser.add_argument("--transport", choices=TRANSPORTS, action="append", help="only this one")
+    parser.add_argument("--scenario", choices=names, action="append", help="only this scenario; may be repeated")
+    parser.add_argument("--transport", choices=TRANSPORTS, action="append", help="only this transport")
     parser.add_argument("--rounds", type=int, default=0, help=f"runs of each contender (default: {ROUNDS})")
-    parser.add_argument("--quick", action="store_true", help="tiny images, one round: only to see that it works")
-    parser.add_argument("--storage", choices=("auto", "memory", "disk"), default="auto", help="for registries' blobs")
+    parser.add_argument("--quick", action="store_true", help="tiny images, one round: only a check that it works")
+    parser.add_argument(
+        "--storage", choices=("auto", "memory", "disk"), default="auto", help="of the registries' blobs"
+    )
     given = parser.parse_args()
     return Options(
         report=given.json,
@@ -119,7 +121,7 @@ def _storage(wanted: str) -> Path | None:
 
 
 def find_contenders(arena: Arena, report: Report) -> list[Contender]:
-    """Return all that take part, and note their versions and who is missing."""
+    """Return all contenders; record their versions, and the missing ones."""
     folder = arena.stack.scratch.make_folder("peers")
     peers, missing = find_peers(arena.places, folder, build=not report.options.quick)
     contenders: list[Contender] = [arena.longshore, *peers, Floor()]
@@ -129,18 +131,18 @@ def find_contenders(arena: Arena, report: Report) -> list[Contender]:
 
 
 def measure(arena: Arena, scenario: Scenario, contenders: Sequence[Contender], options: Options) -> Runs:
-    """Run all contenders in turn, round after round, each round beginning with another one."""
+    """Run all contenders in turn; each round starts with another one."""
     arena.set_up(scenario, quick=options.quick)
-    entitled = [one for one in contenders if not (scenario.filled and isinstance(one, Floor))]
+    eligible = [one for one in contenders if not (scenario.filled and isinstance(one, Floor))]
     samples: list[Sample] = []
     for number in range(options.rounds):
-        first = number % len(entitled)
-        samples += [arena.measure(contender, scenario) for contender in (*entitled[first:], *entitled[:first])]
+        first = number % len(eligible)
+        samples += [arena.measure(contender, scenario) for contender in (*eligible[first:], *eligible[:first])]
     return Runs(scenario=scenario.name, jobs=arena.jobs, samples=samples)
 
 
 def show(scenario: Scenario, transport: str, runs: Runs) -> None:
-    """Print a scenario's figures: medians with the smallest and largest."""
+    """Print a scenario's figures: medians with minimum and maximum."""
     print(f"\n{scenario.name} over {transport}: {scenario.about}\n")
     headings = ["", "seconds", "CPU s", "RSS MiB", "source requests", "source MiB", "target requests", "target MiB in"]
     print(table(headings, [_row(runs, name) for name in runs.contenders]), flush=True)

@@ -1,4 +1,4 @@
-"""How much room an image takes in PostgreSQL: `python -m benchmarks.database_size [--images N] [--layers N]`."""
+"""Measures the size of an image in PostgreSQL: `python -m benchmarks.database_size [--images N] [--layers N]`."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from benchmarks.api.fill import FILL_SECONDS, fill
 from deploy.local.stack import Postgres, Scratch
 from shared.db.migrations.migrate import migrate
 
-# One import of each image, its layers, what the ledger knows of them, and its wake-up. Each layer is the image's own:
-# images that share layers take less room in the ledger.
+# For each image one import, its layers, their rows in the ledger, and the wake-up message. No layer is shared: images
+# that share layers need less space in the ledger.
 HISTORY = (
     """
     INSERT INTO imports (name, image_id, state, source, source_digest, requested_by, attempt, sequence, bytes_done,
@@ -41,7 +41,7 @@ ORDER BY pg_total_relation_size(oid) DESC
 
 
 async def measure(url: str, images: int, layers: int) -> None:
-    """Fill the database and print the bytes for each image, table by table."""
+    """Fill the database and print the bytes per image, table by table."""
     await fill(url, images)
     connection = await asyncpg.connect(url, command_timeout=FILL_SECONDS)
     try:
@@ -51,7 +51,7 @@ async def measure(url: str, images: int, layers: int) -> None:
         sizes = await connection.fetch(SIZES)
     finally:
         await connection.close()
-    print(f"{images} images, {layers} layers each; bytes for each image\n{'':16}{'rows':>8}{'indexes':>9}")
+    print(f"{images} images, {layers} layers each; bytes per image\n{'':16}{'rows':>8}{'indexes':>9}")
     lines = [(each["relname"], each["rows"], each["indexes"]) for each in sizes]
     lines.append(("all", sum(line[1] for line in lines), sum(line[2] for line in lines)))
     for name, content, index in lines:
@@ -59,7 +59,7 @@ async def measure(url: str, images: int, layers: int) -> None:
 
 
 def main() -> None:
-    """Read the command line, and measure in a server of its own."""
+    """Read the command line, and measure on a private server."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--images", type=int, default=100_000)
     parser.add_argument("--layers", type=int, default=10)

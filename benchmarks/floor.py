@@ -1,6 +1,6 @@
-"""The floor: blobs put into a registry straight from files, with nothing read from a registry, checked or kept.
+"""The floor: blobs pushed to a registry directly from files; nothing is read from a registry, checked or recorded.
 
-Run as a program of its own: the work as JSON on standard input, what it needed as JSON on standard output.
+It runs as a separate program: the work is JSON on standard input, the resources used are JSON on standard output.
 """
 
 from __future__ import annotations
@@ -24,23 +24,23 @@ if TYPE_CHECKING:
     from benchmarks.places import Places
     from benchmarks.scenarios import Job
 
-# Uploads at a time for each image, as many as Longshore's WORKER_LAYERS.
+# Concurrent uploads for each image: Longshore's WORKER_LAYERS.
 LANES = 4
-# Bytes from the file at a time where TLS rules out sendfile(2).
+# Bytes per read from the file, because TLS rules out sendfile(2).
 CHUNK = 1 << 20
 
 
 class Floor:
-    """Puts the images' distinct blobs and manifests with as little work as possible."""
+    """Pushes the images' distinct blobs and manifests with as little work as possible."""
 
     name = "floor"
     version = "sendfile(2), or write through OpenSSL"
 
     def forget(self) -> None:
-        """Nothing: it keeps nothing."""
+        """Do nothing: it remembers nothing."""
 
     def copy(self, places: Places, jobs: Sequence[Job], parallel: int) -> Usage:
-        """Upload from the source registry's own files, with as many connections as there are lanes for all images."""
+        """Upload from the source registry's files, with LANES connections for each parallel image."""
         work = json.dumps(_work(places, jobs) | {"lanes": parallel * LANES})
         return Usage(**json.loads(run([sys.executable, "-m", "benchmarks.floor"], work)))
 
@@ -63,7 +63,7 @@ def _work(places: Places, jobs: Sequence[Job]) -> dict[str, Any]:
 
 
 class _Connection:
-    """One connection to the target, kept open."""
+    """One persistent connection to the target."""
 
     def __init__(self, host: str, authority: str | None) -> None:
         if authority:
@@ -125,7 +125,7 @@ def _upload(work: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    """Do the work that standard input describes."""
+    """Do the work of standard input."""
     work = json.load(sys.stdin)
     started = time.perf_counter()
     _upload(work)

@@ -1,7 +1,7 @@
-"""Starts programs, so many at a time, and tells what they needed; run as a script with the standard library only.
+"""Runs programs, a number of them at a time, and reports the resources used. A script that uses the standard library.
 
-The kernel counts the memory of whoever forks among the peak of what is then executed: so a process with little memory
-has to do that. The work comes as JSON on standard input, the result goes to standard output:
+The kernel includes the memory of the forking process in the peak of the executed program, so a process with little
+memory has to fork. The work is JSON on standard input, the result is JSON on standard output:
 {"commands", "environment", "parallel"} -> {"wall", "cpu", "rss"}.
 """
 
@@ -16,7 +16,7 @@ TAIL = 4000
 
 
 def main() -> None:
-    """Run all commands to their ends; exit with the output of the first that fails."""
+    """Run all commands to their end; exit with the output of the first that fails."""
     work = json.load(sys.stdin)
     waiting = list(reversed(work["commands"]))
     running: dict[int, tuple[list[str], int]] = {}

@@ -18,31 +18,31 @@ from benchmarks.scenarios import Job
 from deploy.local.processes.server import LOOPBACK
 from deploy.local.stack import Stack
 
-# Between two looks at an import: a share of the time it has taken so far, so that looking costs neither much of the
-# result's accuracy nor much of the API's time. Seconds.
+# Seconds between two polls of an import: a share of its duration so far, so that polling costs little accuracy and
+# little of the API's time.
 POLL_SHARE = 0.03
 SHORTEST_POLL = 0.01
 LONGEST_POLL = 0.1
 
 
 class ImportFailedError(RuntimeError):
-    """An import did not end well, which leaves nothing to compare."""
+    """An import did not become ready, so there is nothing to compare."""
 
 
 @dataclass(frozen=True)
 class Longshore:
-    """The API and its workers. Their data in PostgreSQL are emptied before each run, the blob ledger included."""
+    """The API and its workers. Their tables, including the blob ledger, are emptied before each run."""
 
     stack: Stack
     name: str = "longshore"
     version: str = field(default_factory=lambda: metadata.version("longshore"))
 
     def forget(self) -> None:
-        """Forget every image, import and blob: the target is empty again."""
+        """Delete the rows of all images, imports and blobs: the target is empty again."""
         self.stack.postgres.execute("TRUNCATE images, blobs CASCADE", database="longshore")
 
     def copy(self, places: Places, jobs: Sequence[Job], parallel: int) -> Usage:
-        """Ask for all images, `parallel` requests at a time, and wait until every one is ready."""
+        """Request all images, `parallel` at a time, and wait until every one is ready."""
         pids = self.pids()
         reset_peak_rss(pids)
         before = sum(map(cpu_seconds, pids))
@@ -56,7 +56,7 @@ class Longshore:
         return Usage(cpu=sum(map(cpu_seconds, pids)) - before, rss=sum(map(peak_rss, pids)), wall=wall)
 
     def pids(self) -> list[int]:
-        """Return the API's and the living workers' process ids."""
+        """Return the process ids of the API and of the running workers."""
         return [self.stack.api.pid, *(worker.pid for worker in self.stack.workers if worker.alive)]
 
 
@@ -69,7 +69,7 @@ class _Client:
         self._own = threading.local()
 
     def start(self, source: str) -> int:
-        """Ask for an import and return the image's id; 0 where the image is there already."""
+        """Request an import and return the image's id; 0 if the target already has the image."""
         status, answer = self._ask("POST", "/api/v1/images:import", {"source": source})
         if status != http.client.OK or answer["state"] not in (1, 2):
             raise ImportFailedError(f"{source}: {status} {answer}")

@@ -1,4 +1,4 @@
-"""Medians with their spread, bars, and how both are written down."""
+"""Medians with their spread, limits of figures ("bars"), and the output of both."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Spread:
-    """The middle of some samples, with the smallest and the largest."""
+    """The median of some samples, with minimum and maximum."""
 
     median: float
     low: float
@@ -26,7 +26,7 @@ class Spread:
 
     @classmethod
     def of(cls, values: Iterable[float]) -> Spread:
-        """Sum up at least one sample."""
+        """Return the spread of at least one sample."""
         numbers = sorted(values)
         return cls(median=statistics.median(numbers), low=numbers[0], high=numbers[-1], samples=len(numbers))
 
@@ -37,7 +37,7 @@ class Spread:
 
 @dataclass(frozen=True, kw_only=True)
 class Bar:
-    """What a figure is, what it may be at most, and whether it holds; None where it could not be measured."""
+    """The value of a figure, its limit, and whether it holds; None if it could not be measured."""
 
     value: float | None
     limit: float
@@ -67,7 +67,7 @@ def bar_rows(bars: Mapping[str, Bar]) -> list[list[str]]:
 
 
 def conditions() -> dict[str, Any]:
-    """Say when and on what the figures were measured; the load average tells who else was busy."""
+    """Return the time and the machine of a measurement; the load average shows other load."""
     return {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "processors": os.cpu_count(),
@@ -78,7 +78,7 @@ def conditions() -> dict[str, Any]:
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a table that reads well in a terminal and is Markdown."""
+    """Return an aligned Markdown table."""
     cells = [list(headings), *[list(row) for row in rows]]
     widths = [max(len(row[column]) for row in cells) for column in range(len(headings))]
     lines = [
@@ -89,5 +89,5 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def write_json(path: Path, document: object) -> None:
-    """Write a report that another program reads."""
+    """Write a report as JSON."""
     path.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

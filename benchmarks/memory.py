@@ -17,19 +17,19 @@ from benchmarks.sparse import place, sparse_jobs
 from deploy.local.stack import Stack
 
 IMPORTS = 8
-# Of the worker, in bytes.
+# The limit of the worker's peak. Bytes.
 PEAK_LIMIT = 150 * MIB
-# The largest layers' peak over the smallest ones'.
+# The limit of the peak with the largest layers, divided by the peak with the smallest.
 GROWTH_LIMIT = 1.1
-# How often the running imports are counted. Seconds.
+# Seconds between two counts of the running imports.
 LOOK_SECONDS = 0.5
-# Layers of a smoke test are so many times smaller.
+# The layers of a smoke test are smaller by this factor.
 QUICK_DIVISOR = 64
 
 
 @dataclass(frozen=True, kw_only=True)
 class Load:
-    """Images of as many layers of one size, in bytes."""
+    """Images with this number of layers of one size, in bytes."""
 
     name: str
     layers: int
@@ -39,14 +39,14 @@ class Load:
 LOADS = (
     Load(name="1 GiB", layers=1, size=1024 * MIB),
     Load(name="4 GiB", layers=1, size=4096 * MIB),
-    # As many layers at once as a worker may move.
+    # The number of layers that a worker transfers at once.
     Load(name="4 layers of 256 MiB", layers=4, size=256 * MIB),
 )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sample:
-    """One run: `peak` is the worker's resident memory in bytes, `at_once` the most imports that ran together."""
+    """One run: `peak` is the worker's resident memory in bytes, `at_once` the maximum number of concurrent imports."""
 
     load: str
     peak: int
@@ -56,11 +56,11 @@ class Sample:
 
 
 def main() -> None:
-    """Measure each load with a worker of its own, print a table, write the report."""
+    """Measure each load with a fresh worker, print a table, and write the report."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.memory", description=__doc__)
     parser.add_argument("--json", type=Path, required=True, help="file for the samples and the bars")
-    parser.add_argument("--load", choices=[load.name for load in LOADS], action="append", help="only this one")
-    parser.add_argument("--quick", action="store_true", help="small layers: only to see that it works")
+    parser.add_argument("--load", choices=[load.name for load in LOADS], action="append", help="only this load")
+    parser.add_argument("--quick", action="store_true", help="small layers: only a check that it works")
     given = parser.parse_args()
     started, samples = conditions(), []
     for load in (load for load in LOADS if given.load is None or load.name in given.load):
@@ -80,7 +80,7 @@ def main() -> None:
 
 
 def measure(load: Load, *, quick: bool) -> Sample:
-    """Import all images at once, from and to registries that keep their blobs on disk."""
+    """Import all images at once, between registries that store their blobs on disk."""
     with open_arena("http", None) as arena:
         worker = arena.stack.add_worker({"WORKER_SLOTS": str(IMPORTS)})
         size = load.size // QUICK_DIVISOR if quick else load.size
@@ -96,7 +96,7 @@ def measure(load: Load, *, quick: bool) -> Sample:
 
 
 def check(arena: Arena, at_once: int, *, quick: bool) -> None:
-    """Raise unless all images are in the target, and ran together."""
+    """Raise unless the target has all images, and they were imported concurrently."""
     remote = arena.places.remote(arena.places.target)
     for job in arena.jobs:
         if remote.manifest(arena.places.target_repository(job), job.tag).digest != job.image.digest:
@@ -107,7 +107,7 @@ def check(arena: Arena, at_once: int, *, quick: bool) -> None:
 
 @contextmanager
 def counting(stack: Stack) -> Iterator[list[int]]:
-    """Count the imports that run, every now and then while the block does."""
+    """Count the running imports periodically while the block runs."""
     counts: list[int] = []
     ended = threading.Event()
 
@@ -126,7 +126,7 @@ def counting(stack: Stack) -> Iterator[list[int]]:
 
 
 def judge(samples: list[Sample]) -> dict[str, Bar]:
-    """Return peak.LOAD in MiB for each load, and growth: the largest layers' peak over the smallest's."""
+    """Return peak.LOAD in MiB for each load, and growth: the ratio of the peaks with largest and smallest layers."""
     peaks = {sample.load: sample.peak for sample in samples}
     bars = {f"peak.{name}": Bar.at_most(peak / MIB, PEAK_LIMIT / MIB) for name, peak in peaks.items()}
     small, large = (peaks.get(load.name) for load in LOADS[:2])

@@ -1,4 +1,4 @@
-"""The programs that Longshore is compared with, as their users run them: one process for each image."""
+"""The tools that Longshore is compared with, run as their users do: one process for each image."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ REGCTL = GoProgram(name="regctl", package="github.com/regclient/regclient/cmd/re
 
 @dataclass(frozen=True, kw_only=True)
 class Peer:
-    """One program. `home` holds whatever it keeps between two runs, and is emptied before each."""
+    """One tool. `home` contains the files that it keeps between runs, and is emptied before each run."""
 
     name: str
     version: str
@@ -32,12 +32,12 @@ class Peer:
     environment: dict[str, str] = field(default_factory=dict)
 
     def forget(self) -> None:
-        """Drop what it has learnt about registries, such as skopeo's list of where blobs are."""
+        """Delete its cache about registries, such as skopeo's list of blob locations."""
         shutil.rmtree(self.home, ignore_errors=True)
         self.home.mkdir(parents=True)
 
     def copy(self, places: Places, jobs: Sequence[Job], parallel: int) -> Usage:
-        """Copy all images, so many at a time."""
+        """Copy all images, `parallel` at a time."""
         kept = {"HOME": str(self.home), "XDG_DATA_HOME": str(self.home)}
         trusted = {"SSL_CERT_FILE": str(places.authority)} if places.authority else {}
         environment = CLEAN_ENVIRONMENT | kept | trusted | self.environment
@@ -45,7 +45,7 @@ class Peer:
 
 
 def find_peers(places: Places, folder: Path, *, build: bool) -> tuple[list[Peer], dict[str, str]]:
-    """Return the peers that there are, set up for these registries, and why the others are not."""
+    """Return the available peers, configured for these registries, and why the others are not available."""
     found: list[Peer] = []
     missing: dict[str, str] = {}
     if skopeo := shutil.which("skopeo"):
@@ -61,7 +61,7 @@ def find_peers(places: Places, folder: Path, *, build: bool) -> tuple[list[Peer]
 
 
 def _skopeo(program: str, folder: Path) -> Peer:
-    """Without a change of bytes, which would be a push of another image: it compresses plain layers otherwise."""
+    """Preserve the digests: by default skopeo compresses plain layers, which makes another image."""
 
     def command(places: Places, job: Job) -> list[str]:
         access = ["--src-tls-verify=false", "--dest-tls-verify=false"]
@@ -78,7 +78,7 @@ def _skopeo(program: str, folder: Path) -> Peer:
         version=version[0] if version else said.stdout.strip(),
         command=command,
         home=folder / "skopeo",
-        # It takes root's cache below /var otherwise, which is not ours to empty.
+        # Otherwise it uses root's cache below /var, which a benchmark must not empty.
         environment={"_CONTAINERS_ROOTLESS_UID": "1000"},
     )
 

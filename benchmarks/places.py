@@ -1,4 +1,4 @@
-"""Where a benchmark copies from and to, and how that is spoken to."""
+"""The source and the target registry of a benchmark."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ PROJECT = "imports"
 
 @dataclass(frozen=True, kw_only=True)
 class Places:
-    """Two registries; `authority` is the certificate that both are to be trusted by, None for plain http."""
+    """Two registries; `authority` is the certificate that clients must trust, None for plain http."""
 
     source: Registry
     target: Registry
     authority: Path | None
 
     def source_of(self, job: Job) -> str:
-        """Return the reference that a job is read by."""
+        """Return the reference of a job in the source."""
         return f"{self.source.host}/{job.repository}:{job.tag}"
 
     def target_repository(self, job: Job) -> str:
-        """Return the repository that Longshore gives to a job, for everybody."""
+        """Return the target repository of a job: Longshore's choice, used for all contenders."""
         return f"{PROJECT}/{self.source.host.replace(':', '-')}/{job.repository}"
 
     def target_of(self, job: Job) -> str:
-        """Return the reference that a job is written to."""
+        """Return the reference of a job in the target."""
         return f"{self.target.host}/{self.target_repository(job)}:{job.tag}"
 
     def remote(self, registry: Registry) -> Remote:
-        """Return a client of one of them."""
+        """Return a client of one of the registries."""
         return Remote(registry.url, ca_file=self.authority)

@@ -1,4 +1,4 @@
-"""CPU time and memory of processes, from the kernel's own counters."""
+"""CPU time and memory of processes, from the kernel's counters."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from benchmarks import launcher
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-# Seconds until a program that copies an image counts as stuck.
+# Seconds after which a tool that copies an image counts as stuck.
 PATIENCE = 900
-# A process's CPU clock is its inverted id above three bits, the lower two of which say "scheduler's time" (Linux,
-# include/linux/posix-timers.h, CPUCLOCK_SCHED).
+# The id of a process's CPU clock is the inverted process id above three bits, the lower two of which are CPUCLOCK_SCHED
+# (Linux, include/linux/posix-timers.h).
 CLOCK_SHIFT, CLOCK_SCHEDULER = 3, 2
-# Written to /proc/PID/clear_refs, this starts the peak of the resident memory anew (proc(5)).
+# Written to /proc/PID/clear_refs, this resets the peak of the resident memory (proc(5)).
 RESET_PEAK = "5"
 KIBIBYTE = 1024
-# Fields of /proc/PID/stat behind the name: the parent, and the ticks of children that have been waited for.
+# Fields of /proc/PID/stat after the name: the parent, and the ticks of children that have been waited for.
 PARENT, CHILDREN_USER, CHILDREN_SYSTEM = 1, 13, 14
 
 
 @dataclass(frozen=True, kw_only=True)
 class Usage:
-    """What some processes needed.
+    """The resources that some processes used.
 
-    `cpu` is in seconds. `rss` is in bytes: the peaks of those that may have run at the same time, added up. `wall` is
-    in seconds, from the first start to the last end.
+    `cpu` is in seconds. `rss` is in bytes: the sum of the peaks of the processes that may have run at the same time.
+    `wall` is in seconds, from the first start to the last end.
     """
 
     wall: float
@@ -43,7 +43,7 @@ class Usage:
 
 
 class ProgramFailedError(RuntimeError):
-    """A program that is being measured did not do its work."""
+    """A measured program failed."""
 
 
 def cpu_seconds(pid: int) -> float:
@@ -60,12 +60,12 @@ def tree_cpu_seconds(pid: int) -> float:
             fields = _stat(member)
             total += cpu_seconds(member) + (int(fields[CHILDREN_USER]) + int(fields[CHILDREN_SYSTEM])) / ticks
         except (OSError, IndexError):
-            continue  # It ended in between; its parent has its time from now on.
+            continue  # It has just ended; its parent's figures include its time.
     return total
 
 
 def children(pid: int) -> list[int]:
-    """Return the ids of a process's living children."""
+    """Return the ids of a process's running children."""
     found = []
     for entry in Path("/proc").glob("[0-9]*"):
         try:
@@ -81,7 +81,7 @@ def _stat(pid: int) -> list[str]:
 
 
 def reset_peak_rss(pids: Iterable[int]) -> None:
-    """Start counting the peak of the resident memory anew."""
+    """Reset the peak of the resident memory."""
     for pid in pids:
         Path(f"/proc/{pid}/clear_refs").write_text(RESET_PEAK, encoding="ascii")
 
@@ -94,20 +94,20 @@ def peak_rss(pid: int) -> int:
 
 
 def bytes_read(pid: int) -> int:
-    """Return the bytes that a process has read, from sockets and files alike (rchar of proc(5))."""
+    """Return the bytes that a process has read from sockets and files (rchar of proc(5))."""
     fields = Path(f"/proc/{pid}/io").read_text(encoding="ascii")
     match = re.search(r"^rchar: (\d+)$", fields, re.MULTILINE)
     return int(match[1]) if match else 0
 
 
 def run_all(commands: Sequence[Sequence[str]], environment: Mapping[str, str], parallel: int) -> Usage:
-    """Run programs to their ends, so many at a time; ProgramFailedError with the output of one that fails."""
+    """Run programs to their end, `parallel` at a time; ProgramFailedError with the output of one that fails."""
     work = {"commands": list(map(list, commands)), "environment": dict(environment), "parallel": parallel}
     return Usage(**json.loads(run([sys.executable, "-I", "-S", launcher.__file__], json.dumps(work))))
 
 
 def run(command: Sequence[str], given: str) -> str:
-    """Run one program with text on its standard input and return what it prints."""
+    """Run a program with this standard input and return its output."""
     done = subprocess.run(command, input=given, capture_output=True, text=True, timeout=PATIENCE, check=False)
     if done.returncode != 0:
         raise ProgramFailedError(f"{' '.join(command)} ended with {done.returncode}\n{done.stderr[-4000:]}")

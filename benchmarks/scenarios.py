@@ -1,4 +1,4 @@
-"""What is copied: the images of each scenario and how many imports run at once."""
+"""The scenarios of the copy benchmark: their images, and the number of concurrent imports."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from deploy.local.images.synthetic import synthetic_image
 
 KIB = 1 << 10
 MIB = 1 << 20
-# In a smoke test layers are so many times smaller and there are so few images; only the form of the report counts.
+# A smoke test has smaller layers, by this factor, and fewer images; only the form of its report counts.
 QUICK_DIVISOR = 1024
 QUICK_IMAGES = 3
 
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """One image in the source registry that has to come to the target."""
+    """One image in the source registry that is copied to the target."""
 
     repository: str
     tag: str
@@ -26,9 +26,9 @@ class Job:
 
 @dataclass(frozen=True, kw_only=True)
 class Scenario:
-    """Some jobs. `workers` is how many of Longshore's run, `parallel` how many peers at a time.
+    """A set of jobs. `workers` is the number of Longshore's workers, `parallel` that of concurrent peer processes.
 
-    `filled`: the target holds everything before each run.
+    `filled`: the target has all images before each run.
     """
 
     name: str
@@ -40,7 +40,7 @@ class Scenario:
     filled: bool = False
 
     def make(self, *, quick: bool) -> list[Job]:
-        """Make the jobs, small ones for a smoke test."""
+        """Return the jobs; `quick` makes small ones for a smoke test."""
         jobs = self.jobs(QUICK_DIVISOR if quick else 1)
         return jobs[:QUICK_IMAGES] if quick else jobs
 
@@ -61,11 +61,11 @@ def _platforms(divisor: int) -> list[Job]:
 
 
 def _family(divisor: int) -> list[Job]:
-    """Make tags over the same base: the first layers are every platform's, so each tag plays a platform of one seed."""
+    """Return tags with the same base layers: each tag is one platform of the same synthetic image."""
     base, own = 128 * MIB // divisor, 8 * MIB // divisor
     jobs = []
     for number in range(20):
-        # An architecture nobody has is still a name of its own, and what makes the last layer different.
+        # A made-up architecture gives each tag its own last layer.
         platform = f"linux/member{number}"
         image = synthetic_image("family", [base, base, base, own], platforms=[platform], shared=3, index=False)
         jobs.append(Job(repository="bench/family", tag=f"v{number}", image=image))

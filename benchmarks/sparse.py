@@ -1,7 +1,7 @@
-"""Large layers that cost neither a disk's space nor a minute to make: zeros with an end of their own.
+"""Large layers that need little disk space and time: zeros with unique last bytes.
 
-They are put into a registry's storage as sparse files, the way distribution lays it out (its storage driver's
-paths.go): what the registry sends of them is as many bytes as of any other layer.
+They are written to a registry's storage as sparse files, in distribution's layout (its storage driver's paths.go). The
+registry sends as many bytes as of any other layer.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
 CREATED = "2024-01-01T00:00:00Z"
 PLATFORM = "linux/amd64"
-# Of the bytes at a layer's end, which make it different from all others.
+# The bytes at the end of a layer, which make it unique.
 END_SIZE = 64
 
 
 def sparse_layer(name: str, size: int) -> Blob:
-    """Make a layer of a whole number of megabytes."""
+    """Return a layer of a whole number of megabytes."""
     ending = hashlib.sha512(name.encode()).digest()
     hasher = _hashed_zeros(size - END_SIZE).copy()
     hasher.update(ending)
@@ -44,7 +44,7 @@ def sparse_layer(name: str, size: int) -> Blob:
 
 @functools.cache
 def _hashed_zeros(size: int) -> hashlib._Hash:
-    """Hash so many zeros, once for all layers of a size."""
+    """Return the hash state of this number of zeros, cached for all layers of a size."""
     hasher = hashlib.sha256()
     whole = bytes(MIB)
     for _ in range(size // MIB):
@@ -54,7 +54,7 @@ def _hashed_zeros(size: int) -> hashlib._Hash:
 
 
 def sparse_jobs(name: str, images: int, layers: int, size: int) -> list[Job]:
-    """Make images that share nothing."""
+    """Return images that share no layer."""
     jobs = []
     for number in range(images):
         parts = [sparse_layer(f"{name}/{number}/{layer}", size) for layer in range(layers)]
@@ -65,7 +65,7 @@ def sparse_jobs(name: str, images: int, layers: int, size: int) -> list[Job]:
 
 
 def place(places: Places, jobs: list[Job]) -> None:
-    """Put images into the source: the layers as files, the rest as anybody would."""
+    """Push images to the source: the layers as files in its storage, the other blobs over HTTP."""
     remote = places.remote(places.source)
     for job in jobs:
         for blob in job.image.blobs:

@@ -1,1 +1,1 @@
-"""Everything that runs Longshore: containers, charts, and the local stack."""
+"""Deployment: containers, the Helm chart, and the local stack."""

@@ -1,8 +1,8 @@
-"""Makes the passwords and keys of compose.yaml's services, where they are missing: none has a default.
+"""Generates the missing passwords and keys of compose.yaml's services: none has a default.
 
-Runs in a container of its own before all others, with one volume below /secrets for each who may read it: `postgres`,
-`rabbitmq`, `services` (API and workers), `worker`, `grafana`. What is there stays as it is, so that every start may run
-it. With `new-key` it puts another key in front of SECRET_KEYS, with `drop-old-keys` it keeps the first one alone.
+Runs in its own container before all others, with one volume below /secrets for each reader: `postgres`, `rabbitmq`,
+`services` (API and workers), `worker`, `grafana`. Existing secrets are kept, so that every start may run it. `new-key`
+puts a new key in front of SECRET_KEYS; `drop-old-keys` keeps only the first key.
 """
 
 from __future__ import annotations
@@ -17,25 +17,25 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path("/secrets")
-# The folder of the bundled registry's images, which belongs to root while it is empty.
+# The folder of the bundled registry's images, which belongs to root until it is used.
 REGISTRY = Path("/registry")
 DEFINITIONS = Path("/definitions.json")
-# Whom the Dockerfile makes; the bundled registry runs as the same number.
+# The user that the Dockerfile creates; the bundled registry runs under the same id.
 SERVICE_USER = 10001
-# Only the volume's own container sees it, under a user whose number only that image knows.
+# Only the container of the volume sees the file, under a user id that only that image defines.
 READABLE = 0o444
 
 USER = "longshore"
 VIRTUAL_HOST = "/"
-# What the services declare begins with this; the user may touch nothing else.
+# The prefix of everything that the services declare; their user has no rights beyond it.
 OWN_NAMES = "^longshore"
 PASSWORD_BYTES = 32
-# RabbitMQ's `rabbit_password_hashing_sha256`: four random bytes, then SHA-256 of them and the password.
+# RabbitMQ's `rabbit_password_hashing_sha256`: a salt of four random bytes, then the SHA-256 of salt and password.
 SALT_BYTES = 4
 
 
 def main(arguments: list[str]) -> None:
-    """Make what is missing, or change the keys."""
+    """Generate the missing secrets, or change the keys."""
     match arguments:
         case []:
             make_missing(ROOT, json.loads(DEFINITIONS.read_text()))
@@ -50,25 +50,25 @@ def main(arguments: list[str]) -> None:
 
 
 def make_missing(root: Path, definitions: dict[str, Any]) -> None:
-    """Write one file for each secret; what belongs together has one password."""
+    """Write a file for each secret; a server and its clients share a password."""
     password = once(root / "postgres/password", secrets.token_hex(PASSWORD_BYTES))
     once(root / "services/database_url", f"postgresql://{USER}:{password}@postgres:5432/{USER}")
     address = once(root / "services/amqp_url", f"amqp://{USER}:{secrets.token_hex(PASSWORD_BYTES)}@rabbitmq:5672/")
     once(root / "services/secret_keys", new_key())
     once(root / "grafana/password", secrets.token_hex(PASSWORD_BYTES))
-    # Anew each time: the queues may differ in the next version.
+    # Written at every start: the queues may differ in the next version.
     write(root / "rabbitmq/definitions.json", json.dumps(whole(definitions, password_of(address)), indent=1))
 
 
 def once(path: Path, value: str) -> str:
-    """Return the file's content, which is this value unless it is there already."""
+    """Write the value unless the file exists; return the file's content."""
     if not path.exists():
         write(path, value)
     return path.read_text().strip()
 
 
 def write(path: Path, text: str) -> None:
-    """Write a file so that it is there whole or not at all."""
+    """Write a file atomically."""
     new = path.with_name(f"{path.name}.new")
     new.unlink(missing_ok=True)
     new.write_text(f"{text}\n")
@@ -77,7 +77,7 @@ def write(path: Path, text: str) -> None:
 
 
 def whole(definitions: dict[str, Any], password: str, *, user: str = USER, host: str = VIRTUAL_HOST) -> dict[str, Any]:
-    """Make of a virtual host's definitions a whole RabbitMQ's, with the services' user, who owns nothing else."""
+    """Extend a virtual host's definitions to complete ones, with the services' user and its rights."""
     parts = {kind: [entry | {"vhost": host} for entry in entries] for kind, entries in definitions.items()}
     account = {"name": user, "password_hash": hashed(password), "tags": ""}
     rights = dict.fromkeys(("configure", "write", "read"), OWN_NAMES)
@@ -95,17 +95,17 @@ def hashed(password: str) -> str:
 
 
 def password_of(address: str) -> str:
-    """Return the password in an address that was made here."""
+    """Return the password of a generated address."""
     return address.rpartition("@")[0].rpartition(":")[2]
 
 
 def new_key() -> str:
-    """Return a Fernet key."""
+    """Return a new Fernet key."""
     return base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
 
 
 def change_keys(root: Path, change: Any) -> None:
-    """Write other keys in the place of those that are there."""
+    """Replace the keys."""
     path = root / "services/secret_keys"
     write(path, ",".join(change(path.read_text().strip().split(","))))
 

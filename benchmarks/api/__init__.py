@@ -1,1 +1,1 @@
-"""The API under load: pages of lists at two sizes, accepted imports, and bare services to hold them against."""
+"""The API under load: list pages at two sizes, accepted imports, and bare services as a reference."""

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.api --json FILE`: starts everything it needs, takes some minutes, prints tables."""
+"""`python -m benchmarks.api --json FILE`: starts all servers, measures for some minutes, and prints tables."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from benchmarks.measure import conditions, write_json
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """How large the lists are, how much is measured, and how many imports a round has."""
+    """The sizes of the lists, the number of measurements, and the imports per round."""
 
     few: int
     many: int
@@ -43,10 +43,12 @@ QUICK = Plan(
 
 
 @click.command()
-@click.option("--json", "file", type=click.Path(dir_okay=False, path_type=Path), required=True, help="Where to write.")
-@click.option("--quick", is_flag=True, help="Small lists and few rounds: shows that it works, measures nothing.")
+@click.option(
+    "--json", "file", type=click.Path(dir_okay=False, path_type=Path), required=True, help="File for the report."
+)
+@click.option("--quick", is_flag=True, help="Small lists and few rounds: only a check that it works.")
 def main(file: Path, *, quick: bool) -> None:
-    """Measure lists and imports beside bare services, and hold the figures against the bars."""
+    """Measure lists and imports next to bare services, and compare the figures with their limits."""
     plan = QUICK if quick else FULL
     before = conditions()
     click.echo(f"Starting everything, and filling lists of {plan.few:,} and {plan.many:,} images …", err=True)

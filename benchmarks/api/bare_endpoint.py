@@ -1,7 +1,8 @@
-"""Bare endpoints, in a process of their own: aiohttp, uvloop, asyncpg, aio-pika, and nothing of the product's.
+"""Bare endpoints in a separate process: aiohttp, uvloop, asyncpg and aio-pika, without the product's code.
 
-One makes a trivial query and answers as many bytes as it is asked for. The other takes a body, commits one row, has
-RabbitMQ confirm one persistent message on a quorum queue, and answers. The pool has the product's size and time limits.
+One runs a trivial query and answers with the requested number of bytes. The other reads a body, commits one row, waits
+until RabbitMQ confirms one persistent message on a quorum queue, and answers. The pool has the product's size and
+time limits.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ EXCHANGE: web.AppKey[AbstractExchange] = web.AppKey("EXCHANGE", AbstractExchange
 QUEUE = "bare.imports"
 TABLE = "CREATE TABLE bare_imports (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, source text)"
 INSERT = "INSERT INTO bare_imports (source) VALUES ($1)"
-# As large as the product's message.
+# The size of the product's message.
 MESSAGE = b"x" * 330
 
 
@@ -51,14 +52,14 @@ async def broker_part(app: web.Application) -> AsyncIterator[None]:
 
 
 async def query(request: web.Request) -> web.Response:
-    """Make one query and answer as many bytes as the path says."""
+    """Run one query and answer with the number of bytes in the path."""
     async with request.app[POOL].acquire(timeout=ACQUIRE_TIMEOUT) as connection:
         await connection.fetchval("SELECT 1")
     return web.Response(body=b" " * int(request.match_info["size"]), content_type="application/json")
 
 
 async def commit_and_publish(request: web.Request) -> web.Response:
-    """Make the body's text durable, and a message with it."""
+    """Store the body, commit, and publish a message."""
     text = await request.text()
     async with request.app[POOL].acquire(timeout=ACQUIRE_TIMEOUT) as connection:
         await connection.execute(INSERT, text)

@@ -1,4 +1,4 @@
-"""A client that costs little, so that what is measured is the server: HTTP/1.1, kept-alive, one request at a time."""
+"""A cheap client, so that the server dominates the measurement: HTTP/1.1, keep-alive, one request at a time."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ if TYPE_CHECKING:
 END_OF_HEAD = b"\r\n\r\n"
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _STATUS = slice(9, 12)
-# Seconds; the API itself answers within five.
+# Seconds for a response. The API answers within five.
 PATIENCE = 60.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Endpoint:
-    """A server, with the token that it wants to see, if any."""
+    """A server, with the token for it, if any."""
 
     url: str
     token: str = ""
 
     def request(self, method: str, path: str, body: bytes = b"") -> bytes:
-        """Return a whole request as it goes over the wire."""
+        """Return the bytes of a complete request."""
         lines = [f"{method} {path} HTTP/1.1", f"Host: {urlsplit(self.url).netloc}"]
         if self.token:
             lines.append(f"Authorization: Bearer {self.token}")
@@ -38,7 +38,7 @@ class Endpoint:
 
 
 class Connection(asyncio.Protocol):
-    """One connection; `ask` must have come back before it is called again."""
+    """One connection; `ask` must return before the next call."""
 
     def __init__(self) -> None:
         self._received = b""
@@ -46,7 +46,7 @@ class Connection(asyncio.Protocol):
         self.transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        # uvloop's transports are not asyncio's by class.
+        # uvloop's transports are not subclasses of asyncio's.
         self.transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
@@ -66,7 +66,7 @@ class Connection(asyncio.Protocol):
             self._answer.set_exception(exc or ConnectionResetError("the server has closed the connection"))
 
     async def ask(self, request: bytes) -> bytes:
-        """Send a request and return the body of its answer, which must be 200."""
+        """Send a request and return the body of its response, whose status must be 200."""
         assert self.transport
         self._answer = asyncio.get_running_loop().create_future()
         self.transport.write(request)
@@ -75,7 +75,7 @@ class Connection(asyncio.Protocol):
 
 @asynccontextmanager
 async def connected(endpoint: Endpoint, count: int = 1) -> AsyncIterator[list[Connection]]:
-    """Keep connections open."""
+    """Open connections and keep them open while the block runs."""
     place = urlsplit(endpoint.url)
     loop = asyncio.get_running_loop()
     made = [await loop.create_connection(Connection, str(place.hostname), place.port or 80) for _ in range(count)]
@@ -87,7 +87,7 @@ async def connected(endpoint: Endpoint, count: int = 1) -> AsyncIterator[list[Co
 
 
 async def latencies(connection: Connection, request: bytes, count: int) -> list[float]:
-    """Ask one after the other; return the seconds of each."""
+    """Send requests one after another; return the seconds of each."""
     seconds = []
     async with asyncio.timeout(PATIENCE):
         for _ in range(count):
@@ -98,7 +98,7 @@ async def latencies(connection: Connection, request: bytes, count: int) -> list[
 
 
 async def rate(connections: list[Connection], request: bytes, duration: float) -> float:
-    """Ask on all connections at once for `duration` seconds; return requests per second."""
+    """Send requests on all connections for `duration` seconds; return requests per second."""
     started = time.perf_counter()
 
     async def ask_on(connection: Connection) -> int:
@@ -114,7 +114,7 @@ async def rate(connections: list[Connection], request: bytes, duration: float) -
 
 
 async def send_all(connections: list[Connection], requests: Iterable[bytes]) -> None:
-    """Send each request once, on whichever connection is free."""
+    """Send each request once, on any free connection."""
     waiting = iter(requests)
 
     async def send_on(connection: Connection) -> None:

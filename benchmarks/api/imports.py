@@ -1,4 +1,4 @@
-"""Measures accepted imports: from the first request until RabbitMQ has confirmed the last one's message."""
+"""Measures accepted imports: from the first request until RabbitMQ has confirmed the last message."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ if TYPE_CHECKING:
     from benchmarks.api.stack import Arena
 
 IMPORT = "/api/v1/images:import"
-# How often PostgreSQL is asked whether all is published. Seconds.
+# Seconds between two queries whether all messages are published.
 POLL = 0.002
 UNPUBLISHED = "SELECT EXISTS (SELECT FROM outbox WHERE published_at IS NULL)"
 
 
 @dataclass(frozen=True, kw_only=True)
 class ImportSamples:
-    """Imports per second, one figure for each round: the product's and those of the bare commit and publish."""
+    """Imports per second by round: the product's, and those of the bare commit and publish."""
 
     product: list[float] = field(default_factory=list)
     bare: list[float] = field(default_factory=list)
 
     def share(self) -> list[float]:
-        """Return, for each round, what the product does of what is possible."""
+        """Return for each round the product's share of the bare endpoint's rate."""
         return [product / bare for product, bare in zip(self.product, self.bare, strict=True)]
 
     def to_json(self) -> dict[str, Any]:
-        """Return all of it."""
+        """Return all figures as JSON."""
         return asdict(self) | {"share": asdict(Spread.of(self.share()))}
 
 
 async def measure_imports(arena: Arena, *, rounds: int, count: int, at_once: int) -> ImportSamples:
-    """Import `count` new images in each round, into the larger list; the bare endpoint does as many in its turn."""
+    """Import `count` new images per round into the larger list, and as many rows with the bare endpoint."""
     samples = ImportSamples()
     watching = await asyncpg.connect(arena.many.database)
     async with connected(arena.many.endpoint, at_once) as connections, connected(arena.bare, at_once) as bare:
@@ -55,17 +55,17 @@ async def measure_imports(arena: Arena, *, rounds: int, count: int, at_once: int
 
 
 def _bodies(arena: Arena, number: int, count: int) -> list[bytes]:
-    """Ask for images of their own: every request has its source looked up, and a name that is new in the target."""
+    """Request distinct images: the API looks up the source of every request, and every target name is new."""
     return [json.dumps({"source": f"{arena.source}-{number}-{image % 50}:v{image}"}).encode() for image in range(count)]
 
 
 async def _import(
     arena: Arena, connections: list[Connection], watching: asyncpg.Connection[asyncpg.Record], bodies: list[bytes]
 ) -> float:
-    """Return the seconds until the last one's message is confirmed."""
+    """Return the seconds until the last message is confirmed."""
     started = time.perf_counter()
     await send_all(connections, (arena.many.endpoint.request("POST", IMPORT, body) for body in bodies))
-    while await watching.fetchval(UNPUBLISHED):  # noqa: ASYNC110 - another process does what is waited for
+    while await watching.fetchval(UNPUBLISHED):  # noqa: ASYNC110 - another process changes the condition
         await asyncio.sleep(POLL)
     return time.perf_counter() - started
 

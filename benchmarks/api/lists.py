@@ -1,4 +1,4 @@
-"""Measures pages of lists: both sizes and the bare endpoint take turns, so that noise meets all of them."""
+"""Measures list pages: both sizes and the bare endpoint take turns, so that noise affects all of them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FORMS = {"grouped": False, "flat": True}
 
 @dataclass(frozen=True, kw_only=True)
 class Effort:
-    """How much is measured. `requests` follow each other in a turn of one; a turn of many lasts `seconds`."""
+    """The number of measurements: `requests` in a turn of one client; a turn of many clients lasts `seconds`."""
 
     rounds: int
     requests: int
@@ -28,7 +28,7 @@ class Effort:
 
 @dataclass(frozen=True, kw_only=True)
 class Samples:
-    """What one server did with one request: seconds of each, by round; requests per second, one figure a round."""
+    """The results of one server for one request: the seconds of each, by round; requests per second, by round."""
 
     path: str
     body_bytes: int
@@ -40,14 +40,14 @@ class Samples:
         return statistics.median(self._all())
 
     def p99(self) -> float:
-        """Return what one of a hundred takes longer than, in seconds."""
+        """Return the 99th percentile, in seconds."""
         return statistics.quantiles(self._all(), n=100, method="inclusive")[98]
 
     def _all(self) -> list[float]:
         return [seconds for turn in self.latencies for seconds in turn]
 
     def to_json(self) -> dict[str, Any]:
-        """Return everything, with the figures that matter in front."""
+        """Return all figures as JSON, the important ones first."""
         figures = {"p50_ms": 1000 * self.p50(), "p99_ms": 1000 * self.p99(), "requests_per_second": self.rate()}
         return figures | asdict(self)
 
@@ -58,7 +58,7 @@ class Samples:
 
 @dataclass(frozen=True, kw_only=True)
 class Measured:
-    """One page in one form, at both sizes, and the bare endpoint with a body as long as that of the larger list."""
+    """One page at both sizes, and the bare endpoint with a body of the larger list's size."""
 
     page: Page
     form: str
@@ -71,12 +71,12 @@ class Measured:
         return f"{self.page.name}, {self.form}"
 
     def growth(self) -> list[float]:
-        """Return, for each round, how many times as long the larger list's page took."""
+        """Return for each round the larger list's time divided by the smaller list's."""
         pairs = zip(self.many.latencies, self.few.latencies, strict=True)
         return [statistics.median(many) / statistics.median(few) for many, few in pairs]
 
     def share(self) -> list[float]:
-        """Return, for each round, the larger list's requests per second as a share of the bare endpoint's."""
+        """Return for each round the larger list's requests per second as a share of the bare endpoint's."""
         return [many / bare for many, bare in zip(self.many.rates, self.bare.rates, strict=True)]
 
 
@@ -98,18 +98,18 @@ async def _measure(arena: Arena, effort: Effort, page: Page, form: str) -> Measu
 async def _take_turn(endpoint: Endpoint, samples: Samples, effort: Effort) -> None:
     request = endpoint.request("GET", samples.path)
     async with connected(endpoint, effort.connections) as connections:
-        # Another server had its turn meanwhile: the first answers are not what a busy service gives.
+        # Another server had its turn before: the first responses differ from those of a busy service.
         await latencies(connections[0], request, 3)
         samples.latencies.append(await latencies(connections[0], request, effort.requests))
         samples.rates.append(await rate(connections, request, effort.seconds))
 
 
 async def _samples(size: Size, page: Page, *, flat: bool) -> Samples:
-    """Find out which number the page has in this list, which may be too short for it."""
+    """Return the number of the page in this list, which may be too short for it."""
     async with connected(size.endpoint) as (connection,):
         first = await _ask(connection, size, path_of(page, 0, size.filled.part, flat=flat))
         last = max((json.loads(first)["totalCount"] - 1) // PAGE_SIZE, 0)
-        # A list of a thousand has no page 1,000: its own last one takes that page's place.
+        # A list of a thousand images has no page 1,000: its last page is used instead.
         number = last if page.number is None else min(page.number, last, DEEP)
         path = path_of(page, number, size.filled.part, flat=flat)
         body = await _ask(connection, size, path)

@@ -1,4 +1,4 @@
-"""The pages that are asked for: the same questions at both sizes."""
+"""The requested pages: the same queries at both sizes."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from urllib.parse import urlencode
 from benchmarks.api.fill import ROBOT
 
 PAGE_SIZE = 10
-# 10,000 images stand before it.
+# 10,000 images precede it.
 DEEP = 1_000
-# Bars of the issue: how many times as long a page may take with a million images as with a thousand.
+# The limits: the time of a page with a million images, divided by its time with a thousand.
 ANY_SIZE = 2.0
 SUBSTRING = 5.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Page:
-    """One question. `limit` is its bar, None where none is asked for; `number` counts from 0, None is the last page."""
+    """One query. `limit` is its limit or None; `number` counts from 0, None is the last page."""
 
     name: str
     number: int | None = 0
@@ -41,7 +41,7 @@ PAGES = (
 
 
 def path_of(page: Page, number: int, part: str, *, flat: bool) -> str:
-    """Return the path that asks for a page; `part` is what names have to hold where the page asks by name."""
+    """Return the path of a page; `part` is the substring of names, for pages that filter by name."""
     query = {"page_num": str(number), "page_size": str(PAGE_SIZE), "flat": str(flat).lower(), **page.filters}
     if page.by_name:
         query["tag"] = part

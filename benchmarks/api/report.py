@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from benchmarks.api.imports import ImportSamples
     from benchmarks.api.lists import Measured
 
-# Bars of the issue: shares of what the bare services do.
+# The limits, as shares of the bare services' figures.
 LIST_SHARE = 0.4
 IMPORT_SHARE = 0.3
 
 
 def bars(lists: list[Measured], imports: ImportSamples) -> dict[str, Bar]:
-    """Return the bars; each value is the median of what the rounds, in which the servers took turns, came to."""
+    """Return the bars; each value is the median of the rounds, in which the servers took turns."""
     found = {
         f"{measured.name}: p50 over that of the small list": Bar.at_most(
             statistics.median(measured.growth()), measured.page.limit
@@ -38,14 +38,14 @@ def bars(lists: list[Measured], imports: ImportSamples) -> dict[str, Bar]:
 
 
 def at_least(value: float, limit: float) -> Bar:
-    """Return a bar for a figure that may not be smaller."""
+    """Return a bar for a figure with a lower limit."""
     return Bar(value=value, limit=limit, held=value >= limit)
 
 
 def document(
     lists: list[Measured], imports: ImportSamples, before: Mapping[str, Any], settings: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return what the JSON file holds."""
+    """Return the content of the JSON file."""
     return {
         "bars": bars_json(bars(lists, imports)),
         "settings": dict(settings),
@@ -66,7 +66,7 @@ def document(
 
 
 def tables(lists: list[Measured], imports: ImportSamples, few: str, many: str) -> str:
-    """Return the tables for people; times in milliseconds, ratios with the smallest and largest of the rounds."""
+    """Return the printed tables; times in milliseconds, ratios with minimum and maximum of the rounds."""
     sizes = (few, many, "bare")
     latency = ["page", *(f"{size}: p50 / p99" for size in sizes), "p50 ratio of the sizes"]
     rate = ["page", *(f"{size}: requests/s" for size in sizes), "share of bare"]

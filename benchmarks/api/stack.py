@@ -1,4 +1,4 @@
-"""What the API's benchmark runs against: the private stack, one API for each size of list, and the bare endpoint."""
+"""The servers of the API's benchmark: the private stack, one API for each size of list, and the bare endpoint."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
     from deploy.local.processes.scratch import Process
 
-# Settings that allow the source to be called.
+# The settings that allow the API to call the source.
 CALLED = ("ALLOWED_PRIVATE", "PLAIN_HTTP_HOSTS")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Size:
-    """An API before a list of one size."""
+    """An API with a list of one size."""
 
     name: str
     filled: Filled
@@ -39,7 +39,7 @@ class Size:
 
 @dataclass(frozen=True, kw_only=True)
 class Arena:
-    """Everything at once. `source` is a repository that has every tag."""
+    """All servers. `source` is a repository that has every tag."""
 
     few: Size
     many: Size
@@ -48,7 +48,7 @@ class Arena:
 
 
 class Script(Server):
-    """One of the benchmark's own servers, with arguments and its port behind them."""
+    """One of the benchmark's own servers; its port is its last argument."""
 
     def __init__(self, scratch: Scratch, module: str, *arguments: str) -> None:
         super().__init__(scratch, module)
@@ -61,21 +61,21 @@ class Script(Server):
         return f"{LOOPBACK}:{self.port}"
 
     def prepare(self) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def launch(self) -> Process:
-        """Start serving."""
+        """Start the server."""
         command = [sys.executable, "-m", f"benchmarks.api.{self.name}", *self.arguments, str(self.port)]
         return self.scratch.spawn(self.name, command, env={"PYTHONPATH": str(ROOT)})
 
     def probe(self) -> bool:
-        """Connect."""
+        """Connect to the port."""
         return accepts(self.port)
 
 
 @contextmanager
 def arena(few: int, many: int) -> Iterator[Arena]:
-    """Start everything, with fsync on everywhere, and fill the two lists."""
+    """Start everything, with fsync on, and fill the two lists."""
     with ExitStack() as parts:
         scratch = parts.enter_context(Scratch())
         source = parts.enter_context(Script(scratch, "still_source"))
@@ -90,7 +90,7 @@ def arena(few: int, many: int) -> Iterator[Arena]:
 
 
 def _size(stack: Stack, parts: ExitStack, name: str, images: int) -> Size:
-    """Start an API with a database of its own."""
+    """Start an API with its own database."""
     database = stack.postgres.create_database(f"list_{images}")
     settings = stack.api.settings | {"DATABASE_URL": database}
     api = Api(stack.scratch, settings, name=f"api-{images}")

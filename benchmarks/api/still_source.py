@@ -1,6 +1,6 @@
-"""A source registry that costs next to nothing, in a process of its own: every manifest is there, with one digest.
+"""A cheap source registry in a separate process: every manifest exists, with the same digest.
 
-A real source has processors of its own. docker-registry on the two that are measured would take half of them.
+A real source has its own processors. docker-registry would take half of the two processors of the measurement.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Source(asyncio.Protocol):
 
 
 async def main(port: int) -> None:
-    """Serve for ever."""
+    """Serve until the process is killed."""
     server = await asyncio.get_running_loop().create_server(Source, "127.0.0.1", port)
     await server.serve_forever()
 

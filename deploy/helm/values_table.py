@@ -1,4 +1,4 @@
-"""The table of the chart's values in docs/kubernetes.md: `python -m deploy.helm.values_table` writes it anew."""
+"""The table of the chart's values in docs/kubernetes.md: `python -m deploy.helm.values_table` updates it."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,7 +13,7 @@ BEGIN, END = "<!-- values: made by python -m deploy.helm.values_table -->", "<!-
 
 
 def table() -> str:
-    """Return the rows, one for each value that can be set by itself."""
+    """Return the table, with a row for each value that can be set."""
     schema = json.loads((CHART / "values.schema.json").read_text())
     defaults = yaml.safe_load((CHART / "values.yaml").read_text())
     rows = [
@@ -23,13 +23,13 @@ def table() -> str:
 
 
 def documented() -> str:
-    """Return the table that the document has."""
+    """Return the table of the document."""
     return DOCUMENT.read_text().partition(BEGIN)[2].partition(END)[0].strip()
 
 
 def _leaves(schema: Mapping[str, Any], path: Sequence[str]) -> Iterator[tuple[Sequence[str], str]]:
     for name, part in schema["properties"].items():
-        # What comes as one thing is told as one: a reference to a secret, a pod's resources.
+        # Some objects are described as a whole: a reference to a secret, a pod's resources.
         whole = set(part.get("properties", ())) & {"secret", "requests", "to", "maxSurge"} and name != "postgresql"
         if "properties" in part and not whole:
             yield from _leaves(part, (*path, name))

@@ -1,1 +1,1 @@
-"""Keeps what documents say of settings and error codes as the code has it; `make docs` runs it."""
+"""Updates the reference pages of settings and error codes from the code; `make docs` runs it."""

@@ -1,4 +1,4 @@
-"""`make docs`: bring the reference pages up to date with the code; `--check` only says whether they are."""
+"""`make docs`: update the reference pages from the code; `--check` only reports whether they are up to date."""
 
 import argparse
 import sys
@@ -21,7 +21,7 @@ PAGES: Mapping[str, Callable[[], Mapping[str, Sequence[str]]]] = {
 
 
 def stale(*, write: bool) -> list[str]:
-    """Return what is wrong with the pages, one line each; with `write`, put right what a program can."""
+    """Return the problems of the pages, one line each; with `write`, update the generated parts first."""
     wrong = []
     for name, facts in PAGES.items():
         path = DOCS / name
@@ -34,13 +34,13 @@ def stale(*, write: bool) -> list[str]:
         if write:
             path.write_text(fresh)
         elif fresh != page:
-            wrong.append(f"{name}: not as the code is; `make docs` puts it right")
+            wrong.append(f"{name}: differs from the code; `make docs` updates it")
         wrong += [f"{name}: {entry} has no text" for entry, text in entries(fresh).items() if not text]
     return wrong
 
 
 def main() -> int:
-    """Write or check, and say what a person has to do."""
+    """Write or check the pages, and print the problems."""
     parser = argparse.ArgumentParser(prog="python -m deploy.reference", description=__doc__)
     parser.add_argument("--check", action="store_true")
     wrong = stale(write=not parser.parse_args().check)

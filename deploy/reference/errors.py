@@ -1,4 +1,4 @@
-"""What the table of errors says of each code."""
+"""The facts about each error code, from the table of errors."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ from shared.errors.kinds import ERROR_KINDS, ErrorKind
 
 
 def error_facts() -> dict[str, Sequence[str]]:
-    """Return the lines about each error, by its code."""
+    """Return the lines about each error by its code."""
     return {code: _facts(kind) for code, kind in ERROR_KINDS.items()}
 
 

@@ -1,10 +1,10 @@
-"""A page with an entry for each of something: a heading, facts from the code, and text by hand.
+"""A page of entries: each has a heading, facts from the code, and hand-written text.
 
 ### `NAME`
 
-> Facts, which are written anew each time.
+> Facts, which are replaced each time.
 
-Text, which is left as it is.
+Text, which is kept.
 """
 
 import re
@@ -14,20 +14,20 @@ _ENTRY = re.compile(r"^### `(?P<name>[^`\n]+)`\n\n?(?P<facts>(?:>.*\n)*)\n?(?P<t
 
 
 class PageError(Exception):
-    """The page cannot be brought up to date by a program; the text says what a person has to do."""
+    """The page cannot be updated automatically; the message says what to do by hand."""
 
 
 def filled(page: str, facts: Mapping[str, Sequence[str]]) -> str:
-    """Return the page with the facts of each entry as they are now; an entry that is missing is put at the end."""
+    """Return the page with the current facts of each entry; missing entries are appended."""
     if unknown := sorted(set(entries(page)) - facts.keys()):
-        raise PageError(f"there are entries of what does not exist any more: {', '.join(unknown)}")
+        raise PageError(f"these entries no longer exist in the code: {', '.join(unknown)}")
     missing = [name for name in facts if name not in entries(page)]
     whole = page + "".join(f"\n### `{name}`\n" for name in missing)
     return _ENTRY.sub(lambda entry: _entry(entry, facts[entry["name"]]), whole)
 
 
 def entries(page: str) -> dict[str, str]:
-    """Return the text by hand of each entry, by its name."""
+    """Return the hand-written text of each entry by its name."""
     return {entry["name"]: entry["text"].strip() for entry in _ENTRY.finditer(page)}
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from marshmallow import validate
 
-# How the code reads a value -> what a person writes.
+# The reader's methods, each with a description of its values.
 _FORMS = {
     "str": "text",
     "int": "whole number",
@@ -19,13 +19,13 @@ _FORMS = {
     "http_url": "address, `http(s)://host[:port][/path]`",
     "fernet_keys": "list of keys, separated by commas",
 }
-# Defaults that are made of something else when the service starts.
+# Defaults that a service derives from something else at its start.
 _MADE_DEFAULTS = {"TARGET_NAME": "the host of `TARGET_URL`", "WORKER_NAME": "the host's name and the process id"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """`form` is the reader's method, `default` Ellipsis where there is none, `choices` an enumeration's class."""
+    """`form` is the reader's method, `default` is Ellipsis if there is none, `choices` is an enumeration class."""
 
     name: str
     form: str
@@ -34,7 +34,7 @@ class Setting:
     choices: type[Enum] | None = None
 
     def described(self) -> str:
-        """Say what may be written, and what holds where nothing is."""
+        """Return a description of the values and the default."""
         return f"{self._values()}; {self._without()}"
 
     def _values(self) -> str:

@@ -1,4 +1,4 @@
-"""The settings of both services, noted while the services' own code reads them."""
+"""The settings of both services, recorded while the services' own code reads them."""
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -8,7 +8,7 @@ from typing import Any
 from deploy.reference.setting import Setting
 from shared.settings import reading_environment
 
-# What a service cannot start without; the values are examples, and nothing is connected to.
+# The required settings. The values are examples; nothing connects to them.
 _NEEDED = {
     "DATABASE_URL": "postgresql://longshore@database.invalid/longshore",
     "AMQP_URL": "amqp://longshore@broker.invalid/",
@@ -17,7 +17,7 @@ _NEEDED = {
     "API_URL": "https://api.invalid",
     "WORKER_TOKEN": "lsh_example",
 }
-# A setting without which others are not even read, and what it takes for them to be.
+# Settings without which others are not read, each with values that make the service read those.
 _SWITCHES: Mapping[str, Mapping[str, str]] = {
     "OIDC_ISSUER": {"OIDC_ISSUER": "https://issuer.invalid", "OIDC_AUDIENCE": "longshore"},
     "OTEL_TRACES_EXPORTER": {"OTEL_TRACES_EXPORTER": "otlp"},
@@ -27,7 +27,7 @@ Read = Callable[[Any], object]
 
 
 class Recorder:
-    """Reads as the environment's reader does, and notes what is asked for."""
+    """Reads like the environment's reader, and records each setting."""
 
     def __init__(self, reader: Any) -> None:
         self._reader = reader
@@ -67,7 +67,7 @@ def _noted(read: Read, values: Mapping[str, str]) -> dict[str, Setting]:
 
 @contextmanager
 def _environment(values: Mapping[str, str]) -> Iterator[None]:
-    """Put these values in the place of this process's own."""
+    """Replace the environment of this process."""
     before = dict(os.environ)
     os.environ.clear()
     os.environ.update(values)

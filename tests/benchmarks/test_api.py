@@ -1,4 +1,4 @@
-"""The API's benchmark runs and writes what its readers expect; how fast anything is, is not looked at here."""
+"""The API's benchmark runs and writes a complete report; these tests do not check its figures."""
 
 import json
 import subprocess
@@ -10,14 +10,14 @@ import pytest
 
 from deploy.local.paths import ROOT
 
-# Half a minute on a machine that does nothing else; servers and a dozen Python processes start.
+# Half a minute on an idle machine: servers and a dozen Python processes start.
 SECONDS = 170
 pytestmark = pytest.mark.timeout(SECONDS + 10)
 
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What a quick run writes."""
+    """The report of a quick run."""
     file: Path = tmp_path_factory.mktemp("benchmark") / "report.json"
     command = [sys.executable, "-m", "benchmarks.api", "--quick", "--json", str(file)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=SECONDS, check=False)
@@ -36,7 +36,7 @@ def test_every_bar_has_its_value_and_limit(report: dict[str, Any]) -> None:
 
 
 def test_all_samples_are_kept(report: dict[str, Any]) -> None:
-    """So that whoever reads the medians can look at what they are medians of."""
+    """The report contains the samples behind the medians."""
     rounds, requests = (report["settings"]["effort"][name] for name in ("rounds", "requests"))
     for page in report["lists"].values():
         for server in ("few", "many", "bare"):

@@ -1,4 +1,4 @@
-"""The copy benchmark runs, and its report has the form that readers rely on. How fast anything is says nothing here."""
+"""The copy benchmark runs and writes a complete report; these tests do not check its figures."""
 
 import json
 import subprocess
@@ -12,7 +12,7 @@ from benchmarks.access_log import read_traffic
 from benchmarks.bars import FLOOR, OURS
 from deploy.local.paths import ROOT
 
-# Scenarios that between them have: one image and several, an empty target and a filled one, all kinds of bars.
+# These scenarios cover one image and several, an empty and a filled target, and all kinds of bars.
 SCENARIOS = ("cold", "family", "nothing")
 PEERS = {"skopeo", "crane", "regctl"}
 FIGURES = {"contender", "wall", "cpu", "rss", "source", "target", "target_bytes_read", "servers", "load"}
@@ -31,7 +31,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 
 def test_everybody_takes_part_or_is_said_to_be_missing(report: Any) -> None:
-    """A peer that is not there is named with the reason; nobody is left out in silence."""
+    """The report names every missing peer with the reason."""
     there, missing = set(report["contenders"]), set(report["left_out"])
     assert {OURS, FLOOR} <= there
     assert there - {OURS, FLOOR} | missing == PEERS
@@ -43,7 +43,7 @@ def test_everybody_takes_part_or_is_said_to_be_missing(report: Any) -> None:
 
 
 def test_every_sample_has_all_figures(report: Any) -> None:
-    """Seconds, CPU, memory, and what both registries' logs say."""
+    """Seconds, CPU, memory, and the figures of both registries' logs."""
     assert [scenario["name"] for scenario in report["scenarios"]] == list(SCENARIOS)
     for scenario in report["scenarios"]:
         for sample in scenario["samples"]:
@@ -55,7 +55,7 @@ def test_every_sample_has_all_figures(report: Any) -> None:
 
 
 def test_bytes_and_requests_are_the_registries_own_count(report: Any) -> None:
-    """Whoever copies reads every byte of the image; the target gets at least an upload and a manifest."""
+    """A contender reads every byte of the image; the target gets at least one upload and one manifest."""
     cold = next(scenario for scenario in report["scenarios"] if scenario["name"] == "cold")
     for sample in cold["samples"]:
         if sample["contender"] != FLOOR:
@@ -66,7 +66,7 @@ def test_bytes_and_requests_are_the_registries_own_count(report: Any) -> None:
 
 
 def test_bars_have_value_limit_and_verdict(report: Any) -> None:
-    """The verdict is that of the two figures beside it."""
+    """`held` follows from the value and the limit."""
     bars = report["bars"]
     wanted = {"cold.tls.wall", "cold.tls.cpu", "cold.tls.floor", "family.tls.wall", "family.tls.source_bytes"}
     assert set(bars) == wanted | {f"nothing.tls.{name}" for name in ("wall", "source_requests", "target_requests")}
@@ -76,7 +76,7 @@ def test_bars_have_value_limit_and_verdict(report: Any) -> None:
 
 
 def test_heads_send_no_bytes(tmp_path: Path) -> None:
-    """The log has a size for the answer to a HEAD, too; lines of another form are passed over."""
+    """The log also has a size for a HEAD; lines of another form are skipped."""
     log = tmp_path / "registry.log"
     line = '127.0.0.1 - - [23/Nov/2026:16:27:05 +0000] "{} /v2/a/b/blobs/{} HTTP/1.1" {} {} "" "agent"\n'
     text = line.format("GET", "sha256:1", 200, 7) + "time=x level=info\n" + line.format("HEAD", "sha256:1", 404, 157)

@@ -1,4 +1,4 @@
-"""The benchmark of a worker's memory, run small: its report, and that its layers are what a registry says they are."""
+"""A small run of the benchmark of a worker's memory: its report, and its sparse layers."""
 
 import json
 import subprocess
@@ -13,7 +13,7 @@ from deploy.local.paths import ROOT
 
 
 def test_a_small_run_reports_its_bars(tmp_path: Path) -> None:
-    """Eight imports end well with their digests right, and the peak is a Python process's."""
+    """Eight imports become ready with the right digests, and the peak is plausible for a Python process."""
     report = tmp_path / "memory.json"
     command = [sys.executable, "-m", "benchmarks.memory", "--json", str(report), "--quick", "--load", "1 GiB"]
     subprocess.run(command, cwd=ROOT, check=True, timeout=100, capture_output=True)
@@ -29,7 +29,7 @@ def sample(load: str, peak: int) -> Sample:
 
 
 def test_growth_is_the_large_layers_over_the_small_ones() -> None:
-    """Held at a tenth more, and not beyond."""
+    """The limit of the growth is a tenth."""
     small, large = LOADS[0].name, LOADS[1].name
     assert judge([sample(small, 100 * MIB), sample(large, 110 * MIB)])["growth"].held
     assert not judge([sample(small, 100 * MIB), sample(large, 111 * MIB)])["growth"].held
@@ -37,7 +37,7 @@ def test_growth_is_the_large_layers_over_the_small_ones() -> None:
 
 
 def test_sparse_layers_have_the_digest_of_their_bytes() -> None:
-    """And no two of them are the same."""
+    """No two layers are equal."""
     one, other = sparse_layer("one", 3 * MIB), sparse_layer("other", 3 * MIB)
     content = b"".join(one.read())
     assert (sha256(content), len(content)) == (one.digest, one.size)

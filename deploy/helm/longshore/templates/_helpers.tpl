@@ -22,7 +22,7 @@ app.kubernetes.io/managed-by: {{ .root.Release.Service }}
 helm.sh/chart: {{ .root.Chart.Name }}-{{ .root.Chart.Version }}
 {{- end -}}
 
-{{/* The reference of a component's image; a digest goes before a tag. Takes a dict of root and image. */}}
+{{/* The reference of a component's image; a digest overrides a tag. Takes a dict of root and image. */}}
 {{- define "longshore.image" -}}
 {{- if .image.digest -}}
 {{ .image.repository }}@{{ .image.digest }}
@@ -31,7 +31,7 @@ helm.sh/chart: {{ .root.Chart.Name }}-{{ .root.Chart.Version }}
 {{- end -}}
 {{- end -}}
 
-{{/* What the restricted pod security standard asks of a pod, and the number that the images' files belong to. */}}
+{{/* The requirements of the restricted pod security standard, and the user id of the images' files. */}}
 {{- define "longshore.podSecurity" -}}
 automountServiceAccountToken: false
 enableServiceLinks: false
@@ -54,7 +54,7 @@ readOnlyRootFilesystem: true
 capabilities: {drop: [ALL]}
 {{- end -}}
 
-{{/* Where the operator wants a component's pods. Takes a dict of root, component and own. */}}
+{{/* The placement of a component's pods. Takes a dict of root, component and own. */}}
 {{- define "longshore.placement" -}}
 {{- with .own.nodeSelector }}
 nodeSelector: {{- toYaml . | nindent 2 }}
@@ -123,7 +123,7 @@ topologySpreadConstraints:
 {{- end }}
 {{- end -}}
 
-{{/* `registry=file` for each certificate that belongs to a registry, as CA_FILES wants them. */}}
+{{/* `registry=file` for each certificate of a registry, for CA_FILES. */}}
 {{- define "longshore.caFiles" -}}
 {{- $files := list -}}
 {{- range .Values.certificates -}}
@@ -143,7 +143,7 @@ topologySpreadConstraints:
 {{ add .Values.worker.stopGraceSeconds 30 }}
 {{- end -}}
 
-{{/* A rule of egress to named peers (none: anywhere) and ports; DNS is asked by UDP, too. */}}
+{{/* An egress rule for named peers (none: anywhere) and ports; DNS also uses UDP. */}}
 {{- define "longshore.egress" -}}
 - ports:
     {{- range .ports }}
@@ -157,7 +157,7 @@ topologySpreadConstraints:
   {{- end }}
 {{- end -}}
 
-{{/* A component's settings, as its ConfigMap has them. Takes a dict of root and component. */}}
+{{/* A component's settings for its ConfigMap. Takes a dict of root and component. */}}
 {{- define "longshore.config" -}}
 {{- range $name, $value := .root.Values.settings }}
 {{ $name }}: {{ $value | toString | quote }}

@@ -1,5 +1,6 @@
 #!/bin/sh
-# What the real image's entry point does with what compose.yaml tells it: a cluster at the first start, then the server.
+# Does what the original image's entry point does with compose.yaml's options: creates a cluster at the first start, then
+# runs the server.
 set -eu
 if [ ! -s "$PGDATA/PG_VERSION" ]; then
     initdb -D "$PGDATA" -U "$POSTGRES_USER" --pwfile="$POSTGRES_PASSWORD_FILE" \

@@ -1,6 +1,6 @@
-"""A stand-in for Harbor: docker-registry, with Harbor's rules and the used part of its API in front of it.
+"""A stand-in for Harbor: docker-registry behind Harbor's rules and the part of its API that Longshore uses.
 
-Its behaviours are those of goharbor/harbor's source, named where they are surprising. What it has not: accessories
-(signatures count as ordinary artifacts), scanning, replication, proxy caches, garbage collection, a user interface.
-`Harbor` in server.py starts it; `create_app` in app.py is for a test that wants it in its own process.
+It behaves as goharbor/harbor's source does; comments name the file where that is surprising. It lacks accessories
+(signatures count as ordinary artifacts), scanning, replication, proxy caches, garbage collection and a user interface.
+`Harbor` in server.py starts it; `create_app` in app.py runs it in the process of a test.
 """

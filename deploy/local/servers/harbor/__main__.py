@@ -1,4 +1,4 @@
-"""The stand-in's process: `python -m deploy.local.servers.harbor LAUNCH.json`."""
+"""The process of the stand-in: `python -m deploy.local.servers.harbor LAUNCH.json`."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from deploy.local.servers.harbor.app import create_app
 from deploy.local.servers.harbor.settings import Launch
 from deploy.local.servers.harbor.state import State
 
-# Seconds that requests under way have to end, when it is asked to stop.
+# Seconds for running requests to end after SIGTERM.
 GRACE_SECONDS = 2.0
 
 
 def main() -> None:
-    """Serve until SIGTERM, and keep the state for the next start."""
+    """Serve until SIGTERM, and save the state for the next start."""
     launch = Launch.read(Path(sys.argv[1]))
     kept = Path(launch.state)
     state = State.load(kept)

@@ -18,16 +18,16 @@ from deploy.local.servers.harbor.state import State
 from deploy.local.servers.harbor.tokens import SERVICE, Tokens
 from deploy.local.servers.harbor.v2 import V2
 
-# Bytes of a request that is read as a whole; manifests and blobs are read piece by piece.
+# Bytes of a request that is read as a whole; manifests and blobs are streamed.
 MAX_DOCUMENT = 1024 * 1024
-# The project that every Harbor begins with, public.
+# The public project that every Harbor has.
 FIRST_PROJECT = "library"
 
 
 def create_app(
     settings: Settings, upstream: str, *, state: State | None = None, middlewares: Iterable[Middleware] = ()
 ) -> web.Application:
-    """Make the application. `middlewares` see every request first, and every answer last."""
+    """Create the application. `middlewares` get every request first and every answer last."""
     held = State() if state is None else state
     if FIRST_PROJECT not in held.projects:
         held.create_project(FIRST_PROJECT, public=True)
@@ -58,7 +58,7 @@ def create_app(
 async def _errors(
     request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
 ) -> web.StreamResponse:
-    """Write errors as Harbor does, and give every answer of the API a request id."""
+    """Render errors as Harbor does, and add a request id to every answer of the API."""
     try:
         answer = await handler(request)
     except HarborError as error:

@@ -1,4 +1,4 @@
-"""Artifacts and tags, as the stand-in knows them from the pushes that went through it."""
+"""The artifacts and tags that clients have pushed through the stand-in."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def now() -> datetime:
 
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
-    """What a pushed manifest says of its content. `blobs` are digests and sizes, without foreign layers."""
+    """The content of a pushed manifest. `blobs` are digests and sizes, without foreign layers."""
 
     digest: str
     media_type: str
@@ -26,10 +26,10 @@ class Manifest:
 
     @classmethod
     def parse(cls, digest: str, media_type: str, content: bytes) -> Manifest:
-        """Read a manifest that docker-registry takes; ValueError for what it will not."""
+        """Parse a manifest; ValueError if docker-registry would refuse it."""
         document = json.loads(content)
         if not isinstance(document, dict):
-            raise ValueError("not an object")  # noqa: TRY004 - all that is wrong with it is a ValueError
+            raise ValueError("not an object")  # noqa: TRY004 - every invalid manifest is a ValueError
         config = document.get("config") or {}
         blobs = [config, *document.get("layers", [])] if config else []
         return cls(
@@ -45,7 +45,7 @@ class Manifest:
 
 @dataclass(kw_only=True)
 class Artifact:
-    """An artifact of one repository. `size` has Harbor's meaning: blobs, manifest, and an index's children."""
+    """An artifact of one repository. `size` is Harbor's: the blobs, the manifest, and the children of an index."""
 
     id: int
     manifest: Manifest
@@ -58,18 +58,18 @@ class Artifact:
 
     @property
     def children(self) -> tuple[str, ...]:
-        """Digests of an index's children."""
+        """The digests of an index's children."""
         return tuple(child["digest"] for child in self.manifest.children)
 
     @property
     def blobs(self) -> dict[str, int]:
-        """All that the quota counts for it: its blobs, and the manifest itself."""
+        """The digests and sizes that count for the quota: its blobs and the manifest itself."""
         return self.manifest.blobs | {self.digest: self.manifest.length}
 
 
 @dataclass(kw_only=True)
 class Tag:
-    """A tag, and the digest it points to."""
+    """A tag and the digest that it points to."""
 
     id: int
     name: str

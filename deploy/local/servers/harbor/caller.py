@@ -1,4 +1,4 @@
-"""Who sends a request, and what that account may do."""
+"""The account that sends a request, and its rights."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from deploy.local.servers.harbor.project import Project
 from deploy.local.servers.harbor.settings import ROLES, Robot, Settings, User
 
 ANY = "*"
-# What anybody may do in a public project.
+# The actions that every caller may do in a public project.
 PUBLIC_ACTIONS = frozenset({"read", "pull"})
 ALL_ACTIONS = frozenset().union(*ROLES.values())
 
 
 @dataclass(frozen=True, kw_only=True)
 class Caller:
-    """An account; nobody, where it has no name. `rights` are actions by project, or for ANY project.
+    """An account; anonymous if it has no name. `rights` are actions by project, or for ANY project.
 
-    `system`: a robot that is of no single project. A robot is never a system administrator, whatever its rights
+    `system`: a robot of the system instead of a project. A robot is never a system administrator, whatever its rights
     (src/common/security/robot/context.go).
     """
 
@@ -41,9 +41,9 @@ class Caller:
 
 
 def identify(settings: Settings, authorization: str) -> Caller:
-    """Return whose Basic credentials these are; nobody for wrong ones.
+    """Return the account of Basic credentials; anonymous for wrong ones.
 
-    Harbor, too, goes on as for a caller without credentials: what is open to all is answered, the rest is 401.
+    Harbor treats wrong credentials like none: public content is served, and everything else is 401.
     """
     name, password = _basic(authorization)
     for user in settings.users:

@@ -9,7 +9,7 @@ from aiohttp import web
 
 
 class HarborError(Exception):
-    """An answer with a code of src/lib/errors/const.go and the status that goes with it."""
+    """An answer with a code of src/lib/errors/const.go and its status."""
 
     def __init__(self, status: HTTPStatus, code: str, message: str, *, headers: dict[str, str] | None = None) -> None:
         super().__init__(message)
@@ -19,7 +19,7 @@ class HarborError(Exception):
         self.headers = headers or {}
 
     def answer(self) -> web.Response:
-        """Write it as Harbor does, the line's end included."""
+        """Render the answer as Harbor does, including the newline."""
         body = json.dumps({"errors": [{"code": self.code, "message": self.message}]}) + "\n"
         return web.Response(
             status=self.status,
@@ -38,7 +38,7 @@ def forbidden(message: str = "forbidden") -> HarborError:
 
 
 def denied(message: str) -> HarborError:
-    """Refuse what no right would help with: a full quota, read-only mode."""
+    """Refuse a request independently of the caller's rights: a full quota, read-only mode."""
     return HarborError(HTTPStatus.FORBIDDEN, "DENIED", message)
 
 
@@ -55,7 +55,7 @@ def bad_request(message: str) -> HarborError:
 
 
 def unprocessable(message: str) -> HarborError:
-    """Refuse a parameter outside of the API description, which go-swagger does before Harbor sees it."""
+    """Refuse a parameter that the API description does not allow; go-swagger does that before Harbor's handlers."""
     return HarborError(HTTPStatus.UNPROCESSABLE_ENTITY, "UNPROCESSABLE_ENTITY", message)
 
 

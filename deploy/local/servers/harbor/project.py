@@ -1,4 +1,4 @@
-"""Projects and repositories of the stand-in."""
+"""The projects and repositories of the stand-in."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from deploy.local.servers.harbor.rules import Rule
 
 @dataclass(kw_only=True)
 class Repository:
-    """A repository; `name` begins with the project. Artifacts are by digest, tags by name."""
+    """A repository; `name` starts with the project. The keys of artifacts are digests, those of tags are names."""
 
     id: int
     name: str
@@ -33,7 +33,7 @@ class Repository:
         return [artifact for artifact in self.artifacts.values() if digest in artifact.children]
 
     def listed(self) -> list[Artifact]:
-        """Return what Harbor lists and counts: without children that have no tag (src/pkg/artifact/dao/dao.go)."""
+        """Return the artifacts that Harbor lists: without untagged children (src/pkg/artifact/dao/dao.go)."""
         tagged = {tag.digest for tag in self.tags.values()}
         held = {child for artifact in self.artifacts.values() for child in artifact.children}
         return [artifact for digest, artifact in self.artifacts.items() if digest in tagged or digest not in held]
@@ -41,9 +41,9 @@ class Repository:
 
 @dataclass(kw_only=True)
 class Project:
-    """A project. `hard` is its quota in bytes, -1 without a limit; `blobs` are what it is charged for.
+    """A project. `hard` is its quota in bytes, -1 without a limit; `blobs` count for the quota.
 
-    `reserved` is what requests that are under way will add.
+    `reserved` are the bytes that running requests will add.
     """
 
     id: int
@@ -62,7 +62,7 @@ class Project:
         return sum(self.blobs.values())
 
     def immutable(self, repository: Repository, tag: str) -> bool:
-        """Tell whether a rule protects this tag."""
+        """Return whether a rule protects this tag."""
         return any(rule.protects(repository.short_name, tag) for rule in self.rules.values())
 
     def artifacts(self) -> Iterator[Artifact]:

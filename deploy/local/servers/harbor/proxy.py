@@ -1,4 +1,4 @@
-"""Passes requests on to docker-registry, bodies piece by piece in both directions."""
+"""Forwards requests to docker-registry, and streams the bodies in both directions."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from aiohttp import web
 from multidict import CIMultiDict
 from yarl import URL
 
-# Of one connection, not of the message (RFC 9110, section 7.6.1); Expect is answered here, and Authorization is ours to
-# judge. Host goes on, so that the Locations that docker-registry writes lead back to us.
+# Headers of the connection, not of the message (RFC 9110, section 7.6.1). The stand-in itself answers Expect and checks
+# Authorization. It forwards Host, so that the Locations that docker-registry writes point to the stand-in.
 OF_THE_CONNECTION = ("connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade")
 NOT_PASSED_ON = frozenset({*OF_THE_CONNECTION, "authorization", "expect"})
-# aiohttp writes these itself.
+# Headers that aiohttp writes.
 WRITTEN_HERE = frozenset({"server", "date"})
-# Bytes of a body that are on their way at a time.
+# Bytes of a body in transit at a time.
 READ_AHEAD = 256 * 1024
 
 
@@ -43,7 +43,7 @@ class Proxy:
             yield
 
     async def alive(self) -> bool:
-        """Tell whether docker-registry answers."""
+        """Return whether docker-registry answers."""
         try:
             async with self._session.get(f"{self._upstream}/v2/", timeout=aiohttp.ClientTimeout(total=5)) as response:
                 return response.status == HTTPStatus.OK
@@ -51,7 +51,7 @@ class Proxy:
             return False
 
     async def pass_on(self, request: web.Request, path: str | None = None) -> web.StreamResponse:
-        """Send a request on, and its answer back as it comes; `path` stands in for the request's own."""
+        """Forward a request, and stream its answer back; `path` replaces the request's own."""
         try:
             async with self._send(request, path or request.raw_path, _body(request)) as response:
                 return await _relayed(request, response)
@@ -59,7 +59,7 @@ class Proxy:
             return web.Response(status=HTTPStatus.BAD_GATEWAY)
 
     async def ask(self, request: web.Request, body: bytes | None = None) -> web.Response:
-        """Send a request on and return the answer as a whole, for what has to happen before it goes back."""
+        """Forward a request and return the complete answer, for actions that must happen before it is sent."""
         try:
             async with self._send(request, request.raw_path, BytesIO(body) if body else _body(request)) as response:
                 headers = _kept(response.headers, WRITTEN_HERE)
@@ -70,7 +70,7 @@ class Proxy:
     @property
     def _session(self) -> aiohttp.ClientSession:
         if self._http is None:
-            raise RuntimeError("the proxy does not run")
+            raise RuntimeError("the proxy is not running")
         return self._http
 
     @asynccontextmanager

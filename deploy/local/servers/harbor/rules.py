@@ -7,20 +7,20 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-# What Harbor's doublestar patterns hold beside letters that mean themselves.
+# The special parts of Harbor's doublestar patterns.
 _MARKS = re.compile(r"\*\*|\*|\?|\{[^{}]*\}")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Selector:
-    """One pattern; `excludes` turns it round."""
+    """One pattern; `excludes` inverts it."""
 
     pattern: str
     excludes: bool
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> Selector:
-        """Read a selector; decorations are matches, excludes, repoMatches, repoExcludes."""
+        """Parse a selector; the decorations are matches, excludes, repoMatches and repoExcludes."""
         return cls(pattern=document["pattern"], excludes=str(document["decoration"]).lower().endswith("excludes"))
 
     def selects(self, name: str) -> bool:
@@ -29,7 +29,7 @@ class Selector:
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
-    """Tags that match in repositories that match are immutable once they exist. `document` is what was sent."""
+    """An existing tag is immutable if it and its repository match. `document` is the request's body."""
 
     repository: Selector
     tag: Selector
@@ -38,7 +38,7 @@ class Rule:
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> Rule:
-        """Read a rule; Harbor, too, looks at the first selector of each kind only."""
+        """Parse a rule; like Harbor, use only the first selector of each kind."""
         return cls(
             repository=Selector.from_json(document["scope_selectors"]["repository"][0]),
             tag=Selector.from_json(document["tag_selectors"][0]),
@@ -47,13 +47,13 @@ class Rule:
         )
 
     def protects(self, repository: str, tag: str) -> bool:
-        """Tell whether a tag is immutable; the repository's name is without its project."""
+        """Return whether a tag is immutable; the repository's name is without its project."""
         return not self.disabled and self.repository.selects(repository) and self.tag.selects(tag)
 
 
 @cache
 def doublestar(pattern: str) -> re.Pattern[str]:
-    """Translate a doublestar pattern."""
+    """Translate a doublestar pattern to a regular expression."""
     parts, place = [], 0
     for mark in _MARKS.finditer(pattern):
         parts += [re.escape(pattern[place : mark.start()]), _meaning(mark[0])]

@@ -1,4 +1,4 @@
-"""A private Harbor: the stand-in's process, and the docker-registry behind it."""
+"""A private Harbor: the process of the stand-in, and the docker-registry behind it."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ REQUEST_SECONDS = 30.0
 class Harbor(Server):
     """A Harbor on a loopback port, over plain http.
 
-    `username` is its administrator; `users` and `robots` are others. What it holds survives a stop and a start, but
-    not a kill: the real one has a database. `registry` is the docker-registry behind it.
+    `username` is its administrator; `users` and `robots` are further accounts. Its state survives a stop, but not a
+    kill, unlike that of a real Harbor with its database. `registry` is the docker-registry behind it.
     """
 
     def __init__(
@@ -50,20 +50,20 @@ class Harbor(Server):
 
     @property
     def host(self) -> str:
-        """host:port, as it stands in an image reference."""
+        """host:port, as in an image reference."""
         return f"{LOOPBACK}:{self.port}"
 
     @property
     def url(self) -> str:
-        """http:// URL, without a slash at its end."""
+        """The http:// URL without a trailing slash."""
         return f"http://{self.host}"
 
     def remote(self) -> Remote:
-        """Make a plain registry client for its administrator."""
+        """Return a plain registry client for its administrator."""
         return Remote(self.url, username=self.username, password=self.password)
 
     def prepare(self) -> None:
-        """Write down what the process is told."""
+        """Write the file that configures the process."""
         self.home = self.scratch.make_folder(self.name)
         launch = Launch(
             port=self.port,
@@ -74,7 +74,7 @@ class Harbor(Server):
         write(self.home / "launch.json", launch.write())
 
     def launch(self) -> Process:
-        """Start the process, from the checkout, which is where the module is."""
+        """Start the process in the checkout, which contains the module."""
         command = [sys.executable, "-m", "deploy.local.servers.harbor", str(self.home / "launch.json")]
         return self.scratch.spawn(self.name, command, cwd=ROOT, env={"HOME": str(self.home)})
 
@@ -93,7 +93,7 @@ class Harbor(Server):
         self.registry.discard()
 
     def probe(self) -> bool:
-        """Ask for its health."""
+        """Request its health."""
         connection = http.client.HTTPConnection(LOOPBACK, self.port, timeout=PROBE_SECONDS)
         try:
             connection.request("GET", "/api/v2.0/health")
@@ -104,7 +104,7 @@ class Harbor(Server):
             connection.close()
 
     def request(self, method: str, path: str, body: object = None) -> Any:
-        """Call its API as its administrator and return the JSON answer; LocalStackError unless it is a success."""
+        """Call its API as its administrator and return the JSON answer; LocalStackError for an error status."""
         connection = http.client.HTTPConnection(LOOPBACK, self.port, timeout=REQUEST_SECONDS)
         headers: Mapping[str, str] = self.remote().headers | {"Content-Type": "application/json"}
         try:
@@ -120,7 +120,7 @@ class Harbor(Server):
         return json.loads(answer) if answer else None
 
     def create_project(self, name: str, *, public: bool = False, quota: int = -1) -> None:
-        """Create a project; `quota` in bytes."""
+        """Create a project; `quota` is in bytes."""
         document = {
             "project_name": name,
             "metadata": {"public": "true" if public else "false"},
@@ -129,7 +129,7 @@ class Harbor(Server):
         self.request("POST", "/projects", document)
 
     def set_quota(self, project: str, quota: int) -> None:
-        """Change what a project may hold, in bytes."""
+        """Change the quota of a project, in bytes."""
         number = self.request("GET", f"/projects/{project}")["project_id"]
         found = self.request("GET", f"/quotas?reference=project&reference_id={number}")
         self.request("PUT", f"/quotas/{found[0]['id']}", {"hard": {"storage": quota}})

@@ -1,4 +1,4 @@
-"""Who may do what in the stand-in, and how it is set up."""
+"""The accounts of the stand-in, and its settings."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-# A project's roles, with what each may do there: a short form of Harbor's src/common/rbac/project/rbac_role.go.
+# The actions of each project role: a short form of Harbor's src/common/rbac/project/rbac_role.go.
 ROLES: Mapping[str, frozenset[str]] = {
     "admin": frozenset({"read", "pull", "push", "delete", "quota", "configure"}),
     "developer": frozenset({"read", "pull", "push", "quota"}),
     "guest": frozenset({"read", "pull", "quota"}),
 }
-# What a robot account is usually given for pushing and deleting images: the quota is not among it.
+# The usual actions of a robot account that pushes and deletes images. Reading the quota is not among them.
 ROBOT_ACTIONS = ("read", "pull", "push", "delete")
 
 
 @dataclass(frozen=True, kw_only=True)
 class User:
-    """`admin`: of the whole system. `roles` are by project; who creates a project is its admin."""
+    """`admin`: of the whole system. `roles` are by project; the creator of a project is its admin."""
 
     name: str
     password: str = field(repr=False)
@@ -32,7 +32,8 @@ class User:
 class Robot:
     """A robot account; its `name` has Harbor's prefix (`robot$name`, `robot$project+name`).
 
-    Without `projects` it is one of the system, for all of them; with the action "create" such a one makes projects.
+    Without `projects` it is a robot of the system, for all projects. The action "create" lets such a robot create
+    projects.
     """
 
     name: str
@@ -43,7 +44,7 @@ class Robot:
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """`quota` is what a new project may hold, in bytes, -1 without a limit; None switches quotas off.
+    """`quota` is the quota of a new project in bytes, -1 without a limit; None switches quotas off.
 
     `creation` is Harbor's project_creation_restriction: everyone or adminonly. `read_only` is its read-only mode.
     """
@@ -57,7 +58,7 @@ class Settings:
 
 @dataclass(frozen=True, kw_only=True)
 class Launch:
-    """What the stand-in's process is told: where to listen, docker-registry's URL, and where to keep its state."""
+    """The configuration of the process: its port, docker-registry's URL, and the file of its state."""
 
     port: int
     upstream: str
@@ -65,12 +66,12 @@ class Launch:
     settings: Settings
 
     def write(self) -> str:
-        """Write it as JSON."""
+        """Return it as JSON."""
         return json.dumps(asdict(self))
 
     @classmethod
     def read(cls, path: Path) -> Launch:
-        """Read what `write` wrote."""
+        """Read the JSON of `write`."""
         document: dict[str, Any] = json.loads(path.read_text())
         settings = document.pop("settings")
         users = tuple(User(**user) for user in settings.pop("users"))

@@ -1,4 +1,4 @@
-"""What the stand-in's Harbor holds, and how pushes and deletions change it."""
+"""The content of the stand-in, and how pushes and deletions change it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from deploy.local.servers.harbor.project import Project, Repository
 
 
 class State:
-    """Everything that Harbor has in its database. `blobs` are all that were ever pushed: nothing collects garbage."""
+    """The content of Harbor's database. `blobs` are all that were ever pushed: there is no garbage collection."""
 
     def __init__(self) -> None:
         self.projects: dict[str, Project] = {}
@@ -21,10 +21,10 @@ class State:
 
     @classmethod
     def load(cls, path: Path) -> State:
-        """Read what was saved; a new one where nothing was."""
+        """Load the saved state, or return a new one."""
         if not path.exists():
             return cls()
-        state: State = pickle.loads(path.read_bytes())  # noqa: S301 - a file of our own.
+        state: State = pickle.loads(path.read_bytes())  # noqa: S301 - this process wrote the file.
         return state
 
     def save(self, path: Path) -> None:
@@ -35,7 +35,7 @@ class State:
         return self._last_id
 
     def create_project(self, name: str, *, public: bool = False, hard: int = -1, owner: str = "") -> Project:
-        """Create a project, whose owner is its admin."""
+        """Create a project; its owner becomes its admin."""
         if name in self.projects:
             raise conflict(f"The project named {name} already exists")
         members = {owner: "admin"} if owner else {}
@@ -69,7 +69,7 @@ class State:
         return held.artifacts[reference]
 
     def add_blob(self, project: Project, digest: str, size: int) -> None:
-        """Charge a project for a blob, once."""
+        """Count a blob for the quota of a project, once."""
         self.blobs[digest] = size
         project.blobs[digest] = size
 
@@ -81,10 +81,10 @@ class State:
         return manifest.length + sum(absent)
 
     def add_manifest(self, project: Project, name: str, manifest: Manifest, tag: str | None) -> None:
-        """Make an artifact of a manifest that docker-registry has taken.
+        """Create the artifact of a manifest that docker-registry has stored.
 
-        Raises 404 where a child is no artifact of this repository (src/controller/artifact/manifest/index.go), even
-        if docker-registry still has it.
+        Raises 404 if a child is not an artifact of this repository (src/controller/artifact/manifest/index.go), even if
+        docker-registry still has it.
         """
         repository = project.repositories.get(name) or Repository(id=self.next_id(), name=name)
         project.repositories[name] = repository
@@ -96,7 +96,7 @@ class State:
             self.set_tag(repository, tag, manifest.digest)
 
     def set_tag(self, repository: Repository, name: str, digest: str) -> None:
-        """Let a tag point to an artifact; one that did so already stays as it was."""
+        """Point a tag to an artifact; a tag that already does is not changed."""
         known = repository.tags.get(name)
         if known is None:
             repository.tags[name] = Tag(id=self.next_id(), name=name, digest=digest)
@@ -104,7 +104,7 @@ class State:
             known.digest, known.pushed = digest, now()
 
     def delete_tag(self, project: Project, repository: Repository, digest: str, name: str) -> None:
-        """Take a tag off; the artifact stays, also if that was its last one."""
+        """Remove a tag; the artifact stays, even without tags."""
         tag = repository.tags.get(name)
         if tag is None or tag.digest != digest:
             raise not_found(f"tag {name} attached to artifact {repository.artifacts[digest].id} not found")
@@ -112,7 +112,7 @@ class State:
         del repository.tags[name]
 
     def delete_artifact(self, project: Project, repository: Repository, digest: str) -> None:
-        """Delete an artifact with all its tags, and its children that nothing else holds (deleteDeeply)."""
+        """Delete an artifact with all its tags, and its children that nothing else refers to (deleteDeeply)."""
         if repository.parents_of(digest):
             raise referenced("the deleting artifact is referenced by others")
         tags = repository.tags_of(digest)

@@ -1,6 +1,6 @@
-"""Harbor's token service (src/core/service/token), and what its tokens let their bearer do.
+"""Harbor's token service (src/core/service/token), and the rights of its tokens.
 
-The real ones are signed JWTs; these are the same claims under a MAC, which no client looks into.
+Harbor's tokens are signed JWTs; these have the same claims under a MAC, because no client reads them.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ KEY_BYTES = 32
 
 
 class Tokens:
-    """Makes tokens and reads them again."""
+    """Creates tokens and verifies them."""
 
     def __init__(self, state: State) -> None:
         self._state = state
         self._key = secrets.token_bytes(KEY_BYTES)
 
     def create(self, caller: Caller, scopes: list[str]) -> dict[str, Any]:
-        """Answer GET /service/token: all that the caller may do in what the scopes name, whatever they ask for."""
+        """Answer GET /service/token: all rights of the caller in the scopes' repositories, also unrequested ones."""
         if not caller.name and not scopes:
             raise unauthorized("")
         access = dict(filter(None, (self._access(caller, scope) for scope in scopes)))
@@ -42,7 +42,7 @@ class Tokens:
         return {"token": self._sign(claims), "access_token": "", "expires_in": LIFETIME, "issued_at": issued}
 
     def read(self, token: str) -> Caller:
-        """Return the bearer; nobody for a token that is not good, or no longer."""
+        """Return the bearer; anonymous for an invalid or expired token."""
         payload, _, mac = token.partition(".")
         if not hmac.compare_digest(mac, self._mac(payload)):
             return Caller()

@@ -1,4 +1,4 @@
-"""The registry's own API (/v2/): what Harbor does before and after docker-registry (src/server/registry/route.go)."""
+"""The registry API (/v2/): Harbor's steps before and after docker-registry (src/server/registry/route.go)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from deploy.local.servers.harbor.settings import Settings
 from deploy.local.servers.harbor.state import State
 from deploy.local.servers.harbor.tokens import SERVICE, Tokens
 
-# Bytes of a manifest; more is refused with 413 (src/common/const.go, goharbor/harbor#23500).
+# Bytes of a manifest; a larger one is refused with 413 (src/common/const.go, goharbor/harbor#23500).
 MAX_MANIFEST = 4 * 1024 * 1024
 ACTIONS = {"GET": "pull", "HEAD": "pull", "POST": "push", "PUT": "push", "PATCH": "push", "DELETE": "delete"}
 SCOPES = {"pull": "pull", "push": "pull,push", "delete": "delete"}
@@ -58,7 +58,7 @@ class V2:
         )
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        """Find out who asks for what, and whether it is allowed."""
+        """Identify the caller and the operation, check the rights, and call the handler."""
         caller = self._caller(request)
         if request.path == "/v2/":
             return self._login(request, caller)
@@ -80,26 +80,26 @@ class V2:
         return web.json_response({})
 
     def _authorized(self, request: web.Request, caller: Caller, name: str) -> Project:
-        """Judge a request as src/server/middleware/v2auth/auth.go does, down to the order of its questions."""
+        """Authorize a request as src/server/middleware/v2auth/auth.go does, with its checks in the same order."""
         wanted = [(name, ACTIONS[request.method])]
         if request.method == "POST" and "from" in request.query:
             wanted.append((request.query["from"], "pull"))
         scopes = [f"repository:{repository}:{SCOPES[action]}" for repository, action in wanted]
         for repository, action in wanted:
             if action == "pull" and request.method != "POST" and "Authorization" not in request.headers:
-                said = "authorize header needed to send HEAD to repository"
-                raise self._unauthorized(said, _challenge(request, scopes))
+                message = "authorize header needed to send HEAD to repository"
+                raise self._unauthorized(message, _challenge(request, scopes))
             project = self._state.projects.get(repository.partition("/")[0])
             if project is None:
-                # Also for who may do everything. The header is there, and empty.
+                # Also for an administrator. The header is present and empty.
                 raise self._unauthorized(f"project {repository.partition('/')[0]} not found", "")
             if not caller.can(action, project):
-                said = f"unauthorized to access repository: {repository}, action: {action}"
-                raise self._unauthorized(said, _challenge(request, scopes))
+                message = f"unauthorized to access repository: {repository}, action: {action}"
+                raise self._unauthorized(message, _challenge(request, scopes))
         return self._state.project(name.partition("/")[0])
 
     def _unauthorized(self, message: str, challenge: str) -> HarborError:
-        # The cause is the message, and an error's text has both (src/lib/errors/errors.go; goharbor/harbor#13988).
+        # The cause is the message, and an error's text contains both (src/lib/errors/errors.go; goharbor/harbor#13988).
         error = unauthorized(f"{message}: {message}", challenge=challenge)
         error.headers["Docker-Distribution-Api-Version"] = "registry/2.0"
         return error
@@ -108,7 +108,7 @@ class V2:
         return await self._proxy.pass_on(request)
 
     async def _get_manifest(self, request: web.Request, _: Project, match: re.Match[str]) -> web.StreamResponse:
-        """Ask docker-registry by digest: what the tag points to is in Harbor's database."""
+        """Read the manifest by digest: the tag is in Harbor's database."""
         artifact = self._state.artifact(match["name"], match["reference"])
         return await self._proxy.pass_on(request, f"/v2/{match['name']}/manifests/{artifact.digest}")
 
@@ -128,7 +128,7 @@ class V2:
         return answer
 
     async def _delete_manifest(self, _: web.Request, project: Project, match: re.Match[str]) -> web.StreamResponse:
-        """Delete in Harbor's database alone: docker-registry keeps the manifest until garbage is collected."""
+        """Delete only in Harbor's database: docker-registry keeps the manifest until the garbage collection."""
         if ":" not in match["reference"]:
             raise HarborError(HTTPStatus.BAD_REQUEST, "UNSUPPORTED", f"unsupported digest {match['reference']}")
         artifact = self._state.artifact(match["name"], match["reference"])
@@ -156,7 +156,7 @@ class V2:
         return answer
 
     async def _put_upload(self, request: web.Request, project: Project, match: re.Match[str]) -> web.StreamResponse:
-        """Judge the quota by the announced length, before a byte of the blob is read."""
+        """Check the quota with the announced length, before any byte of the blob is read."""
         digest = request.query.get("digest", "")
         size = (request.content_length or 0) + self._state.uploads.get(match["session"], 0)
         with reserved(project, 0 if digest in project.blobs else size):
@@ -167,7 +167,7 @@ class V2:
         return answer
 
     def _check_overwrite(self, project: Project, name: str, tag: str | None) -> None:
-        """Refuse an existing immutable tag, whatever it would point to (src/server/middleware/immutable/pushmf.go)."""
+        """Refuse to write an existing immutable tag, even with the same digest (…/middleware/immutable/pushmf.go)."""
         repository = project.repositories.get(name)
         if repository and tag in repository.tags and project.immutable(repository, tag):
             named = f"{repository.short_name}:{tag}"
@@ -175,7 +175,7 @@ class V2:
 
 
 def _challenge(request: web.Request, scopes: list[str]) -> str:
-    """Send who has no credentials to the token service; who has some may only try others."""
+    """Return the token service's challenge for a caller without credentials, and a Basic challenge for others."""
     if "Authorization" in request.headers:
         return 'Basic realm="harbor"'
     scope = f',scope="{" ".join(scopes)}"' if scopes else ""
@@ -209,7 +209,7 @@ def reserved(project: Project, size: int) -> Iterator[None]:
             f"adding {display(size)} of storage resource, which when updated to current usage of {display(used)} "
             f"will exceed the configured upper limit of {display(project.hard)}."
         )
-        # An error with a cause has both in its message: src/lib/errors/errors.go, MarshalJSON.
+        # The message of an error contains its cause as well: src/lib/errors/errors.go, MarshalJSON.
         raise denied(f"Quota exceeded when processing the request of {cause}: {cause}")
     project.reserved += size
     try:
@@ -219,7 +219,7 @@ def reserved(project: Project, size: int) -> Iterator[None]:
 
 
 def display(value: int) -> str:
-    """Write bytes as Harbor does (src/pkg/quota/types/format.go)."""
+    """Format bytes as Harbor does (src/pkg/quota/types/format.go)."""
     if value < _UNIT:
         return f"{value} B"
     power = (value.bit_length() - 1) // 10

@@ -18,7 +18,7 @@ from deploy.local.servers.harbor.state import State
 
 
 class Artifacts:
-    """Operations of the tag artifact."""
+    """The operations of Harbor's API tag `artifact`."""
 
     def __init__(self, state: State) -> None:
         self._state = state
@@ -43,7 +43,7 @@ class Artifacts:
         return web.json_response(_shown(request, project, repository, artifact))
 
     async def _delete_artifact(self, request: web.Request, caller: Caller, match: Match) -> web.Response:
-        """Delete an artifact by whatever reference, and with it all its tags."""
+        """Delete an artifact with all its tags, by tag or digest."""
         project, repository, artifact = self._lookup.artifact(request, caller, match, "delete")
         self._state.delete_artifact(project, repository, artifact.digest)
         return web.Response()

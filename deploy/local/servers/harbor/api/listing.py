@@ -1,4 +1,4 @@
-"""Pages of a list, with Harbor's X-Total-Count and Link (src/server/v2.0/handler/base.go)."""
+"""Pagination with Harbor's X-Total-Count and Link (src/server/v2.0/handler/base.go)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 def listed(request: web.Request, items: Sequence[T], view: Callable[[T], dict[str, Any]]) -> web.Response:
-    """Answer with the page that was asked for."""
+    """Answer with the requested page."""
     page, size = _number(request, "page", 1), _number(request, "page_size", DEFAULT_SIZE)
     if size > LARGEST:
         raise unprocessable(f"page_size in query should be less than or equal to {LARGEST}")
@@ -38,7 +38,7 @@ def flag(request: web.Request, name: str, *, default: bool) -> bool:
 
 
 def _link(request: web.Request, page: int, size: int, rel: str) -> str:
-    """Write a link, with the query unescaped, whatever that makes of it."""
+    """Return a link with the query unescaped, as Harbor does, even if that breaks it."""
     query = dict(request.query) | {"page": str(page), "page_size": str(size)}
     path = request.raw_path.partition("?")[0]
     return f'<{path}?{unquote_plus(urlencode(sorted(query.items())))}>; rel="{rel}"'

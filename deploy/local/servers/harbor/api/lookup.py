@@ -1,4 +1,4 @@
-"""Finds what a path of Harbor's API names, for a caller who may do it."""
+"""Finds the objects that a path of Harbor's API names, and checks the caller's rights."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ RULES = rf"{PROJECT}/immutabletagrules"
 
 
 class Lookup:
-    """Raises HarborError: 404 for what is not there, 401 and 403 for who may not."""
+    """Raises HarborError: 404 for a missing object, 401 and 403 for a caller without the right."""
 
     def __init__(self, state: State) -> None:
         self._state = state
 
     def project(self, request: web.Request, caller: Caller, match: Match, action: str) -> Project:
-        """Return the project that a path names, by id unless the request says that it is a name."""
+        """Return the project of a path, by id unless the request marks it as a name."""
         named = match["project"]
         by_name = request.headers.get("X-Is-Resource-Name", "").lower() == "true" or "repository" in match.groupdict()
         ids = {str(project.id): project.name for project in self._state.projects.values()}
@@ -48,7 +48,7 @@ class Lookup:
     def artifact(
         self, request: web.Request, caller: Caller, match: Match, action: str
     ) -> tuple[Project, Repository, Artifact]:
-        """Return an artifact, by tag or digest, with where it is."""
+        """Return an artifact by tag or digest, with its project and repository."""
         project = self.project(request, caller, match, action)
         artifact = self._state.artifact(_repository_name(match), match["reference"])
         return project, self.repository(match), artifact
@@ -77,5 +77,5 @@ async def read_document(request: web.Request) -> dict[str, Any]:
 
 
 def _repository_name(match: Match) -> str:
-    """Decode the repository's name once more, as Harbor's handlers do (unescapePathParams)."""
+    """Decode the repository's name a second time, as Harbor's handlers do (unescapePathParams)."""
     return f"{match['project']}/{unquote(match['repository'])}"

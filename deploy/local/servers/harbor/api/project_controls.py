@@ -1,4 +1,4 @@
-"""Harbor's API for quotas and immutable tags, with which a test or a demo sets a project up."""
+"""Harbor's API for quotas and immutable tags, which tests and the demo use to set up a project."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from deploy.local.servers.harbor.state import State
 
 
 class ProjectControls:
-    """Operations of the tags quota and immutable."""
+    """The operations of Harbor's API tags `quota` and `immutable`."""
 
     def __init__(self, state: State) -> None:
         self._state = state

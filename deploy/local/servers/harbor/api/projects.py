@@ -27,7 +27,7 @@ PROJECT_NAME = re.compile(r"[a-z0-9]+(?:[._-][a-z0-9]+)*")
 
 
 class Projects:
-    """Operations of the tags project and repository."""
+    """The operations of Harbor's API tags `project` and `repository`."""
 
     def __init__(self, settings: Settings, state: State) -> None:
         self._settings = settings
@@ -42,7 +42,7 @@ class Projects:
         )
 
     async def _list_projects(self, request: web.Request, caller: Caller, _: Match) -> web.Response:
-        """List what the caller may see; without an account, or with a wrong password, the public ones."""
+        """List the projects that the caller may read; without an account, or with a wrong password, the public ones."""
         name = request.query.get("name", "")
         seen = [project for project in self._state.projects.values() if caller.can("read", project)]
         named = sorted((project for project in seen if name in project.name), key=lambda project: project.name)
@@ -66,7 +66,7 @@ class Projects:
         return web.Response(status=HTTPStatus.CREATED, headers={"Location": f"{BASE}/projects/{project.id}"})
 
     def _hard(self, wanted: object, caller: Caller) -> int:
-        """Only an administrator says how much a project may hold; 0 means: as usual."""
+        """Return the quota of a new project: only an administrator chooses it, and 0 means the default."""
         usual = -1 if self._settings.quota is None else self._settings.quota
         return wanted if caller.admin and isinstance(wanted, int) and wanted else usual
 
@@ -74,7 +74,7 @@ class Projects:
         return web.json_response(project_view(self._lookup.project(request, caller, match, "read")))
 
     async def _summary(self, request: web.Request, caller: Caller, match: Match) -> web.Response:
-        """Show the quota to who may read quotas, which a robot rarely may; nothing of it where they are off."""
+        """Include the quota only for callers that may read quotas, which robots rarely may, and if quotas are on."""
         project = self._lookup.project(request, caller, match, "read")
         shown = self._settings.quota is not None and caller.can("quota", project)
         return web.json_response(summary_view(project, quota=shown))

@@ -1,4 +1,4 @@
-"""The part of Harbor's own API that Longshore uses, with what a test or a demo sets it up with."""
+"""The part of Harbor's API that Longshore uses, and the part that tests and the demo use for the set-up."""
 
 from __future__ import annotations
 
@@ -39,7 +39,10 @@ class Api:
         self._routes = [(method, re.compile(pattern), handler) for method, pattern, handler in routes]
 
     async def handle(self, request: web.Request) -> web.Response:
-        """Find the operation. The path is decoded once as a whole: a repository encoded once has come apart by then."""
+        """Find the operation and call it.
+
+        The whole path is decoded once, so a repository name must be encoded twice to stay one segment.
+        """
         path = unquote(request.raw_path.partition("?")[0])
         for method, pattern, handler in self._routes:
             match = pattern.fullmatch(path.removeprefix(BASE))

@@ -1,4 +1,4 @@
-"""Harbor's API about itself: health, statistics."""
+"""Harbor's API for health and statistics."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ WITH_REGISTRY = ("registry", "registryctl")
 
 
 class System:
-    """Operations of the tags health and statistic."""
+    """The operations of Harbor's API tags `health` and `statistic`."""
 
     def __init__(self, state: State, proxy: Proxy) -> None:
         self._state = state
@@ -36,7 +36,7 @@ class System:
         return web.json_response({"status": "healthy" if healthy else "unhealthy", "components": components})
 
     async def _statistics(self, _: web.Request, caller: Caller, __: Match) -> web.Response:
-        """Tell totals to a system administrator alone; members are users, so a robot sees public projects only."""
+        """Return totals only to a system administrator. Members are users, so a robot sees only public projects."""
         require_account(caller)
         projects = list(self._state.projects.values())
         public = [project for project in projects if project.public]

@@ -1,6 +1,6 @@
-"""Harbor's objects as its API writes them.
+"""Harbor's objects as JSON.
 
-Go writes an empty list as null where nobody made one: an artifact without tags has `"tags": null`.
+Go renders a nil list as null: an artifact without tags has `"tags": null`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 from deploy.local.servers.harbor.artifact import Artifact, Tag
 from deploy.local.servers.harbor.project import Project, Repository
 
-# What Go writes for a time that never was.
+# Go's zero time.
 NEVER = "0001-01-01T00:00:00.000Z"
 
 
@@ -40,7 +40,7 @@ def summary_view(project: Project, *, quota: bool) -> dict[str, Any]:
 
 
 def quota_view(project: Project) -> dict[str, Any]:
-    """Write a quota; the stand-in gives it its project's id."""
+    """Render a quota; its id is that of its project."""
     return {
         "id": project.id,
         "ref": {"id": project.id, "name": project.name, "owner_name": "admin"},
@@ -103,7 +103,7 @@ def reference_view(repository: Repository, parent: Artifact, child: dict[str, An
 
 
 def tag_view(project: Project, repository: Repository, tag: Tag, *, immutable: bool) -> dict[str, Any]:
-    """Write a tag; whether it is immutable is only found out for who asks."""
+    """Render a tag; `immutable` includes whether a rule protects it."""
     return {
         "id": tag.id,
         "repository_id": repository.id,
