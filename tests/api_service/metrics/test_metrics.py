@@ -18,7 +18,7 @@ from shared.messages.progress_report import ReportedState
 from shared.model.progress import LayerProgress, LayerStatus, Transfer
 from tests.api_service.api import BASE, Api
 from tests.api_service.conftest import REQUESTS_ONLY, OpenApi
-from tests.api_service.imports.test_report import CONTENT, A, B, start
+from tests.api_service.imports.reports import CONTENT, A, B, start
 
 # Enough for /metrics; nothing that happens by itself but the relay, which finds no RabbitMQ.
 WATCHED = (*REQUESTS_ONLY, relay_part, readiness_part, metrics_part)
