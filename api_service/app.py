@@ -206,7 +206,7 @@ async def deletions_part(app: web.Application) -> AsyncIterator[None]:
 
 
 async def patrol_part(app: web.Application) -> AsyncIterator[None]:
-    """The one who looks whether the target still serves what is ready."""
+    """The loop that checks whether the target still serves the ready images."""
     patrol = Patrol(app[PRESENCE])
     async with running("patrol", patrol.run):
         yield

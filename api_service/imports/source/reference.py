@@ -39,7 +39,7 @@ def _read_registry(text: str) -> str:
 
 def _read_reference(source: str, registry: str | None) -> Reference:
     if "://" in source:
-        raise LongshoreError(Code.REFERENCE_MALFORMED, "A reference has no scheme: leave out what stands before '://'.")
+        raise LongshoreError(Code.REFERENCE_MALFORMED, "A reference has no scheme: remove everything up to '://'.")
     try:
         return Reference.parse(source, registry=registry)
     except ValueError as error:

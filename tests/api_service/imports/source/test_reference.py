@@ -47,7 +47,7 @@ def test_two_different_registries_are_a_conflict(source: str, registry: str) -> 
         (" nginx", "not a repository name"),
         ("nginx\n", "not a repository name"),
         ("quay.io:99999/app", "not a port number"),
-        ("https://quay.io/app", "leave out what stands before '://'"),
+        ("https://quay.io/app", "remove everything up to '://'"),
         ("a" * 2000, "longer than"),
         ("..", "not a repository name"),
         ("quay.io/", "not a repository name"),
