@@ -1,4 +1,4 @@
-"""Real servers for the tests: started once per test process, ended with it, also when it is killed."""
+"""Real servers for the tests: one set per test process, which ends with the process even if that is killed."""
 
 import json
 import secrets
@@ -20,7 +20,7 @@ from tests.logs.plugin import (
     pytest_terminal_summary,
 )
 
-# Hooks, which pytest finds here by their names.
+# pytest finds these hooks by their names.
 __all__ = ["pytest_configure", "pytest_runtest_logreport", "pytest_sessionfinish", "pytest_terminal_summary"]
 
 TEMPLATE = "longshore_template"
@@ -37,7 +37,7 @@ def postgres(scratch: Scratch) -> Iterator[Postgres]:
     """PostgreSQL with a migrated database to clone."""
     with Postgres(scratch, fsync=False) as postgres:
         url = postgres.create_database(TEMPLATE)
-        # Alembic runs an event loop of its own, which needs a thread without one.
+        # Alembic runs its own event loop, which needs a thread without one.
         with ThreadPoolExecutor(1) as thread:
             thread.submit(migrate, url).result()
         yield postgres
@@ -59,7 +59,7 @@ def rabbitmq(scratch: Scratch) -> Iterator[RabbitMQ]:
 
 @pytest.fixture
 def amqp_url(rabbitmq: RabbitMQ) -> Iterator[str]:
-    """A virtual host of its own, so that no test takes another's messages."""
+    """The URL of a virtual host for this test alone, so that tests do not consume each other's messages."""
     name = f"test-{secrets.token_hex(6)}"
     manage(rabbitmq, "PUT", f"vhosts/{name}")
     yield f"amqp://{rabbitmq.username}:{rabbitmq.password}@127.0.0.1:{rabbitmq.port}/{name}"
@@ -68,14 +68,14 @@ def amqp_url(rabbitmq: RabbitMQ) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def source_registry(scratch: Scratch) -> Iterator[Registry]:
-    """A private registry: it asks for a name and a password."""
+    """A private registry, which requires a user and a password."""
     with Registry(scratch, name="source", auth=BasicAuth()) as registry:
         yield registry
 
 
 @pytest.fixture(scope="session")
 def public_registry(scratch: Scratch) -> Iterator[Registry]:
-    """A registry that everybody may read."""
+    """A registry without authentication."""
     with Registry(scratch, name="public") as registry:
         yield registry
 
@@ -88,7 +88,7 @@ def target_registry(scratch: Scratch) -> Iterator[Registry]:
 
 @pytest.fixture(scope="session")
 def distribution_3() -> Path:
-    """The registry that keeps cut upload sessions; its first build takes minutes: give the test BUILD_SECONDS."""
+    """The registry that keeps sessions of cut uploads. Its first build takes minutes: a test needs BUILD_SECONDS."""
     if reason := DISTRIBUTION_3.why_unavailable(build=True):
         pytest.skip(f"distribution 3: {reason}")
     return DISTRIBUTION_3.path

@@ -1,4 +1,4 @@
-"""The Helm chart: where it is, and what it renders."""
+"""Renders the Helm chart."""
 
 import subprocess
 from pathlib import Path
@@ -10,17 +10,17 @@ from deploy.helm.tools import HELM
 
 ROOT = Path(__file__).parent.parent.parent
 CHART = ROOT / "deploy" / "helm" / "longshore"
-# Values that between them turn every switch both ways.
+# These files of values together set every option to both states.
 VALUES = ("minimal", "everything", "bare")
 NEWEST = "1.37.0"
-# Seconds; it takes a tenth of one.
+# Seconds for one command, which takes a tenth of a second.
 HELM_SECONDS = 60
 
 Object = dict[str, Any]
 
 
 def helm(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run Helm; raises nothing, whatever it answers."""
+    """Run Helm; the caller checks the exit status."""
     return subprocess.run(
         [str(HELM.path), *arguments], capture_output=True, text=True, timeout=HELM_SECONDS, check=False
     )
@@ -61,7 +61,7 @@ def pods(objects: list[Object]) -> dict[str, Object]:
 
 
 def environment(objects: list[Object], component: str) -> dict[str, str]:
-    """Return what a component's process finds in its environment, where that is in the chart's hands."""
+    """Return the environment variables that the chart sets for a component's process."""
     (container,) = pods(objects)[component]["containers"]
     found: dict[str, str] = {}
     for source in container.get("envFrom", ()):

@@ -1,4 +1,4 @@
-"""Kubernetes' own descriptions of its objects, closed: a field that they do not know is a mistake."""
+"""Kubernetes' schemas of its objects, closed: an unknown field is an error."""
 
 import json
 import re
@@ -12,13 +12,13 @@ import yaml
 from deploy.helm.tools import KEDA, PROMETHEUS_OPERATOR
 from deploy.local.go.module import GoModule
 
-# Fields that the descriptions call strings, and that take numbers as well.
+# Types that the schemas call strings, and that also accept numbers.
 NUMBERS_TOO = ("io.k8s.apimachinery.pkg.util.intstr.IntOrString", "io.k8s.apimachinery.pkg.api.resource.Quantity")
 OPERATOR_KINDS = ("podmonitors", "prometheusrules")
 KEDA_KINDS = ("scaledobjects", "triggerauthentications")
 _PARAMETER = re.compile(r'`keda:"name=([\w;]+),')
 
-# Finds what is wrong with an object, a sentence each.
+# Returns the errors of an object, a sentence each.
 Check = Callable[[Any], list[str]]
 # By apiVersion and kind.
 Checks = Mapping[tuple[str, str], Check]
@@ -46,7 +46,7 @@ def custom_checks() -> Checks:
 
 
 def trigger_parameters(kind: str) -> set[str]:
-    """Return what KEDA reads of a trigger's `metadata`, which its own description of the object leaves open."""
+    """Return the parameters that KEDA reads of a trigger's `metadata`, which its schema does not describe."""
     source = (KEDA.folder / "pkg" / "scalers" / f"{kind}_scaler.go").read_text()
     return {name for names in _PARAMETER.findall(source) for name in names.split(";")}
 
@@ -55,13 +55,13 @@ def _custom(path: Path) -> Iterator[tuple[tuple[str, str], Check]]:
     spec = yaml.safe_load(path.read_text())["spec"]
     for version in spec["versions"]:
         schema = _closed(version["schema"]["openAPIV3Schema"])
-        # Kubernetes knows an object's metadata; the description of a custom one only says that there is some.
+        # The schema of a custom object does not describe its metadata, which Kubernetes itself checks.
         schema["properties"]["metadata"] = {"type": "object"}
         yield (f"{spec['group']}/{version['name']}", spec["names"]["kind"]), _check(schema)
 
 
 def _closed(schema: Any) -> Any:
-    """Refuse other properties than the named ones, at every depth."""
+    """Forbid unnamed properties at every depth."""
     if isinstance(schema, list):
         return [_closed(part) for part in schema]
     if not isinstance(schema, dict):

@@ -1,4 +1,4 @@
-"""deploy/compose.yaml says what the services read, and no container of it may do more than it has to."""
+"""deploy/compose.yaml sets only settings that the services read, and restricts every container."""
 
 import json
 import re
@@ -25,7 +25,7 @@ EXAMPLE = (DEPLOY / ".env.example").read_text()
 DEFINITIONS = json.loads((DEPLOY / "rabbitmq" / "definitions.json").read_text())
 
 SETTINGS = setting_facts({"API": api_service.settings.settings_from, "worker": import_worker.settings.settings_from})
-# What others than the services read: the command line in the API's container, and compose itself.
+# Variables for the command line in the API's container, and for compose itself.
 COMMAND_LINE = {"LONGSHORE_URL"}
 COMPOSES_OWN = {"COMPOSE_PROFILES"}
 _VARIABLE = re.compile(r"\$\{([A-Z_]+)")
@@ -50,7 +50,7 @@ def secrets(tmp_path: Path) -> Path:
 
 
 def started_with(name: str, secrets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Set the environment as the service's container has it: the example's settings, then its own over them."""
+    """Set the environment of the service's container: the settings of .env.example, overridden by its own."""
     active = dict(line.split("=", 1) for line in EXAMPLE.splitlines() if line and not line.startswith("#"))
     own = {key: str(value) for key, value in SERVICES[name]["environment"].items() if "${" not in str(value)}
     (secrets / "target_password").write_text("")
@@ -61,13 +61,13 @@ def started_with(name: str, secrets: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 @pytest.mark.parametrize("name", OURS)
 def test_a_service_is_given_settings_that_exist(name: str) -> None:
-    """A setting that was renamed must not leave a name behind that nobody reads."""
+    """A renamed setting must not leave its old name behind."""
     given = {key.removesuffix("_FILE") for key in SERVICES[name].get("environment", {})}
     assert given <= SETTINGS.keys() | COMMAND_LINE
 
 
 def test_the_example_explains_settings_that_exist() -> None:
-    """Each is read by a service, or by compose.yaml itself."""
+    """A service or compose.yaml reads each of them."""
     explained = {name for name, _ in _ASSIGNED.findall(EXAMPLE)}
     read = set(_VARIABLE.findall((DEPLOY / "compose.yaml").read_text()))
     assert explained <= SETTINGS.keys() | read | COMPOSES_OWN
@@ -75,7 +75,7 @@ def test_the_example_explains_settings_that_exist() -> None:
 
 
 def test_the_api_starts_with_what_it_is_given(secrets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The copied example and the made secrets are enough, and say what they are meant to."""
+    """The copied example and the generated secrets are sufficient."""
     started_with("api", secrets, monkeypatch)
     settings = api_service.settings.read_settings()
     assert settings.shared.target.host == "registry:5000"
@@ -94,7 +94,7 @@ def test_the_worker_starts_with_what_it_is_given(secrets: Path, monkeypatch: pyt
 
 
 def test_without_an_own_env_file_compose_says_what_is_missing() -> None:
-    """There is no default target that somebody would import into without having meant it."""
+    """There is no default target: nobody imports into one by accident."""
     assert all(
         "${TARGET_URL:?" in service["environment"]["TARGET_URL"]
         for service in OURS.values()
@@ -103,7 +103,7 @@ def test_without_an_own_env_file_compose_says_what_is_missing() -> None:
 
 
 def test_no_secret_stands_in_the_files() -> None:
-    """Every password and key is a file that is made, or that the operator names."""
+    """Every password and key is in a generated file, or in a file that the operator names."""
     for name, service in SERVICES.items():
         for key in service.get("environment") or {}:
             assert key.endswith("_FILE") or not re.search("PASS|TOKEN|KEY|SECRET|DATABASE_URL|AMQP_URL", key), (
@@ -116,7 +116,7 @@ def test_no_secret_stands_in_the_files() -> None:
 
 
 def test_secrets_are_made_once(secrets: Path) -> None:
-    """A restart must not lock the services out of the database that knows the first password."""
+    """A restart must not lock the services out of the database, which has the first password."""
     before = {path: path.read_text() for path in secrets.rglob("*") if path.is_file() and path.suffix != ".json"}
     make_secrets.make_missing(secrets, DEFINITIONS)
     assert {path: path.read_text() for path in before} == before
@@ -124,7 +124,7 @@ def test_secrets_are_made_once(secrets: Path) -> None:
 
 
 def test_a_new_key_opens_what_the_old_one_sealed(secrets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The document's way to change the key of stored accounts: new in front, seal anew, drop the old."""
+    """The documented rotation of the key of stored accounts: add the new key, reseal, drop the old one."""
     monkeypatch.setattr(make_secrets, "ROOT", secrets)
     path = secrets / "services" / "secret_keys"
     old = path.read_text().strip()
@@ -139,7 +139,7 @@ def test_a_new_key_opens_what_the_old_one_sealed(secrets: Path, monkeypatch: pyt
 
 
 def test_each_container_sees_its_own_secrets_alone() -> None:
-    """PostgreSQL's container has no use for the key of stored credentials."""
+    """PostgreSQL's container, for example, does not see the key of stored accounts."""
     seen = {
         name: {mount.split(":")[0] for mount in service.get("volumes", []) if mount.startswith("secrets-")}
         for name, service in SERVICES.items()
@@ -158,7 +158,7 @@ def test_each_container_sees_its_own_secrets_alone() -> None:
 
 @pytest.mark.parametrize("name", SERVICES)
 def test_a_container_is_kept_small(name: str) -> None:
-    """No capability, no way to one, a limit of memory; ours write nothing."""
+    """No capability and no way to gain one, a memory limit, and a read-only root for Longshore's own."""
     service = SERVICES[name]
     assert service["cap_drop"] == ["ALL"]
     assert service["security_opt"] == ["no-new-privileges:true"]
@@ -170,12 +170,12 @@ def test_a_container_is_kept_small(name: str) -> None:
 
 
 def test_the_api_has_the_time_that_its_end_takes() -> None:
-    """Docker kills what still runs after it."""
+    """Docker kills processes that still run after the grace period."""
     assert seconds(SERVICES["api"]["stop_grace_period"]) > DEFAULT_DRAIN + SHUTDOWN_TIMEOUT
 
 
 def test_only_loopback_is_published() -> None:
-    """Others reach the API through a proxy with TLS, which alone stands open, and nothing else at all."""
+    """Other machines reach only the TLS proxy."""
     services = {name: service for name, service in SERVICES.items() if name != "proxy"}
     ports = [port.replace("${API_BIND:-", "") for service in services.values() for port in service.get("ports", [])]
     assert {port.split(":")[0] for port in ports} == {"127.0.0.1"}
@@ -199,7 +199,7 @@ def test_prometheus_scrapes_what_is_served() -> None:
 
 
 def test_rabbitmq_knows_its_container() -> None:
-    """Its limit of memory, and the file that it loads."""
+    """RabbitMQ's configuration has the container's memory limit and the path of its definitions."""
     lines = (DEPLOY / "rabbitmq" / "longshore.conf").read_text().splitlines()
     conf = dict(line.split(" = ") for line in lines if line and not line.startswith("#"))
     assert conf["total_memory_available_override_value"].lower() == f"{SERVICES['rabbitmq']['mem_limit']}b"

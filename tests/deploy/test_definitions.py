@@ -1,4 +1,4 @@
-"""deploy/rabbitmq/definitions.json says what the code declares, and the code can live with what it says."""
+"""deploy/rabbitmq/definitions.json matches the declarations of the code."""
 
 import json
 from pathlib import Path
@@ -35,14 +35,14 @@ def virtual_host(amqp_url: str) -> str:
 
 
 def comparable(definitions: dict[str, Any]) -> dict[str, list[str]]:
-    """Sort what has no order; leave out what a newer RabbitMQ may add around it."""
+    """Sort unordered parts; leave out the parts that a newer RabbitMQ may add."""
     return {kind: sorted(json.dumps(entry, sort_keys=True) for entry in definitions[kind]) for kind in KINDS}
 
 
 async def test_declaring_makes_what_the_file_says(
     rabbitmq: RabbitMQ, amqp_url: str, definitions: dict[str, Any]
 ) -> None:
-    """RabbitMQ's own export after `declare` holds the same exchanges, queues, bindings and arguments."""
+    """RabbitMQ's export after `declare` has the same exchanges, queues, bindings and arguments."""
     await declare_all(amqp_url)
     exported = json.loads(manage(rabbitmq, "GET", f"definitions/{virtual_host(amqp_url)}"))
     assert comparable(exported) == comparable(definitions)
@@ -59,7 +59,7 @@ async def test_declaring_on_top_of_the_file_is_not_refused(
 async def test_the_whole_definitions_are_enough_for_the_services(
     rabbitmq: RabbitMQ, amqp_url: str, definitions: dict[str, Any]
 ) -> None:
-    """compose.yaml's RabbitMQ loads them: their user can do what the services do, and touches nothing else."""
+    """compose.yaml's RabbitMQ loads them: their user has the rights that the services need, and no others."""
     host = amqp_url.rpartition("/")[2]
     whole = make_secrets.whole(definitions, "secret", user=f"user-{host}", host=host)
     manage(rabbitmq, "POST", "definitions", whole)

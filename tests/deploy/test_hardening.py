@@ -1,4 +1,4 @@
-"""What `make test-deploy` looks for in containers: it must see the opposite where that is what there is."""
+"""The checks of containers in `make test-deploy` also detect violations."""
 
 import os
 from pathlib import Path
@@ -13,7 +13,7 @@ from tests.deploy.test_compose import DEFINITIONS
 
 
 def container(pid: int, **host: Any) -> dict[str, Any]:
-    """What the engine tells of a container that was started without any restriction, but for those in `host`."""
+    """Return the engine's description of a container that has no restrictions except those in `host`."""
     loose = {"Memory": 0, "ReadonlyRootfs": False, "LogConfig": {"Type": "json-file", "Config": {}}}
     return {
         "Name": "/loose",
@@ -24,7 +24,7 @@ def container(pid: int, **host: Any) -> dict[str, Any]:
 
 
 def test_an_ordinary_process_is_seen_to_be_free() -> None:
-    """This one has capabilities, writes where it likes, and has no limit."""
+    """The test's own process has capabilities, a writable root and no limit."""
     held = restrictions(container(os.getpid()))
     assert not held["without capabilities"]
     assert not held["limited in memory"]
@@ -44,7 +44,7 @@ def test_limits_are_seen() -> None:
 
 
 def test_every_made_secret_is_looked_for(tmp_path: Path) -> None:
-    """Of an address its password, since the rest of it is told freely; of RabbitMQ's definitions the hash."""
+    """The secret of an address is its password; that of RabbitMQ's definitions is the hash."""
     names = ("postgres", "rabbitmq", "services", "worker", "grafana")
     for name in names:
         (tmp_path / name).mkdir()

@@ -1,4 +1,4 @@
-"""The Helm chart as Kubernetes gets it; `make test-chart` brings what this needs, elsewhere it is skipped."""
+"""The rendered Helm chart. `make test-chart` installs the tools for these tests; without them they are skipped."""
 
 import json
 import shutil
@@ -20,10 +20,10 @@ from shared.db.database import CLOSE_TIMEOUT
 from tests.deploy.chart import CHART, NEWEST, ROOT, VALUES, Object, environment, helm, pick, pods, render, values_file
 from tests.deploy.kubernetes_schemas import Checks, custom_checks, kubernetes_checks, trigger_parameters
 
-# One process reads the descriptions.
+# One process reads the schemas.
 pytestmark = pytest.mark.xdist_group("chart")
 
-# What the referenced Secrets would hold.
+# The content of the referenced Secrets.
 SECRETS = {
     "DATABASE_URL": "postgresql://longshore@database.invalid/longshore",
     "AMQP_URL": "amqp://longshore@broker.invalid/",
@@ -32,7 +32,7 @@ SECRETS = {
     "TARGET_USERNAME": "robot",
     "TARGET_PASSWORD": "password",
 }
-# Mistakes that a cluster would accept, and ignore: what was meant just would not happen.
+# Mistakes that a cluster accepts and ignores.
 MISSPELT = {
     "api.yaml": ("readinessProbe:", "readynessProbe:"),
     "worker.yaml": ("terminationGracePeriodSeconds:", "terminationGraceSeconds:"),
@@ -53,7 +53,7 @@ def tools() -> None:
 
 @pytest.fixture(scope="session", params=KUBERNETES, ids=lambda module: module.version)
 def checks(request: pytest.FixtureRequest) -> Checks:
-    """Everything that a cluster with KEDA and the Prometheus operator knows."""
+    """The checks of all kinds in a cluster with KEDA and the Prometheus operator."""
     return {**kubernetes_checks(request.param), **custom_checks()}
 
 
@@ -82,7 +82,7 @@ def test_the_linter_finds_nothing(name: str) -> None:
 
 
 def test_every_object_is_what_kubernetes_describes(objects: list[Object], checks: Checks) -> None:
-    """No field that it does not know, no value of another type, nothing missing."""
+    """No unknown field, no value of a wrong type, no missing field."""
     assert wrong(objects, checks) == []
     names = [(each["kind"], each["metadata"]["name"]) for each in objects]
     assert len(set(names)) == len(names)
@@ -90,7 +90,7 @@ def test_every_object_is_what_kubernetes_describes(objects: list[Object], checks
 
 @pytest.mark.parametrize("template", MISSPELT)
 def test_a_misspelt_field_is_found(template: str, checks: Checks, tmp_path: Path) -> None:
-    """The test above is only as good as its descriptions are closed."""
+    """The previous test depends on closed schemas."""
     chart = tmp_path / "longshore"
     shutil.copytree(CHART, chart)
     path = chart / "templates" / template
@@ -105,7 +105,7 @@ def test_a_misspelt_field_is_found(template: str, checks: Checks, tmp_path: Path
     ["settings.DATABASE_URL=postgresql://a:b@c/d", "api.settings.WORKER_SLOTS=3", "worker.replica=3", "metric.rules=1"],
 )
 def test_values_that_mean_nothing_are_refused(setting: str) -> None:
-    """A password in the values, a setting of the other service, a slip: each is told instead of ignored."""
+    """The chart refuses a password in the values, a setting of the other service, and a misspelt value."""
     done = helm(
         "template", "x", str(CHART), "--kube-version", NEWEST, "-f", str(values_file("minimal")), "--set", setting
     )
@@ -118,7 +118,7 @@ def test_a_chart_without_a_target_is_refused() -> None:
 
 
 def test_pods_keep_to_the_restricted_standard(objects: list[Object]) -> None:
-    """What Kubernetes' pod security standard `restricted` asks, and no token of the cluster's API."""
+    """The pods meet Kubernetes' pod security standard `restricted`, and have no token of the cluster's API."""
     for name, spec in pods(objects).items():
         assert spec["automountServiceAccountToken"] is False, name
         assert spec["securityContext"]["runAsNonRoot"] is True
@@ -138,7 +138,7 @@ def test_pods_keep_to_the_restricted_standard(objects: list[Object]) -> None:
 
 
 def test_secrets_are_files_from_secrets(objects: list[Object]) -> None:
-    """Each `NAME_FILE` is a file that the pod gets from a Secret by reference; the chart makes no Secret."""
+    """Each `NAME_FILE` is a file from a referenced Secret; the chart creates no Secret."""
     assert not [each for each in objects if each["kind"] == "Secret"]
     for component, spec in pods(objects).items():
         (volume,) = (volume for volume in spec["volumes"] if volume["name"] == "secrets")
@@ -157,7 +157,7 @@ def test_secrets_are_files_from_secrets(objects: list[Object]) -> None:
 def test_the_services_take_the_settings(
     component: str, read: Callable[[], Any], objects: list[Object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The services' own code reads what the chart gives them, and finds nothing wrong with it."""
+    """The services' own code accepts the settings of the chart."""
     for name, value in environment(objects, component).items():
         file = tmp_path / name
         file.write_text(SECRETS.get(name.removesuffix("_FILE"), ""))
@@ -179,7 +179,7 @@ def test_the_migration_knows_the_database_alone(everything: list[Object]) -> Non
 
 
 def test_every_pod_has_a_policy_that_refuses_the_rest(everything: list[Object]) -> None:
-    """Both directions are restricted for each pod, and nothing but its own kind of pod is meant."""
+    """A policy restricts both directions for each component, and selects only its pods."""
     for component in ("api", "worker", "migrate"):
         spec = pick(everything, "NetworkPolicy", component)["spec"]
         assert spec["podSelector"]["matchLabels"]["app.kubernetes.io/component"] == component
@@ -190,7 +190,7 @@ def test_every_pod_has_a_policy_that_refuses_the_rest(everything: list[Object]) 
 
 
 def test_policies_open_the_ports_that_are_used(everything: list[Object]) -> None:
-    """What the API and the workers call, the target's own port too, they may; figures are for Prometheus' namespace."""
+    """The API and the workers may call what they need, including the target's port; Prometheus may read metrics."""
     workers = pick(everything, "NetworkPolicy", "worker")["spec"]
     api = pick(everything, "NetworkPolicy", "api")["spec"]
     for spec in (workers, api):
@@ -209,12 +209,12 @@ def test_probes_ask_ports_that_are_there(objects: list[Object]) -> None:
         for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
             assert container[probe]["httpGet"]["port"] in ports
             assert container[probe]["httpGet"]["path"] in {"/healthz", "/readyz"}
-        # What another service's outage shows must not restart anything.
+        # An outage of another service must not restart the pod.
         assert container["livenessProbe"]["httpGet"]["path"] == "/healthz"
 
 
 def test_pods_have_the_time_that_their_stop_takes(objects: list[Object]) -> None:
-    """A worker is not killed before it has handed its imports back, the API not before its requests have ended."""
+    """A worker has time to hand back its imports, and the API to finish its requests."""
     api, worker = pods(objects)["api"], pods(objects)["worker"]
     drain = float(environment(objects, "api")["DRAIN_SECONDS"])
     assert api["terminationGracePeriodSeconds"] > drain + SHUTDOWN_TIMEOUT + 2 * CLOSE_TIMEOUT
@@ -223,7 +223,7 @@ def test_pods_have_the_time_that_their_stop_takes(objects: list[Object]) -> None
 
 
 def test_other_settings_are_other_pods(everything: list[Object]) -> None:
-    """A changed setting of the workers replaces the workers, and nobody else."""
+    """A changed setting of the workers replaces only the workers."""
 
     def sums(objects: list[Object]) -> Mapping[str, str]:
         found = {name: pick(objects, "Deployment", name) for name in ("api", "worker")}
@@ -246,7 +246,7 @@ def test_alerts_and_dashboard_are_the_ones_that_are_tested(everything: list[Obje
 
 @pytest.mark.parametrize("name", ["everything", "bare"])
 def test_the_scaler_gives_each_worker_as_many_imports_as_it_has_slots(name: str) -> None:
-    """The parameters are ones that KEDA reads, and one worker after the other is stopped."""
+    """KEDA reads all parameters, and stops one worker at a time."""
     objects = render(name)
     spec = pick(objects, "ScaledObject", "worker")["spec"]
     (trigger,) = spec["triggers"]
@@ -261,7 +261,7 @@ def test_the_scaler_gives_each_worker_as_many_imports_as_it_has_slots(name: str)
 
 
 def test_prometheus_is_asked_a_question_about_figures(everything: list[Object]) -> None:
-    """test_monitoring holds the names to what the services tell; these two are among them."""
+    """The query uses metrics that exist (see test_monitoring)."""
     objects = render("bare")
     query = pick(objects, "ScaledObject", "worker")["spec"]["triggers"][0]["metadata"]["query"]
     promql_parser.parse(query)
@@ -274,7 +274,7 @@ def test_prometheus_is_asked_a_question_about_figures(everything: list[Object]) 
 def test_the_database_counts_what_needs_a_worker(
     everything: list[Object], postgres: Postgres, database_url: str
 ) -> None:
-    """Running and due imports count; what waits for a later time, and what has ended, does not."""
+    """Running and due imports count; imports that wait for a later time or have ended do not."""
     database = database_url.rpartition("/")[2]
     states = {
         "queued": ("'queued'", "now()", "NULL"),

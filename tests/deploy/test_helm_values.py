@@ -1,4 +1,4 @@
-"""The chart's values and templates against the product and each other; this needs no Helm."""
+"""The chart's values and templates match the product and each other; these tests need no Helm."""
 
 import json
 import re
@@ -19,18 +19,18 @@ from tests.deploy.chart import CHART, ROOT, VALUES, values_file
 SCHEMA = json.loads((CHART / "values.schema.json").read_text())
 DEFAULTS = yaml.safe_load((CHART / "values.yaml").read_text())
 TEMPLATES = {path.name: path.read_text() for path in (CHART / "templates").iterdir()}
-# Settings that are secret, or that a secret is a part of.
+# Settings that contain a secret.
 SECRET = re.compile(r"DATABASE_URL|AMQP_URL|SECRET|TOKEN$|PASSWORD|USERNAME")
-# What only says what a program does in a cluster, and is the chart's own.
+# Settings that depend only on the cluster; the chart sets them.
 OWN = re.compile(r"^([A-Z_]+): ", re.MULTILINE)
-# Read by the library that sends traces, not by the services' own code.
+# Settings that the tracing library reads, not the services' own code.
 TRACING = re.compile(r"OTEL_")
 
 Values = dict[str, Any]
 
 
 def merged(defaults: Any, given: Any) -> Any:
-    """Lay values over the chart's, as Helm does."""
+    """Merge values into the chart's, as Helm does."""
     if not (isinstance(defaults, dict) and isinstance(given, dict)):
         return given
     both = defaults | {name: merged(defaults.get(name), value) for name, value in given.items()}
@@ -38,7 +38,7 @@ def merged(defaults: Any, given: Any) -> Any:
 
 
 def offered(*path: str) -> set[str]:
-    """Return the names under this path in the schema."""
+    """Return the names below this path in the schema."""
     schema: Any = SCHEMA
     for name in path:
         schema = schema["properties"][name]
@@ -51,7 +51,7 @@ def own_settings() -> set[str]:
 
 
 def described(schema: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Yield every value that the schema knows, by its path."""
+    """Yield the path of every value in the schema."""
     for name, part in schema.get("properties", {}).items():
         yield f"{path}.{name}", part
         yield from described(part, f"{path}.{name}")
@@ -59,13 +59,13 @@ def described(schema: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, 
 
 @pytest.mark.parametrize("name", VALUES)
 def test_values_fit_the_schema(name: str) -> None:
-    """The schema takes the chart's own values with those of every example."""
+    """The schema accepts the chart's own values merged with each example."""
     values = merged(DEFAULTS, yaml.safe_load(values_file(name).read_text()))
     jsonschema.Draft7Validator(SCHEMA).validate(values)
 
 
 def test_the_schema_is_closed_and_explains_every_value() -> None:
-    """A slip in a value's name is refused, wherever it is; what is refused can be looked up."""
+    """The schema refuses an unknown name at every depth, and describes every value."""
     for path, part in described(SCHEMA):
         assert part.get("description"), path
         if part.get("properties"):
@@ -76,7 +76,7 @@ def test_the_schema_is_closed_and_explains_every_value() -> None:
     ("service", "read"), [("api", api_service.settings.settings_from), ("worker", import_worker.settings.settings_from)]
 )
 def test_the_chart_offers_the_settings_that_a_service_reads(service: str, read: Any) -> None:
-    """No more, since they would do nothing, and no less: each can be set, by value, by reference or by the chart."""
+    """Every setting can be set by value or by reference, or the chart sets it; there are no others."""
     known = set(setting_facts({service: read}))
     given = offered("settings") | offered(service, "settings")
     assert {name for name in given - known if not TRACING.match(name)} == set()
@@ -84,7 +84,7 @@ def test_the_chart_offers_the_settings_that_a_service_reads(service: str, read: 
 
 
 def test_secrets_are_given_by_reference_alone() -> None:
-    """No setting that holds a secret has a value in the chart; a reference names a Secret and a key."""
+    """Settings with secrets have no value in the chart; a reference names a Secret and a key."""
     read = {"api": api_service.settings.settings_from, "worker": import_worker.settings.settings_from}
     assert offered("secrets") == set(filter(SECRET.search, setting_facts(read)))
     for name in offered("secrets"):
@@ -95,7 +95,7 @@ def test_secrets_are_given_by_reference_alone() -> None:
 
 
 def test_every_example_together_sets_every_setting() -> None:
-    """What `everything` leaves out, no other test renders."""
+    """No other test renders the values that `everything` leaves out."""
     values = yaml.safe_load(values_file("everything").read_text())
     assert set(values["settings"]) == offered("settings")
     assert set(values["secrets"]) == offered("secrets")
@@ -104,7 +104,7 @@ def test_every_example_together_sets_every_setting() -> None:
 
 
 def test_templates_read_values_that_exist() -> None:
-    """Helm takes a value that is not there for empty, and says nothing."""
+    """Helm silently treats a missing value as empty."""
     paths = {path for path, _ in described(SCHEMA)}
     for name, text in TEMPLATES.items():
         for path in re.findall(r"\.Values((?:\.\w+)+)", text):
@@ -112,7 +112,7 @@ def test_templates_read_values_that_exist() -> None:
 
 
 def test_every_value_is_read_by_a_template() -> None:
-    """What nobody reads would be offered in vain; settings and secrets are read by their names at once."""
+    """Templates use every value; they read settings and secrets in a loop over the names."""
     texts = "".join(TEMPLATES.values())
     for path, part in described(SCHEMA):
         if "settings." in path or ".secrets." in path or path == ".global" or "properties" in part:
@@ -137,5 +137,5 @@ def test_the_chart_is_of_the_product_s_version() -> None:
 
 
 def test_the_document_has_the_values_as_they_are() -> None:
-    """`python -m deploy.helm.values_table` writes it anew."""
+    """`python -m deploy.helm.values_table` updates the table."""
     assert documented() == table()

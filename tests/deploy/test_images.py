@@ -1,4 +1,4 @@
-"""What the container images are built from: the wheel is complete, and the files agree with each other."""
+"""The inputs of the container images: the wheel is complete, and the files agree with each other."""
 
 import subprocess
 import sys
@@ -25,7 +25,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
 
 
 def test_the_wheel_holds_the_services_and_nothing_else(wheel: zipfile.ZipFile) -> None:
-    """Migrations and the API's page are data of the API; tests and local tools are not the product."""
+    """The wheel contains the migrations and the API's page, and neither tests nor local tools."""
     names = wheel.namelist()
     assert "shared/db/migrations/versions/0001_first_schema.py" in names
     assert "shared/db/migrations/script.py.mako" in names
@@ -46,7 +46,7 @@ def test_the_wheel_brings_the_commands(wheel: zipfile.ZipFile) -> None:
 
 
 def test_the_locks_hold_every_requirement_by_hash() -> None:
-    """Each direct requirement is pinned, each pin has a hash, and no lock says where packages came from."""
+    """Each direct requirement is pinned, each pin has a hash, and no lock contains an index address."""
     project: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
     wanted = {name.partition(">=")[0].partition("[")[0] for name in project["project"]["dependencies"]}
     for lock in ("requirements.txt", "requirements-tracing.txt", "requirements-dev.txt", "requirements-build.txt"):
@@ -60,19 +60,19 @@ def test_the_locks_hold_every_requirement_by_hash() -> None:
 
 
 def test_the_dockerfile_passes_its_linter() -> None:
-    """Hadolint knows the mistakes that a build does not show."""
+    """Hadolint finds mistakes that a build does not show."""
     subprocess.run([Path(sys.executable).parent / "hadolint", ROOT / "deploy" / "Dockerfile"], check=True)
 
 
 def test_the_compose_file_passes_its_linter() -> None:
-    """No key twice, no indentation that means something else."""
+    """No duplicate key, no misleading indentation."""
     rules = "{extends: relaxed, rules: {line-length: {max: 120}, key-duplicates: enable}}"
     command = [Path(sys.executable).parent / "yamllint", "--strict", "-d", rules, str(COMPOSE)]
     subprocess.run([str(part) for part in command], check=True)
 
 
 def test_compose_names_only_variables_that_the_example_explains() -> None:
-    """Whoever copies .env.example has every variable that compose.yaml reads."""
+    """.env.example has every variable that compose.yaml reads."""
     text = COMPOSE.read_text()
     read = {part.split(":")[0].split("}")[0] for part in text.split("${")[1:]}
     explained = {line.lstrip("# ").partition("=")[0] for line in EXAMPLE.read_text().splitlines() if "=" in line}
@@ -80,7 +80,7 @@ def test_compose_names_only_variables_that_the_example_explains() -> None:
 
 
 def test_compose_checks_the_health_of_every_lasting_service() -> None:
-    """Nothing starts before what it needs answers."""
+    """No service starts before its dependencies are healthy."""
     services = yaml.safe_load(COMPOSE.read_text())["services"]
     dockerfile = (ROOT / "deploy" / "Dockerfile").read_text()
     assert dockerfile.count("HEALTHCHECK") == 2

@@ -1,4 +1,4 @@
-"""The alert rules and the dashboard: of the right form, and about figures that the services really tell."""
+"""The alert rules and the dashboard are valid, and use metrics that the services export."""
 
 import json
 import re
@@ -24,7 +24,7 @@ DASHBOARD = json.loads((ROOT / "deploy" / "grafana" / "longshore.json").read_tex
 ALERTS = yaml.safe_load((ROOT / "deploy" / "prometheus" / "alerts.yaml").read_text())
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text()
 RULES = [rule for group in ALERTS["groups"] for rule in group["rules"]]
-# What Grafana puts in place of it.
+# The value that Grafana substitutes.
 RATE_INTERVAL = ("$__rate_interval", "1m")
 _METRIC = re.compile(r"\blongshore_[a-z_]+\b")
 _CODES = re.compile(r'code=~?"([^"]+)"')
@@ -41,8 +41,8 @@ QUEUE_STATUS = QueueStatus(
 )
 
 
-def told() -> Mapping[str, str]:
-    """Every name of a sample that a service tells, with its family's help text."""
+def exported() -> Mapping[str, str]:
+    """Return the name of every exported sample, with the help text of its family."""
     texts = [families.render({"database": True}, QUEUE_STATUS), worker.render(Slots(1), {"database": True})]
     found = [family for text in texts for family in text_string_to_metric_families(text.decode())]
     found += EVENTS.collect()
@@ -63,22 +63,22 @@ def queries() -> Iterator[tuple[str, str]]:
 
 @pytest.mark.parametrize(("where", "query"), list(queries()))
 def test_a_query_is_promql_about_figures_that_exist(where: str, query: str) -> None:
-    """A figure that was renamed must not leave an alert behind that can never fire."""
+    """A renamed metric must not leave an alert behind that can never fire."""
     promql_parser.parse(query)
     names = set(_METRIC.findall(query))
     assert names, where
-    assert names <= told().keys(), where
+    assert names <= exported().keys(), where
 
 
 def test_the_parser_refuses_what_is_not_promql() -> None:
-    """The test above is only as good as its parser."""
+    """The previous test depends on this parser."""
     with pytest.raises(ValueError, match="unclosed"):
         promql_parser.parse("sum by (state (longshore_up)")
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule["alert"])
 def test_a_rule_has_what_prometheus_and_people_need(rule: Any) -> None:
-    """No key that Prometheus would refuse the file for; codes that can happen; words on what to do."""
+    """Prometheus accepts the keys, the error codes exist, and the operators' document explains each alert."""
     assert set(rule) <= {"alert", "expr", "for", "labels", "annotations"}
     assert rule["labels"]["severity"] in {"critical", "warning", "info"}
     assert rule["annotations"]["summary"]
@@ -93,7 +93,7 @@ def test_rules_have_names_of_their_own() -> None:
 
 
 def test_panels_have_places_of_their_own() -> None:
-    """Grafana takes a file with two panels on one id or one place, and shows one of them."""
+    """Grafana accepts a file with two panels of the same id or position, and shows only one of them."""
     places = [(panel["gridPos"]["x"], panel["gridPos"]["y"]) for panel in DASHBOARD["panels"]]
     assert len(set(places)) == len({panel["id"] for panel in DASHBOARD["panels"]}) == len(DASHBOARD["panels"])
     for panel in DASHBOARD["panels"]:
@@ -102,9 +102,9 @@ def test_panels_have_places_of_their_own() -> None:
 
 
 def test_every_figure_is_explained() -> None:
-    """Each is told in the operators' document under the name that a query needs, and none that is not there."""
+    """The operators' document names every metric as a query does, and no other metric."""
     shown = set(_METRIC.findall(OPERATIONS))
-    roots = {family for family in told() if not family.endswith(("_bucket", "_sum", "_count"))}
+    roots = {family for family in exported() if not family.endswith(("_bucket", "_sum", "_count"))}
     counters = {name.removesuffix("_total") for name in roots if name.endswith("_total")}
     assert roots - counters <= shown
-    assert shown <= told().keys()
+    assert shown <= exported().keys()

@@ -1,4 +1,4 @@
-"""The alert rules, by Prometheus' own tool: it takes the file, and each alert fires when it should."""
+"""Prometheus' own tool accepts the alert rules, and each alert fires when it should."""
 
 import shutil
 import subprocess
@@ -14,7 +14,7 @@ SECONDS = 60
 
 
 def promtool(*arguments: str, folder: Path) -> str:
-    """Run it and return what it says; the test is skipped where it is not installed."""
+    """Run promtool and return its output; skip the test if it is not installed."""
     program = shutil.which("promtool")
     if program is None:
         pytest.skip("promtool is missing: it is in Debian's package prometheus, which is large")
@@ -31,14 +31,14 @@ def test_promtool_takes_the_rules() -> None:
 
 
 def test_each_alert_fires_when_it_should(tmp_path: Path) -> None:
-    """And a healthy installation fires none."""
+    """Each alert fires under its condition, and none in a healthy installation."""
     for path in (ALERTS, CASES):
         shutil.copy(path, tmp_path)
     assert "SUCCESS" in promtool("test", "rules", CASES.name, folder=tmp_path)
 
 
 def test_no_alert_is_without_a_case() -> None:
-    """Where promtool is missing, too."""
+    """This test needs no promtool."""
     rules = {rule["alert"] for group in yaml.safe_load(ALERTS.read_text())["groups"] for rule in group["rules"]}
     tested = [test for case in yaml.safe_load(CASES.read_text())["tests"] for test in case["alert_rule_test"]]
     assert {test["alertname"] for test in tested if test.get("exp_alerts")} == rules

@@ -1,8 +1,7 @@
-"""What a document's ```console run blocks say: commands after `$ `, and below each one what it prints.
+"""The ```console run blocks of a document: commands after `$ `, each followed by its output.
 
-In what is printed, any number stands for any number, a digest for any digest, `…` for any text, and a line of nothing
-but `…` for any lines. A command without output below it may print anything. It has to succeed, unless `echo $?` comes
-next.
+In the output, any number matches any number, a digest matches any digest, `…` any text, and a line that is only `…`
+any lines. A command without output may print anything. It must succeed, unless `echo $?` follows.
 """
 
 import re
@@ -14,7 +13,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 _BLOCK = re.compile(r"^```console run\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _PROMPT = "$ "
-# Stands between the outputs of two commands, with the first one's status.
+# Separates the outputs of two commands, with the status of the first.
 _MARK = "--- end of the command, status "
 _VARIABLE = re.compile(
     r"(?P<any>…)|(?P<digest>\b[0-9a-f]{12,64}\b)|(?P<time>\d+(?:\.\d+)? s\b)|(?P<number>\d+(?:\.\d+)?)|(?P<blank> +)"
@@ -22,7 +21,7 @@ _VARIABLE = re.compile(
 _PATTERNS = {
     "any": ".*",
     "digest": "[0-9a-f]+",
-    # A busy machine's minutes.
+    # Minutes on a busy machine.
     "time": r"(?:\d+(?:\.\d+)? s|\d+ min(?: \d+ s)?)",
     "number": r"\d+(?:\.\d+)?",
     "blank": " +",
@@ -31,7 +30,7 @@ _PATTERNS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Command:
-    """One command, with the lines that it is said to print."""
+    """One command with its documented output."""
 
     text: str
     printed: str
@@ -39,14 +38,14 @@ class Command:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What a command did."""
+    """The result of a command."""
 
     command: Command
     printed: str
     status: int
 
     @property
-    def as_said(self) -> bool:
+    def as_documented(self) -> bool:
         if not self.command.printed:
             return True
         return re.fullmatch(_pattern(self.command.printed), _clean(self.printed)) is not None
@@ -58,7 +57,7 @@ def commands(document: str) -> list[Command]:
 
 
 def run(asked: list[Command], environment: Mapping[str, str], *, before: str = "", seconds: float) -> list[Outcome]:
-    """Run the commands in one shell, as somebody who follows the document would."""
+    """Run the commands in one shell, as a reader of the document would."""
     script = "\n".join([before, *(f"{command.text}\n{_end()}" for command in asked)])
     done = subprocess.run(
         ["bash", "-c", script],
@@ -80,13 +79,13 @@ def run(asked: list[Command], environment: Mapping[str, str], *, before: str = "
 
 
 def check(outcomes: list[Outcome]) -> None:
-    """Every command did what the document says of it; all that did not are told."""
+    """Assert that every command did what the document says; the failure lists all that did not."""
     following = [outcome.command.text for outcome in outcomes[1:]] + [""]
     wrong = []
     for outcome, after in zip(outcomes, following, strict=True):
-        if not outcome.as_said or (outcome.status != 0 and after != "echo $?"):
-            said = f"$ {outcome.command.text}\n{outcome.printed.rstrip()}\n--- status {outcome.status}; said to print\n"
-            wrong.append(said + outcome.command.printed)
+        if not outcome.as_documented or (outcome.status != 0 and after != "echo $?"):
+            actual = f"$ {outcome.command.text}\n{outcome.printed.rstrip()}\n--- status {outcome.status}"
+            wrong.append(f"{actual}; documented output\n{outcome.command.printed}")
     assert not wrong, "\n\n".join(wrong)
 
 
@@ -124,5 +123,5 @@ def _line_pattern(line: str) -> str:
 
 
 def _clean(printed: str) -> str:
-    """Leave out what nobody sees: blanks at the ends of lines, and empty lines at the end."""
+    """Remove invisible parts: blanks at the ends of lines, and empty lines at the end."""
     return "\n".join(line.rstrip() for line in printed.rstrip().splitlines()) + "\n"

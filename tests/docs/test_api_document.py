@@ -1,4 +1,4 @@
-"""What the documents say of tests and endpoints is so."""
+"""The tests and endpoints that the documents name exist."""
 
 import ast
 import re
@@ -25,7 +25,7 @@ def rows() -> list[list[str]]:
 
 
 def test_every_test_named_in_the_api_document_exists() -> None:
-    """A behaviour is promised together with what holds it."""
+    """Every documented behaviour names a test."""
     assert len(rows()) > 50
     for endpoint, _, behaviour, tests in rows():
         named = _TEST.findall(tests)
@@ -36,10 +36,10 @@ def test_every_test_named_in_the_api_document_exists() -> None:
 
 
 def test_every_test_named_beside_a_registry_exists() -> None:
-    """As for the API's: what a registry does otherwise is played, and what it must not do is tried."""
+    """As in the API document: a test covers every documented deviation of a registry."""
     table = [line for line in REGISTRIES.splitlines() if line.startswith("| ") and "::test_" in line]
     lines = [line for line in REGISTRIES.splitlines() if line.startswith("|")]
-    # Two tables, each with a head and a ruler.
+    # Two tables, each with two header lines.
     assert len(table) == len(lines) - 4 > 30
     for line in table:
         named = _TEST.findall(line)

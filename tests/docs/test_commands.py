@@ -1,4 +1,4 @@
-"""What the documents tell people to type works, and prints what they say that it prints."""
+"""The commands in the documents work and print the documented output."""
 
 import os
 import shlex
@@ -16,25 +16,25 @@ from tests.docs.commands import ROOT, Command, Outcome, check, commands, run
 # A stack's start and a few imports, on a busy machine.
 SECONDS = 240
 LONG = pytest.mark.timeout(SECONDS + 60)
-# Those that are followed on a stack that is up; each begins with an empty database.
+# The documents whose commands run on a started stack; each starts with an empty database.
 GUIDES = ("docs/guide-api.md", "docs/guide-command-line.md")
 # One stack for all of them: pytest-xdist gives a group to one process.
 TOGETHER = pytest.mark.xdist_group("documents")
-# Whatever has been imported, and the accounts that were stored.
+# Deletes all images and stored accounts.
 FORGET = "TRUNCATE images, source_registries RESTART IDENTITY CASCADE"
 
 
 @pytest.fixture
 def shell(tmp_path: Path) -> Mapping[str, str]:
-    """The environment of somebody who has just logged in."""
-    # Unbuffered: both outputs come in the order in which a terminal shows them.
+    """The environment of a fresh login."""
+    # Unbuffered: both outputs are in the order in which a terminal shows them.
     home = {"HOME": str(tmp_path), "LANG": "C.UTF-8", "TZ": "UTC"}
     return {"PATH": os.environ["PATH"], "PYTHONUNBUFFERED": "1", **home}
 
 
 @pytest.fixture(scope="module")
 def stack() -> Iterator[Stack]:
-    """What `make up` starts, in a folder of its own: other tests of this process have servers of the same names."""
+    """The stack of `make up`, in its own scratch folder: other tests of this process use the same server names."""
     with Scratch() as scratch, Stack(scratch, fsync=False) as stack:
         Remote.of(stack.source).push(seed.REPOSITORY, seed.TAG, seed.demo_image(CACHE))
         yield stack
@@ -42,10 +42,10 @@ def stack() -> Iterator[Stack]:
 
 @LONG
 def test_getting_started_can_be_followed(tmp_path: Path, shell: Mapping[str, str]) -> None:
-    """From `make up` to `make down`, word for word, with a folder of its own instead of the checkout's `.run`."""
+    """All commands from `make up` to `make down`, with another folder than the checkout's `.run`."""
     folder = tmp_path / "run"
     document = (ROOT / "docs/getting-started.md").read_text().replace(".run/", f"{folder}/")
-    # What has to be installed is there: a test runs in it.
+    # The set-up is skipped: this test runs in the installed environment.
     before = 'make() { command make --no-print-directory --old-file setup-stack "$@"; }'
     asked = commands(document)
     assert [command.text for command in (asked[0], asked[-1])] == ["make up", "make down"]
@@ -60,7 +60,7 @@ def test_getting_started_can_be_followed(tmp_path: Path, shell: Mapping[str, str
 @LONG
 @pytest.mark.parametrize("name", GUIDES)
 def test_a_guide_can_be_followed(name: str, stack: Stack, shell: Mapping[str, str], tmp_path: Path) -> None:
-    """On a stack as `make up` starts it, in a folder of one's own."""
+    """On a stack like that of `make up`, in an empty folder."""
     stack.postgres.execute(FORGET, database="longshore")
     asked = commands((ROOT / name).read_text())
     assert asked
@@ -92,7 +92,7 @@ $ not run
 
 
 def test_what_is_printed_is_compared_but_for_figures(shell: Mapping[str, str]) -> None:
-    """Numbers and digests differ from run to run; words do not."""
+    """Numbers and digests may differ; words may not."""
     outcomes = run(commands(DOCUMENT), shell, seconds=10)
     assert [outcome.status for outcome in outcomes] == [0, 0, 0, 1, 0]
     check(outcomes)

@@ -1,4 +1,4 @@
-"""Links between the documents lead somewhere, and every document can be found."""
+"""Links between the documents are valid, and every document is linked."""
 
 import re
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ import pytest
 
 from tests.docs.commands import ROOT
 
-# Folders of this checkout that are made by programs.
+# Generated folders of this checkout.
 _MADE = {".venv", ".cache", ".git", ".run", "node_modules", ".pytest_cache", "dist", "build"}
 _FENCE = re.compile(r"^(```+|~~~+).*?^\1\s*$", re.MULTILINE | re.DOTALL)
 _CODE = re.compile(r"`[^`\n]*`")
@@ -31,13 +31,13 @@ DOCUMENTS = {str(path.relative_to(ROOT)): path for path in documents()}
 
 
 def links(text: str) -> list[str]:
-    """Return the targets of links, but for those that are shown as code."""
+    """Return the targets of links, except those in code."""
     return _LINK.findall(_CODE.sub("`code`", _FENCE.sub("", text)))
 
 
 @cache
 def anchors(path: Path) -> frozenset[str]:
-    """Return the names that GitHub gives the headings."""
+    """Return the anchors that GitHub generates for the headings."""
     found: list[str] = []
     for heading in _HEADING.findall(_FENCE.sub("", path.read_text())):
         words = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading).replace("`", "").lower()
@@ -48,7 +48,7 @@ def anchors(path: Path) -> frozenset[str]:
 
 
 def broken(document: Path, text: str) -> list[str]:
-    """Return the links of a document that lead nowhere."""
+    """Return the broken links of a document."""
     return [link for link in links(text) if not _ELSEWHERE.match(link) and not leads(document, link)]
 
 
@@ -62,12 +62,12 @@ def leads(document: Path, link: str) -> bool:
 
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_every_link_leads_somewhere(name: str) -> None:
-    """To a file of this checkout, and to a heading that it has; other hosts are not asked."""
+    """Every link names an existing file and heading of this checkout; links to other hosts are not checked."""
     assert broken(DOCUMENTS[name], DOCUMENTS[name].read_text()) == []
 
 
 def test_every_document_can_be_found_from_the_readme() -> None:
-    """A page that nothing leads to is not read."""
+    """A chain of links leads from the README to every page."""
     found, following = set[Path](), [ROOT / "README.md"]
     while following:
         document = following.pop()
@@ -79,7 +79,7 @@ def test_every_document_can_be_found_from_the_readme() -> None:
 
 
 def test_what_is_broken_is_found() -> None:
-    """A missing file, a missing heading; and not what only looks like a link."""
+    """A missing file and a missing heading are found; code that looks like a link is ignored."""
     text = (
         "[a](no-such.md) [b](README.md#no-such) ![c](docs/no.png) `[d](no)` [e](https://example.com/x) [f](README.md)"
     )

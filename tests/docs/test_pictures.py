@@ -1,4 +1,4 @@
-"""Pictures in the documents are small, and show nothing that opens a door."""
+"""Pictures in the documents are small and contain no secret."""
 
 import re
 
@@ -6,10 +6,10 @@ import pytest
 
 from tests.docs.commands import ROOT
 
-# What a page with a few pictures may weigh on a slow line. Bytes.
+# The limit for one picture, for pages with a few pictures on a slow line. Bytes.
 MAX_SIZE = 300_000
 PICTURES = {path.name: path for kind in ("svg", "png") for path in (ROOT / "docs").rglob(f"*.{kind}")}
-# Names of XML vocabularies, which nobody fetches.
+# Names of XML namespaces, which are not fetched.
 _VOCABULARY = re.compile(r'xmlns(?::\w+)?="[^"]*"')
 
 

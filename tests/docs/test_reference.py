@@ -1,4 +1,4 @@
-"""The reference pages say what the code says."""
+"""The reference pages match the code."""
 
 import pytest
 
@@ -24,12 +24,12 @@ Not of an entry.
 
 
 def test_the_pages_are_as_the_code_is() -> None:
-    """Every setting and every error code has an entry with a text, and nothing else has; `make docs` mends the rest."""
+    """Every setting and error code has an entry with a text, and there are no others; `make docs` updates the facts."""
     assert stale(write=False) == []
 
 
 def test_what_is_read_is_noted() -> None:
-    """Settings of both services, also those that are read only where another one is set, and their limits."""
+    """The recorder finds the settings of both services with their limits, also conditional ones."""
     settings = PAGES["configuration.md"]()
     assert settings["DATABASE_URL"] == ["API and worker: text; required"]
     assert settings["OIDC_AUDIENCE"] == ["API, where `OIDC_ISSUER` is set: text; required"]
@@ -37,14 +37,14 @@ def test_what_is_read_is_noted() -> None:
     assert settings["DOCKER_SOURCE"] == ["API: `off`, `admins` or `users`; default: `off`"]
 
 
-def test_an_error_is_told_with_its_side_status_and_hint() -> None:
+def test_an_error_has_its_side_status_and_hint() -> None:
     fact, hint = error_facts()["source_rate_limited"]
     assert "Side `source`, HTTP 429, waited for" in fact
     assert hint.startswith("The import resumes by itself")
 
 
 def test_facts_are_written_anew_and_text_is_kept() -> None:
-    """What is missing comes at the end, without a text, which a person has to write."""
+    """Missing entries are appended without text, which a person must write."""
     fresh = filled(PAGE, FACTS)
     assert "### `A`\n\n> new\n\nBy hand.\n\n## Another part\n\nNot of an entry.\n" in fresh
     assert "old" not in fresh
@@ -53,6 +53,6 @@ def test_facts_are_written_anew_and_text_is_kept() -> None:
 
 
 def test_an_entry_of_what_is_gone_is_refused() -> None:
-    """A program must not throw a person's text away."""
+    """The program does not delete hand-written text."""
     with pytest.raises(PageError, match="A"):
         filled(PAGE, {"B": ["new"]})

@@ -1,4 +1,4 @@
-"""`make up`, `make down` and `make demo`, as people call them."""
+"""`make up`, `make down` and `make demo`."""
 
 import json
 import os
@@ -15,12 +15,12 @@ from tests.deploy.local.test_scratch import eventually, runs
 
 ROOT = Path(__file__).resolve().parents[3]
 
-# Seconds for a whole stack on a busy machine, and for fetching Debian's packages the first time.
+# Seconds for a stack on a busy machine, and for the first download of Debian's packages.
 LONG = pytest.mark.timeout(300)
 
 
 def run(command: str, *arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    """Run a command of the local stack, its notes kept in a folder of the test's own."""
+    """Run a command of the local stack with the test's own run folder."""
     return subprocess.run(
         [sys.executable, "-m", f"deploy.local.commands.{command}", *arguments],
         cwd=ROOT,
@@ -41,7 +41,7 @@ def command_line(pid: int) -> str:
 
 @LONG
 def test_up_leaves_a_whole_stack_running_and_down_ends_it(tmp_path: Path) -> None:
-    """stack.json says what there is; what people kill or freeze meanwhile does not keep it from ending."""
+    """stack.json describes the stack; killed and frozen processes do not prevent its stop."""
     first = run("up", "--workers", "2", folder=tmp_path)
     assert first.returncode == 0, first.stdout
     stack = json.loads((tmp_path / "stack.json").read_text())
@@ -62,7 +62,7 @@ def test_up_leaves_a_whole_stack_running_and_down_ends_it(tmp_path: Path) -> Non
 
 
 def check_description(stack: dict[str, Any]) -> None:
-    """Its keys are what scripts read, and its processes are the ones to experiment with."""
+    """Check the keys, which scripts read, and that the process ids are those of the servers."""
     assert {key: sorted(value) if isinstance(value, dict) else None for key, value in stack.items()} == {
         "api": None,
         "admin_token": None,
@@ -85,7 +85,7 @@ def check_description(stack: dict[str, Any]) -> None:
 
 @LONG
 def test_killing_the_keeper_ends_the_stack(tmp_path: Path) -> None:
-    """Nothing is left that would stop the next one."""
+    """Nothing is left that would block the next stack."""
     assert run("up", "--workers", "0", folder=tmp_path).returncode == 0
     stack = json.loads((tmp_path / "stack.json").read_text())
     os.kill(int((tmp_path / "keeper.pid").read_text()), signal.SIGKILL)
@@ -95,8 +95,8 @@ def test_killing_the_keeper_ends_the_stack(tmp_path: Path) -> None:
 
 
 @LONG
-def test_the_demo_holds(tmp_path: Path) -> None:
-    """From nothing to an image that was imported, listed and read back."""
+def test_the_demo_passes(tmp_path: Path) -> None:
+    """The demo imports an image, lists it and reads it back."""
     done = run("demo", folder=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "each equal to the source's" in done.stdout
@@ -105,7 +105,7 @@ def test_the_demo_holds(tmp_path: Path) -> None:
 
 @LONG
 def test_the_demo_says_what_went_wrong(tmp_path: Path) -> None:
-    """Its exit status can be relied on: a source that nobody serves is no success."""
+    """A source that does not exist makes the demo fail, with the API's message."""
     done = run("demo", "127.0.0.1:9/no/such:1.0", folder=tmp_path)
     assert done.returncode == 1, done.stdout + done.stderr
     assert "POST /api/v1/images:import: 403 " in done.stdout
@@ -113,6 +113,6 @@ def test_the_demo_says_what_went_wrong(tmp_path: Path) -> None:
 
 
 def test_up_refuses_a_number_of_workers_that_makes_no_sense(tmp_path: Path) -> None:
-    """A typo is told at once, not after everything has started."""
+    """The error comes before anything is started."""
     assert run("up", "--workers", "-1", folder=tmp_path).returncode == 2
     assert list(tmp_path.iterdir()) == []

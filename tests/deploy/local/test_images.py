@@ -1,4 +1,4 @@
-"""Images for tests are what they say they are, and the demo's image runs."""
+"""The images for tests are valid, and the demo's image runs."""
 
 import gzip
 import io
@@ -32,7 +32,7 @@ def content(blob: Blob) -> bytes:
 
 
 def layers_of(image: Image, architecture: str) -> list[bytes]:
-    """Return the plain tar files of one platform, after checking them against the configuration."""
+    """Return the uncompressed layers of one platform, after a check against the configuration."""
     blobs = {blob.digest: blob for blob in image.blobs}
     for child in image.children:
         config = json.loads(content(blobs[child.document["config"]["digest"]]))
@@ -45,14 +45,14 @@ def layers_of(image: Image, architecture: str) -> list[bytes]:
 
 @pytest.mark.parametrize("size", [0, 1, 511, 1535, 1536, 1537, 4096, 1 << 20, (3 << 20) + 17])
 def test_a_layer_has_exactly_the_size_asked_for(size: int) -> None:
-    """Its digest is that of its bytes, each time they are read."""
+    """Its digest matches its bytes at every read."""
     layer = synthetic_layer("harbour", size)
     assert layer.size == size == len(content(layer))
     assert layer.digest == sha256(content(layer)) == sha256(content(layer))
 
 
 def test_a_layer_is_a_tar_that_does_not_compress() -> None:
-    """Registries and peers that look inside find a file there."""
+    """Tools that open the layer find a file in it."""
     layer = content(synthetic_layer("harbour", 3 << 20))
     with tarfile.open(fileobj=io.BytesIO(layer)) as archive:
         assert [member.size for member in archive] == [(3 << 20) - 1536]
@@ -60,7 +60,7 @@ def test_a_layer_is_a_tar_that_does_not_compress() -> None:
 
 
 def test_other_seeds_make_other_layers() -> None:
-    """Tests that must not share blobs do not."""
+    """Tests can use images that share no blobs."""
     assert len({synthetic_layer(seed, size).digest for seed in "abc" for size in (64, 2048, 1 << 20)}) == 9
 
 
@@ -75,7 +75,7 @@ def test_an_image_shares_the_layers_it_is_told_to() -> None:
 
 
 def test_a_huge_layer_is_made_as_it_is_read() -> None:
-    """Memory does not depend on the size: the first chunks of a terabyte are there at once."""
+    """Memory does not depend on the size: the first chunks of a terabyte are available at once."""
     first = list(itertools.islice(synthetic_bytes("harbour", 1 << 40), 3))
     assert sum(map(len, first)) == 512 + (2 << 20)
     assert first[1] != first[2]
@@ -83,7 +83,7 @@ def test_a_huge_layer_is_made_as_it_is_read() -> None:
 
 @pytest.mark.parametrize("architecture", ["amd64", "arm64"])
 def test_the_demo_image_is_real_for_each_platform(demo: Image, architecture: str) -> None:
-    """The program in it is of the architecture that the index says, and has a shell's name."""
+    """Its program has the architecture of the index, and a link named sh."""
     with tarfile.open(fileobj=io.BytesIO(layers_of(demo, architecture)[0])) as archive:
         program = archive.extractfile("bin/busybox")
         assert program is not None
@@ -94,7 +94,7 @@ def test_the_demo_image_is_real_for_each_platform(demo: Image, architecture: str
 
 
 def test_the_demo_image_runs(demo: Image, tmp_path: Path) -> None:
-    """Unpacked, its shell runs a script on this machine's own architecture."""
+    """The shell of the unpacked image runs a script on this machine's architecture."""
     here = {"x86_64": "amd64", "aarch64": "arm64"}[platform.machine()]
     for layer in layers_of(demo, here):
         subprocess.run(["tar", "-x", "-C", str(tmp_path)], input=layer, check=True)
@@ -103,7 +103,7 @@ def test_the_demo_image_runs(demo: Image, tmp_path: Path) -> None:
 
 
 def test_the_demo_image_moves_what_is_shared_once(demo: Image) -> None:
-    """Of six layers in two manifests four are distinct, and one is worth a progress bar."""
+    """Four of the six layers in two manifests are distinct, and one is large enough for a progress bar."""
     layers = [blob for blob in demo.blobs if blob.media_type == OCI.gzip]
     assert len(layers) == 4
     assert max(layer.size for layer in layers) > 20_000_000

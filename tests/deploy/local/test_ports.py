@@ -1,4 +1,4 @@
-"""Ports that no two stacks share."""
+"""Port reservations are exclusive."""
 
 import socket
 from concurrent.futures import ThreadPoolExecutor
@@ -8,7 +8,7 @@ import pytest
 from deploy.local.processes import ports as module
 from deploy.local.processes.ports import Ports
 
-# A range of its own for these tests, so that they can use up all of it.
+# A separate range, which these tests can exhaust.
 FIRST, LAST = 31_900, 31_903
 
 
@@ -29,7 +29,7 @@ def test_reservations_made_at_once_all_differ() -> None:
 
 
 def test_a_port_in_use_is_not_given_out() -> None:
-    """Programs that know nothing of reservations are respected, on whichever address they listen."""
+    """Ports of programs without reservations are skipped, on whatever address they listen."""
     book = Ports()
     with socket.create_server(("127.0.0.2", FIRST)), socket.create_server(("", FIRST + 1)):
         assert {book.reserve(), book.reserve()} == {FIRST + 2, LAST}
@@ -39,7 +39,7 @@ def test_a_port_in_use_is_not_given_out() -> None:
 
 
 def test_a_closed_book_gives_its_ports_back() -> None:
-    """What was reserved can be reserved again."""
+    """Released ports can be reserved again."""
     for _ in range(2):
         book = Ports()
         assert len({book.reserve() for _ in range(4)}) == 4

@@ -27,7 +27,7 @@ from deploy.local.stack import (
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Tls:
-    """A certificate for 127.0.0.1, signed by itself."""
+    """A self-signed certificate for 127.0.0.1."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
     now = dt.datetime.now(dt.UTC)
@@ -56,7 +56,7 @@ def ping(registry: Registry) -> http.client.HTTPResponse:
 
 
 def test_a_pushed_image_can_be_read_and_deleted(target_registry: Registry, repository: str) -> None:
-    """Deletion is on, as it is in Harbor."""
+    """Deletion is enabled, as in Harbor."""
     remote, image = Remote.of(target_registry), synthetic_image("deleted", [4096, 100])
     remote.push(repository, "1.0", image)
     assert remote.manifest(repository, "1.0") == image.root
@@ -68,14 +68,14 @@ def test_a_pushed_image_can_be_read_and_deleted(target_registry: Registry, repos
 
 
 def test_dockers_own_format_is_taken_too(target_registry: Registry, repository: str) -> None:
-    """The registry stores what it is given, under the type it is given as."""
+    """The registry stores a manifest under its media type."""
     image = synthetic_image("docker", [4096], types=DOCKER, platforms=["linux/amd64"], index=False)
     Remote.of(target_registry).push(repository, "1.0", image)
     assert Remote.of(target_registry).manifest(repository, "1.0").media_type == DOCKER.manifest
 
 
 def test_a_password_is_asked_for(source_registry: Registry) -> None:
-    """The source is what private registries are: 401 without the right password."""
+    """The source answers 401 without the right password."""
     for remote in (Remote(source_registry.url), Remote(source_registry.url, username="puller", password="guess")):
         with pytest.raises(LocalStackError, match="401"):
             remote.manifest("any", "1.0")
@@ -84,7 +84,7 @@ def test_a_password_is_asked_for(source_registry: Registry) -> None:
 
 
 def test_blob_path_is_the_file_that_is_served(target_registry: Registry, repository: str) -> None:
-    """Tests damage blobs there."""
+    """Tests damage blobs in this file."""
     image = synthetic_image("damaged", [4096], platforms=["linux/amd64"], index=False)
     Remote.of(target_registry).push(repository, "1.0", image)
     path = target_registry.blob_path(image.blobs[0].digest)
@@ -92,7 +92,7 @@ def test_blob_path_is_the_file_that_is_served(target_registry: Registry, reposit
 
 
 def test_a_registry_becomes_read_only(scratch: Scratch) -> None:
-    """Filled first, then closed: what is there stays readable."""
+    """A read-only registry serves the images that were pushed before."""
     image = synthetic_image("kept", [4096])
     with Registry(scratch, name="closing") as registry:
         Remote.of(registry).push("kept", "1.0", image)
@@ -104,7 +104,7 @@ def test_a_registry_becomes_read_only(scratch: Scratch) -> None:
 
 
 def test_tls_is_served(scratch: Scratch, certificate: Tls) -> None:
-    """A client that trusts the certificate gets through, others do not."""
+    """Only a client that trusts the certificate can connect."""
     with Registry(scratch, name="encrypted", tls=certificate, auth=BasicAuth()) as registry:
         assert registry.url.startswith("https://")
         Remote.of(registry).push("tls", "1.0", synthetic_image("tls", [4096]))
@@ -114,7 +114,7 @@ def test_tls_is_served(scratch: Scratch, certificate: Tls) -> None:
 
 
 def test_bearer_tokens_are_asked_for(scratch: Scratch, certificate: Tls) -> None:
-    """The challenge names realm and service as they were given."""
+    """The challenge names the configured realm and service."""
     auth = TokenAuth(
         realm="http://127.0.0.1:1/token", service="harbour", issuer="tester", certificates=certificate.certificate
     )
@@ -125,7 +125,7 @@ def test_bearer_tokens_are_asked_for(scratch: Scratch, certificate: Tls) -> None
 
 
 def test_the_configuration_can_be_extended(scratch: Scratch) -> None:
-    """What a test wants differently goes on top, section by section."""
+    """`extra` overrides the configuration section by section."""
     with Registry(scratch, name="extended", extra={"http": {"headers": {"X-Harbour": ["yes"]}}}) as registry:
         response = ping(registry)
     assert response.status == 200
@@ -134,20 +134,20 @@ def test_the_configuration_can_be_extended(scratch: Scratch) -> None:
 
 @pytest.fixture
 def broken(scratch: Scratch) -> Iterator[Registry]:
-    """A registry whose configuration no registry takes."""
+    """A registry with an invalid configuration."""
     registry = Registry(scratch, name="broken", extra={"storage": {"no-such-driver": {}}})
     yield registry
     registry.stop()
 
 
 def test_a_registry_that_does_not_start_says_why(broken: Registry) -> None:
-    """The error has the log's end in it."""
+    """The error contains the end of the log."""
     with pytest.raises(LocalStackError, match="before it was ready"):
         broken.start()
 
 
 def test_bcrypt_salts_every_hash() -> None:
-    """Two users with one password do not show it."""
+    """The hashes of two users with the same password differ."""
     first, second = bcrypt("harbour"), bcrypt("harbour")
     assert first != second
     assert first.startswith("$2b$04$")

@@ -1,4 +1,4 @@
-"""What is started in a scratch folder ends with it, whatever ends its owner."""
+"""Everything that is started in a scratch folder ends with it, however its owner ends."""
 
 import json
 import os
@@ -17,13 +17,13 @@ from deploy.local.stack import LocalStackError, Scratch
 
 ROOT = Path(__file__).resolve().parents[3]
 
-# Seconds for a guardian to clear away: it gives processes five to end by themselves.
+# Seconds for a guardian to clean up: it gives processes five to end after the stop signal.
 CLEAR_SECONDS = 20.0
 
 
 @pytest.fixture(autouse=True)
 def base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A place of its own, so that these tests see nobody else's folders."""
+    """A separate base folder, without the scratch folders of other stacks."""
     monkeypatch.setenv(scratch_module.BASE_VARIABLE, str(tmp_path / "base"))
     return tmp_path / "base"
 
@@ -37,7 +37,7 @@ def owner() -> Iterator[subprocess.Popen[str]]:
         process.kill()
 
 
-def told(owner: subprocess.Popen[str]) -> dict[str, Any]:
+def read_facts(owner: subprocess.Popen[str]) -> dict[str, Any]:
     assert owner.stdout is not None
     facts: dict[str, Any] = json.loads(owner.stdout.readline())
     assert all(runs(pid) for pid in facts["pids"])
@@ -45,7 +45,7 @@ def told(owner: subprocess.Popen[str]) -> dict[str, Any]:
 
 
 def runs(pid: int) -> bool:
-    """Tell whether a process exists and is more than a zombie."""
+    """Return whether a process exists and is not a zombie."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
     except (FileNotFoundError, ProcessLookupError):
@@ -61,16 +61,16 @@ def eventually(condition: Callable[[], bool]) -> bool:
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_nothing_is_left_when_the_owner_is_killed(owner: subprocess.Popen[str], number: signal.Signals) -> None:
-    """A guardian outlives its owner for just as long as clearing away takes."""
-    facts = told(owner)
+    """A guardian outlives its owner only until it has cleaned up."""
+    facts = read_facts(owner)
     owner.send_signal(number)
     assert eventually(lambda: not any(runs(pid) for pid in [*facts["pids"], facts["guardian"]]))
     assert not Path(facts["folder"]).exists()
 
 
 def test_the_next_start_clears_what_a_killed_guardian_left(owner: subprocess.Popen[str]) -> None:
-    """A lock that nobody holds tells that a folder's stack is dead."""
-    facts = told(owner)
+    """A free lock shows that the stack of a folder is dead."""
+    facts = read_facts(owner)
     os.kill(facts["guardian"], signal.SIGKILL)
     owner.kill()
     assert eventually(lambda: not runs(facts["guardian"]))
@@ -82,7 +82,7 @@ def test_the_next_start_clears_what_a_killed_guardian_left(owner: subprocess.Pop
 
 def test_a_living_stack_is_left_alone_by_others(owner: subprocess.Popen[str]) -> None:
     """Stacks run side by side."""
-    facts = told(owner)
+    facts = read_facts(owner)
     with Scratch() as other:
         assert str(other.folder) != facts["folder"]
     assert all(runs(pid) for pid in facts["pids"])
@@ -90,7 +90,7 @@ def test_a_living_stack_is_left_alone_by_others(owner: subprocess.Popen[str]) ->
 
 
 def test_a_frozen_process_ends_too() -> None:
-    """People freeze processes to see what happens, and forget them."""
+    """SIGSTOP does not protect a process from the clean-up."""
     with Scratch() as scratch:
         process = scratch.spawn("frozen", ["/bin/sleep", "600"])
         process.send(signal.SIGSTOP)
@@ -99,7 +99,7 @@ def test_a_frozen_process_ends_too() -> None:
 
 
 def test_a_process_has_a_clean_environment_and_a_log(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Servers see what they are given, not what the shell happens to hold."""
+    """Servers do not inherit the variables of the caller's shell."""
     monkeypatch.setenv("PGPASSWORD", "not for them")
     with Scratch() as scratch:
         scratch.run("env", ["/usr/bin/env"], seconds=10, env={"GIVEN": "yes"})
@@ -108,13 +108,13 @@ def test_a_process_has_a_clean_environment_and_a_log(monkeypatch: pytest.MonkeyP
 
 
 def test_a_failing_program_shows_its_words() -> None:
-    """Nobody has to look for a log in a folder that is gone."""
+    """The error contains the end of the log, whose folder is removed."""
     with Scratch() as scratch, pytest.raises(LocalStackError, match=r"(?s)status 3.*no such harbour"):
         scratch.run("broken", ["/bin/sh", "-c", "echo no such harbour; exit 3"], seconds=10)
 
 
 def test_a_program_that_hangs_is_killed_and_named() -> None:
-    """Every wait has an end."""
+    """A program that exceeds its time is killed, and the error names it."""
     with Scratch() as scratch:
         with pytest.raises(LocalStackError, match=r"slow .* still runs"):
             scratch.run("slow", ["/bin/sleep", "600"], seconds=0.1)
@@ -122,7 +122,7 @@ def test_a_program_that_hangs_is_killed_and_named() -> None:
 
 
 def test_a_missing_program_is_an_error_of_ours() -> None:
-    """The guardian survives what it is asked for."""
+    """The guardian survives a request that fails."""
     with Scratch() as scratch:
         with pytest.raises(LocalStackError, match="FileNotFoundError"):
             scratch.spawn("none", ["/no/such/program"])
@@ -130,9 +130,9 @@ def test_a_missing_program_is_an_error_of_ours() -> None:
 
 
 def test_somebody_elses_folder_is_not_used(base: Path) -> None:
-    """In a folder that everybody can write, anybody can have made the name first."""
+    """In a folder that everyone can write to, another user may have created the name first."""
     real = base.with_name("real")
     real.mkdir()
     base.symlink_to(real)
-    with pytest.raises(LocalStackError, match="belongs to somebody else"):
+    with pytest.raises(LocalStackError, match="belongs to another user"):
         Scratch().__enter__()

@@ -1,4 +1,4 @@
-"""The private servers: what they ask for, what they keep, and that a crash of one can be had."""
+"""The private servers: authentication, persistence, and crashes."""
 
 import json
 import os
@@ -15,7 +15,7 @@ from tests.deploy.local.test_scratch import eventually
 
 
 def test_postgres_keeps_its_data_across_stop_and_crash(scratch: Scratch) -> None:
-    """With fsync on, what was committed is there again after the postmaster was killed."""
+    """With fsync on, committed data survive a kill of the postmaster."""
     with Postgres(scratch, name="durable") as postgres:
         assert postgres.execute("SHOW fsync") == "on"
         url = postgres.create_database("ships")
@@ -29,7 +29,7 @@ def test_postgres_keeps_its_data_across_stop_and_crash(scratch: Scratch) -> None
 
 
 def test_postgres_starts_again_after_a_crash_in_the_middle_of_work(scratch: Scratch) -> None:
-    """A backend that computes does not notice its postmaster's death, and would keep the next one from starting."""
+    """A busy backend does not notice the death of its postmaster, and would block the next start."""
     with Postgres(scratch, name="busy", fsync=False) as postgres:
         command = [str(binaries() / "psql"), postgres.url, "-c", "DO $$ BEGIN LOOP END LOOP; END $$"]
         with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as query:
@@ -42,7 +42,7 @@ def test_postgres_starts_again_after_a_crash_in_the_middle_of_work(scratch: Scra
 
 
 def test_postgres_wants_its_password(postgres: Postgres) -> None:
-    """Loopback is shared with everybody on the machine."""
+    """All users of the machine can connect to loopback."""
     wrong = postgres.url.replace(postgres.password, "guess")
     done = subprocess.run([binaries() / "psql", wrong, "-c", "SELECT 1"], capture_output=True, text=True, check=False)
     assert done.returncode != 0
@@ -50,13 +50,13 @@ def test_postgres_wants_its_password(postgres: Postgres) -> None:
 
 
 def test_postgres_tells_what_is_wrong_with_a_statement(postgres: Postgres) -> None:
-    """Errors come with the server's words."""
+    """The error contains the server's message."""
     with pytest.raises(LocalStackError, match='relation "no_such" does not exist'):
         postgres.execute("SELECT * FROM no_such")
 
 
 def test_a_server_runs_as_its_own_user_where_we_are_root(postgres: Postgres, rabbitmq: RabbitMQ) -> None:
-    """PostgreSQL refuses root, and RabbitMQ has no need of it."""
+    """PostgreSQL refuses to run as root, and RabbitMQ does not need it."""
     for server in (postgres, rabbitmq):
         assert Path(f"/proc/{server.pid}").stat().st_uid != 0
         assert "nogroup" not in Path(f"/proc/{server.pid}/status").read_text()
@@ -65,21 +65,21 @@ def test_a_server_runs_as_its_own_user_where_we_are_root(postgres: Postgres, rab
 
 
 def test_rabbitmqs_management_answers_its_user(rabbitmq: RabbitMQ) -> None:
-    """Who the stack says may log in to the console may do so."""
+    """The user of the stack's description can log in to the console."""
     who = json.loads(manage(rabbitmq, "GET", "whoami"))
     assert who["name"] == rabbitmq.username
     assert "administrator" in who["tags"]
 
 
 def test_rabbitmq_comes_back_after_a_crash_with_its_settings_and_queues(scratch: Scratch) -> None:
-    """`pid` is the Erlang machine: killing it is what a crash of RabbitMQ is."""
+    """`pid` is the Erlang machine, so killing it is a crash of RabbitMQ."""
     with RabbitMQ(scratch, name="crashing", settings={"consumer_timeout": "61000"}) as rabbitmq:
         assert "beam" in Path(f"/proc/{rabbitmq.pid}/exe").readlink().name
         port_mapper = rabbitmq.mapper
         queue = {"name": "q", "vhost": "/", "durable": True, "auto_delete": False, "arguments": {}}
         definitions = {"queues": [queue]}
         manage(rabbitmq, "POST", "definitions", definitions)
-        # RabbitMQ answers while the definition is still in its own memory; this has it written before the crash.
+        # RabbitMQ answers while the definition is only in memory; this writes it before the crash.
         rabbitmq.control("eval", "ok = mnesia:sync_log().")
         os.kill(rabbitmq.pid, signal.SIGKILL)
         rabbitmq.process.wait(10)  # type: ignore[union-attr]
@@ -92,7 +92,7 @@ def test_rabbitmq_comes_back_after_a_crash_with_its_settings_and_queues(scratch:
 
 
 def test_two_rabbitmqs_know_nothing_of_each_other(scratch: Scratch, rabbitmq: RabbitMQ) -> None:
-    """Each has its own port mapper, so that not even a name can clash."""
+    """Each has its own port mapper, so that node names cannot clash."""
     other = RabbitMQ(scratch, name="other")
     ports = [rabbitmq.port, rabbitmq.management_port, rabbitmq.distribution_port, rabbitmq.mapper_port]
     others = [other.port, other.management_port, other.distribution_port, other.mapper_port]

@@ -1,4 +1,4 @@
-"""What the two registries do with an upload whose request is cut: the facts that going on with it rests on."""
+"""How the two registries treat an upload whose request is cut: the facts on which resuming uploads depends."""
 
 import hashlib
 import http.client
@@ -18,7 +18,7 @@ from deploy.local.stack import Registry, Scratch
 BLOB = random.Random("upload sessions").randbytes(300_000)
 DIGEST = f"sha256:{hashlib.sha256(BLOB).hexdigest()}"
 CUT = 200_000
-# Distribution may still be writing what came before the cut when it is asked. Seconds.
+# Seconds for distribution to write the bytes that arrived before the cut.
 SETTLING = 5.0
 
 pytestmark = pytest.mark.timeout(BUILD_SECONDS)
@@ -56,14 +56,14 @@ def path_of(headers: Mapping[str, str]) -> str:
 
 
 def send_and_cut(registry: Registry, method: str, location: str) -> None:
-    """Announce the whole blob, send a part of it and end the connection."""
+    """Announce the whole blob, send a part of it, and close the connection."""
     with socket.create_connection(("127.0.0.1", registry.port)) as connection:
         head = f"{method} {location} HTTP/1.1\r\nHost: {registry.host}\r\nContent-Length: {len(BLOB)}\r\n\r\n"
         connection.sendall(head.encode() + BLOB[:CUT])
 
 
 def kept_bytes(registry: Registry, location: str) -> tuple[int, str]:
-    """Return how much a session holds once nothing is added any more, and the address to go on at."""
+    """Return the final size of a session, and the Location for the next request."""
     limit = time.monotonic() + SETTLING
     while True:
         status, headers = ask(registry, "GET", location)
@@ -76,7 +76,7 @@ def kept_bytes(registry: Registry, location: str) -> tuple[int, str]:
 
 @pytest.mark.parametrize("method", ["PATCH", "PUT"])
 def test_distribution_3_keeps_what_came_before_a_cut(keeping: Registry, repository: str, method: str) -> None:
-    """GET tells the offset and a new Location; a PATCH there goes on, and the commit finds the right digest."""
+    """GET returns the offset and a new Location; a PATCH there continues, and the digest is right."""
     first = start_upload(keeping, repository)
     send_and_cut(keeping, method, first if method == "PATCH" else f"{first}&digest={DIGEST}")
     held, location = kept_bytes(keeping, first)
@@ -88,7 +88,7 @@ def test_distribution_3_keeps_what_came_before_a_cut(keeping: Registry, reposito
 
 
 def test_distribution_3_refuses_an_address_from_before_the_cut(keeping: Registry, repository: str) -> None:
-    """Only GET takes the old Location: not even DELETE does, so an upload that is given up is asked about first."""
+    """Only GET accepts the old Location, not even DELETE: cancelling an upload needs a GET first."""
     first = start_upload(keeping, repository)
     send_and_cut(keeping, "PATCH", first)
     _, location = kept_bytes(keeping, first)
@@ -99,7 +99,7 @@ def test_distribution_3_refuses_an_address_from_before_the_cut(keeping: Registry
 
 
 def test_distribution_3_takes_bytes_at_the_end_of_a_session_only(keeping: Registry, repository: str) -> None:
-    """A Content-Range that begins elsewhere is refused and changes nothing."""
+    """A Content-Range with another start is refused and changes nothing."""
     first = start_upload(keeping, repository)
     send_and_cut(keeping, "PATCH", first)
     _, location = kept_bytes(keeping, first)
@@ -109,11 +109,11 @@ def test_distribution_3_takes_bytes_at_the_end_of_a_session_only(keeping: Regist
 
 @pytest.mark.parametrize("method", ["PATCH", "PUT"])
 def test_distribution_2_loses_a_cut_session(target_registry: Registry, repository: str, method: str) -> None:
-    """404 for every address of it: the blob has to be sent from its beginning."""
+    """Every Location of the session gets 404: the blob must be sent from its start."""
     first = start_upload(target_registry, repository)
     send_and_cut(target_registry, method, first if method == "PATCH" else f"{first}&digest={DIGEST}")
     limit = time.monotonic() + SETTLING
-    # The state in the Location is of the size before: until the first byte is stored, they still agree.
+    # The Location contains the size before the request: until the first byte is stored, it is still valid.
     while (status := ask(target_registry, "GET", first)[0]) == 204:
         assert time.monotonic() < limit
     assert status == 404
@@ -121,7 +121,7 @@ def test_distribution_2_loses_a_cut_session(target_registry: Registry, repositor
 
 
 def test_distribution_2_keeps_a_session_between_whole_requests(target_registry: Registry, repository: str) -> None:
-    """Only under the newest address, which a worker that dies in the middle of a request does not have."""
+    """Only the newest Location is valid, which a worker that dies during a request never gets."""
     first = start_upload(target_registry, repository)
     status, headers = ask(target_registry, "PATCH", first, BLOB[:CUT])
     assert status == 202

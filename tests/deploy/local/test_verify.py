@@ -1,4 +1,4 @@
-"""The demo's verification finds what is wrong: it would be worth nothing otherwise."""
+"""The verification of the demo detects damage."""
 
 import pytest
 
@@ -10,7 +10,7 @@ LAYERS = [3 << 20, 4096]
 
 @pytest.fixture
 def places(source_registry: Registry, target_registry: Registry, repository: str) -> tuple[Place, Place]:
-    """The same image in both registries, under a name of its own."""
+    """The same image in both registries."""
     source = Place(remote=Remote.of(source_registry), repository=repository)
     target = Place(remote=Remote.of(target_registry), repository=repository)
     for place in (source, target):
@@ -31,7 +31,7 @@ def test_an_equal_copy_is_counted(places: tuple[Place, Place], repository: str) 
 def test_a_changed_byte_is_found(
     places: tuple[Place, Place], target_registry: Registry, repository: str, *, with_source: bool
 ) -> None:
-    """In the middle of a layer, its size unchanged."""
+    """A changed byte in the middle of a layer, with the same size."""
     image = synthetic_image(repository, LAYERS, shared=1)
     layer = max(image.blobs, key=lambda blob: blob.size)
     path = target_registry.blob_path(layer.digest)
@@ -47,7 +47,7 @@ def test_a_changed_byte_is_found(
 def test_a_truncated_blob_is_found(
     places: tuple[Place, Place], target_registry: Registry, repository: str, *, with_source: bool
 ) -> None:
-    """What is missing at the end counts as well."""
+    """A blob without its end is damaged."""
     image = synthetic_image(repository, LAYERS, shared=1)
     layer = max(image.blobs, key=lambda blob: blob.size)
     path = target_registry.blob_path(layer.digest)
@@ -58,7 +58,7 @@ def test_a_truncated_blob_is_found(
 
 
 def test_a_missing_blob_is_found(places: tuple[Place, Place], target_registry: Registry, repository: str) -> None:
-    """A manifest whose blob is gone is no image."""
+    """A manifest without one of its blobs is incomplete."""
     image = synthetic_image(repository, LAYERS, shared=1)
     target_registry.blob_path(image.blobs[0].digest).unlink()
     source, target = places
@@ -67,7 +67,7 @@ def test_a_missing_blob_is_found(places: tuple[Place, Place], target_registry: R
 
 
 def test_a_missing_manifest_is_found(places: tuple[Place, Place], repository: str) -> None:
-    """An index with a child that is not there is no image either."""
+    """An index without one of its children is incomplete."""
     image = synthetic_image(repository, LAYERS, shared=1)
     source, target = places
     target.remote.delete_manifest(repository, image.children[1].digest)
