@@ -39,9 +39,10 @@ from api_service.registries.lookup import RegistryLookup
 from api_service.registries.stored_registries import StoredRegistries
 from api_service.routes import ALL_ROUTES, add_routes
 from api_service.settings import Settings
-from api_service.status.keys import RELAY, STATISTICS
+from api_service.status.keys import QUEUE_STATUS, RELAY, STATISTICS
+from api_service.status.queue_status import QueueStatusReader
 from api_service.status.readiness import OPTIONAL_PARTS, part_checks
-from api_service.status.target_statistics import HarborStatistics
+from api_service.status.target_statistics import StatisticsReader
 from api_service.web.draining import Draining
 from api_service.web.keys import (
     DATABASE,
@@ -178,7 +179,9 @@ async def images_part(app: web.Application) -> AsyncIterator[None]:
         registry=settings.shared.target.host,
     )
     app[DELETION] = ImageDeletion(work=work)
-    app[STATISTICS] = HarborStatistics(app[DATABASE], app[MANAGEMENT], settings.target_name)
+    app[STATISTICS] = StatisticsReader(
+        database=app[DATABASE], target=app[MANAGEMENT], registry_host=settings.target_name
+    )
     yield
     await app[DELETION].close()
     await app[STATISTICS].close()
@@ -187,6 +190,7 @@ async def images_part(app: web.Application) -> AsyncIterator[None]:
 async def relay_part(app: web.Application) -> AsyncIterator[None]:
     """The relay, which publishes the outbox to RabbitMQ."""
     app[RELAY] = relay = Relay(app[SETTINGS].shared.amqp_url, app[DATABASE], app[NOTIFICATIONS])
+    app[QUEUE_STATUS] = QueueStatusReader(database=app[DATABASE], relay=relay)
     async with running("relay", relay.run):
         yield
 

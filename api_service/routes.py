@@ -1,10 +1,11 @@
-"""The table of routes: every one, the roles that may use it, and its description."""
+"""The table of routes: every one, the roles that may use it, and its api_page."""
 
 from collections.abc import Sequence
 
 from aiohttp import hdrs, web
 
-from api_service.api_page import handlers as description
+from api_service.api_page import handlers as api_page
+from api_service.api_page import operations as api_page_operations
 from api_service.console import handlers as console
 from api_service.console import operations as console_operations
 from api_service.images import handlers as images
@@ -14,11 +15,8 @@ from api_service.imports import operations as import_operations
 from api_service.imports.answers import refusal_json
 from api_service.registries import handlers as registries
 from api_service.registries import operations as registry_operations
-from api_service.status import health_handlers as health
-from api_service.status import operations_handlers as operations
-from api_service.status import service_operations, target_operations
-from api_service.status import statistics_handlers as statistics
-from api_service.status import whoami_handlers as whoami
+from api_service.status import handlers as status
+from api_service.status import operations as status_operations
 from api_service.web.keys import ROUTES
 from api_service.web.route import ADMINS, ANYBODY, PUBLIC, USERS, WORKERS, Route
 
@@ -27,12 +25,12 @@ BASE = "/api/v1"
 ALL_ROUTES: Sequence[Route] = (
     Route("GET", "/", console.page_handler, console_operations.PAGE, PUBLIC),
     Route("GET", "/console/{file}", console.file_handler, console_operations.FILE, PUBLIC),
-    Route("GET", "/healthz", health.alive_handler, service_operations.ALIVE, PUBLIC),
-    Route("GET", "/readyz", health.ready_handler, service_operations.READY, PUBLIC),
-    Route("GET", f"{BASE}/openapi.json", description.document_handler, service_operations.DOCUMENT, PUBLIC),
-    Route("GET", f"{BASE}/docs", description.page_handler, service_operations.PAGE, PUBLIC),
-    Route("GET", f"{BASE}/docs/{{file}}", description.page_file_handler, service_operations.PAGE_FILE, PUBLIC),
-    Route("GET", f"{BASE}/whoami", whoami.whoami_handler, service_operations.WHOAMI, ANYBODY),
+    Route("GET", "/healthz", status.alive_handler, status_operations.ALIVE, PUBLIC),
+    Route("GET", "/readyz", status.ready_handler, status_operations.READY, PUBLIC),
+    Route("GET", f"{BASE}/openapi.json", api_page.document_handler, api_page_operations.DOCUMENT, PUBLIC),
+    Route("GET", f"{BASE}/docs", api_page.page_handler, api_page_operations.PAGE, PUBLIC),
+    Route("GET", f"{BASE}/docs/{{file}}", api_page.page_file_handler, api_page_operations.PAGE_FILE, PUBLIC),
+    Route("GET", f"{BASE}/whoami", status.whoami_handler, status_operations.WHOAMI, ANYBODY),
     Route("GET", f"{BASE}/images", images.list_handler, image_operations.LIST, USERS),
     Route("GET", f"{BASE}/images/{{id}}", images.get_handler, image_operations.GET, USERS),
     Route("DELETE", f"{BASE}/images/{{id}}", images.delete_handler, image_operations.DELETE, USERS),
@@ -57,8 +55,8 @@ ALL_ROUTES: Sequence[Route] = (
         USERS,
         problem_fields=refusal_json,
     ),
-    Route("GET", f"{BASE}/harbor/stats", statistics.stats_handler, target_operations.STATISTICS, USERS),
-    Route("GET", f"{BASE}/operations", operations.operations_handler, service_operations.OPERATIONS, USERS),
+    Route("GET", f"{BASE}/harbor/stats", status.stats_handler, status_operations.STATISTICS, USERS),
+    Route("GET", f"{BASE}/operations", status.operations_handler, status_operations.OPERATIONS, USERS),
     Route("GET", f"{BASE}/image-registries", registries.list_handler, registry_operations.LIST, USERS),
     Route("POST", f"{BASE}/image-registries", registries.create_handler, registry_operations.CREATE, ADMINS),
     Route("GET", f"{BASE}/image-registries/{{id}}", registries.get_handler, registry_operations.GET, ADMINS),

@@ -1,49 +1,35 @@
-"""The use case behind GET /operations: how the queue stands, and who works on it."""
+"""The use case behind GET /operations: the queue, and the workers that carry out its imports."""
 
-from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
 
 from api_service.background.broker import QueueDepth
+from api_service.background.relay import Relay
 from shared.db.database import Database
 from shared.db.queue_status import BusyWorkers, QueueStatus, busy_workers, queue_status
 
-# Workers and registries that are named; the numbers count all of them. More would be a list that nobody reads.
+# Workers and registries in the answer; the counts cover all of them. People read no longer list.
 NAMED = 50
 
 
-async def read_operations(database: Database, queue: QueueDepth | None) -> dict[str, Any]:
-    """Return the answer's body; `queue` is what RabbitMQ last said, None where it says nothing."""
-    async with database.connection() as connection:
-        now = await queue_status(connection, registries=NAMED)
-        busy = await busy_workers(connection, limit=NAMED)
-    return {
-        "imports": {state.value: number for state, number in now.imports.items()},
-        "due": now.due,
-        "oldestDueSeconds": round(now.oldest_due),
-        "leasesExpired": now.expired,
-        "outboxPending": now.unpublished,
-        "outboxLagSeconds": round(now.outbox_lag),
-        "workers": _workers(busy, queue),
-        "broker": _broker(queue),
-        "throttledRegistries": _throttled(now),
-    }
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperationsReport:
+    """The database's figures, and RabbitMQ's: `broker` is None while it is unreachable."""
+
+    queue: QueueStatus
+    workers: BusyWorkers
+    broker: QueueDepth | None
 
 
-def _workers(busy: BusyWorkers, queue: QueueDepth | None) -> Mapping[str, Any]:
-    """A worker with a free slot has a consumer in RabbitMQ, so one that works and has room counts in both."""
-    return {
-        "busy": busy.total,
-        "withRoom": queue.consumers if queue else None,
-        "byName": [{"name": worker.name, "imports": worker.imports} for worker in busy.first],
-    }
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueStatusReader:
+    """Reads figures about the service's own work."""
 
+    database: Database
+    relay: Relay
 
-def _broker(queue: QueueDepth | None) -> Mapping[str, Any]:
-    return {"connected": queue is not None, "messages": queue.messages if queue else None}
-
-
-def _throttled(now: QueueStatus) -> list[Mapping[str, Any]]:
-    return [
-        {"host": held.host, "scope": held.scope, "resumesInSeconds": round(held.resumes_in), "share": held.share}
-        for held in now.held
-    ]
+    async def read(self) -> OperationsReport:
+        """Return the current figures; RabbitMQ's are those that the relay read last."""
+        async with self.database.connection() as connection:
+            queue = await queue_status(connection, registries=NAMED)
+            workers = await busy_workers(connection, limit=NAMED)
+        return OperationsReport(queue=queue, workers=workers, broker=self.relay.queue)

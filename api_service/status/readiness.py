@@ -1,4 +1,4 @@
-"""How each part that /readyz names is asked."""
+"""The checks behind GET /readyz, one for each part."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -9,11 +9,11 @@ from shared.db.migrations.revision import check_schema
 from shared.runtime.readiness import CachedCheck, Check, PartDownError
 from shared.target.management import TargetManagement
 
-# The target is asked at most this often, whoever asks us. Seconds.
-TARGET_CHECK_KEPT_FOR = 5.0
-# Without these the API answers, accepts imports and takes reports: messages wait in the database, and the target is the
-# workers' to wait for. Were instances unready for it, an outage of the target would take all of them away at once, and
-# with them the leases of imports that go on.
+# The target is checked at most this often, however often probes call. Seconds.
+TARGET_CHECK_INTERVAL = 5.0
+# Without these parts the API still answers, accepts imports and takes reports: messages wait in the database, and the
+# workers wait for the target. If an instance were unready without the target, an outage of the target would remove all
+# instances at once, and with them the leases of running imports.
 OPTIONAL_PARTS = frozenset({"rabbitmq", "target"})
 
 
@@ -28,5 +28,5 @@ def part_checks(database: Database, relay: Relay, target: TargetManagement) -> M
         "database": database.check,
         "schema": partial(check_schema, database),
         "rabbitmq": rabbitmq,
-        "target": CachedCheck(target.check, seconds=TARGET_CHECK_KEPT_FOR),
+        "target": CachedCheck(target.check, seconds=TARGET_CHECK_INTERVAL),
     }

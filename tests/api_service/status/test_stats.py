@@ -11,8 +11,8 @@ from aiohttp import web
 
 from api_service.app import Part, images_part
 from api_service.settings import Settings
-from api_service.status import target_statistics as harbor_stats
-from api_service.status.target_figures import NO_FIGURES, NOT_SEEN, NOT_TOLD
+from api_service.status import target_statistics
+from api_service.status.answers import NO_FIGURES, PARTIAL_VIEW, STORAGE_NOT_REPORTED
 from api_service.web.keys import MANAGEMENT
 from deploy.local.servers.harbor.settings import Settings as HarborSettings
 from deploy.local.servers.harbor.settings import User
@@ -130,14 +130,14 @@ async def test_an_account_that_sees_less_says_so(open_api: OpenApi, settings: Se
         await add_image(api, "imports/app", size=700)
         body = (await stats(api)).body
     assert (body["totalProjects"], body["totalImages"], body["totalSize"]) == (len(standin.state.projects) - 1, 1, 700)
-    assert (body["scope"], body["storageVisible"], body["message"]) == ("visible", False, NOT_SEEN)
+    assert (body["scope"], body["storageVisible"], body["message"]) == ("visible", False, PARTIAL_VIEW)
 
 
 async def test_a_harbor_that_does_not_tell_its_storage_is_named(told: Api, figures: Figures) -> None:
     """Old versions have no such figure, for nobody."""
     figures.told = TargetStatistics(projects=2, images=3, size=None, complete=True)
     body = (await stats(told)).body
-    assert (body["scope"], body["totalSize"], body["message"]) == ("target", 0, NOT_TOLD)
+    assert (body["scope"], body["totalSize"], body["message"]) == ("target", 0, STORAGE_NOT_REPORTED)
 
 
 async def test_before_a_plain_registry_the_managed_images_are_counted(told: Api, figures: Figures) -> None:
@@ -158,7 +158,7 @@ async def test_figures_are_remembered_for_a_while(told: Api, figures: Figures, m
     for _ in range(3):
         assert (await stats(told)).status == 200
     assert figures.asked == 1
-    monkeypatch.setattr(harbor_stats, "FRESH", 0)
+    monkeypatch.setattr(target_statistics, "FRESH", 0)
     figures.told = TargetStatistics(projects=9, images=9, size=9, complete=True)
     assert (await stats(told)).body["totalProjects"] == 9
     assert figures.asked == 2
@@ -190,7 +190,7 @@ async def test_the_last_figures_outlive_a_target_that_is_away(
 ) -> None:
     """With their age and the reason."""
     first = (await stats(told)).body
-    monkeypatch.setattr(harbor_stats, "FRESH", 0)
+    monkeypatch.setattr(target_statistics, "FRESH", 0)
     figures.error = LongshoreError(Code.TARGET_UNREACHABLE, "harbor.example.com cannot be reached.")
     await asyncio.sleep(1.1)
     later = (await stats(told)).body
@@ -203,7 +203,7 @@ async def test_a_slow_target_is_waited_for_by_nobody_twice(
     told: Api, figures: Figures, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The request ends in time, the question goes on, and the next request has its answer."""
-    monkeypatch.setattr(harbor_stats, "PATIENCE", 0.1)
+    monkeypatch.setattr(target_statistics, "FETCH_DEADLINE", 0.1)
     figures.open.clear()
     answer = await stats(told)
     assert (answer.status, answer.code) == (503, "target_statistics_unavailable")
