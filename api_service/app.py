@@ -17,8 +17,11 @@ from api_service.background.relay import Relay
 from api_service.images.deletion.carry_out import DeletionWork
 from api_service.images.deletion.delete_image import ImageDeletion
 from api_service.images.deletion.resume import DeletionFinisher
-from api_service.images.import_feed import DetailsFeed
-from api_service.images.keys import DELETION, FEED, PRESENCE
+from api_service.images.get_image import ImageReader
+from api_service.images.import_details import ImportDetailsReader
+from api_service.images.import_feed import ImportFeed
+from api_service.images.keys import DELETION, DETAILS, FEED, IMAGE, IMAGES, PRESENCE
+from api_service.images.list_images import ImageLister
 from api_service.images.patrol import Patrol
 from api_service.images.verify_tag import Presence
 from api_service.imports.apply_report import ReportApplier
@@ -171,7 +174,10 @@ async def imports_part(app: web.Application) -> AsyncIterator[None]:
 async def images_part(app: web.Application) -> AsyncIterator[None]:
     """Images: the feed of their imports, their deletion, and the target's statistics."""
     settings = app[SETTINGS]
-    app[FEED] = DetailsFeed(app[DATABASE], app[NOTIFICATIONS])
+    app[IMAGES] = ImageLister(database=app[DATABASE])
+    app[IMAGE] = ImageReader(database=app[DATABASE])
+    app[DETAILS] = ImportDetailsReader(database=app[DATABASE])
+    app[FEED] = ImportFeed(details=app[DETAILS], notifications=app[NOTIFICATIONS])
     work = DeletionWork(
         database=app[DATABASE],
         target=app[MANAGEMENT],

@@ -1,15 +1,31 @@
-"""The forms of answers about images."""
+"""The JSON of answers about images, next to the schemas that describe it."""
+
+from collections.abc import Iterable
+from typing import Any
 
 from marshmallow import fields
 
+from api_service.images.get_image import ImageWithImport
+from api_service.images.import_details import ImportDetails, ImportFailure
+from api_service.images.list_images import FlatPage, GroupedPage
 from api_service.web.openapi.answer_fields import AnswerSchema, choice, flag, moment, number, text
+from api_service.web.times import rfc3339, rfc3339_of
+from shared.db.image_list.rows import BriefImage, ListedImage
+from shared.db.images import Image
+from shared.db.imports import Import
 from shared.errors.codes import Side
 from shared.errors.kinds import ERROR_KINDS
-from shared.model.progress import LayerStatus, Transfer
+from shared.model.progress import LayerProgress, LayerStatus, Transfer
 from shared.model.states import ImageStatus, ImportState
 
 _INCLUDE_TYPES = ("full", "partial")
 _PERCENT = "0 to 100; never falls while bytes are kept."
+
+_MESSAGES = {
+    ImportState.QUEUED: "Waiting for a worker.",
+    ImportState.READY: "The image is ready.",
+    ImportState.CANCELLED: "The import was cancelled.",
+}
 
 
 class FlatImageSchema(AnswerSchema):
@@ -56,6 +72,57 @@ class GroupedPageSchema(AnswerSchema):
     )
 
 
+def page_json(page: FlatPage | GroupedPage) -> dict[str, Any]:
+    """Return the body of GET /images in the form that was asked for."""
+    if isinstance(page, FlatPage):
+        return {"totalCount": page.total, "images": [_flat(image) for image in page.images]}
+    return {"totalCount": page.total, "images": _grouped(page.images)}
+
+
+def _flat(image: BriefImage) -> dict[str, Any]:
+    return {
+        "id": image.id,
+        "tag": f"{image.repository.rpartition('/')[2]}:{image.tag}",
+        "description": image.description,
+        "created_at": image.created_ms // 1000,
+        "created_by": image.created_by,
+    }
+
+
+def _grouped(page: Iterable[ListedImage]) -> list[dict[str, Any]]:
+    """Group by repository, in order of first appearance."""
+    groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for image in page:
+        artifact = _artifact(image, created=rfc3339_of(image.created_ms))
+        groups.setdefault((image.registry_host, image.repository), []).append(artifact)
+    return [
+        {"registryHost": host, "repo": repository, "artifacts": artifacts}
+        for (host, repository), artifacts in groups.items()
+    ]
+
+
+def _artifact(image: Image | ListedImage, *, created: str) -> dict[str, Any]:
+    """Return the contract's fields, and `platforms` and `source`.
+
+    `digest`, `arch` and `os` are empty, and `size` is 0, until the image has been ready once.
+    """
+    return {
+        "imageTag": image.tag,
+        "description": image.description,
+        "createdTime": created,
+        "userName": image.created_by,
+        "status": image.status,
+        "id": image.id,
+        "size": image.size,
+        "arch": image.architecture,
+        "os": image.os,
+        "digest": image.digest or "",
+        "includeType": image.include_type,
+        "platforms": image.platforms,
+        "source": image.source,
+    }
+
+
 class ImageImportSchema(AnswerSchema):
     name = text("The import's name.", required=True)
     state = choice(ImportState, "Where it stands.", required=True)
@@ -72,6 +139,26 @@ class ImageSchema(ArtifactSchema):
     reference = text("What to pull, by tag.")
     digestReference = text("What to pull, by digest; null until ready.", allow_none=True)
     latest_import = fields.Nested(ImageImportSchema, data_key="import", allow_none=True)
+
+
+def image_json(found: ImageWithImport) -> dict[str, Any]:
+    """Return the body of GET /images/:id: the artifact's fields, and those needed to pull the image."""
+    image = found.image
+    name = f"{image.registry_host}/{image.repository}"
+    return {
+        "registryHost": image.registry_host,
+        "repo": image.repository,
+        **_artifact(image, created=rfc3339(image.created_at)),
+        "sourceDigest": image.source_digest,
+        "referrers": image.referrers,
+        "reference": f"{name}:{image.tag}",
+        "digestReference": f"{name}@{image.digest}" if image.digest else None,
+        "import": _import(found.latest) if found.latest else None,
+    }
+
+
+def _import(latest: Import) -> dict[str, Any]:
+    return {"name": latest.name, "state": latest.state.value, "platforms": list(latest.platforms)}
 
 
 class LayerDetailSchema(AnswerSchema):
@@ -111,3 +198,69 @@ class DetailsSchema(AnswerSchema):
     message = text("One sentence for a person.")
     error = fields.Nested(ImportErrorSchema, allow_none=True)
     resumesAt = moment("When a waiting import is tried again.", allow_none=True)
+
+
+def details_json(details: ImportDetails) -> dict[str, Any]:
+    """Return the body of GET /images/:id/importing-details."""
+    return {
+        "name": details.name,
+        "status": details.status.value,
+        "state": details.state.value,
+        "progress": details.progress,
+        "bytesDone": details.bytes_done,
+        "bytesTotal": details.bytes_total,
+        "rate": details.rate,
+        "eta": details.eta,
+        "attempt": details.attempt,
+        "stalled": details.stalled,
+        "message": _message(details),
+        "error": _error(details.failure) if details.failure else None,
+        "resumesAt": rfc3339(details.resumes_at) if details.resumes_at else None,
+        "layersDetail": {digest: _layer(layer) for digest, layer in details.layers.items()},
+    }
+
+
+def _message(details: ImportDetails) -> str:
+    if details.state is ImportState.RUNNING:
+        return _running_message(details)
+    if details.failure is None:
+        return f"{_MESSAGES.get(details.state, details.state.value.capitalize())} {details.note}".strip()
+    if details.lost:
+        return details.failure.detail
+    kind = ERROR_KINDS[details.failure.code]
+    reason = f"{kind.title}: {details.failure.detail}"
+    if details.resumes_at is None:
+        return reason
+    return f"{'Resumes' if kind.parks else 'Tried again'} at {rfc3339(details.resumes_at)}. {reason}"
+
+
+def _running_message(details: ImportDetails) -> str:
+    if details.stalled:
+        return "Nothing has moved for a while; the worker is still there."
+    if details.tagging:
+        return "Everything is copied; the tag is being written."
+    if details.bytes_total == 0:
+        return "Reading what the image consists of."
+    return "Copying."
+
+
+def _error(failure: ImportFailure) -> dict[str, Any]:
+    kind = ERROR_KINDS[failure.code]
+    return {
+        "code": kind.code,
+        "side": kind.side.value,
+        "retryable": kind.retryable,
+        "hint": kind.hint,
+        "title": kind.title,
+        "detail": failure.detail,
+    }
+
+
+def _layer(layer: LayerProgress) -> dict[str, Any]:
+    return {
+        "status": layer.status.value,
+        "progress": layer.percent,
+        "size": layer.size,
+        "offset": layer.offset,
+        "transfer": layer.transfer.value if layer.transfer else None,
+    }

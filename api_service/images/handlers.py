@@ -7,13 +7,13 @@ import orjson
 from aiohttp import hdrs, web
 from aiohttp_sse import EventSourceResponse
 
-from api_service.images.get_image import get_image
-from api_service.images.import_details import ImportingDetails, read_details
-from api_service.images.import_feed import DetailsFeed
-from api_service.images.keys import DELETION, FEED
-from api_service.images.list_images import list_images
-from api_service.images.requests import ImageQuery, ImageQuerySchema
-from api_service.web.keys import DATABASE, IDENTITY
+from api_service.images.answers import details_json, image_json, page_json
+from api_service.images.import_details import ImportDetails
+from api_service.images.import_feed import ImportFeed
+from api_service.images.keys import DELETION, DETAILS, FEED, IMAGE, IMAGES
+from api_service.images.list_images import ImageQuery
+from api_service.images.requests import ImageQuerySchema
+from api_service.web.keys import IDENTITY
 from api_service.web.path_id import read_id
 from api_service.web.request_body import read_query
 from api_service.web.responses import json_answer
@@ -41,12 +41,12 @@ _LIST_QUERY = ImageQuerySchema()
 async def list_handler(request: web.Request) -> web.Response:
     """GET /images."""
     query: ImageQuery = read_query(request.rel_url.raw_query_string, _LIST_QUERY)
-    return json_answer(await list_images(request.app[DATABASE], query))
+    return json_answer(page_json(await request.app[IMAGES].read(query)))
 
 
 async def get_handler(request: web.Request) -> web.Response:
     """GET /images/:id."""
-    return json_answer(await get_image(request.app[DATABASE], read_id(request, UNKNOWN)))
+    return json_answer(image_json(await request.app[IMAGE].read(read_id(request, UNKNOWN))))
 
 
 async def delete_handler(request: web.Request) -> web.Response:
@@ -60,8 +60,7 @@ async def details_handler(request: web.Request) -> web.StreamResponse:
     image_id = read_id(request, UNKNOWN)
     if request.method == hdrs.METH_GET and EVENT_STREAM in request.headers.get(hdrs.ACCEPT, "").lower():
         return await _stream(request, image_id)
-    details = await read_details(request.app[DATABASE], image_id)
-    return json_answer(details.body)
+    return json_answer(details_json(await request.app[DETAILS].read(image_id)))
 
 
 async def _stream(request: web.Request, image_id: int) -> web.StreamResponse:
@@ -83,14 +82,12 @@ async def _stream(request: web.Request, image_id: int) -> web.StreamResponse:
     return response
 
 
-async def _send_changes(
-    response: EventSourceResponse, feed: DetailsFeed, image_id: int, first: ImportingDetails
-) -> None:
+async def _send_changes(response: EventSourceResponse, feed: ImportFeed, image_id: int, first: ImportDetails) -> None:
     async with aclosing(feed.follow(image_id, first, wanted=response.is_connected)) as news:
         async for details in news:
             await _send(response, details)
 
 
-async def _send(response: EventSourceResponse, details: ImportingDetails, *, retry: int | None = None) -> None:
-    data = orjson.dumps(details.body).decode()
+async def _send(response: EventSourceResponse, details: ImportDetails, *, retry: int | None = None) -> None:
+    data = orjson.dumps(details_json(details)).decode()
     await response.send(data, id=details.version, event=EVENT, retry=retry)

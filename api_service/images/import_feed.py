@@ -4,9 +4,8 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import contextmanager
 
-from api_service.images.import_details import ImportingDetails, read_details
+from api_service.images.import_details import ImportDetails, ImportDetailsReader
 from shared.db import imports
-from shared.db.database import Database
 from shared.db.deadline import deadline
 from shared.db.notifications import Notifications
 from shared.errors.error import LongshoreError
@@ -22,11 +21,11 @@ MIN_INTERVAL = 0.25
 MAX_STREAMS = 500
 
 
-class DetailsFeed:
+class ImportFeed:
     """Follows imports for as many readers as there are places."""
 
-    def __init__(self, database: Database, notifications: Notifications) -> None:
-        self._database = database
+    def __init__(self, *, details: ImportDetailsReader, notifications: Notifications) -> None:
+        self._details = details
         self._notifications = notifications
         self._closing = asyncio.Event()
         self._readers = 0
@@ -49,13 +48,13 @@ class DetailsFeed:
         finally:
             self._readers -= 1
 
-    async def look(self, image_id: int) -> ImportingDetails:
+    async def look(self, image_id: int) -> ImportDetails:
         """Return the details as they are; raises `image_not_found`."""
-        return await read_details(self._database, image_id)
+        return await self._details.read(image_id)
 
     async def follow(
-        self, image_id: int, told: ImportingDetails, *, wanted: Callable[[], bool]
-    ) -> AsyncGenerator[ImportingDetails, None]:
+        self, image_id: int, told: ImportDetails, *, wanted: Callable[[], bool]
+    ) -> AsyncGenerator[ImportDetails, None]:
         """Yield the details after each change, until they are final, the image is gone, or the feed closes.
 
         `told` is what the reader knows already; `wanted` says, at every look, whether there still is a reader.
@@ -70,11 +69,11 @@ class DetailsFeed:
                     told = seen
                     yield told
 
-    async def _look_again(self, image_id: int, told: ImportingDetails) -> ImportingDetails | None:
+    async def _look_again(self, image_id: int, told: ImportDetails) -> ImportDetails | None:
         """Look again; while the database is away there is no news, and no image where it was deleted."""
         try:
             with deadline(LOOK_DEADLINE):
-                return await read_details(self._database, image_id)
+                return await self._details.read(image_id)
         except LongshoreError as error:
             return told if error.kind.retryable else None
 

@@ -3,9 +3,15 @@
 from aiohttp import web
 
 from api_service.images.deletion.delete_image import ImageDeletion
-from api_service.images.import_feed import DetailsFeed
+from api_service.images.get_image import ImageReader
+from api_service.images.import_details import ImportDetailsReader
+from api_service.images.import_feed import ImportFeed
+from api_service.images.list_images import ImageLister
 from api_service.images.verify_tag import Presence
 
+IMAGES = web.AppKey("IMAGES", ImageLister)
+IMAGE = web.AppKey("IMAGE", ImageReader)
+DETAILS = web.AppKey("DETAILS", ImportDetailsReader)
 PRESENCE = web.AppKey("PRESENCE", Presence)
 DELETION = web.AppKey("DELETION", ImageDeletion)
-FEED = web.AppKey("FEED", DetailsFeed)
+FEED = web.AppKey("FEED", ImportFeed)

@@ -1,12 +1,12 @@
 """The query of GET /images."""
 
 import re
-from dataclasses import dataclass
 from typing import Any
 
 from marshmallow import Schema, fields, post_load, validate
 
 from api_service.auth.identity import MAX_USER_LENGTH
+from api_service.images.list_images import ImageQuery
 from api_service.web.text import printable
 from shared.db.image_list.page import SORT_COLUMNS, ImageFilter, ImagePage
 from shared.model.integers import MAX_INT64
@@ -19,15 +19,6 @@ MAX_PAGE_NUMBER = MAX_INT64 // MAX_PAGE_SIZE
 MAX_FILTER_LENGTH = 400
 
 _INTEGER = re.compile(r"-?[0-9]{1,19}")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImageQuery:
-    """Which images, which part of them, and in which of the contract's two forms."""
-
-    matching: ImageFilter
-    page: ImagePage
-    flat: bool
 
 
 class _Integer(fields.Integer):

@@ -2,13 +2,14 @@
 
 from aiohttp import web
 
-from api_service.images.import_details import read_details
+from api_service.images.answers import details_json
+from api_service.images.keys import DETAILS
 from api_service.imports.answers import dry_run_json, import_answer_json, report_answer_json
 from api_service.imports.keys import CANCELLER, PREVIEWER, REPORT_APPLIER, RETRIER, STARTER
 from api_service.imports.name import is_import_name
 from api_service.imports.request import ImportRequest, RetryRequest
 from api_service.imports.requests import ImportSchema, RetrySchema
-from api_service.web.keys import DATABASE, IDENTITY, IMPORT_NAME
+from api_service.web.keys import IDENTITY, IMPORT_NAME
 from api_service.web.path_id import read_id
 from api_service.web.request_body import MAX_REPORT_BODY, read_body
 from api_service.web.responses import json_answer
@@ -36,7 +37,7 @@ async def cancel_handler(request: web.Request) -> web.Response:
     """POST /images/:id/importing:cancel."""
     image_id = read_id(request, Code.IMAGE_NOT_FOUND)
     await request.app[CANCELLER].cancel(image_id, request[IDENTITY])
-    return json_answer((await read_details(request.app[DATABASE], image_id)).body)
+    return json_answer(details_json(await request.app[DETAILS].read(image_id)))
 
 
 async def retry_handler(request: web.Request) -> web.Response:

@@ -12,7 +12,7 @@ from aiohttp import ClientResponse
 
 from api_service.images import handlers as images
 from api_service.images import import_feed as details_feed
-from api_service.images.import_feed import DetailsFeed
+from api_service.images.import_feed import ImportFeed
 from api_service.images.keys import FEED
 from shared.db import notifications
 from shared.errors.codes import Code
@@ -268,7 +268,7 @@ async def test_a_reader_who_goes_away_gives_the_place_back(started: Import, monk
     monkeypatch.setattr(images, "PING_INTERVAL", 0.1)
     app = started.api.client.app
     assert app
-    feed: DetailsFeed = app[FEED]
+    feed: ImportFeed = app[FEED]
     async with streaming(started.api, started.id) as stream:
         await stream.next()
         assert feed.readers == 1
