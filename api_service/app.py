@@ -65,7 +65,7 @@ from api_service.web.middlewares.errors import errors_middleware
 from api_service.web.middlewares.request_id import request_id_middleware
 from api_service.web.middlewares.tracing import tracing_middleware
 from api_service.web.openapi.document import describe
-from api_service.web.request_body import MAX_REPORT_BODY
+from api_service.web.requests import MAX_REPORT_BODY
 from shared.db import imports
 from shared.db.database import open_database
 from shared.db.notifications import Notifications

@@ -57,7 +57,7 @@ HOMES = {
     "prometheus_client": ("api_service.metrics", "import_worker.metrics"),
     "joserfc": ("api_service.auth.issuer_keys", "api_service.auth.jwt_verifier"),
     "stamina": ("shared.http_client.retry",),
-    "webargs": ("api_service.web.request_body",),
+    "webargs": ("api_service.web.requests",),
     "uvloop": ("api_service.cli", "import_worker.cli"),
     "click": (
         "api_service.cli",

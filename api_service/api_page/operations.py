@@ -2,7 +2,7 @@
 
 from marshmallow import fields
 
-from api_service.web.openapi.answer_fields import AnswerSchema, text
+from api_service.web.answers import AnswerSchema, text
 from api_service.web.openapi.operation import Answer, Operation, codes
 from shared.errors.codes import Code
 

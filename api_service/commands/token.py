@@ -9,7 +9,7 @@ from rich.table import Table
 
 from api_service.auth.identity import MAX_USER_LENGTH
 from api_service.commands.common import one_line_errors, use_database
-from api_service.web.times import rfc3339
+from api_service.web.answers import rfc3339
 from shared.db.tokens import ApiToken, create_token, list_tokens, revoke_token
 from shared.model.roles import Role
 

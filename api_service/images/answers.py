@@ -8,8 +8,7 @@ from marshmallow import fields
 from api_service.images.get_image import ImageWithImport
 from api_service.images.import_details import ImportDetails, ImportFailure
 from api_service.images.list_images import FlatPage, GroupedPage
-from api_service.web.openapi.answer_fields import AnswerSchema, choice, flag, moment, number, text
-from api_service.web.times import rfc3339, rfc3339_of
+from api_service.web.answers import AnswerSchema, choice, flag, moment, number, rfc3339, rfc3339_of, text
 from shared.db.image_list.rows import BriefImage, ListedImage
 from shared.db.images import Image
 from shared.db.imports import Import

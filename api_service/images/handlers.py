@@ -13,10 +13,9 @@ from api_service.images.import_feed import ImportFeed
 from api_service.images.keys import DELETION, DETAILS, FEED, IMAGE, IMAGES
 from api_service.images.list_images import ImageQuery
 from api_service.images.requests import ImageQuerySchema
+from api_service.web.answers import json_answer
 from api_service.web.keys import IDENTITY
-from api_service.web.path_id import read_id
-from api_service.web.request_body import read_query
-from api_service.web.responses import json_answer
+from api_service.web.requests import read_id, read_query
 from shared.errors.codes import Code
 
 EVENT = "details"

@@ -7,7 +7,7 @@ from marshmallow import Schema, fields, post_load, validate
 
 from api_service.auth.identity import MAX_USER_LENGTH
 from api_service.images.list_images import ImageQuery
-from api_service.web.text import printable
+from api_service.web.fields import printable
 from shared.db.image_list.page import SORT_COLUMNS, ImageFilter, ImagePage
 from shared.model.integers import MAX_INT64
 

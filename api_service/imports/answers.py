@@ -7,8 +7,8 @@ from marshmallow import fields
 from api_service.imports.apply_report import Action
 from api_service.imports.dry_run.report import ContentByAction, DryRunReport, ImportPreview, Overwritten, total_size
 from api_service.imports.request import AnswerState, ImportAnswer
-from api_service.web.openapi.answer_fields import AnswerSchema, choice, flag, number, text
-from api_service.web.openapi.problem_schema import ProblemSchema
+from api_service.web.answers import AnswerSchema, choice, flag, number, text
+from api_service.web.problems import ProblemSchema
 from shared.model.states import ImageStatus
 
 _STATE = "0: failed, 1: started, 2: the target has the image."

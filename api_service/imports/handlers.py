@@ -9,10 +9,9 @@ from api_service.imports.keys import CANCELLER, PREVIEWER, REPORT_APPLIER, RETRI
 from api_service.imports.name import is_import_name
 from api_service.imports.request import ImportRequest, RetryRequest
 from api_service.imports.requests import ImportSchema, RetrySchema
+from api_service.web.answers import json_answer
 from api_service.web.keys import IDENTITY, IMPORT_NAME
-from api_service.web.path_id import read_id
-from api_service.web.request_body import MAX_REPORT_BODY, read_body
-from api_service.web.responses import json_answer
+from api_service.web.requests import MAX_REPORT_BODY, read_body, read_id
 from shared.errors.codes import Code
 from shared.errors.error import LongshoreError
 from shared.messages.progress_report import ProgressReport, ProgressReportSchema

@@ -3,7 +3,7 @@
 from typing import Any
 
 from api_service.registries.address import registry_url
-from api_service.web.times import rfc3339
+from api_service.web.answers import rfc3339
 from shared.db.registries import StoredRegistry
 from shared.network.policy import NetworkPolicy
 

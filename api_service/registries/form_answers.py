@@ -2,7 +2,7 @@
 
 from marshmallow import fields
 
-from api_service.web.openapi.answer_fields import AnswerSchema, flag, moment, number, text
+from api_service.web.answers import AnswerSchema, flag, moment, number, text
 
 
 class StoredRegistrySchema(AnswerSchema):

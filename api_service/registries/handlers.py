@@ -9,10 +9,9 @@ from api_service.registries.answers import registry_json
 from api_service.registries.keys import REGISTRIES
 from api_service.registries.registry_request import NewRegistry, RegistryChange
 from api_service.registries.requests import NewRegistrySchema, RegistryChangeSchema
+from api_service.web.answers import json_answer
 from api_service.web.keys import IDENTITY
-from api_service.web.path_id import read_id
-from api_service.web.request_body import read_body
-from api_service.web.responses import json_answer
+from api_service.web.requests import read_body, read_id
 from shared.db.registries import StoredRegistry
 from shared.errors.codes import Code
 

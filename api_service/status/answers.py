@@ -9,8 +9,7 @@ from api_service.auth.identity import Identity
 from api_service.background.broker import QueueDepth
 from api_service.status.queue_status import OperationsReport
 from api_service.status.target_statistics import Scope, StatisticsReport, TargetFigures
-from api_service.web.openapi.answer_fields import AnswerSchema, choice, flag, moment, number, text
-from api_service.web.times import rfc3339
+from api_service.web.answers import AnswerSchema, choice, flag, moment, number, rfc3339, text
 from shared.db.queue_status import BusyWorkers, HeldRegistry
 from shared.model.roles import Role
 from shared.runtime.readiness import State

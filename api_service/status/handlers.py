@@ -6,8 +6,8 @@ from aiohttp import web
 
 from api_service.status.answers import identity_json, operations_json, statistics_json
 from api_service.status.keys import QUEUE_STATUS, STATISTICS
+from api_service.web.answers import json_answer
 from api_service.web.keys import IDENTITY, READINESS
-from api_service.web.responses import json_answer
 
 
 async def alive_handler(_request: web.Request) -> web.Response:

@@ -4,7 +4,6 @@ from typing import Any
 
 from marshmallow import ValidationError, fields, validate
 
-from api_service.web.text import printable
 from shared.oci.platform import Platform
 
 # Characters of a registry's user name and password; cloud tokens reach some thousands.
@@ -20,6 +19,12 @@ REGISTRY_NAME = (
         r"[A-Za-z0-9][A-Za-z0-9._-]*\Z", error="Letters, digits, '.', '_' and '-'; a letter or digit first."
     ),
 )
+
+
+def printable(text: str) -> None:
+    """Raise for control characters, half surrogate pairs and the like, which mislead readers of lists and logs."""
+    if not text.isprintable():
+        raise ValidationError("Has characters that cannot be printed.")
 
 
 def prose(text: str) -> None:

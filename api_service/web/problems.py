@@ -7,9 +7,12 @@ from typing import Any
 
 import orjson
 from aiohttp import hdrs, web
+from marshmallow import fields
 
-from shared.errors.codes import Code
+from api_service.web.answers import AnswerSchema, choice, flag, number, text
+from shared.errors.codes import Code, Side
 from shared.errors.error import LongshoreError
+from shared.errors.kinds import ERROR_KINDS
 
 CONTENT_TYPE = "application/problem+json"
 # What a code is known by outside; a name, not an address.
@@ -22,6 +25,26 @@ _HTTP_ERRORS: Mapping[int, tuple[Code, str]] = {
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: (Code.BODY_TOO_LARGE, "The body is too large."),
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: (Code.CONTENT_TYPE_UNSUPPORTED, "The Content-Type is not supported."),
 }
+
+
+class FailingFieldSchema(AnswerSchema):
+    field = text("The field or parameter; empty for the whole.", required=True)
+    message = text("What is wrong with it.", required=True)
+
+
+class ProblemSchema(AnswerSchema):
+    type = text("The code as a URN.", required=True)
+    title = text("What went wrong.", required=True)
+    status = number("The HTTP status.", required=True, least=400)
+    detail = text("What went wrong in this case.", required=True)
+    code = choice(sorted(ERROR_KINDS), "What clients match on.", required=True)
+    side = choice(Side, "Whose door to knock at: the source, the target, or Longshore.", required=True)
+    retryable = flag("Whether another try may help without anybody changing anything.", required=True)
+    hint = text("What to do.", required=True)
+    requestId = text("What the logs know this request by.", required=True)
+    errors = fields.List(
+        fields.Nested(FailingFieldSchema), metadata={"description": "Where fields are to blame, which ones."}
+    )
 
 
 def problem(error: LongshoreError, request_id: str) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The OpenAPI 3.1 document, made of the table of routes, their operations, and the schemas that requests pass."""
 
+import re
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
@@ -8,10 +9,9 @@ from apispec import APISpec
 from api_service.web.openapi.error_answers import error_answers, possible_codes
 from api_service.web.openapi.fields_plugin import fields_plugin, teach
 from api_service.web.openapi.operation import JSON, Answer, Operation
-from api_service.web.openapi.path_parameters import path_parameters
-from api_service.web.openapi.problem_schema import ProblemSchema
-from api_service.web.openapi.rules import RULES
+from api_service.web.problems import ProblemSchema
 from api_service.web.route import Route
+from shared.model.integers import MAX_INT64
 
 OPENAPI_VERSION = "3.1.0"
 _ABOUT = """\
@@ -49,6 +49,51 @@ _TAGS = (
 )
 
 
+_IN_PATH = re.compile(r"{(\w+)}")
+_PATH_PARAMETERS: Mapping[str, Mapping[str, Any]] = {
+    "id": {
+        "description": "The id, as the list has it.",
+        "schema": {"type": "integer", "format": "int64", "minimum": 1, "maximum": MAX_INT64},
+    },
+    "name": {
+        "description": "The import's name, as the answer to its start and its message in RabbitMQ have it.",
+        "schema": {"type": "string", "pattern": "^[a-z0-9][a-z0-9.-]{0,51}-[a-z0-9]{10}$"},
+    },
+}
+_TEXT = {"type": "string"}
+_NULL = {"type": "null"}
+_BOTH = ["username", "password"]
+_ACCOUNT = {"required": _BOTH, "properties": {"username": _TEXT, "password": _TEXT}}
+
+
+def _report(states: list[str], **outcome: Any) -> dict[str, Any]:
+    """Return the form of a report with one of these states; what it may not say is null or absent."""
+    fields = {"error": _NULL, "content": _NULL} | outcome
+    return {"required": list(outcome), "properties": {"state": {"enum": states}} | fields}
+
+
+# Rules between fields, which the schemas check with code of their own.
+_RULES: Mapping[str, Mapping[str, Any]] = {
+    # A whole account, or none.
+    "NewRegistry": {"anyOf": [_ACCOUNT, {"properties": {"username": _NULL, "password": _NULL}}]},
+    # No change or a new password, a whole account, or its removal.
+    "RegistryChange": {
+        "anyOf": [
+            {"properties": {"username": False, "password": _TEXT}},
+            _ACCOUNT,
+            {"required": _BOTH, "properties": {"username": _NULL, "password": _NULL}},
+        ]
+    },
+    "ProgressReport": {
+        "anyOf": [
+            _report(["running", "tagging", "handed_back"]),
+            _report(["failed"], error={"type": "object"}),
+            _report(["ready"], content={"type": "object"}),
+        ]
+    },
+}
+
+
 def describe(routes: Iterable[Route], version: str, *, page_files: Collection[str]) -> dict[str, Any]:
     """Return the document; `page_files` are the files that a page consists of."""
     plugin = fields_plugin()
@@ -76,7 +121,7 @@ def _operation(route: Route, page_files: Collection[str]) -> dict[str, Any]:
         "operationId": operation.id,
         "tags": [operation.tag],
         "summary": operation.summary,
-        "parameters": [*path_parameters(route.path, page_files), *_parameters(operation)],
+        "parameters": [*_path_parameters(route.path, page_files), *_parameters(operation)],
         "responses": _responses(route),
         "security": [] if route.roles is None else [{name: []} for name in _SECURITY_SCHEMES],
     }
@@ -88,6 +133,13 @@ def _operation(route: Route, page_files: Collection[str]) -> dict[str, Any]:
         content = {"schema": operation.body, **_examples(operation.body_examples)}
         described["requestBody"] = {"required": operation.body_required, "content": {JSON: content}}
     return described
+
+
+def _path_parameters(path: str, page_files: Collection[str]) -> list[dict[str, Any]]:
+    """Return the parameters of a route's path, in their order."""
+    file = {"description": "One of the page's own files.", "schema": {"type": "string", "enum": sorted(page_files)}}
+    forms = {**_PATH_PARAMETERS, "file": file}
+    return [{"in": "path", "name": name, "required": True, **forms[name]} for name in _IN_PATH.findall(path)]
 
 
 def _parameters(operation: Operation) -> list[dict[str, Any]]:
@@ -128,7 +180,7 @@ def _examples(examples: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _with_rules(document: dict[str, Any]) -> dict[str, Any]:
-    for name, rule in RULES.items():
+    for name, rule in _RULES.items():
         document["components"]["schemas"][name] |= rule
     return document
 

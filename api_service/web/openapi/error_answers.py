@@ -7,8 +7,7 @@ from typing import Any
 
 from marshmallow import Schema
 
-from api_service.web.openapi.problem_schema import ProblemSchema
-from api_service.web.problems import CONTENT_TYPE
+from api_service.web.problems import CONTENT_TYPE, ProblemSchema
 from api_service.web.route import Route
 from shared.errors.codes import Code
 from shared.errors.kinds import ERROR_KINDS

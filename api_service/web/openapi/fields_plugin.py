@@ -5,10 +5,9 @@ from typing import Any
 from apispec.ext.marshmallow import MarshmallowPlugin
 from marshmallow import Schema, fields, validate
 
-from api_service.web.fields import REGISTRY_NAME, NameOrNested, PlatformField, prose
-from api_service.web.openapi.answer_fields import AnswerSchema
+from api_service.web.answers import AnswerSchema
+from api_service.web.fields import REGISTRY_NAME, NameOrNested, PlatformField, printable, prose
 from api_service.web.openapi.words import WORDS
-from api_service.web.text import printable
 from shared.messages.progress_report import valid_digest
 from shared.model.integers import MAX_INT64
 

@@ -1,6 +1,7 @@
-"""Requests to checked values: webargs and marshmallow behind two typed functions, every failure one of ours."""
+"""Reads bodies, queries and ids of requests as checked values; every failure is a LongshoreError."""
 
 import asyncio
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, NoReturn
@@ -12,6 +13,7 @@ from yarl import URL
 
 from shared.errors.codes import Code
 from shared.errors.error import LongshoreError
+from shared.model.integers import MAX_INT64
 from shared.runtime.strict_json import load_object
 
 # An import request is a few hundred bytes; references and descriptions have limits of their own. Bytes.
@@ -25,6 +27,8 @@ MAX_FIELDS_TOLD = 50
 MAX_SENTENCES = 5
 # Programs and pages ask for the same few lists again and again. Queries, each of up to 8 KiB.
 QUERIES_KEPT = 256
+
+_ID = re.compile(r"[0-9]{1,19}")
 
 
 async def read_body(request: web.Request, schema: Schema, *, limit: int = MAX_BODY) -> Any:
@@ -49,6 +53,14 @@ def read_query(query: str, schema: Schema) -> Any:
         return schema.load(dict(given))
     except ValidationError as error:
         raise _invalid(dict(_flat(error.messages_dict))) from None
+
+
+def read_id(request: web.Request, unknown: Code) -> int:
+    """Return the id in the path; raises `unknown` for a text that cannot be an id, as for an id that does not exist."""
+    text = request.match_info["id"]
+    if _ID.fullmatch(text) is None or int(text) > MAX_INT64:
+        raise LongshoreError(unknown, "An id is a number; the list has it.")
+    return int(text)
 
 
 class _Parser(AIOHTTPParser):
