@@ -1,56 +1,49 @@
-"""Stored source registries."""
+"""Handlers about stored source registries."""
 
 from http import HTTPStatus
-from typing import Any
 
 from aiohttp import hdrs, web
 
-from api_service.registries.answers import registry_json
+from api_service.registries.answers import registries_json, registry_json
 from api_service.registries.keys import REGISTRIES
-from api_service.registries.registry_request import NewRegistry, RegistryChange
+from api_service.registries.request import NewRegistry, RegistryChange
 from api_service.registries.requests import NewRegistrySchema, RegistryChangeSchema
 from api_service.web.answers import json_answer
 from api_service.web.keys import IDENTITY
 from api_service.web.requests import read_body, read_id
-from shared.db.registries import StoredRegistry
 from shared.errors.codes import Code
 
 
 async def list_handler(request: web.Request) -> web.Response:
-    """GET /image-registries: all of them; there are few."""
-    found = await request.app[REGISTRIES].list_all()
-    return json_answer({"totalCount": len(found), "registries": [_shown(request, registry) for registry in found]})
+    """GET /image-registries: all of them, without pages."""
+    return json_answer(registries_json(await request.app[REGISTRIES].list_all()))
 
 
 async def create_handler(request: web.Request) -> web.Response:
     """POST /image-registries."""
     wanted: NewRegistry = await read_body(request, NewRegistrySchema())
-    made = await request.app[REGISTRIES].create(wanted, request[IDENTITY])
-    answer = json_answer(_shown(request, made), status=HTTPStatus.CREATED)
-    answer.headers[hdrs.LOCATION] = f"{request.path}/{made.id}"
+    created = await request.app[REGISTRIES].create(wanted, request[IDENTITY])
+    answer = json_answer(registry_json(created), status=HTTPStatus.CREATED)
+    answer.headers[hdrs.LOCATION] = f"{request.path}/{created.stored.id}"
     return answer
 
 
 async def get_handler(request: web.Request) -> web.Response:
     """GET /image-registries/:id."""
-    return json_answer(_shown(request, await request.app[REGISTRIES].get(_registry_id(request))))
+    return json_answer(registry_json(await request.app[REGISTRIES].get(_registry_id(request))))
 
 
 async def change_handler(request: web.Request) -> web.Response:
     """PATCH /image-registries/:id."""
     registry_id = _registry_id(request)
     change: RegistryChange = await read_body(request, RegistryChangeSchema())
-    return json_answer(_shown(request, await request.app[REGISTRIES].change(registry_id, change)))
+    return json_answer(registry_json(await request.app[REGISTRIES].change(registry_id, change)))
 
 
 async def delete_handler(request: web.Request) -> web.Response:
     """DELETE /image-registries/:id."""
     await request.app[REGISTRIES].delete(_registry_id(request))
     return web.Response()
-
-
-def _shown(request: web.Request, registry: StoredRegistry) -> dict[str, Any]:
-    return registry_json(registry, request.app[REGISTRIES].policy)
 
 
 def _registry_id(request: web.Request) -> int:

@@ -2,7 +2,7 @@
 
 from http import HTTPStatus
 
-from api_service.registries.form_answers import StoredRegistriesSchema, StoredRegistrySchema
+from api_service.registries.answers import StoredRegistriesSchema, StoredRegistrySchema
 from api_service.registries.requests import NewRegistrySchema, RegistryChangeSchema
 from api_service.web.openapi.operation import Answer, Operation, codes
 from shared.errors.codes import Code

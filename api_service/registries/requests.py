@@ -4,7 +4,7 @@ from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, post_load, validates_schema
 
-from api_service.registries.registry_request import AccountChange, NewRegistry, RegistryChange
+from api_service.registries.request import AccountChange, NewRegistry, RegistryChange
 from api_service.web.fields import (
     MAX_HOST_LENGTH,
     MAX_PASSWORD_LENGTH,

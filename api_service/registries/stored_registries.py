@@ -5,9 +5,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from api_service.auth.identity import Identity
-from api_service.registries.address import read_address
+from api_service.registries.address import read_address, registry_url
 from api_service.registries.lookup import RegistryLookup
-from api_service.registries.registry_request import AccountChange, NewRegistry, RegistryChange
+from api_service.registries.request import AccountChange, NewRegistry, RegistryChange
 from shared.db import registries
 from shared.db.database import Connection, Database
 from shared.db.registries import RegistryValues, StoredRegistry
@@ -21,25 +21,34 @@ MAX_REGISTRIES = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SourceRegistry:
+    """A stored registry and the address that Longshore calls it at."""
+
+    stored: StoredRegistry
+    url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StoredRegistries:
-    """Keeps registries. `policy` are the rules under which sources are called; `lookup` is told of changes."""
+    """Stores registries. `policy` has the rules for calls to sources; `lookup` forgets its cache after each change."""
 
     database: Database
     lookup: RegistryLookup
     secrets: SecretBox
     policy: NetworkPolicy
 
-    async def list_all(self) -> list[StoredRegistry]:
+    async def list_all(self) -> list[SourceRegistry]:
         """Return all of them, by name."""
         async with self.database.connection() as connection:
-            return await registries.list_registries(connection)
+            found = await registries.list_registries(connection)
+        return [self._with_url(stored) for stored in found]
 
-    async def get(self, registry_id: int) -> StoredRegistry:
+    async def get(self, registry_id: int) -> SourceRegistry:
         """Return one; raises `registry_not_found`."""
         async with self.database.connection() as connection:
-            return await _get(connection, registry_id)
+            return self._with_url(await _get(connection, registry_id))
 
-    async def create(self, wanted: NewRegistry, by: Identity) -> StoredRegistry:
+    async def create(self, wanted: NewRegistry, by: Identity) -> SourceRegistry:
         """Store one.
 
         Raises `registry_exists` where its name or its address is stored already, `registry_limit_reached`, and
@@ -56,24 +65,27 @@ class StoredRegistries:
             if await registries.count_registries(connection) >= MAX_REGISTRIES:
                 raise LongshoreError(Code.REGISTRY_LIMIT_REACHED, f"There are {MAX_REGISTRIES} registries already.")
             await _make_way(connection, values)
-            return await registries.insert_registry(connection, values, user=by.user)
+            return self._with_url(await registries.insert_registry(connection, values, user=by.user))
 
-    async def change(self, registry_id: int, change: RegistryChange) -> StoredRegistry:
+    async def change(self, registry_id: int, change: RegistryChange) -> SourceRegistry:
         """Change what is given; raises `registry_not_found`, `registry_exists`, `validation_failed`."""
         host = read_address(change.url, self.policy) if change.url else None
         async with self._changing() as connection:
             stored = await _get(connection, registry_id)
             values = self._changed(stored, change, host or stored.host)
             if values == _values(stored):
-                return stored
+                return self._with_url(stored)
             await _make_way(connection, values, stored)
-            return await registries.update_registry(connection, registry_id, values)
+            return self._with_url(await registries.update_registry(connection, registry_id, values))
 
     async def delete(self, registry_id: int) -> None:
         """Forget one with its account; imports that have begun keep theirs. Raises `registry_not_found`."""
         async with self._changing() as connection:
             if not await registries.delete_registry(connection, registry_id):
                 raise _not_found(registry_id)
+
+    def _with_url(self, stored: StoredRegistry) -> SourceRegistry:
+        return SourceRegistry(stored=stored, url=registry_url(stored.host, self.policy))
 
     @asynccontextmanager
     async def _changing(self) -> AsyncIterator[Connection]:

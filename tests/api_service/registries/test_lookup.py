@@ -6,7 +6,7 @@ from cryptography.fernet import Fernet
 from api_service.auth.identity import Identity
 from api_service.registries import lookup as registry_lookup
 from api_service.registries.lookup import RegistryLookup
-from api_service.registries.registry_request import NewRegistry
+from api_service.registries.request import NewRegistry
 from api_service.registries.stored_registries import StoredRegistries
 from shared.db.database import Database
 from shared.model.roles import Role
@@ -30,7 +30,7 @@ def stored(database: Database, own: RegistryLookup) -> StoredRegistries:
 
 async def store(stored: StoredRegistries, name: str) -> int:
     wanted = NewRegistry(name=name, url=f"{name}.example.com", account=None, is_default=False)
-    return (await stored.create(wanted, ADMIN)).id
+    return (await stored.create(wanted, ADMIN)).stored.id
 
 
 async def test_an_instance_knows_its_own_changes_at_once(stored: StoredRegistries, own: RegistryLookup) -> None:
