@@ -1,4 +1,4 @@
-"""What spreads connections over instances that say that they are ready, as a Service in Kubernetes does."""
+"""A load balancer that spreads connections over ready instances, like a Service in Kubernetes."""
 
 import asyncio
 import contextlib
@@ -11,14 +11,14 @@ import aiohttp
 
 from deploy.local.processes.server import LOOPBACK
 
-# How often each instance is asked whether it is ready, and how long it has to say so. Seconds.
+# The interval of the readiness probes of each instance, and their timeout. Seconds.
 PROBE_INTERVAL = 0.2
 PROBE_TIMEOUT = 2.0
 CHUNK = 64 * 1024
 
 
 class Balancer:
-    """Passes bytes on: it knows neither requests nor retries, and an open connection stays where it is."""
+    """Forwards bytes: it knows neither requests nor retries, and never moves an open connection."""
 
     def __init__(self, ports: Sequence[int]) -> None:
         self._ready = dict.fromkeys(ports, False)
@@ -27,17 +27,17 @@ class Balancer:
 
     @property
     def url(self) -> str:
-        """http:// URL, without a slash at its end."""
+        """The http:// URL without a trailing slash."""
         return f"http://{LOOPBACK}:{self.port}"
 
     @property
     def ready(self) -> int:
-        """How many instances get new connections."""
+        """The number of instances that get new connections."""
         return sum(self._ready.values())
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator["Balancer"]:
-        """Listen on a free port, and keep asking the instances."""
+        """Listen on a free port, and probe the instances periodically."""
         server = await asyncio.start_server(self._serve, LOOPBACK, 0)
         self.port = server.sockets[0].getsockname()[1]
         probes = [asyncio.create_task(self._probe(port)) for port in self._ready]
@@ -61,7 +61,7 @@ class Balancer:
                 await asyncio.sleep(PROBE_INTERVAL)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Connect a client with the next instance that is ready; where that fails, so does the client."""
+        """Connect a client to the next ready instance; if that fails, close the client's connection."""
         ready = [port for port, is_ready in self._ready.items() if is_ready]
         try:
             port = ready[next(self._turn) % len(ready)]
@@ -69,10 +69,10 @@ class Balancer:
         except (ZeroDivisionError, OSError):
             writer.close()
             return
-        await asyncio.gather(_pass_on(reader, back), _pass_on(there, writer))
+        await asyncio.gather(_forward(reader, back), _forward(there, writer))
 
 
-async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def _forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     with contextlib.suppress(OSError):
         while chunk := await reader.read(CHUNK):
             writer.write(chunk)

@@ -1,4 +1,4 @@
-"""A registry behind a proxy that limits its rate, and counts what arrives while it does."""
+"""A registry behind a proxy with a rate limit, which counts the requests during the limit."""
 
 import re
 import threading
@@ -13,22 +13,22 @@ from math import ceil
 from deploy.local.stack import Registry
 
 LOOPBACK = "127.0.0.1"
-# Bytes passed on at a time.
+# Bytes forwarded at a time.
 CHUNK = 256 * 1024
-# A registry on the same machine answers at once; this is for a busy one. Seconds.
+# Seconds for the registry's response on a busy machine.
 TIMEOUT = 60.0
 BLOB = re.compile(r"/blobs/(sha256:[0-9a-f]{64})$")
 
 
 class LimitedRegistry:
-    """What stands before a registry at `port`. Without a limit, everything is passed on."""
+    """A proxy of a registry at `port`. Without a limit, it forwards everything."""
 
     def __init__(self, registry: Registry, port: int) -> None:
         self.host = f"{LOOPBACK}:{port}"
         self.refused: list[str] = []
-        """Requests that met the limit."""
+        """The requests that were refused."""
         self.blobs: Counter[str] = Counter()
-        """How often each blob was sent."""
+        """The number of times each blob was sent."""
         self._registry = registry
         self._port = port
         self._until = 0.0
@@ -41,15 +41,15 @@ class LimitedRegistry:
         return time.monotonic() < self._until
 
     def limit(self, seconds: float) -> None:
-        """Refuse everything from now on, for so many seconds."""
+        """Refuse everything for this number of seconds."""
         self._until = time.monotonic() + seconds
 
     def limit_after(self, blobs: int, seconds: float) -> None:
-        """Send so many blobs, and then refuse everything for so many seconds."""
+        """Send this number of blobs, and then refuse everything for this number of seconds."""
         self._blobs_left, self._seconds = blobs, seconds
 
     def retry_after(self, path: str, method: str) -> int | None:
-        """Return what a request is refused with: whole seconds, as the header has them; None lets it pass."""
+        """Return the whole seconds of Retry-After for a refused request, or None to forward it."""
         with self._lock:
             blob = BLOB.search(path)
             if method == "GET" and blob and not self.limited:
@@ -64,8 +64,8 @@ class LimitedRegistry:
         return None
 
     @contextmanager
-    def pass_on(self, handler: BaseHTTPRequestHandler) -> Iterator[HTTPResponse]:
-        """Ask the registry the same."""
+    def forward(self, handler: BaseHTTPRequestHandler) -> Iterator[HTTPResponse]:
+        """Send the same request to the registry."""
         port = int(self._registry.host.rpartition(":")[2])
         with closing(HTTPConnection(LOOPBACK, port, timeout=TIMEOUT)) as connection:
             connection.request(handler.command, handler.path, headers=dict(handler.headers))
@@ -91,7 +91,7 @@ def _handler(limited: LimitedRegistry) -> type[BaseHTTPRequestHandler]:
         def do_GET(self) -> None:
             seconds = limited.retry_after(self.path, self.command)
             if seconds is None:
-                self._pass_on()
+                self._forward()
                 return
             self.send_response(429)
             self.send_header("Retry-After", str(seconds))
@@ -100,8 +100,8 @@ def _handler(limited: LimitedRegistry) -> type[BaseHTTPRequestHandler]:
 
         do_HEAD = do_GET  # noqa: N815 - http.server's name for it
 
-        def _pass_on(self) -> None:
-            with limited.pass_on(self) as answer:
+        def _forward(self) -> None:
+            with limited.forward(self) as answer:
                 self.send_response(answer.status)
                 for name, value in answer.getheaders():
                     self.send_header(name, value)
@@ -110,6 +110,6 @@ def _handler(limited: LimitedRegistry) -> type[BaseHTTPRequestHandler]:
                     self.wfile.write(chunk)
 
         def log_message(self, *_: object) -> None:
-            """Nothing: the test asks what it wants to know."""
+            """Log nothing: the tests read the counters."""
 
     return Handler

@@ -1,4 +1,4 @@
-"""The last release's code, taken out of git, and its services run from there."""
+"""The code of the last release, extracted from git, and its services."""
 
 import os
 import subprocess
@@ -9,40 +9,40 @@ from pathlib import Path
 from deploy.local.paths import ROOT
 from deploy.local.stack import Api
 
-# What stands for the last release while there is no tag: the oldest code whose API the newest worker calls ready.
+# The substitute for the last release while there is no tag: the oldest code whose API the newest worker finds ready.
 FIRST = "458f5807c7d340b036fb0a24364367887f57a4f5"
 TAGS = "v[0-9]*"
 PACKAGES = ("api_service", "import_worker", "shared")
-# Names another release than the last one, by tag or commit.
+# This variable chooses another release, by tag or commit.
 CHOICE = "RELEASE"
 
 
 class NoHistoryError(Exception):
-    """The release's code cannot be had here; the text says why."""
+    """The code of the release is not available; the message says why."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Release:
-    """A release's code in a folder of its own; `name` is its tag or commit."""
+    """The code of a release in a folder; `name` is its tag or commit."""
 
     name: str
     folder: Path
 
     @property
     def settings(self) -> dict[str, str]:
-        """What makes a service of this tree one of the release: its code is found first."""
+        """The settings that make a service of this tree import the release's code."""
         return {"PYTHONPATH": str(self.folder)}
 
 
 class ReleasedApi(Api):
-    """The release's API; it leaves the newer schema as it is."""
+    """The release's API, which does not migrate the newer schema."""
 
     def prepare(self) -> None:
-        """Nothing: the schema is there."""
+        """Do nothing: the schema exists."""
 
 
 def last_release(folder: Path) -> Release:
-    """Put the last release's code into this folder; raises NoHistoryError where git does not have it."""
+    """Extract the code of the last release into this folder; raises NoHistoryError if git does not have it."""
     name = os.environ.get(CHOICE) or _last_tag() or FIRST
     code = _git("archive", "--format=tar", name, *PACKAGES)
     if code is None:

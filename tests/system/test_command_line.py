@@ -1,4 +1,4 @@
-"""The `longshore` command before the whole product: what it shows is what workers do."""
+"""The `longshore` command with the whole product: its output matches the work of the workers."""
 
 import json
 import os
@@ -45,8 +45,8 @@ def longshore(product: Product, home: Path, *arguments: object) -> subprocess.Co
     )
 
 
-def test_what_it_prints_can_be_pulled(product: Product, tmp_path: Path) -> None:
-    """And what a second image shares with the first is mounted, and told so."""
+def test_the_printed_reference_can_be_pulled(product: Product, tmp_path: Path) -> None:
+    """The layers that a second image shares with the first are mounted, and the output says so."""
     layers = [2 * MIB, 30 * KIB]
     first = product.push(synthetic_image("command line", layers, shared=2))
     second = product.push(synthetic_image("command line", layers, shared=2))
@@ -78,7 +78,7 @@ def test_a_list_becomes_images(product: Product, tmp_path: Path) -> None:
 
 
 def test_an_image_is_deleted_after_a_yes(product: Product, tmp_path: Path) -> None:
-    """The manifest stays for the other tag, and goes with the last one."""
+    """The manifest is kept for the other tag, and deleted with the last one."""
     image = synthetic_image("deleted", [20_000])
     name = product.push(image, tag="1")
     product.push(image, name, tag="2")
@@ -86,7 +86,7 @@ def test_an_image_is_deleted_after_a_yes(product: Product, tmp_path: Path) -> No
         first, second = (product.start(name, tag) for tag in ("1", "2"))
         product.ready(first)
         product.ready(second)
-    for image_id, answer, told in (
+    for image_id, answer, message in (
         (first, "n", "Nothing was deleted."),
         (first, "y", f"The same digest in this repository: 2 (image {second}). They stay"),
         (second, "y", "tag and manifest are gone from the target."),
@@ -95,7 +95,7 @@ def test_an_image_is_deleted_after_a_yes(product: Product, tmp_path: Path) -> No
             terminal.wait_for("Delete this image? [y/N]: ")
             terminal.type(f"{answer}\n")
             assert terminal.end() == (1 if answer == "n" else 0)
-            assert told in terminal.output.decode()
+            assert message in terminal.output.decode()
 
 
 def test_doctor_finds_the_product_well(product: Product, tmp_path: Path) -> None:

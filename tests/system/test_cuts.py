@@ -11,8 +11,8 @@ from deploy.local.images.image import Image
 from deploy.local.stack import Registry, synthetic_image
 from tests.faults.fault import Cut, Direction, Fault, Truncate
 from tests.faults.link import Link
+from tests.faults.uploads import Uploads, uploads_to
 from tests.system.conftest import Links, Product, held_transfers, wait_until
-from tests.system.uploads import Uploads, uploads_to
 
 pytestmark = pytest.mark.xdist_group("system")
 

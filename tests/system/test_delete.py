@@ -51,7 +51,7 @@ def taken_away(worker: Worker) -> bool:
 
 
 def test_an_imported_image_is_deleted_for_good(product: Product) -> None:
-    """By its owner; then its name is free for another import."""
+    """The owner deletes it; then its name is free for another import."""
     image = synthetic_image("deleted", [300_000, 400_000])
     repository = product.push(image)
     target = Remote.of(product.stack.target)
@@ -102,7 +102,7 @@ def test_a_cancelled_import_stops_and_may_be_tried_again(product: Product, sourc
 
 
 def test_tags_written_and_deleted_at_once_do_not_harm_each_other(product: Product) -> None:
-    """One image under many tags of one repository: half of them are deleted while the other half are imported."""
+    """One image has many tags in one repository: half of them are deleted while the others are imported."""
     image = synthetic_image("crowd", [200_000], platforms=("linux/amd64",))
     repository = product.push(image)
     name = "imports/crowd"
@@ -131,7 +131,7 @@ def test_tags_written_and_deleted_at_once_do_not_harm_each_other(product: Produc
 
 
 def test_a_deletion_outlives_the_api_process_that_began_it(product: Product) -> None:
-    """Killed while the target takes its time: the next process finds the mark, and finishes."""
+    """The API is killed during the target's response; the next process finds the mark, and finishes the deletion."""
     repository = product.push(synthetic_image("orphan", [100_000]))
     with product.workers():
         shown = product.ready(product.start(repository))
@@ -157,7 +157,7 @@ def test_a_deletion_outlives_the_api_process_that_began_it(product: Product) -> 
 
 @pytest.fixture(scope="session")
 def own_scratch() -> Iterator[Scratch]:
-    """A folder of its own: a second stack has servers of the same names."""
+    """A separate scratch folder: a second stack uses the same server names."""
     with Scratch() as scratch:
         yield scratch
 
@@ -185,7 +185,7 @@ def before_harbor(own_scratch: Scratch, harbor: Harbor) -> Iterator[Product]:
 
 
 def test_an_import_makes_its_project_and_a_delete_empties_it(before_harbor: Product, harbor: Harbor) -> None:
-    """Harbor creates none on a push; the figures show what is there."""
+    """Harbor creates no project on a push; the statistics count the imported image."""
     product = before_harbor
     image = synthetic_image("harbor", [300_000], shared=1)
     repository = product.push(image)
@@ -200,7 +200,7 @@ def test_an_import_makes_its_project_and_a_delete_empties_it(before_harbor: Prod
 
 
 def test_an_image_that_does_not_fit_is_not_begun(before_harbor: Product, harbor: Harbor) -> None:
-    """The quota is asked before the first byte is moved; the figures are in the sentence."""
+    """The quota is checked before the first byte is transferred; the message contains the figures."""
     product = before_harbor
     image = synthetic_image("large", [3 * MIB, 2 * MIB], platforms=("linux/amd64",))
     repository = product.push(image)

@@ -1,4 +1,4 @@
-"""Images of a Docker Engine through the whole product, and back out of the target into another engine."""
+"""Images of a Docker Engine, imported by the whole product and pulled by another engine."""
 
 import asyncio
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ def engine(scratch: Scratch) -> Iterator[DockerEngine]:
 
 @pytest.fixture(scope="module")
 def empty_engine(scratch: Scratch) -> Iterator[DockerEngine]:
-    """An engine that has never seen any image."""
+    """An engine without images."""
     with started(scratch, "other-docker") as engine:
         yield engine
 
@@ -42,7 +42,7 @@ def start(product: Product, name: str) -> int:
 
 
 async def pulled(engine: DockerEngine, name: str) -> tuple[Facts, str]:
-    """`docker pull`, then `docker run`; remove it again, so that the next one really pulls."""
+    """Run `docker pull` and `docker run`; remove the image, so that the next call pulls it again."""
     async with client(engine) as docker:
         await docker.images.pull(from_image=name)
         known = await facts(docker, name)
@@ -55,9 +55,9 @@ async def pulled(engine: DockerEngine, name: str) -> tuple[Facts, str]:
 def test_an_engines_image_runs_elsewhere_as_itself(
     product: Product, engine: DockerEngine, empty_engine: DockerEngine, compression: str
 ) -> None:
-    """Built on one engine, imported, pulled by another: the same id, the same layers, and it runs.
+    """An image that one engine built and another pulled has the same id and layers, and runs.
 
-    Not zstd: Debian's engine is too old to unpack it; what is pushed then is held by the tests of the push.
+    zstd is left out: Debian's engine is too old to unpack it. The tests of the push cover its content.
     """
     built = asyncio.run(build(engine, f"team/{compression}", "1.0", f"echo '{TEXT}' > /etc/motd"))
     with product.workers(1, DOCKER_HOST=engine.host, WORKER_COMPRESSION=compression):
@@ -77,7 +77,7 @@ def test_an_engines_image_runs_elsewhere_as_itself(
 
 
 def test_an_unknown_image_fails_with_its_name(product: Product, engine: DockerEngine) -> None:
-    """At once: another try finds no more."""
+    """The import fails without a retry."""
     with product.workers(1, DOCKER_HOST=engine.host):
         details = product.wait(start(product, "nobody/made:this"))
     assert details["state"] == "failed"
@@ -86,7 +86,7 @@ def test_an_unknown_image_fails_with_its_name(product: Product, engine: DockerEn
 
 
 def test_a_worker_without_an_engine_says_what_is_missing(product: Product) -> None:
-    """The setting's name is in the hint."""
+    """The hint names the setting."""
     with product.workers(1):
         details = product.wait(start(product, "not/here:1"))
     assert (details["state"], details["error"]["code"]) == ("failed", "docker_source_disabled")
@@ -94,7 +94,7 @@ def test_a_worker_without_an_engine_says_what_is_missing(product: Product) -> No
 
 
 def test_a_layers_size_does_not_matter_to_a_workers_memory(product: Product, engine: DockerEngine) -> None:
-    """512 MiB in one layer stream through in bounded memory, compressed on the way, and are seen to move."""
+    """A layer of 512 MiB is streamed and compressed in bounded memory, and its progress is visible."""
     asyncio.run(_make_large(engine))
     with product.workers(1, DOCKER_HOST=engine.host) as (worker,):
         seen: list[Any] = []
@@ -111,7 +111,7 @@ def test_a_layers_size_does_not_matter_to_a_workers_memory(product: Product, eng
 
 
 async def _make_large(engine: DockerEngine) -> None:
-    """Let a container write what does not compress, because a layer of this size is not for a test's own memory."""
+    """Let a container write incompressible data: the layer is too large for the memory of the test."""
     command = "/bin/busybox dd if=/dev/urandom of=/large bs=1048576 count=512"
     await build(engine, "large", "1", command)
 

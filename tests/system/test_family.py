@@ -1,4 +1,4 @@
-"""Related images, imported at once by several workers: what they share moves once."""
+"""Related images, imported at once by several workers: a shared layer is transferred once."""
 
 import pytest
 
@@ -13,7 +13,7 @@ PLATFORM = "linux/amd64"
 
 
 def member(base: Blob, name: str) -> Image:
-    """An image with the shared layer and one of its own."""
+    """Return an image with the shared layer and its own layer."""
     own = synthetic_layer(f"family/{name}", 2 * MIB)
     manifest, config = platform_manifest(PLATFORM, [base, own], created="2024-01-01T00:00:00Z", config={})
     return Image(root=index_of({PLATFORM: manifest}), children=(manifest,), blobs=distinct([base, own, config]))
@@ -21,7 +21,7 @@ def member(base: Blob, name: str) -> Image:
 
 @pytest.mark.parametrize("one_repository", [False, True], ids=["many-repositories", "one-repository"])
 def test_a_shared_layer_is_uploaded_once(product: Product, *, one_repository: bool) -> None:
-    """Six imports, three workers: one upload of the base, and every image whole."""
+    """Six imports by three workers: one upload of the base, and every image is complete."""
     base = synthetic_layer(f"family/base/{one_repository}", 64 * MIB)
     members = [member(base, f"{one_repository}/{n}") for n in range(6)]
     names = ["test/family-one" if one_repository else f"test/family-{n}" for n in range(6)]

@@ -1,4 +1,4 @@
-"""One import through the API, RabbitMQ and a worker, and what a person sees of it."""
+"""One import through the API, RabbitMQ and a worker, as its user sees it."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -42,7 +42,7 @@ def test_a_docker_manifest_list_arrives_byte_for_byte(product: Product) -> None:
 
 
 def test_a_platform_subset_is_a_valid_trimmed_index(product: Product) -> None:
-    """Only what was asked for is there, under an index that a registry accepts, and it is called partial."""
+    """The target gets only the requested platforms, under a valid index, and the API reports the image as partial."""
     image = synthetic_image("subset", [100_000, 200_000])
     repository = product.push(image)
     with product.workers():
@@ -56,7 +56,7 @@ def test_a_platform_subset_is_a_valid_trimmed_index(product: Product) -> None:
 
 
 def test_twenty_equal_requests_are_one_import(product: Product) -> None:
-    """One image id, one row, one copy of each blob; afterwards the image exists already."""
+    """One image id, one row, one copy of each blob; a later request finds that the image exists."""
     image = synthetic_image("twenty", [300_000, 400_000])
     repository = product.push(image)
     with ThreadPoolExecutor(20) as pool:
@@ -79,7 +79,7 @@ def test_twenty_equal_requests_are_one_import(product: Product) -> None:
 
 
 def test_progress_never_goes_back_and_the_stream_says_the_same(product: Product) -> None:
-    """Polled or streamed, each layer's progress only grows, and ends at a hundred."""
+    """The progress of each layer, polled or streamed, never decreases and ends at 100."""
     repository = product.push(synthetic_image("progress", [24 * MIB, 16 * MIB, 8 * MIB]))
     image_id = product.start(repository)
     with ThreadPoolExecutor(1) as pool:
@@ -106,7 +106,7 @@ def assert_only_grows(figures: list[int]) -> None:
 
 
 def test_a_damaged_blob_never_becomes_part_of_an_image(product: Product) -> None:
-    """The import fails naming the blob; nothing was committed under its digest and no tag exists."""
+    """The import fails and names the blob; the target has neither the blob nor a tag."""
     image = synthetic_image("damaged", [400_000, 500_000], platforms=("linux/amd64",))
     repository = product.push(image)
     damaged = image.blobs[1].digest
@@ -130,7 +130,7 @@ def test_a_damaged_blob_never_becomes_part_of_an_image(product: Product) -> None
 
 
 def test_a_failed_import_is_mended_by_the_same_request(product: Product) -> None:
-    """Once the source is whole again, posting again brings the image under the same id."""
+    """After the source is repaired, the same request imports the image under the same id."""
     image = synthetic_image("mended", [300_000], platforms=("linux/amd64",))
     repository = product.push(image)
     path = product.stack.source.blob_path(image.blobs[0].digest)
@@ -145,7 +145,7 @@ def test_a_failed_import_is_mended_by_the_same_request(product: Product) -> None
 
 
 def test_no_secret_reaches_the_queue_the_answers_or_the_logs(product: Product) -> None:
-    """The source's password is nowhere but, encrypted, in the database, and gone from there at the end."""
+    """The source's password is only in the database, encrypted, and deleted at the end."""
     repository = product.push(synthetic_image("secret", [10_000]))
     password = product.stack.source.password
     assert password

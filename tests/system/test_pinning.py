@@ -1,4 +1,4 @@
-"""What was checked is what is copied, however the source's tag moves meanwhile."""
+"""An import copies the digest that the API checked, even if the source's tag moves meanwhile."""
 
 import pytest
 
@@ -9,7 +9,7 @@ pytestmark = pytest.mark.xdist_group("system")
 
 
 def test_a_tag_that_moves_after_the_request_does_not_change_the_import(product: Product) -> None:
-    """The digest found while the request was answered is the one that arrives."""
+    """The target gets the digest that the API resolved for the request."""
     first, second = (synthetic_image(f"moving-{n}", [50_000]) for n in range(2))
     repository = product.push(first)
     image_id = product.start(repository)
@@ -18,17 +18,17 @@ def test_a_tag_that_moves_after_the_request_does_not_change_the_import(product: 
         assert product.ready(image_id)["digest"] == first.digest
 
 
-def test_a_moved_tag_is_told_and_force_brings_it(product: Product) -> None:
-    """Without force the answer says that the tag has moved; with it the image changes under the same id."""
+def test_a_moved_tag_is_reported_and_force_imports_it(product: Product) -> None:
+    """Without force the answer reports the moved tag; with force the image changes under the same id."""
     first, second = (synthetic_image(f"drift-{n}", [50_000]) for n in range(2))
     repository = product.push(first)
     with product.workers():
         image_id = product.start(repository)
         assert product.ready(image_id)["digest"] == first.digest
         product.push(second, repository)
-        status, told = product.post(product.request_for(repository))
-        assert (status, told["state"], told["alreadyImageId"]) == (200, 2, image_id)
-        assert second.digest in told["message"]
+        status, answer = product.post(product.request_for(repository))
+        assert (status, answer["state"], answer["alreadyImageId"]) == (200, 2, image_id)
+        assert second.digest in answer["message"]
         assert product.start(repository, force=True) == image_id
         ready = product.ready(image_id)
     assert ready["digest"] == second.digest
@@ -36,7 +36,7 @@ def test_a_moved_tag_is_told_and_force_brings_it(product: Product) -> None:
 
 
 def test_an_attempt_that_found_the_digest_itself_pins_it(product: Product) -> None:
-    """The source was too slow for the request; the first attempt's digest holds for all later ones."""
+    """If the source was too slow for the request, all attempts use the digest of the first one."""
     first, second = (synthetic_image(f"late-{n}", [8_000_000]) for n in range(2))
     repository = product.push(first)
     image_id = product.start(repository)

@@ -1,4 +1,4 @@
-"""A source that limits its rate: its imports wait for it, without knocking and without spending attempts."""
+"""A source with a rate limit: its imports wait without sending requests and without counting attempts."""
 
 from collections.abc import Iterator
 
@@ -11,14 +11,14 @@ from tests.system.limited_registry import LimitedRegistry
 pytestmark = pytest.mark.xdist_group("system")
 
 MIB = 1024 * 1024
-# Longer than what is waited for in place, and than a few other imports take. Seconds.
+# Longer than a worker waits within an attempt, and than a few other imports take. Seconds.
 LIMIT = 20.0
 IMPORTS = 6
 
 
 @pytest.fixture
 def limited(product: Product, links: Links) -> Iterator[LimitedRegistry]:
-    """The source registry, by another address."""
+    """The source registry behind a rate limit."""
     with LimitedRegistry(product.stack.source, links.spare_port).running() as limited:
         yield limited
 
@@ -37,7 +37,7 @@ def push(product: Product, seed: str, layers: list[int]) -> str:
 
 
 def failures(product: Product, image_ids: list[int]) -> int:
-    """Return how many attempts these imports have spent."""
+    """Return the number of failed attempts of these imports."""
     return int(product.sql(f"SELECT sum(failures) FROM imports WHERE image_id IN ({listed(image_ids)})"))
 
 
@@ -46,7 +46,7 @@ def listed(numbers: list[int]) -> str:
 
 
 def test_a_limit_parks_every_import_of_its_source_and_no_other(product: Product, limited: LimitedRegistry) -> None:
-    """Two workers and the API: one request meets the limit, all heed it, and come back when it has ended."""
+    """One request is refused; then two workers and the API wait until the limit ends."""
     repositories = [push(product, f"limited-{n}", [200_000]) for n in range(IMPORTS)]
     neighbours = [push(product, f"neighbour-{n}", [200_000]) for n in range(3)]
     with product.workers(2):
@@ -60,7 +60,7 @@ def test_a_limit_parks_every_import_of_its_source_and_no_other(product: Product,
         assert limited.limited, "the neighbours were to be ready before the limit ends"
         for image_id, repository in zip(waiting, repositories, strict=True):
             product.verify(product.ready(image_id), repository)
-    # The API's, for the first request.
+    # The API's first request.
     assert len(limited.refused) == 1, limited.refused
     assert failures(product, waiting) == 0
     due = product.sql(f"SELECT count(DISTINCT due_at) FROM imports WHERE image_id IN ({listed(waiting)})")
@@ -68,9 +68,9 @@ def test_a_limit_parks_every_import_of_its_source_and_no_other(product: Product,
 
 
 def test_an_import_that_is_limited_in_the_middle_makes_room(product: Product, limited: LimitedRegistry) -> None:
-    """With one slot, another import runs meanwhile; what was brought is not brought again."""
+    """The worker's only slot runs another import meanwhile; finished blobs are not transferred again."""
     repository, neighbour = push(product, "middle", [4 * MIB, 3 * MIB, 2 * MIB]), push(product, "meanwhile", [200_000])
-    # The config, which planning reads, and one layer: the largest as a rule, but looks at the target may overtake.
+    # The configuration, which planning reads, and one layer: usually the largest, but checks of the target may reorder.
     limited.limit_after(2, LIMIT)
     with product.workers(1, WORKER_SLOTS="1", WORKER_LAYERS="1"):
         image_id = start_from(product, limited, repository)

@@ -1,4 +1,4 @@
-"""A signed image with an SBOM, through the API, RabbitMQ and a worker, and out again."""
+"""A signed image with an SBOM, imported by the whole product and deleted again."""
 
 import pytest
 
@@ -32,7 +32,7 @@ def serves(remote: Remote, repository: str, reference: str) -> str | None:
 
 
 def test_a_signed_image_arrives_with_its_signatures_and_sboms(product: Product) -> None:
-    """By both ways; counted beforehand and afterwards; gone with the image when that is deleted."""
+    """Referrers of both kinds are counted before and after the import, and deleted with the image."""
     image = synthetic_image("signed", [400_000, 2_000], shared=1)
     repository = product.push(image)
     sbom, signature = sbom_of(image.root), cosign_signature(image.root, "release")

@@ -18,11 +18,11 @@ from tests.system.test_workers import wait_for_running
 pytestmark = [pytest.mark.xdist_group("system"), pytest.mark.timeout(240)]
 
 MIB = 1024 * 1024
-# Ten times what the balancer here needs to see that an instance stops; a machine that is busy is slower. Seconds.
+# Ten times as long as the balancer needs to notice that an instance stops, for a busy machine. Seconds.
 DRAIN = "3"
-# None, so that a worker hands over what it runs. Seconds.
+# No grace, so that a worker hands its imports over. Seconds.
 STOP_GRACE = "0"
-# Images that are imported all the while, each with one layer of its own. Seconds between two requests.
+# Images that are imported during the restarts, each with its own layer. Seconds between two requests.
 IMAGES = 24
 LAYER = MIB
 IMPORT_INTERVAL = 0.7
@@ -31,13 +31,13 @@ IMPORT_INTERVAL = 0.7
 LARGE_IMAGES = 3
 LARGE_LAYER = 8 * MIB
 ASK_INTERVAL = 0.05
-# A stream is left and opened anew after so long. Seconds.
+# The client closes a stream and opens a new one after this time. Seconds.
 STREAM_SECONDS = 20.0
 
 
 @dataclass
 class Clients:
-    """People and programs at work; whatever goes wrong for one of them is in `failures`."""
+    """Concurrent clients; `failures` collects their errors."""
 
     url: str
     token: str
@@ -54,7 +54,7 @@ class Clients:
             yield session
 
     async def call(self, session: aiohttp.ClientSession, method: str, path: str, **options: Any) -> Any:
-        """Send one request, once; anything but a good answer is a failure."""
+        """Send one request without retries; anything but status 200 is a failure."""
         try:
             async with session.request(method, path, **options) as response:
                 body = await response.json()
@@ -89,7 +89,7 @@ class Clients:
             self.imports[answer["imageId"]] = repository
 
     async def keep_watching(self) -> None:
-        """Follow the newest import; a stream may end early, but not break."""
+        """Follow the newest import; a stream may end early, but must not break."""
         async with self.session(keep_alive=True) as session:
             while True:
                 for image_id in list(self.imports)[-1:]:
@@ -129,7 +129,7 @@ def apis(product: Product) -> Iterator[tuple[Api, Api]]:
 
 @pytest.fixture
 def images(product: Product) -> list[str]:
-    """Repositories of the source, an image in each."""
+    """Repositories of the source with one image each."""
     return push_images(product, "rolling", LAYER, IMAGES)
 
 
@@ -141,7 +141,7 @@ def push_images(product: Product, seed: str, layer: int, count: int) -> list[str
 
 
 def new_worker(product: Product, api_url: str, name: str) -> Worker:
-    """Make a worker that reports through the balancer."""
+    """Return a worker that reports through the balancer."""
     stack = product.stack
     settings = {key: value for key, value in stack.api.settings.items() if not key.startswith("API_")}
     settings |= {"STOP_GRACE_SECONDS": STOP_GRACE, "WORKER_SLOTS": "1"}
@@ -157,7 +157,7 @@ def stop(process: Api | Worker) -> None:
 
 
 async def until_ready(balancer: Balancer, count: int) -> None:
-    """Wait as a rolling update does before it goes on."""
+    """Wait for ready instances, as a rolling update does before the next step."""
     async with asyncio.timeout(TIMEOUT):
         while balancer.ready < count:  # noqa: ASYNC110 - the balancer asks on a timer itself
             await asyncio.sleep(ASK_INTERVAL)
@@ -166,7 +166,7 @@ async def until_ready(balancer: Balancer, count: int) -> None:
 async def test_no_request_fails_and_no_import_is_lost(
     product: Product, apis: tuple[Api, Api], images: list[str], source_link: Link
 ) -> None:
-    """Both API instances, then both workers, one after the other; imports that a worker held are handed over."""
+    """Both API instances, then both workers are restarted in turn; stopped workers hand their imports over."""
     async with Balancer([api.port for api in apis]).running() as balancer:
         await until_ready(balancer, 2)
         workers = [new_worker(product, balancer.url, f"rolling-{number}") for number in (1, 2)]
@@ -237,6 +237,6 @@ async def restart_under_load(
 
 
 def all_ready(product: Product, imports: dict[int, str]) -> None:
-    """Wait for all of them, and compare each with its source, blob for blob."""
+    """Wait until all imports are ready, and compare every blob with the source."""
     for image_id, repository in imports.items():
         product.verify(product.ready(image_id), repository)

@@ -1,4 +1,4 @@
-"""Stored accounts of source registries, through the whole product: used where they should be, and seen nowhere."""
+"""Stored accounts of source registries in the whole product: they are used, and never visible."""
 
 import base64
 import json
@@ -22,7 +22,7 @@ PATH = "/api/v1/image-registries"
 
 @pytest.fixture
 def stored(product: Product) -> Iterator[Any]:
-    """The stack's private source as a stored registry, the default one."""
+    """The stack's private source as the default stored registry."""
     source = product.stack.source
     body = {
         "name": "internal",
@@ -39,7 +39,7 @@ def stored(product: Product) -> Iterator[Any]:
 
 
 def queued(product: Product) -> str:
-    """Return the messages in the queue, as RabbitMQ's console shows them; they stay in it."""
+    """Return the messages in the queue, which stay in it, as RabbitMQ's console shows them."""
     body = {"count": 100, "ackmode": "ack_requeue_true", "encoding": "auto"}
     return manage(product.stack.rabbitmq, "POST", f"queues/%2F/{IMPORTS_QUEUE}/get", body).decode()
 
@@ -51,7 +51,7 @@ def dumped(product: Product) -> str:
 
 
 def wait_for_message(product: Product, name: str) -> str:
-    """Return the queue's messages once this import's is among them: the relay publishes after the answer."""
+    """Wait for the message of this import, and return the queue's messages: the relay publishes after the answer."""
     limit = time.monotonic() + TIMEOUT
     while name not in (messages := queued(product)):
         assert time.monotonic() < limit, messages
@@ -60,7 +60,7 @@ def wait_for_message(product: Product, name: str) -> str:
 
 
 def test_a_stored_account_reads_the_source_and_is_seen_nowhere(product: Product, stored: Any) -> None:
-    """Not in an answer, a message, a log, or the database, in no form but an encrypted one."""
+    """No answer, message or log contains it, and the database only in encrypted form."""
     source = product.stack.source
     password = str(source.password)
     repository = product.push(synthetic_image("stored", [20_000]))
@@ -84,8 +84,8 @@ def test_a_stored_account_reads_the_source_and_is_seen_nowhere(product: Product,
         assert not [text for text in seen if form in text]
 
 
-def test_what_a_dry_run_says_is_what_a_worker_does(product: Product, stored: Any) -> None:
-    """Bytes that exist, are mounted and are moved: as planned, so reported, blob for blob."""
+def test_a_dry_run_matches_the_work_of_a_worker(product: Product, stored: Any) -> None:
+    """The blobs that exist, are mounted and are transferred match the plan."""
     first = product.push(synthetic_image("base", [300_000, 40_000], shared=2))
     with product.workers():
         product.ready(product.start(first))

@@ -1,4 +1,4 @@
-"""One import, one trace: through the API, the queue, whichever workers take it, and the registries."""
+"""One import is one trace: through the API, the queue, the workers and the registries."""
 
 import http.client
 import json
@@ -20,13 +20,13 @@ pytestmark = pytest.mark.xdist_group("system")
 
 REQUEST = "POST /api/v1/images:import"
 REPORT = "PUT /api/v1/images:import/{name}/progress"
-# A span is sent so soon after its end. Milliseconds.
+# The delay between the end of a span and its export. Milliseconds.
 FLUSH = "200"
 
 
 @pytest.fixture
 def receiver(product: Product) -> Iterator[Receiver]:
-    """A collector that the product sends its traces to, with a password as a hosted one asks for."""
+    """A trace collector for the product, with a password as for a hosted collector."""
     api = product.stack.api
     before = dict(api.settings)
     with Receiver().running() as receiver:
@@ -42,7 +42,7 @@ def receiver(product: Product) -> Iterator[Receiver]:
 
 
 def post(product: Product, body: object, headers: Mapping[str, str]) -> Any:
-    """Start an import, with headers of the client's own; return the answer's headers and body."""
+    """Start an import with the client's headers; return the headers and the body of the answer."""
     connection = http.client.HTTPConnection(LOOPBACK, product.stack.api.port, timeout=TIMEOUT)
     given = {"Authorization": f"Bearer {product.stack.user_token}", "Content-Type": "application/json", **headers}
     try:
@@ -68,9 +68,10 @@ def new_trace() -> tuple[str, str, str]:
 
 @contextmanager
 def traced_import(product: Product, receiver: Receiver, trace: str) -> Iterator[list[Told]]:
-    """Give the spans of a trace that is complete when the block ends.
+    """Yield a list that contains the spans of the trace when the block ends.
 
-    None whose parent is still to come, and every report with what the API did for it: each process sends its own.
+    It is complete if the parent of every span and the API's span of every report have arrived: each process sends its
+    own spans.
     """
     spans: list[Told] = []
     yield spans
@@ -93,7 +94,7 @@ def named(spans: list[Told], name: str) -> list[Told]:
 
 
 def test_an_import_is_one_trace_from_the_request_to_the_registries(product: Product, receiver: Receiver) -> None:
-    """Each step below the one that caused it; every blob with how it came; every request with its host and status."""
+    """Each span is below its cause; blob spans have the kind of transfer, requests have host and status."""
     image = synthetic_image("traced", [300_000, 20_000], platforms=("linux/amd64",))
     repository = product.push(image)
     trace, ours, header = new_trace()
@@ -139,17 +140,17 @@ def check_registry_requests(product: Product, spans: list[Told], above: Callable
 
 
 def check_no_secret(product: Product, receiver: Receiver, spans: list[Told]) -> None:
-    """Neither a password nor a token, nor the query of an upload's address."""
+    """The spans contain neither a password nor a token, nor the query of an upload URL."""
     (password,) = receiver.authorization
     assert password.startswith("localpassword")
-    told = repr(spans)
+    text = repr(spans)
     for secret in (product.stack.source.password, product.stack.user_token, product.stack.worker_token, "_state"):
         assert secret
-        assert secret not in told
+        assert secret not in text
 
 
 def check_logs(product: Product, worker: Worker, name: str, request_id: str) -> None:
-    """Each line that the worker writes about the import, and the API's about its reports, has the request's id."""
+    """Every line of the worker's log about the import, and of the API's about its reports, has the request id."""
     ours = [line for line in lines(worker.name, product) if line.get("import_name") == name]
     assert {line["event"] for line in ours} >= {"import started", "import ready"}
     assert {line["request_id"] for line in ours} == {request_id}
@@ -159,13 +160,13 @@ def check_logs(product: Product, worker: Worker, name: str, request_id: str) -> 
 
 
 def lines(process: str, product: Product) -> list[dict[str, Any]]:
-    """Return a process's log; each line of it is a JSON object."""
+    """Return the lines of a process's log, which are JSON objects."""
     text = Path(product.stack.scratch.folder / f"{process}.log").read_text()
     return [json.loads(line) for line in text.splitlines()]
 
 
 def test_a_later_attempt_of_another_worker_belongs_to_the_same_trace(product: Product, receiver: Receiver) -> None:
-    """The first one fails because the source is away, and says so; the second brings the image."""
+    """The first attempt fails with the source's error; the second imports the image."""
     repository = product.push(synthetic_image("traced-twice", [20_000], platforms=("linux/amd64",)))
     trace, _, header = new_trace()
     source = product.stack.source

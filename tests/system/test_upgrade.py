@@ -1,4 +1,4 @@
-"""The last release next to the newest schema: while an upgrade is rolled out, both run on one database."""
+"""The last release with the newest schema: during an upgrade both versions run on one database."""
 
 import secrets
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ def release(product: Product) -> Release:
 
 @pytest.fixture(scope="module")
 def released_api(product: Product, release: Release) -> Iterator[ReleasedApi]:
-    """The release's API beside this tree's, on the same database, broker and target."""
+    """The release's API next to this tree's, on the same database, broker and target."""
     settings = product.stack.api.settings | release.settings
     with ReleasedApi(product.stack.scratch, settings, name="released-api") as api:
         yield api
@@ -35,7 +35,7 @@ def released_api(product: Product, release: Release) -> Iterator[ReleasedApi]:
 
 @contextmanager
 def worker_for(product: Product, api: Api, release: Release | None = None) -> Iterator[None]:
-    """Run one worker, of this tree or of the release, that reports to this API."""
+    """Run one worker of this tree or of the release, which reports to this API."""
     settings = {name: value for name, value in product.stack.api.settings.items() if not name.startswith("API_")}
     settings |= release.settings if release else {}
     name = f"upgrade-{secrets.token_hex(4)}"
@@ -44,7 +44,7 @@ def worker_for(product: Product, api: Api, release: Release | None = None) -> It
 
 
 def imports_well(product: Product, api: Api) -> None:
-    """Import an image of two platforms through this API, verify it in the target, look at it, and delete it."""
+    """Import an image of two platforms through this API, verify it in the target, read it, and delete it."""
     repository = product.push(synthetic_image(secrets.token_hex(4), [MIB, 2 * MIB]))
 
     def ask(method: str, path: str, body: object = None) -> Any:
@@ -66,18 +66,18 @@ def imports_well(product: Product, api: Api) -> None:
 def test_the_release_imports_next_to_the_newest_schema(
     product: Product, released_api: ReleasedApi, release: Release
 ) -> None:
-    """The migration has run, nothing else is new yet: the release's API and worker go on as before."""
+    """After the migration alone, the release's API and worker still work."""
     with worker_for(product, released_api, release):
         imports_well(product, released_api)
 
 
 def test_the_release_s_workers_work_for_the_newest_api(product: Product, release: Release) -> None:
-    """The API is new, the workers are not yet."""
+    """The release's workers report to the new API."""
     with worker_for(product, product.stack.api, release):
         imports_well(product, product.stack.api)
 
 
 def test_the_newest_workers_work_for_the_release_s_api(product: Product, released_api: ReleasedApi) -> None:
-    """Some API instances are still the release's, or are again, when the first new worker starts."""
+    """A new worker reports to an API instance of the release, during the upgrade or after a rollback."""
     with worker_for(product, released_api):
         imports_well(product, released_api)

@@ -25,7 +25,7 @@ def start_twenty(product: Product, seed: str, layer: int, link: Link) -> dict[in
 
 
 def all_ready(product: Product, imports: dict[int, str]) -> None:
-    """Wait for all of them and verify each in the target."""
+    """Wait until all imports are ready, and verify each in the target."""
     for image_id, repository in imports.items():
         product.verify(product.ready(image_id), repository)
 

@@ -17,7 +17,7 @@ from tests.faults.bench.ground import Ground
 from tests.faults.bench.verdict import Verdict
 from tests.faults.broker import VirtualHost
 from tests.faults.fault import Direction, Pace
-from tests.system.uploads import uploads_to
+from tests.faults.uploads import uploads_to
 
 PROMISE = "Long imports outlive the broker's rules: no transfer begins anew."
 

@@ -1,4 +1,4 @@
-"""What a registry's access log tells of uploads: how many were begun, and how often each blob was committed."""
+"""Reads the uploads of a repository from a registry's access log."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-# The combined log format (Apache httpd, mod_log_config), which distribution writes when a request has ended.
+# The combined log format (Apache httpd, mod_log_config), which distribution writes at the end of a request.
 _LINE = re.compile(r'^\S+ \S+ \S+ \[[^\]]*\] "(?P<method>[A-Z]+) (?P<address>\S+) [^"]*" (?P<status>\d{3}) ')
 _CREATED, _ACCEPTED = "201", "202"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Uploads:
-    """Of one repository: the sessions that were opened, and how often each digest was stored."""
+    """The uploads of one repository: the number of sessions, and how often each digest was stored."""
 
     sessions: int
     stored: Counter[str]
 
 
 def uploads_to(log: Path, repository: str) -> Uploads:
-    """Read all that the log has about uploads to a repository."""
+    """Read the uploads to a repository from the log."""
     sessions, stored = 0, Counter[str]()
     for match in filter(None, map(_LINE.match, log.read_text(errors="replace").splitlines())):
         address = urllib.parse.urlsplit(match["address"])
