@@ -3,7 +3,6 @@
 from contextlib import aclosing, suppress
 from http import HTTPStatus
 
-import orjson
 from aiohttp import hdrs, web
 from aiohttp_sse import EventSourceResponse
 
@@ -13,7 +12,7 @@ from api_service.images.import_feed import ImportFeed
 from api_service.images.keys import DELETION, DETAILS, FEED, IMAGE, IMAGES
 from api_service.images.list_images import ImageQuery
 from api_service.images.requests import ImageQuerySchema
-from api_service.web.answers import json_answer
+from api_service.web.answers import json_answer, json_text
 from api_service.web.keys import IDENTITY
 from api_service.web.requests import read_id, read_query
 from shared.errors.codes import Code
@@ -88,5 +87,4 @@ async def _send_changes(response: EventSourceResponse, feed: ImportFeed, image_i
 
 
 async def _send(response: EventSourceResponse, details: ImportDetails, *, retry: int | None = None) -> None:
-    data = orjson.dumps(details_json(details)).decode()
-    await response.send(data, id=details.version, event=EVENT, retry=retry)
+    await response.send(json_text(details_json(details)), id=details.version, event=EVENT, retry=retry)
