@@ -1,4 +1,4 @@
-"""Whether the target takes an image, asked before the first byte is moved: its project is there, and has room."""
+"""Checks, before the first byte is copied, that the target admits an image: project and quota."""
 
 import asyncio
 from collections.abc import Sequence
@@ -17,23 +17,23 @@ from shared.runtime.concurrency import gather_all
 from shared.target.management import TargetManagement
 from shared.target.project_quota import ProjectQuota
 
-# Small requests at a time, where a project is so full that every blob has to be asked for.
+# Existence checks at a time, made if a project is so full that every blob counts.
 REQUESTS_AT_ONCE = 8
 
 _log = structlog.stdlib.get_logger(__name__)
 
 
 class ProjectLedger(Protocol):
-    """What is known of the target repository's project. Hints only."""
+    """What is known of blobs in the target repository's project. Hints only."""
 
     async def held_by_project(self, blobs: Sequence[Descriptor]) -> AbstractSet[Digest]:
-        """Return those that some repository of the project is known to hold."""
+        """Return those blobs that any repository of the project is known to hold."""
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Admission:
-    """One target repository, and what tells whether an image may come in."""
+    """One target repository, with the services that decide whether it admits an image."""
 
     management: TargetManagement
     repository: str
@@ -41,29 +41,30 @@ class Admission:
     ledger: ProjectLedger
 
     async def admit(self, plan: ImportPlan) -> None:
-        """Make the repository ready to be pushed to; raises `target_quota_exceeded` where the image does not fit."""
+        """Prepare the repository for a push; raises `target_quota_exceeded` if the image does not fit."""
         await self.prepare()
-        room = await self._room()
-        if room and plan.size > room.free:
-            room.check_fits(await self._missing(plan))
+        quota = await self._quota()
+        if quota and plan.size > quota.free:
+            quota.check_fits(await self._missing_bytes(plan))
 
     async def prepare(self) -> None:
-        """Make the repository ready to be pushed to."""
+        """Prepare the repository for a push: a missing project is created."""
         await self.management.prepare_repository(self.repository)
 
-    async def _room(self) -> ProjectQuota | None:
-        """Return the project's room; None also where it is not told: then the push finds out."""
+    async def _quota(self) -> ProjectQuota | None:
+        """Return the project's quota; None also if the target does not report it: then the push finds out."""
         try:
             return await self.management.project_quota(self.repository)
         except LongshoreError as error:
-            _log.info("room not known", repository=self.repository, error=str(error))
+            _log.info("quota.not_known", repository=self.repository, error=str(error))
             return None
 
-    async def _missing(self, plan: ImportPlan) -> int:
-        """Return the bytes that the project would grow by, at least.
+    async def _missing_bytes(self, plan: ImportPlan) -> int:
+        """Return the least number of bytes that the project would grow by.
 
-        A blob that any of its repositories holds counts no second time. The repository itself is asked; of the others
-        the ledger knows, perhaps more than there is: too few bytes let an import begin that the push then ends.
+        A blob that any repository of the project holds is not counted again. The repository itself is asked; the
+        ledger answers for the others, and may list blobs that are gone. The result is too small then: the import
+        starts, and the push fails.
         """
         known = await self.ledger.held_by_project(plan.blobs)
         slots = asyncio.Semaphore(REQUESTS_AT_ONCE)

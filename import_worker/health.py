@@ -1,4 +1,4 @@
-"""The worker's own health endpoint, for whoever restarts it, and its figures for Prometheus."""
+"""The worker's health endpoint for its orchestrator, and its metrics for Prometheus."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -32,7 +32,7 @@ async def serve_health(port: int, readiness: Readiness, slots: Slots) -> AsyncIt
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     try:
-        # All interfaces: the orchestrator asks from outside. It tells these three answers and no names.
+        # All interfaces: the orchestrator calls from outside. The three answers contain no names.
         await web.TCPSite(runner, "0.0.0.0", port).start()
         yield
     finally:

@@ -1,4 +1,4 @@
-"""What a worker tells Prometheus: its slots, what it reaches, and how long imports waited for it."""
+"""A worker's metrics: its slots, the state of its parts, and how long imports waited to be claimed."""
 
 from collections.abc import Mapping
 
@@ -14,12 +14,12 @@ from prometheus_client import (
 from import_worker.slots import Slots
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
-# A free worker claims at once; behind a long queue it takes hours. Seconds.
+# A free worker claims at once; at the end of a long queue it takes hours. Seconds.
 WAIT_BUCKETS = (0.1, 0.5, 1, 5, 15, 60, 300, 900, 3_600, 14_400)
 
-# When each series began is a series of its own otherwise; nobody asks.
+# Otherwise the creation time of each series would be a series of its own, which no dashboard uses.
 disable_created_metrics()  # type: ignore[no-untyped-call]  # it has no annotations
-# The process's own, beside the counters of whatever else runs in it.
+# Separate from the default registry, whose collectors other code in the process may use.
 _REGISTRY = CollectorRegistry()
 _WAITED = Histogram(
     "longshore_import_queue_seconds",
@@ -38,7 +38,7 @@ def claimed(waited: float) -> None:
 
 
 def render(slots: Slots, parts: Mapping[str, bool]) -> bytes:
-    """Write everything as text."""
+    """Return all metrics in Prometheus' text format."""
     _SLOTS.set(slots.size)
     _BUSY.set(len(slots.running))
     for part, up in parts.items():

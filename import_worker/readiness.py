@@ -1,4 +1,4 @@
-"""How each part that a worker's /readyz names is asked."""
+"""The checks behind each part that a worker's /readyz names."""
 
 from collections.abc import Mapping
 from functools import partial

@@ -1,6 +1,6 @@
-"""Tells the API how an import stands: on a timer, and at once at every change of state.
+"""Reports an import's progress to the API: on a timer, and at once at every change of state.
 
-A report doubles as the heartbeat that renews the lease; its answer tells the worker to go on or to stop.
+A report is also the heartbeat that renews the lease; its response says whether the worker continues or stops.
 """
 
 import asyncio
@@ -17,19 +17,19 @@ from shared.model.progress import LayerProgress
 from shared.oci.digest import Digest
 from shared.tracing.spans import step
 
-# How often changes are told. Seconds; a person sees no difference below, the API's database would feel it.
+# Between two reports of changes. Seconds; a shorter interval looks the same to a person and loads the API's database.
 REPORT_INTERVAL = 0.5
-# A report that could not be delivered is tried again after so long. Seconds.
+# Before a report that was not delivered is sent again. Seconds.
 RETRY_INTERVAL = 1.0
-# How long an outcome is offered to an API that does not answer. After that the lease has long run out and the API
-# decides by itself. Seconds.
-OUTCOME_PATIENCE = 300.0
+# How long an outcome is sent again while the API does not answer. After that the lease has long run out and the reaper
+# has decided without it. Seconds.
+OUTCOME_DEADLINE = 300.0
 
 _log = structlog.stdlib.get_logger(__name__)
 
 
 class SupersededError(Exception):
-    """The import is no longer this attempt's: cancelled, deleted, finished, or claimed by another worker."""
+    """This attempt no longer holds the import: it was cancelled, deleted, finished, or claimed by another worker."""
 
 
 class ProgressApi(Protocol):
@@ -38,13 +38,14 @@ class ProgressApi(Protocol):
     async def put_progress(self, name: str, report: ProgressReport) -> None:
         """Deliver one report.
 
-        Raises SupersededError when told to stop, and LongshoreError when the API did not take it.
+        Raises SupersededError if the API answers that the worker has to stop, and LongshoreError if it did not accept
+        the report.
         """
         ...
 
 
 class Reporter:
-    """The progress of one attempt; one of these per claim."""
+    """Reports the progress of one attempt."""
 
     def __init__(self, api: ProgressApi, name: str, attempt: int, *, heartbeat: float) -> None:
         """Report on this attempt at least every `heartbeat` seconds."""
@@ -55,19 +56,19 @@ class Reporter:
         self._sequence = 0
         self._source_digest: str | None = None
         self._changed: dict[Digest, LayerProgress] = {}
-        self._leave_until = float("-inf")
+        self._permitted_until = float("-inf")
         self._one_at_a_time = asyncio.Lock()
 
     def pin(self, digest: Digest) -> None:
-        """Take note of what is being copied, so that a later attempt copies the same."""
+        """Record the digest that is copied, so that a later attempt copies the same image."""
         self._source_digest = str(digest)
 
     def show(self, digest: Digest, layer: LayerProgress) -> None:
-        """Take note of how far a blob is; the next report tells it."""
+        """Record the progress of a blob for the next report."""
         self._changed[digest] = layer
 
     async def keep_reporting(self) -> None:
-        """Report until cancelled; raises SupersededError when told to stop."""
+        """Report until cancelled; raises SupersededError if the API answers that the worker has to stop."""
         last = monotonic()
         while True:
             await asyncio.sleep(REPORT_INTERVAL)
@@ -77,45 +78,45 @@ class Reporter:
                 await self._send(ReportedState.RUNNING)
                 last = monotonic()
             except LongshoreError as error:
-                _log.warning("progress not delivered", error=str(error))
+                _log.warning("report.not_delivered", error=str(error))
                 await asyncio.sleep(RETRY_INTERVAL)
 
     async def fence(self, digest: Digest) -> None:
-        """Ask whether the tag may be pointed to this digest; raises SupersededError where it may not.
+        """Have the API permit that the tag is written with this digest; raises SupersededError if it does not.
 
-        A good answer holds for a heartbeat's time, far within the lease that comes with it: a worker that stood still
-        for longer asks again. While an image is being deleted in the repository, the API lets us wait.
+        A permission holds for the time of a heartbeat, well within the lease that it renews: a worker that was stopped
+        for longer asks again. While an image is being deleted in the repository, the API makes the worker wait.
         """
-        if monotonic() >= self._leave_until:
-            await self._send_until_taken(lambda: self._ask_leave(digest))
+        if monotonic() >= self._permitted_until:
+            await self._send_until_accepted(lambda: self._request_permission(digest))
 
     async def ready(self, content: ImageContent) -> None:
-        """Tell that the image is in the target."""
-        await self._send_until_taken(lambda: self._send(ReportedState.READY, content=content))
+        """Report that the image is in the target."""
+        await self._send_until_accepted(lambda: self._send(ReportedState.READY, content=content))
 
     async def failed(self, error: LongshoreError) -> None:
-        """Tell why this attempt ended; whether there is another one is the API's decision."""
-        told = ReportedError(code=error.code, detail=error.detail, retry_after=error.retry_after)
-        await self._send_until_taken(lambda: self._send(ReportedState.FAILED, error=told))
+        """Report why this attempt failed; the API decides whether there is another one."""
+        reported = ReportedError(code=error.code, detail=error.detail, retry_after=error.retry_after)
+        await self._send_until_accepted(lambda: self._send(ReportedState.FAILED, error=reported))
 
     async def handed_back(self) -> None:
-        """Give the import back; who waits for it decides how long, for the lease runs out by itself in the end."""
-        await self._send_until_taken(lambda: self._send(ReportedState.HANDED_BACK))
+        """Hand the import back. The caller limits the time, because the lease runs out in any case."""
+        await self._send_until_accepted(lambda: self._send(ReportedState.HANDED_BACK))
 
-    async def _ask_leave(self, digest: Digest) -> None:
-        asked = monotonic()
+    async def _request_permission(self, digest: Digest) -> None:
+        requested_at = monotonic()
         await self._send(ReportedState.TAGGING, tag_digest=digest)
-        self._leave_until = asked + self._heartbeat
+        self._permitted_until = requested_at + self._heartbeat
 
-    async def _send_until_taken(self, send: Callable[[], Awaitable[None]]) -> None:
-        deadline = monotonic() + OUTCOME_PATIENCE
+    async def _send_until_accepted(self, send: Callable[[], Awaitable[None]]) -> None:
+        deadline = monotonic() + OUTCOME_DEADLINE
         while True:
             try:
                 return await send()
             except LongshoreError as error:
                 if monotonic() > deadline or not error.kind.retryable:
                     raise
-                _log.warning("report not delivered", error=str(error))
+                _log.warning("report.not_delivered", error=str(error))
             await asyncio.sleep(RETRY_INTERVAL)
 
     async def _send(
@@ -126,7 +127,7 @@ class Reporter:
         content: ImageContent | None = None,
         tag_digest: Digest | None = None,
     ) -> None:
-        """Send what has changed; what is not taken stays to be told next time."""
+        """Send the changes; if the API does not accept them, they are part of the next report."""
         async with self._one_at_a_time:
             changed, self._changed = self._changed, {}
             self._sequence += 1

@@ -10,7 +10,7 @@ from marshmallow import validate
 from import_worker.engine.compression import Compression
 from shared.settings import SharedSettings, read_shared, reading_environment
 
-# Blobs at a time from one registry and to one: more connections take nothing from a registry but its patience.
+# Blobs at a time from one registry and to one: more connections only load the registry without gaining speed.
 DEFAULT_HOST_STREAMS = 16
 DOCKER_HOST = r"unix:///.+|tcp://[^/@]+:[0-9]+"
 DOCKER_HOST_FORM = "It is not of the form unix:///path or tcp://host:port."
@@ -18,10 +18,10 @@ DOCKER_HOST_FORM = "It is not of the form unix:///path or tcp://host:port."
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerSettings:
-    """What one worker process needs. `lease` and `stop_grace` are in seconds.
+    """The settings of one worker process. `lease` and `stop_grace` are in seconds.
 
-    `host_streams` are blobs at once from one registry, and to one, over all imports.
-    `docker_host` is the engine that `docker-daemon:` means; None: there is none.
+    `host_streams` is the number of blobs at once from one registry, and to one, over all imports.
+    `docker_host` is the engine of `docker-daemon:` sources; None if there is none.
     """
 
     shared: SharedSettings

@@ -1,4 +1,4 @@
-"""How many imports a worker runs at once, and which."""
+"""The slots of a worker: how many imports it runs at once."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -6,7 +6,7 @@ from typing import Any
 
 
 class Slots:
-    """A bounded set of running tasks; while one wants to be alone, there is no room for another."""
+    """A bounded set of running tasks. It counts as full while a task runs that was started with `alone`."""
 
     def __init__(self, size: int) -> None:
         self.size = size
@@ -23,7 +23,7 @@ class Slots:
         return tuple(self._tasks)
 
     def start(self, work: Coroutine[Any, Any, None], name: str, *, alone: bool = False) -> None:
-        """Run the work in a task of its own; there must be room. With `alone` it may wait for `wait_alone`."""
+        """Run the work in a new task; a slot must be free. Work that is started with `alone` may await `wait_alone`."""
         task = asyncio.create_task(work, name=name)
         self._tasks.add(task)
         if alone:
@@ -35,7 +35,7 @@ class Slots:
         await self._wait(lambda: not self.full)
 
     async def wait_alone(self) -> None:
-        """Wait until one task is left: the one that asks."""
+        """Wait until the caller's task is the only one left."""
         await self._wait(lambda: len(self._tasks) == 1)
 
     async def _wait(self, condition: Callable[[], bool]) -> None:

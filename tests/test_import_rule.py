@@ -100,7 +100,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "h11": ("shared.http_client.bulk",),
     "aiodocker": ("import_worker.engine.docker_engine",),
     "isal": ("import_worker.engine.compression",),
-    "zstandard": ("import_worker.engine.compression", "import_worker.engine.unpack"),
+    "zstandard": ("import_worker.engine.compression",),
     "asyncpg": ("shared.db",),
     "alembic": ("shared.db",),
     "apispec": ("api_service.web.openapi",),

@@ -1,4 +1,4 @@
-"""The worker's side of `PUT /api/v1/images:import/:name/progress`."""
+"""The worker's client of the API: progress reports, and the check of its own token."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -19,11 +19,11 @@ from shared.tracing.spans import TRACEPARENT, traceparent
 
 # A report is small and the API answers within five seconds whatever its database does. Seconds.
 REPORT_TIMEOUT = 10.0
-# The import has ended, moved on, or is gone with its image.
+# The import has ended, is held by another attempt, or was deleted with its image.
 _STOP = frozenset({Code.IMPORT_SUPERSEDED, Code.IMPORT_NOT_FOUND})
 
-# After these, to be told to stop is to be told that the report was taken.
-_ENDS = frozenset({ReportedState.READY, ReportedState.FAILED, ReportedState.HANDED_BACK})
+# Reports of an outcome: "stop" in the response means that the API accepted it.
+_OUTCOMES = frozenset({ReportedState.READY, ReportedState.FAILED, ReportedState.HANDED_BACK})
 
 
 class ApiClient:
@@ -40,16 +40,16 @@ class ApiClient:
                 answer = await response.read()
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise _unreachable(error) from error
-        _judge(response.status, answer, ends=report.state in _ENDS)
+        _check_answer(response.status, answer, outcome=report.state in _OUTCOMES)
 
     async def check(self) -> None:
-        """Ask the API who we are; raises LongshoreError where it is away, or does not take our token for a worker's."""
+        """Check the worker's token; raises LongshoreError if the API is away or the token has another role."""
         try:
             async with self._session.get(f"{self._url}/api/v1/whoami") as response:
                 answer = await response.read()
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise _unreachable(error) from error
-        _judge(response.status, answer, ends=False)
+        _check_answer(response.status, answer, outcome=False)
         role = _json_object(answer).get("role")
         if role != Role.WORKER:
             raise LongshoreError(Code.API_REFUSED, f"WORKER_TOKEN has the role {role}, not {Role.WORKER}.")
@@ -60,19 +60,19 @@ def _unreachable(error: Exception) -> LongshoreError:
 
 
 def _origin() -> dict[str, str]:
-    """Return the headers by which the API's logs and traces know the request that this goes back to."""
+    """Return the headers by which the API's logs and traces link this request to the one that caused the import."""
     origin = {REQUEST_ID_HEADER: request_id(), TRACEPARENT: traceparent()}
     return {name: value for name, value in origin.items() if value}
 
 
-def _judge(status: int, answer: bytes, *, ends: bool) -> None:
-    said = _json_object(answer)
-    if said.get("code") in _STOP or (said.get("action") == "stop" and not ends):
+def _check_answer(status: int, answer: bytes, *, outcome: bool) -> None:
+    fields = _json_object(answer)
+    if fields.get("code") in _STOP or (fields.get("action") == "stop" and not outcome):
         raise SupersededError
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.TOO_MANY_REQUESTS:
         raise LongshoreError(Code.API_UNAVAILABLE, f"The API answered {status}.")
     if status != HTTPStatus.OK:
-        raise LongshoreError(Code.API_REFUSED, f"The API answered {status} {said.get('code', '')}.")
+        raise LongshoreError(Code.API_REFUSED, f"The API answered {status} {fields.get('code', '')}.")
 
 
 def _json_object(answer: bytes) -> dict[str, Any]:
@@ -85,7 +85,7 @@ def _json_object(answer: bytes) -> dict[str, Any]:
 
 @asynccontextmanager
 async def open_api_client(url: str, token: str) -> AsyncIterator[ApiClient]:
-    """Keep a session with the API open, authenticated with a worker's token."""
+    """Open a session with the API, authenticated with a worker's token."""
     headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
     timeout = aiohttp.ClientTimeout(total=REPORT_TIMEOUT)
     async with aiohttp.ClientSession(headers=headers, timeout=timeout, trust_env=False) as session:

@@ -1,15 +1,16 @@
-"""The blob ledger and the flights in PostgreSQL, for one attempt of an import."""
+"""The blob ledger and the blob transfers in PostgreSQL, as one attempt of an import uses them."""
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 
 import structlog
 
-from import_worker.copying.ends import Bring, MountFrom, Wait
-from shared.db import blob_transfers as flights
+from import_worker.copying.ends import MountFrom, StartTransfer, WaitForTransfer
+from shared.db import blob_transfers
 from shared.db import blobs as ledger
+from shared.db.blob_transfers import TransferClaim
 from shared.db.database import Connection, Database
 from shared.db.import_states import ClaimedImport
 from shared.db.notifications import Notifications
@@ -17,14 +18,14 @@ from shared.errors.error import LongshoreError
 from shared.oci.descriptor import Descriptor
 from shared.oci.digest import Digest
 
-# Below this, bringing a blob twice costs less than agreeing on who does. Bytes.
-MIN_FLIGHT_SIZE = 1024 * 1024
+# Smaller blobs are not claimed: to transfer one twice costs less than to agree on one import that does. Bytes.
+MIN_CLAIMED_SIZE = 1024 * 1024
 
 _log = structlog.stdlib.get_logger(__name__)
 
 
 class PostgresLedger:
-    """Fits `endpoints.BlobLedger`. A database that is away costs mounts, never an import."""
+    """Fits `copying.ends.BlobLedger`. If the database is away, the import goes on without mounts and claims."""
 
     def __init__(self, database: Database, notifications: Notifications, registry: str, claimed: ClaimedImport) -> None:
         self._database = database
@@ -33,112 +34,106 @@ class PostgresLedger:
         self._claimed = claimed
         self._repository = claimed.repository
 
-    async def candidates(self, blobs: Sequence[Descriptor]) -> Mapping[Digest, str]:
-        digests = [str(blob.digest) for blob in blobs]
-        try:
+    async def mount_candidates(self, blobs: Sequence[Descriptor]) -> Mapping[Digest, str]:
+        found: Mapping[str, str] = {}
+        with _logged("ledger.read_failed"):
             async with self._database.connection() as connection:
-                found = await ledger.repositories_with(connection, self._registry, digests, other_than=self._repository)
-        except LongshoreError as error:
-            _log.warning("blob ledger not read", error=str(error))
-            return {}
+                found = await ledger.repositories_with(
+                    connection, self._registry, _digests(blobs), other_than=self._repository
+                )
         return {Digest.parse(digest): repository for digest, repository in found.items()}
 
-    async def held_here(self, blobs: Sequence[Descriptor]) -> AbstractSet[Digest]:
-        try:
+    async def held_by_repository(self, blobs: Sequence[Descriptor]) -> AbstractSet[Digest]:
+        """Return those blobs that the repository is known to hold; all of them if the database is away."""
+        found: Iterable[str] = _digests(blobs)
+        with _logged("ledger.read_failed"):
             async with self._database.connection() as connection:
-                found = await ledger.held_by_repository(
-                    connection, self._registry, self._repository, [str(blob.digest) for blob in blobs]
-                )
-        except LongshoreError as error:
-            _log.warning("blob ledger not read", error=str(error))
-            return {blob.digest for blob in blobs}
-        return {Digest.parse(digest) for digest in found}
+                found = await ledger.held_by_repository(connection, self._registry, self._repository, _digests(blobs))
+        return set(map(Digest.parse, found))
 
     async def held_by_project(self, blobs: Sequence[Descriptor]) -> AbstractSet[Digest]:
-        """Return those that some repository of the target repository's project is known to hold."""
+        """Return those blobs that any repository of the target's project is known to hold."""
+        found: Iterable[str] = ()
         project = self._repository.partition("/")[0]
-        try:
+        with _logged("ledger.read_failed"):
             async with self._database.connection() as connection:
-                found = await ledger.held_by_project(
-                    connection, self._registry, project, [str(blob.digest) for blob in blobs]
-                )
-        except LongshoreError as error:
-            _log.warning("blob ledger not read", error=str(error))
-            return frozenset()
-        return {Digest.parse(digest) for digest in found}
+                found = await ledger.held_by_project(connection, self._registry, project, _digests(blobs))
+        return set(map(Digest.parse, found))
 
-    async def way(self, blob: Descriptor) -> Bring | MountFrom | Wait:
-        if blob.size < MIN_FLIGHT_SIZE:
-            return Bring()
-        try:
-            async with self._database.transaction() as connection:
-                return await self._way(connection, blob)
-        except LongshoreError as error:
-            _log.warning("blob flights not read", error=str(error))
-            return Bring()
+    async def next_step(self, blob: Descriptor) -> StartTransfer | MountFrom | WaitForTransfer:
+        if blob.size >= MIN_CLAIMED_SIZE:
+            with _logged("transfer.not_claimed"):
+                async with self._database.transaction() as connection:
+                    return await self._claim(connection, blob)
+        return StartTransfer()
 
-    async def _way(self, connection: Connection, blob: Descriptor) -> Bring | MountFrom | Wait:
-        digest, pilot = str(blob.digest), self._pilot(blob)
-        flight = await flights.take_off(connection, pilot, self._repository)
-        if flight is None:
-            return Wait(await flights.offset_in_flight(connection, self._registry, digest))
-        # Only now: whoever brought it has ended the flight and written the ledger in one transaction.
+    async def _claim(self, connection: Connection, blob: Descriptor) -> StartTransfer | MountFrom | WaitForTransfer:
+        digest, claim = str(blob.digest), self._claim_of(blob)
+        claimed = await blob_transfers.claim(connection, claim, self._repository)
+        if claimed is None:
+            return WaitForTransfer(await blob_transfers.transferred_bytes(connection, self._registry, digest))
+        # Read after the claim: a transfer is completed in the same transaction that adds its blob to the ledger.
         held = await ledger.repositories_with(connection, self._registry, [digest], other_than=self._repository)
         if digest not in held:
-            return Bring(flight.upload)
-        await flights.land(connection, pilot)
+            return StartTransfer(claimed.upload)
+        await blob_transfers.complete(connection, claim)
         return MountFrom(held[digest])
 
-    def flight_ends(self, blob: Descriptor) -> AbstractContextManager[asyncio.Event]:
-        return self._notifications.watch(flights.CHANNEL, str(blob.digest))
+    def watch_transfer(self, blob: Descriptor) -> AbstractContextManager[asyncio.Event]:
+        return self._notifications.watch(blob_transfers.CHANNEL, str(blob.digest))
 
-    async def began(self, blob: Descriptor, upload: str) -> None:
-        if blob.size < MIN_FLIGHT_SIZE:
+    async def upload_started(self, blob: Descriptor, address: str) -> None:
+        """Record the upload; if that fails, another worker starts a new one."""
+        if blob.size < MIN_CLAIMED_SIZE:
             return
-        try:
+        with _logged("transfer.upload_not_recorded"):
             async with self._database.connection() as connection:
-                await flights.note_upload(connection, self._pilot(blob), upload)
-        except LongshoreError as error:
-            _log.warning("upload not noted; another worker would begin it anew", error=str(error))
+                await blob_transfers.record_upload(connection, self._claim_of(blob), address)
 
-    async def landed(self, blob: Descriptor) -> None:
-        if blob.size < MIN_FLIGHT_SIZE:
+    async def complete_transfer(self, blob: Descriptor) -> None:
+        """End the transfer and add the blob to the ledger; if that fails, the transfer ends with its import."""
+        if blob.size < MIN_CLAIMED_SIZE:
             return
-        try:
+        with _logged("transfer.not_completed"):
             async with self._database.transaction() as connection:
                 await ledger.record(connection, self._registry, self._repository, [str(blob.digest)])
-                await flights.land(connection, self._pilot(blob))
-        except LongshoreError as error:
-            _log.warning("blob flight not ended; it ends with its import", error=str(error))
+                await blob_transfers.complete(connection, self._claim_of(blob))
 
-    async def given_up(self, blob: Descriptor) -> None:
-        if blob.size < MIN_FLIGHT_SIZE:
+    async def release_transfer(self, blob: Descriptor) -> None:
+        """Give the claim up; if that fails, it ends with its import."""
+        if blob.size < MIN_CLAIMED_SIZE:
             return
-        try:
+        with _logged("transfer.not_released"):
             async with self._database.connection() as connection:
-                await flights.break_off(connection, self._pilot(blob))
-        except LongshoreError as error:
-            _log.warning("blob flight not ended; it ends with its import", error=str(error))
+                await blob_transfers.release(connection, self._claim_of(blob))
 
-    def _pilot(self, blob: Descriptor) -> flights.Pilot:
-        return flights.Pilot(
+    async def record(self, blobs: Iterable[Descriptor]) -> None:
+        with _logged("ledger.write_failed"):
+            async with self._database.connection() as connection:
+                await ledger.record(connection, self._registry, self._repository, _digests(blobs))
+
+    async def forget(self, blob: Descriptor, repository: str) -> None:
+        with _logged("ledger.write_failed"):
+            async with self._database.connection() as connection:
+                await ledger.forget(connection, self._registry, repository, str(blob.digest))
+
+    def _claim_of(self, blob: Descriptor) -> TransferClaim:
+        return TransferClaim(
             registry=self._registry,
             digest=str(blob.digest),
             import_name=self._claimed.name,
             attempt=self._claimed.attempt,
         )
 
-    async def record(self, blobs: Iterable[Descriptor]) -> None:
-        digests = [str(blob.digest) for blob in blobs]
-        try:
-            async with self._database.connection() as connection:
-                await ledger.record(connection, self._registry, self._repository, digests)
-        except LongshoreError as error:
-            _log.warning("blob ledger not written", error=str(error))
 
-    async def forget(self, blob: Descriptor, repository: str) -> None:
-        try:
-            async with self._database.connection() as connection:
-                await ledger.forget(connection, self._registry, repository, str(blob.digest))
-        except LongshoreError as error:
-            _log.warning("blob ledger not written", error=str(error))
+def _digests(blobs: Iterable[Descriptor]) -> list[str]:
+    return [str(blob.digest) for blob in blobs]
+
+
+@contextmanager
+def _logged(event: str) -> Iterator[None]:
+    """Log a failure of the database under this event instead of raising it."""
+    try:
+        yield
+    except LongshoreError as error:
+        _log.warning(event, error=str(error))

@@ -1,6 +1,6 @@
-"""One repository of the target registry, as the copy writes to it."""
+"""One repository of the target registry, as the copy and the Docker Engine's push write to it."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import suppress
 
 from shared.errors.error import LongshoreError
@@ -14,7 +14,7 @@ from shared.registry.uploads import UploadSession
 
 
 class RegistryTarget:
-    """Fits `copy_referrers.ReferrersTarget`."""
+    """Fits `copying.referrers.ReferrersTarget` and `engine.ends.StreamTarget`."""
 
     def __init__(self, repository: Repository) -> None:
         self._repository = repository
@@ -32,9 +32,12 @@ class RegistryTarget:
     async def start_upload(self) -> "RegistryUpload":
         return RegistryUpload(self._repository, await self._repository.start_upload())
 
-    def find_upload(self, address: str) -> "RegistryUpload | None":
+    def resume_upload(self, address: str) -> "RegistryUpload | None":
         session = self._repository.restore_session(address)
         return RegistryUpload(self._repository, session) if session else None
+
+    async def start_stream(self) -> "RegistryStream":
+        return RegistryStream(self._repository, await self._repository.start_upload())
 
     async def find_manifest(self, reference: str) -> Digest | None:
         found = await self._repository.find_manifest(reference)
@@ -53,7 +56,7 @@ class RegistryTarget:
 
 
 class RegistryUpload:
-    """Fits `endpoints.Upload`."""
+    """An upload of known size and digest. Fits `copying.ends.Upload`."""
 
     def __init__(self, repository: Repository, session: UploadSession) -> None:
         self._repository = repository
@@ -69,19 +72,38 @@ class RegistryUpload:
     async def append(self, offset: int, body: Body) -> None:
         self._session = await self._repository.patch_upload(self._session, offset, body)
 
-    async def taken(self) -> int | None:
+    async def received(self) -> int | None:
         found = await self._repository.get_upload(self._session)
         if found is None:
             return None
-        self._session, taken = found
-        return taken
+        self._session, received = found
+        return received
 
     async def commit(self, blob: Descriptor) -> None:
         await self._repository.commit_upload(self._session, blob.digest)
 
     async def cancel(self) -> None:
-        # The registry drops abandoned sessions by itself; asking is a courtesy.
+        # The registry expires abandoned sessions by itself; the request is a courtesy.
         with suppress(LongshoreError):
-            # An address from before a broken request may no longer be taken.
-            if await self.taken() is not None:
+            # The registry may reject the address that it gave before a request broke; `received` asks for the new one.
+            if await self.received() is not None:
                 await self._repository.cancel_upload(self._session)
+
+
+class RegistryStream:
+    """An upload whose size and digest are known at its end. Fits `engine.ends.StreamedUpload`."""
+
+    def __init__(self, repository: Repository, session: UploadSession) -> None:
+        self._repository = repository
+        self._session = session
+
+    async def send(self, chunks: AsyncIterator[bytes]) -> None:
+        self._session = await self._repository.stream_upload(self._session, chunks)
+
+    async def commit(self, digest: Digest) -> None:
+        await self._repository.commit_upload(self._session, digest)
+
+    async def cancel(self) -> None:
+        # The registry expires abandoned sessions by itself; the request is a courtesy.
+        with suppress(LongshoreError):
+            await self._repository.cancel_upload(self._session)

@@ -1,153 +1,133 @@
-"""One blob from source to target, with its digest computed on the way."""
+"""Gets one blob into the target's repository by the cheapest way there is: it exists, is mounted, or is transferred."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 
-from import_worker.copying.ends import Source, Target, Upload
-from import_worker.copying.stall import Advance, Flow, unless_stalled
-from import_worker.copying.stream import Check, Passage, backoff_or_raise
-from shared.errors.codes import Code, Side
+from import_worker.copying import transfer
+from import_worker.copying.ends import BlobLedger, ProgressBoard, Source, StartTransfer, Target, WaitForTransfer
+from import_worker.copying.transfer import BlobTransfer
 from shared.errors.error import LongshoreError
+from shared.model.progress import LayerProgress, LayerStatus, Transfer
 from shared.oci.descriptor import Descriptor
-from shared.planning.mismatch import blob_digest_mismatch
-from shared.runtime.concurrency import both, run_in_thread
+from shared.oci.digest import Digest
+from shared.tracing.spans import step
 
-# Tries of one blob within one attempt of its import; after that the import as a whole waits and tries again.
-BLOB_TRIES = 3
-# Blobs up to here are read as a whole before they are sent: one request that can be repeated. Bytes; no more than a
-# larger blob's buffer.
-WHOLE_SIZE = 1024 * 1024
-
-# The target did not refuse: it may have done what was asked, and its answer got lost.
-LOST_ANSWERS = frozenset({Code.TARGET_UNREACHABLE, Code.TARGET_STALLED})
-
-# Told the address of an upload that has begun, so that another worker may go on with it.
-Began = Callable[[str], Awaitable[None]]
+# Existence checks and mounts at a time. They have places of their own, so that none waits behind a large layer.
+CHECKS_AT_ONCE = 8
+# Transfers of small blobs at a time: they wait for answers more than for bytes, and together hold less memory than the
+# buffers of large ones.
+SMALL_AT_ONCE = 16
+# How often an import asks how far another import's transfer is; it is notified of the end. Seconds.
+POLL_INTERVAL = 1.0
 
 
-async def copy_blob(
-    blob: Descriptor, source: Source, target: Target, *, kept: str | None, began: Began, advance: Advance
-) -> None:
-    """Bring a blob that the target lacked a moment ago.
+class BlobCopier:
+    """Makes the target hold the blobs of one image; many `ensure` calls run at once."""
 
-    `kept` is the address of an upload of it that some worker has begun. A failure that another try may mend is tried
-    again here, a few times. What the target has taken when this ends early is left there, for whoever goes on with it,
-    unless it is wrong.
-    """
-    copy = _BlobCopy(blob, source, target, began, advance)
-    copy.go_on_with(kept)
-    for attempt in range(1, BLOB_TRIES):
-        try:
-            return await copy.run()
-        except LongshoreError as error:
-            await copy.give_up_if_wrong(error)
-            await backoff_or_raise(error, attempt)
-        # What failed may have been the answer alone.
-        if await target.has_blob(blob):
-            return None
-    return await copy.run()
-
-
-class _BlobCopy:
-    """One blob's way through several tries; what an upload has taken is not sent again where that can be proven."""
-
-    def __init__(self, blob: Descriptor, source: Source, target: Target, began: Began, advance: Advance) -> None:
-        self._blob = blob
+    def __init__(
+        self,
+        source: Source,
+        target: Target,
+        ledger: BlobLedger,
+        board: ProgressBoard,
+        *,
+        slots: int,
+        streams: AbstractAsyncContextManager[None],
+    ) -> None:
+        """Copy between these ends: at most `slots` large blobs at once, each while it holds a place in `streams`."""
         self._source = source
         self._target = target
-        self._began = began
-        self._advance = advance
-        self._upload: Upload | None = None
-        self._check = Check(blob)
-        # Bytes that the upload may have taken.
-        self._offered = 0
-        self._whole = blob.size <= WHOLE_SIZE
+        self._ledger = ledger
+        self._board = board
+        self._large = asyncio.Semaphore(slots)
+        self._small = asyncio.Semaphore(SMALL_AT_ONCE)
+        self._streams = streams
+        self._checks = asyncio.Semaphore(CHECKS_AT_ONCE)
+        # One upload of a blob at a time, although several manifests may miss it at once.
+        self._locks: defaultdict[Digest, asyncio.Lock] = defaultdict(asyncio.Lock)
 
-    def go_on_with(self, kept: str | None) -> None:
-        """Begin with an upload that another worker has left behind."""
-        if kept:
-            self._upload = self._target.find_upload(kept)
-            self._offered = self._blob.size
-
-    async def run(self) -> None:
-        """Try once to send the blob, or what is left of it."""
-        offset = await self._continued()
-        if self._whole:
-            content, upload = await both(self._read_whole(), self._started())
-            self._offered = self._blob.size
-            await upload.send(self._blob, content)
-        else:
-            upload = await self._passed(offset)
-            await upload.commit(self._blob)
-
-    async def give_up_if_wrong(self, error: LongshoreError) -> None:
-        """Have the target forget what it has taken where its bytes may be wrong: it said so, or the source's are."""
-        complete = self._offered == self._blob.size
-        if error.code in LOST_ANSWERS or (error.kind.retryable and not complete):
-            return
-        await self._give_up()
-
-    async def _give_up(self) -> None:
-        upload, self._upload = self._upload, None
-        if upload:
-            await upload.cancel()
-
-    async def _continued(self) -> int:
-        """Return how much of the blob a broken upload has taken; it is given up where that is not certain."""
-        if self._upload is None or not self._offered:
-            return 0
-        taken = None if self._whole else await self._upload.taken()
-        if taken is None or taken > self._offered:
-            await self._give_up()
-            return 0
-        return taken
-
-    async def _started(self) -> Upload:
-        """Return the upload to go on with, or a new one; the source is asked for the bytes at the same time."""
-        if self._upload is None:
-            self._upload = await self._target.start_upload()
-            await self._began(self._upload.address)
-        return self._upload
-
-    async def _passed(self, offset: int) -> Upload:
-        """Send everything from the offset on, and return the upload that has it all then."""
-        if not offset:
-            self._check = Check(self._blob)
-        passage = Passage(self._blob, self._source, self._check, offset=offset)
-
-        def look() -> None:
-            self._advance(passage.taken)
-
+    async def ensure(self, blob: Descriptor, *, may_exist: bool, mount_from: str | None) -> None:
+        """Make the target hold the blob: it exists, is mounted, or is transferred by this or another import."""
         try:
-            upload, _ = await both(self._started(), passage.open())
-            await unless_stalled(_pass(upload, offset, passage), passage.flow, f"Blob {self._blob.digest}", look)
-        finally:
-            self._offered = passage.offered
-            await passage.close()
-        return upload
+            with step("blob", {"oci.digest": str(blob.digest), "longshore.bytes": blob.size}) as span:
+                async with self._locks[blob.digest]:
+                    if may_exist and await self._exists(blob):
+                        outcome = Transfer.EXISTING
+                    elif mount_from and await self._mount(blob, mount_from):
+                        outcome = Transfer.MOUNTED
+                    else:
+                        outcome = await self._claim_or_wait(blob)
+                span.note({"longshore.transfer": outcome.value})
+        except LongshoreError:
+            self._show(blob, LayerStatus.FAILED, 0)
+            raise
+        self._show(blob, LayerStatus.COMPLETED, blob.size, outcome)
 
-    async def _read_whole(self) -> bytes:
-        parts: list[bytes] = []
+    async def _claim_or_wait(self, blob: Descriptor) -> Transfer:
+        """Transfer the blob, or wait, without holding a place, while another import transfers it."""
+        waited = False
+        with self._ledger.watch_transfer(blob) as ended:
+            while True:
+                ended.clear()
+                async with self._small if blob.size <= transfer.WHOLE_SIZE else self._large, self._streams:
+                    next_step = await self._ledger.next_step(blob)
+                    if isinstance(next_step, StartTransfer):
+                        async with self._claimed(blob):
+                            # The other import may have transferred the blob to this very repository.
+                            if waited and await self._target.has_blob(blob):
+                                return Transfer.EXISTING
+                            await self._transfer(blob, next_step.upload).run()
+                            return Transfer.COPIED
+                if isinstance(next_step, WaitForTransfer):
+                    self._show(blob, LayerStatus.DOWNLOADING, next_step.offset)
+                    waited = True
+                    await _wait_for(ended)
+                elif await self._mount(blob, next_step.repository):
+                    return Transfer.MOUNTED
 
-        async def read(watched: AsyncIterator[bytes]) -> None:
-            parts.extend([chunk async for chunk in watched])
+    @asynccontextmanager
+    async def _claimed(self, blob: Descriptor) -> AsyncIterator[None]:
+        """Complete the claimed transfer after the block, or release it if the block fails."""
+        try:
+            yield
+        except BaseException:
+            await self._ledger.release_transfer(blob)
+            raise
+        await self._ledger.complete_transfer(blob)
 
-        async with self._source.open_blob(self._blob) as chunks:
-            flow = Flow()
-            flow.wait_for(Side.SOURCE)
-            await unless_stalled(read(flow.watched(chunks, lambda _: None)), flow, f"Blob {self._blob.digest}")
-        content = b"".join(parts)
-        if not self._blob.digest.matches(content):
-            raise blob_digest_mismatch(self._blob)
-        return content
+    def _transfer(self, blob: Descriptor, resume: str | None) -> BlobTransfer:
+        async def upload_started(address: str) -> None:
+            await self._ledger.upload_started(blob, address)
+
+        def advance(offset: int) -> None:
+            self._show(blob, LayerStatus.DOWNLOADING, offset)
+
+        return BlobTransfer(
+            blob, self._source, self._target, upload_started=upload_started, advance=advance, resume=resume
+        )
+
+    async def _exists(self, blob: Descriptor) -> bool:
+        async with self._checks:
+            return await self._target.has_blob(blob)
+
+    async def _mount(self, blob: Descriptor, repository: str) -> bool:
+        """Mount the blob from another repository; a refusal is recorded and returns False."""
+        async with self._checks:
+            upload = await self._target.mount_blob(blob, repository)
+        if upload is None:
+            return True
+        await upload.cancel()
+        await self._ledger.forget(blob, repository)
+        return False
+
+    def _show(self, blob: Descriptor, status: LayerStatus, offset: int, outcome: Transfer | None = None) -> None:
+        self._board.show(blob.digest, LayerProgress(size=blob.size, offset=offset, status=status, transfer=outcome))
 
 
-async def _pass(upload: Upload, offset: int, passage: Passage) -> None:
-    """Send what the target has not taken yet; of what it has, only the digest may be open."""
-    if passage.size:
-        await upload.append(offset, passage)
-    else:
-        await run_in_thread(lambda: passage.send_to(_drop), passage.abort)
-
-
-def _drop(_data: memoryview) -> None:
-    """Write nowhere."""
+async def _wait_for(ended: asyncio.Event) -> None:
+    """Wait until the event is set, but not longer than until the next poll."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(POLL_INTERVAL):
+            await ended.wait()

@@ -1,4 +1,4 @@
-"""The two ends of a copy, as the copy sees them: small enough for a dict to play either in a test.
+"""The two ends of a copy, and what a copy knows of other copies: protocols small enough for a dict to implement.
 
 Methods carry the names of the distribution specification's steps. All raise LongshoreError with a code of their side.
 """
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from shared.http_client.body import Body
+from shared.model.progress import LayerProgress
 from shared.oci.descriptor import Descriptor
 from shared.oci.digest import Digest
 from shared.oci.manifest import Manifest
@@ -18,10 +19,10 @@ from shared.planning.source import ReadableImage
 
 
 class Download(Protocol):
-    """A blob's bytes from an offset on, as a thread reads them."""
+    """A blob's bytes from an offset on, read by a thread."""
 
     def skip_into(self, buffer: memoryview) -> int:
-        """Wait for bytes from before the offset, sent unasked, and return how many; called first, until it is 0."""
+        """Wait for bytes before the offset, sent although not requested; called first, until it returns 0."""
         ...
 
     def read_into(self, buffer: memoryview) -> int:
@@ -29,12 +30,12 @@ class Download(Protocol):
         ...
 
     def abort(self) -> None:
-        """Make a read that waits in another thread end, with an error."""
+        """Make a read that blocks another thread fail."""
         ...
 
 
 class Source(ReadableImage, Protocol):
-    """Where an image comes from."""
+    """The image that is copied."""
 
     def download_blob(self, blob: Descriptor, offset: int = 0) -> AbstractAsyncContextManager[Download]:
         """Open the blob's bytes from an offset before its end."""
@@ -50,7 +51,7 @@ class Upload(Protocol):
 
     @property
     def address(self) -> str:
-        """What `Target.find_upload` finds it by, also from another process."""
+        """The address for `Target.resume_upload`, valid in other processes too."""
         ...
 
     async def send(self, blob: Descriptor, content: bytes) -> None:
@@ -58,60 +59,60 @@ class Upload(Protocol):
         ...
 
     async def append(self, offset: int, body: Body) -> None:
-        """Send bytes, the first of which is the blob's at `offset`; what the body raises comes out unchanged."""
+        """Send bytes, the first of which is the blob's at `offset`; an exception of the body is raised unchanged."""
         ...
 
-    async def taken(self) -> int | None:
-        """Return how many bytes the target says it has taken; None where it lost the session or does not say."""
+    async def received(self) -> int | None:
+        """Return how many bytes the target reports as received; None if it lost the session or reports nothing."""
         ...
 
     async def commit(self, blob: Descriptor) -> None:
-        """Make what was appended a blob, which the target refuses where the digest is not that of the bytes."""
+        """Make the appended bytes a blob; the target refuses if their digest is not the blob's."""
         ...
 
     async def cancel(self) -> None:
-        """Tell the target to forget the session; failures do not matter."""
+        """Have the target drop the session; failures are ignored."""
         ...
 
 
 class Target(Protocol):
-    """The repository that an image goes to."""
+    """The repository that an image is copied to."""
 
     async def is_empty(self) -> bool:
-        """Tell whether the repository is known to have no tags, as one that was never written to; a hint."""
+        """Return whether the repository is known to have no tags, as before the first push; a hint."""
         ...
 
     async def has_blob(self, blob: Descriptor) -> bool: ...
 
     async def mount_blob(self, blob: Descriptor, from_repository: str) -> Upload | None:
-        """Link the blob from another repository; None when that is done, else a session to upload it in."""
+        """Mount the blob from another repository; returns None on success, else a session to upload it in."""
         ...
 
     async def start_upload(self) -> Upload: ...
 
-    def find_upload(self, address: str) -> Upload | None:
-        """Return an upload that was begun elsewhere, which may be gone; None where it cannot be of this target."""
+    def resume_upload(self, address: str) -> Upload | None:
+        """Return an upload that another worker started, which may be gone; None if another target gave the address."""
         ...
 
     async def find_manifest(self, reference: str) -> Digest | None:
-        """Return the digest that a tag or a digest has in the target; None when it does not exist."""
+        """Return the digest that a tag or a digest has in the target; None if it does not exist."""
         ...
 
     async def put_manifest(
         self, reference: str, manifest: Manifest, *, before: Callable[[], Awaitable[None]] | None = None
     ) -> None:
-        """Store the manifest under a tag or its digest; `target_blob_unknown` when it refers to a missing blob.
+        """Store the manifest under a tag or its digest; `target_blob_unknown` if it refers to a missing blob.
 
-        `before` is awaited right before it is sent, each time it is; what that raises comes out unchanged.
+        `before` is awaited right before each sending; its exception is raised unchanged.
         """
         ...
 
 
 @dataclass(frozen=True, slots=True)
-class Bring:
-    """Nobody has the blob or brings it: stream it from the source.
+class StartTransfer:
+    """No repository has the blob and no other import transfers it: this import does.
 
-    `upload` is the address of an upload into this very repository, left behind by whoever brought it before.
+    `upload` is the address of an unfinished upload to this repository, left by an earlier transfer.
     """
 
     upload: str | None = None
@@ -125,47 +126,53 @@ class MountFrom:
 
 
 @dataclass(frozen=True, slots=True)
-class Wait:
-    """Another import is bringing the blob; so many bytes of it have arrived."""
+class WaitForTransfer:
+    """Another import is transferring the blob and has transferred `offset` bytes."""
 
     offset: int
 
 
 class BlobLedger(Protocol):
-    """What is known of the target's other repositories, and what other imports are bringing there. Hints only."""
+    """What is known of blobs in the target's repositories, and of other imports' transfers. Hints only."""
 
-    async def held_here(self, blobs: Sequence[Descriptor]) -> AbstractSet[Digest]:
-        """Return those that the target's repository itself is known to hold."""
+    async def held_by_repository(self, blobs: Sequence[Descriptor]) -> AbstractSet[Digest]:
+        """Return those blobs that the target's repository is known to hold."""
         ...
 
-    async def candidates(self, blobs: Sequence[Descriptor]) -> Mapping[Digest, str]:
-        """Return, for those blobs that another repository is known to hold, that repository."""
+    async def mount_candidates(self, blobs: Sequence[Descriptor]) -> Mapping[Digest, str]:
+        """Return a repository for each blob that another repository is known to hold."""
         ...
 
-    async def way(self, blob: Descriptor) -> Bring | MountFrom | Wait:
-        """Tell how a blob that the target's repository lacks gets there; with `Bring`, others wait for this import."""
+    async def next_step(self, blob: Descriptor) -> StartTransfer | MountFrom | WaitForTransfer:
+        """Decide how a blob gets into the target's repository; `StartTransfer` claims the transfer for this import."""
         ...
 
-    def flight_ends(self, blob: Descriptor) -> AbstractContextManager[asyncio.Event]:
-        """Lend an event that is set when somebody has brought the blob, or given that up; a hint that may get lost."""
+    def watch_transfer(self, blob: Descriptor) -> AbstractContextManager[asyncio.Event]:
+        """Return an event that is set when a transfer of the blob ends; a hint that may get lost."""
         ...
 
-    async def began(self, blob: Descriptor, upload: str) -> None:
-        """Tell, after `Bring`, the address of the upload, so that another worker may go on with it."""
+    async def upload_started(self, blob: Descriptor, address: str) -> None:
+        """Record the upload of a claimed transfer, so that another worker can continue it."""
         ...
 
-    async def landed(self, blob: Descriptor) -> None:
-        """Tell that what `Bring` asked for is done: others may mount the blob from the target's repository."""
+    async def complete_transfer(self, blob: Descriptor) -> None:
+        """End a claimed transfer: other imports may mount the blob from the target's repository."""
         ...
 
-    async def given_up(self, blob: Descriptor) -> None:
-        """Tell that what `Bring` asked for is not done, so that another import does it."""
+    async def release_transfer(self, blob: Descriptor) -> None:
+        """Give up a claimed transfer, so that another import can claim it."""
         ...
 
     async def record(self, blobs: Iterable[Descriptor]) -> None:
-        """Note that the target repository holds these blobs now."""
+        """Record that the target's repository holds these blobs."""
         ...
 
     async def forget(self, blob: Descriptor, repository: str) -> None:
-        """Drop a candidate that could not be mounted."""
+        """Drop a mount candidate that the target refused."""
         ...
+
+
+class ProgressBoard(Protocol):
+    """Receives the progress of each blob."""
+
+    def show(self, digest: Digest, layer: LayerProgress) -> None: ...

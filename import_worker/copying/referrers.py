@@ -1,7 +1,7 @@
-"""Brings what refers to an image, such as signatures and SBOMs: blobs beside the image's, the rest before its tag.
+"""Copies what refers to an image, such as signatures and SBOMs: blobs with the image's, manifests before its tag.
 
-Companion tags and lists of referrers can be overwritten, as the image's tag can: they are written with leave to write
-that, and before it, so that whoever pulls the tag finds its signatures there.
+Companion tags and lists of referrers can be overwritten, as the image's tag can: they are written after the fence has
+passed, and before the tag, so that a client that pulls the tag finds its signatures.
 """
 
 import asyncio
@@ -21,24 +21,24 @@ from shared.planning.plan import ImportPlan
 from shared.planning.referrers import Referrer, Referrers, ReferrersSource, may_be_left_out
 from shared.runtime.concurrency import gather_all
 
-# Manifests put at a time.
+# Manifests that are put at a time.
 PUTS_AT_ONCE = 6
 
 
 class ReferrersTarget(Target, Protocol):
-    """A target's repository that can be told what refers to its manifests."""
+    """A target's repository that can also list what refers to its manifests."""
 
     async def fetch_manifest(self, reference: str) -> Manifest:
         """Return the manifest of a tag."""
         ...
 
     async def link_referrers(self, subject: Digest, referrers: Sequence[Manifest]) -> None:
-        """Make the registry list these manifests, which it has, as referrers of the subject."""
+        """Make the registry list these manifests, which it holds, as referrers of the subject."""
         ...
 
 
 class ReferrersCopy:
-    """What refers to one plan, from its discovery to its last tag; `left_out` says what is missing, and why."""
+    """The referrers of one planned image, from discovery to the last tag; `left_out` names each missing one and why."""
 
     def __init__(self, plan: ImportPlan, source: ReferrersSource, target: ReferrersTarget) -> None:
         self._plan = plan
@@ -48,42 +48,42 @@ class ReferrersCopy:
         self._missing: dict[Digest, LongshoreError] = {}
         self._slots = asyncio.Semaphore(PUTS_AT_ONCE)
         self.left_out: list[str] = []
-        self._brought: set[Digest] = set()
+        self._copied: set[Digest] = set()
 
     @property
     def count(self) -> int:
-        """How many artifacts were brought, or were there already."""
-        return len(self._brought)
+        """The number of artifacts that were copied or existed already."""
+        return len(self._copied)
 
     @property
     def any_found(self) -> bool:
         return bool(self._referrers.found)
 
     async def find(self) -> Sequence[Descriptor]:
-        """Look for them, and return the blobs that they need beyond the image's own."""
+        """Find the referrers and return the blobs that they need beyond the image's own."""
         self._referrers = await find_referrers(self._source, self._plan)
         self.left_out += self._referrers.left_out
         own = {blob.digest for blob in self._plan.blobs}
         return [blob for blob in self._referrers.blobs if blob.digest not in own]
 
-    def miss(self, blob: Descriptor, error: LongshoreError) -> None:
-        """Do without a blob, and so without what needs it; raises the error where another try may bring it."""
+    def blob_failed(self, blob: Descriptor, error: LongshoreError) -> None:
+        """Leave out the referrers that need this blob; raises the error if another try may copy it."""
         if not may_be_left_out(error):
             raise error
         self._missing[blob.digest] = error
 
     async def put(self) -> None:
-        """Put manifests, then tags and lists. The subjects must be there: Harbor ties cosign's tags to what it has."""
+        """Put manifests, then lists and tags. The subjects must exist: Harbor ties cosign's tags to what it holds."""
         kept = self._complete()
         linked = [each for each in kept if each.attachment.tag is None]
         await gather_all([self._put_linked(each) for each in linked])
-        await self._link([each for each in linked if each.manifest.digest in self._brought])
+        await self._link([each for each in linked if each.manifest.digest in self._copied])
         for each in kept:
             if each.attachment.tag is not None:
                 await self._put_tagged(each, each.attachment.tag)
 
     def _complete(self) -> Sequence[Referrer]:
-        """Return those that have all their blobs, and whose subject comes, too; the others are told."""
+        """Return the referrers whose blobs and subject are all copied, and report the others."""
         complete: list[Referrer] = []
         gone: set[Digest] = set()
         for referrer in self._referrers.found:
@@ -100,14 +100,14 @@ class ReferrersCopy:
     async def _put_linked(self, referrer: Referrer) -> None:
         try:
             async with self._slots:
-                await self._put_all(referrer.manifests)
+                await self._put_missing(referrer.manifests)
         except LongshoreError as error:
             self._leave_out(str(referrer.attachment), error)
         else:
-            self._brought.add(referrer.manifest.digest)
+            self._copied.add(referrer.manifest.digest)
 
     async def _link(self, referrers: Sequence[Referrer]) -> None:
-        """Tell the target, subject by subject, what refers to it."""
+        """Have the target list the referrers of each subject."""
         by_subject: dict[Digest, list[Manifest]] = {}
         for referrer in referrers:
             by_subject.setdefault(referrer.attachment.subject, []).append(referrer.manifest)
@@ -119,28 +119,29 @@ class ReferrersCopy:
 
     async def _put_tagged(self, referrer: Referrer, tag: str) -> None:
         try:
-            if await self._may_write(referrer.manifest, tag):
-                await self._put_all(referrer.manifests[:-1])
+            if await self._needs_tag(referrer.manifest, tag):
+                await self._put_missing(referrer.manifests[:-1])
                 await self._target.put_manifest(tag, referrer.manifest)
         except LongshoreError as error:
             self._leave_out(str(referrer.attachment), error)
         else:
-            self._brought.add(referrer.manifest.digest)
+            self._copied.add(referrer.manifest.digest)
 
-    async def _may_write(self, manifest: Manifest, tag: str) -> bool:
-        """Tell whether the tag has to be written; raises where that would lose a signature made at the target.
+    async def _needs_tag(self, manifest: Manifest, tag: str) -> bool:
+        """Return whether the tag has to be written; raises if that would lose a signature made at the target.
 
-        cosign adds to what a tag has. So what the target has is replaced only where all of it is in the source's.
+        cosign adds signatures to an existing tag. The target's manifest is therefore replaced only if the source's
+        manifest contains all of its signatures.
         """
         found = await self._target.find_manifest(tag)
         if found is None or found == manifest.digest:
             return found is None
-        theirs = await self._target.fetch_manifest(tag)
-        if not theirs.is_index and _signatures(theirs) <= _signatures(manifest):
+        existing = await self._target.fetch_manifest(tag)
+        if not existing.is_index and _signatures(existing) <= _signatures(manifest):
             return True
         raise LongshoreError(Code.TARGET_REFUSED, f"the target's tag has content of its own, {found}, and keeps it.")
 
-    async def _put_all(self, manifests: Sequence[Manifest]) -> None:
+    async def _put_missing(self, manifests: Sequence[Manifest]) -> None:
         for manifest in manifests:
             reference = str(manifest.digest)
             if await self._target.find_manifest(reference) is None:
@@ -153,5 +154,5 @@ class ReferrersCopy:
 
 
 def _signatures(manifest: Manifest) -> AbstractSet[tuple[Digest, AbstractSet[tuple[str, str]]]]:
-    """Return the layers with their annotations: two people's signatures of one image differ in those alone."""
+    """Return the layers with their annotations: two signatures of one image differ in their annotations alone."""
     return {(layer.digest, frozenset(layer.annotations.items())) for layer in manifest.layers}

@@ -1,4 +1,4 @@
-"""A Docker Engine, spoken to through aiodocker; what answers as one, such as Podman's service, works as well."""
+"""A Docker Engine, called through aiodocker; compatible services, such as Podman's, work as well."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, contextmanager
@@ -8,34 +8,34 @@ from typing import Any, cast
 import aiohttp
 from aiodocker import Docker, DockerError
 
-from import_worker.engine.image import DescribedImage
+from import_worker.engine.ends import DescribedImage
 from import_worker.engine.tar_stream import PIECE
 from shared.errors.codes import Code
 from shared.errors.error import LongshoreError
 from shared.oci.digest import Digest
 from shared.oci.platform import Platform
 
-# What answers at once, answers within this. Seconds.
-LOOK_TIMEOUT = aiohttp.ClientTimeout(total=30)
-# Engines without the image layout write the whole image to their own disk before the first byte comes. Between two
-# bytes of a layer the copy's own watch is shorter. Seconds.
+# For requests that the engine answers from its memory. Seconds.
+INSPECT_TIMEOUT = aiohttp.ClientTimeout(total=30)
+# Engines without the image layout write the whole image to their own disk before they send the first byte. Between two
+# bytes of a layer, the copy's StallWatch is stricter. Seconds.
 EXPORT_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=30, sock_read=1800)
 
-# aiodocker's own status for an engine that it does not reach.
+# aiodocker's own status for an engine that it cannot reach.
 NOT_CONNECTED = 900
 
 
 class DockerEngine:
-    """Fits `engine_image.Engine`. `address` is `unix:///path` or `tcp://host:port`."""
+    """Fits `engine.ends.Engine`. `address` is `unix:///path` or `tcp://host:port`."""
 
     def __init__(self, address: str) -> None:
         self._address = address
 
     async def describe(self, name: str) -> DescribedImage:
         with _translated(name):
-            async with Docker(url=self._address, timeout=LOOK_TIMEOUT) as docker:
+            async with Docker(url=self._address, timeout=INSPECT_TIMEOUT) as docker:
                 found = await docker.images.inspect(name)
-                # It is a list, whatever the library says.
+                # The engine returns a list; the library's annotation is wrong.
                 history = cast("Sequence[Mapping[str, Any]]", await docker.images.history(name))
         try:
             return _described(found, history)
@@ -48,9 +48,9 @@ class DockerEngine:
     async def export(self, image_id: Digest) -> AsyncIterator[AsyncIterator[bytes]]:
         async with AsyncExitStack() as stack:
             with _translated(str(image_id)):
-                docker = await stack.enter_async_context(Docker(url=self._address, timeout=LOOK_TIMEOUT))
-                await docker.version()  # Which settles the version of the interface.
-                # Not through `images.export_image`: that never closes its answer, which may be left early here.
+                docker = await stack.enter_async_context(Docker(url=self._address, timeout=INSPECT_TIMEOUT))
+                await docker.version()  # Negotiates the version of the API.
+                # Not through `images.export_image`: it never closes its response, and this export may end early.
                 url = f"{docker.docker_host}/{docker.api_version}/images/{image_id}/get"
                 response = await stack.enter_async_context(docker.session.get(url, timeout=EXPORT_TIMEOUT))
                 if response.status != HTTPStatus.OK:
@@ -95,6 +95,6 @@ def _described(found: Mapping[str, Any], history: Sequence[Mapping[str, Any]]) -
 
 
 def _sizes(layers: int, whole: int, steps: Sequence[int]) -> tuple[int, ...]:
-    """Return about how large each layer is: by the steps that made them, or else an equal share."""
+    """Return each layer's approximate size: that of the build step that made it, or else an equal share."""
     filled = tuple(size for size in steps if size)
     return filled if len(filled) == layers else (whole // max(layers, 1),) * layers

@@ -1,9 +1,9 @@
-"""Moves an engine's layers into the target as they come out of its export, each under its digest when it has ended.
+"""Pushes an engine's layers to the target as they arrive from its export, and commits each under its digest.
 
-Exports come in three forms, and all are read the same way: the older `docker save` (`<id>/layer.tar`, links for layers
-that come twice), the image layout of current engines (`blobs/sha256/<diff id>`), and that with compressed blobs, as
-engines on containerd's image store write it. A layer is known by the digest of its tar, not by its name, so the order
-of the entries does not matter.
+Exports have three forms, all read the same way: the older `docker save` (`<id>/layer.tar`, links for repeated layers),
+the image layout of current engines (`blobs/sha256/<diff id>`), and the same with compressed blobs, as engines on
+containerd's image store write it. A layer is identified by the digest of its tar, not by its name, so the order of the
+entries does not matter.
 """
 
 import json
@@ -12,9 +12,9 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from posixpath import basename, dirname
 
-from import_worker.copying.image import ProgressBoard
+from import_worker.copying.ends import ProgressBoard
 from import_worker.engine.compression import Compression
-from import_worker.engine.image import DescribedImage, StreamTarget
+from import_worker.engine.ends import DescribedImage, StreamTarget
 from import_worker.engine.layer_position import layer_position
 from import_worker.engine.stream_layer import stream_layer
 from import_worker.engine.tar_stream import TarEntry, TarError, TarStream
@@ -25,22 +25,22 @@ from shared.oci.descriptor import Descriptor
 from shared.oci.digest import Digest
 from shared.tracing.spans import step
 
-# A config, a manifest, a list: entries up to here are read as a whole to see whether they are one. Bytes.
+# Entries up to this size are read completely to see whether they are a config, a manifest or a list. Bytes.
 MAX_DOCUMENT_SIZE = 4 * 1024 * 1024
-# All documents of one export together. Bytes.
+# All documents of one export in total. Bytes.
 MAX_DOCUMENTS_SIZE = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PushedLayers:
-    """What an export held: the layers, by the digests of their tars, and the documents by their paths."""
+    """The content of an export: its layers by the digests of their tars, and its documents by their paths."""
 
     layers: dict[Digest, Descriptor]
     documents: dict[str, bytes]
 
 
 class LayerPush:
-    """One export on its way into the target."""
+    """The push of one export to the target."""
 
     def __init__(
         self, image: DescribedImage, target: StreamTarget, board: ProgressBoard, compression: Compression
@@ -54,7 +54,7 @@ class LayerPush:
         self._positions: dict[str, int | None] = {}
 
     async def run(self, export: AsyncIterator[bytes]) -> PushedLayers:
-        """Push every layer of the image; raises LongshoreError, `docker_engine_unavailable` for a broken export."""
+        """Push every layer of the image; raises LongshoreError, `docker_engine_unavailable` if the export is broken."""
         for diff_id, size in zip(self._image.diff_ids, self._image.sizes, strict=True):
             self._board.show(diff_id, LayerProgress(size=size))
         tar = TarStream(export)
@@ -62,13 +62,13 @@ class LayerPush:
             while entry := await tar.next_entry():
                 if entry.is_file:
                     async with aclosing(tar.content()) as content:
-                        await self._take(entry, content)
+                        await self._handle(entry, content)
         except TarError as error:
             raise LongshoreError(Code.DOCKER_ENGINE_UNAVAILABLE, f"The engine's export is broken: {error}.") from None
         return self._pushed
 
-    async def _take(self, entry: TarEntry, content: AsyncIterator[bytes]) -> None:
-        """Keep a document, push a layer, leave the rest."""
+    async def _handle(self, entry: TarEntry, content: AsyncIterator[bytes]) -> None:
+        """Keep a document, push a layer, skip every other entry."""
         if entry.size <= MAX_DOCUMENT_SIZE:
             whole = b"".join([piece async for piece in content])
             if _is_document(whole):
@@ -89,7 +89,7 @@ class LayerPush:
             kept[name] = document
 
     def _known(self, name: str) -> Digest | None:
-        """Return the layer's diff id where the export tells it beforehand, for its progress."""
+        """Return the layer's diff id, for its progress, if the export names it before the layer."""
         position = self._positions.get(dirname(name))
         if position is not None:
             return self._image.diff_ids[position]
@@ -97,7 +97,7 @@ class LayerPush:
         return next((diff_id for diff_id in self._wanted if diff_id.hex == stem), None)
 
     async def _push(self, entry: TarEntry, content: AsyncIterator[bytes], known: Digest | None) -> None:
-        """Push one layer. One that belongs to another image of the export is read and left out."""
+        """Push one layer; a layer of another image in the export is read and dropped."""
 
         def show(layer: LayerProgress) -> None:
             if known:
@@ -106,14 +106,14 @@ class LayerPush:
         def advance(offset: int) -> None:
             show(LayerProgress(size=entry.size, offset=offset, status=LayerStatus.DOWNLOADING))
 
-        def check(diff_id: Digest) -> bool:
+        def accept(diff_id: Digest) -> bool:
             if known and diff_id != known:
                 raise LongshoreError(Code.BLOB_DIGEST_MISMATCH, f"The engine's bytes for {known} have another digest.")
             return diff_id in self._wanted
 
         try:
             with step("blob", {"longshore.bytes": entry.size, "longshore.transfer": Transfer.COPIED.value}) as span:
-                done = await stream_layer(content, self._target, self._compression, check=check, advance=advance)
+                done = await stream_layer(content, self._target, self._compression, accept=accept, advance=advance)
                 span.note({"oci.digest": str(done[1].digest)} if done else {"longshore.left_out": True})
         except LongshoreError:
             show(LayerProgress(size=entry.size, status=LayerStatus.FAILED))
@@ -129,7 +129,7 @@ def _completed(size: int) -> LayerProgress:
 
 
 def _is_document(content: bytes) -> bool:
-    """Tell a JSON object or list from a small layer, which has zero bytes."""
+    """Return whether the content is a JSON object or list; a small layer has zero bytes, which JSON has not."""
     if content.lstrip()[:1] not in (b"{", b"["):
         return False
     try:

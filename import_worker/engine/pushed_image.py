@@ -1,4 +1,4 @@
-"""An engine's image whose layers the target has: what is left is its config and a manifest, as of any other image."""
+"""An engine's image whose layers are in the target: its config and a manifest are left, as of any other image."""
 
 import json
 from collections.abc import AsyncIterator, Mapping
@@ -6,9 +6,8 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from import_worker.copying.ends import Download
-from import_worker.copying.image import ProgressBoard
-from import_worker.engine.image import DescribedImage
+from import_worker.copying.ends import Download, ProgressBoard
+from import_worker.engine.ends import DescribedImage
 from import_worker.engine.push_layers import PushedLayers
 from shared.errors.codes import Code
 from shared.errors.error import LongshoreError
@@ -18,23 +17,23 @@ from shared.oci.descriptor import Descriptor
 from shared.oci.digest import Digest
 from shared.oci.manifest import Manifest
 
-# The list of images in an export, of whichever form.
+# The list of images in an export, in all of its forms.
 CONTENTS = "manifest.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PushedImage:
-    """Fits `endpoints.Source`; the layers are not to be had a second time."""
+    """Fits `copying.ends.Source`; its layers cannot be read a second time."""
 
     manifest: Manifest
     config: bytes
 
     @classmethod
     def of(cls, image: DescribedImage, pushed: PushedLayers) -> "PushedImage":
-        """Make the manifest: the image's own config, byte for byte, and its layers as the target has them.
+        """Make the manifest: the image's own config, byte for byte, and its layers as the target holds them.
 
-        Raises `blob_not_found` for a layer that the export lacked, and `source_protocol_error` where it is of another
-        image, or of none.
+        Raises `blob_not_found` if the export lacks a layer, and `source_protocol_error` if it holds another image or
+        none.
         """
         missing = [diff_id for diff_id in image.diff_ids if diff_id not in pushed.layers]
         if missing:
@@ -53,7 +52,7 @@ class PushedImage:
     @asynccontextmanager
     async def open_blob(self, blob: Descriptor, offset: int = 0) -> AsyncIterator[AsyncIterator[bytes]]:
         if self.manifest.config is None or blob.digest != self.manifest.config.digest:
-            raise _lost(blob)
+            raise _layer_lost(blob)
         yield _once(self.config[offset:])
 
     def download_blob(
@@ -61,10 +60,10 @@ class PushedImage:
         blob: Descriptor,
         offset: int = 0,  # noqa: ARG002 - the protocol's
     ) -> AbstractAsyncContextManager[Download]:
-        raise _lost(blob)
+        raise _layer_lost(blob)
 
     def board(self, board: ProgressBoard) -> ProgressBoard:
-        """Return where the rest of the copy may show itself: the layers have been shown, under their diff ids."""
+        """Return the board for the rest of the copy, which hides the layers: they were shown under their diff ids."""
         return _WithoutLayers(board, self.manifest)
 
 
@@ -78,13 +77,13 @@ class _WithoutLayers:
             self._board.show(digest, layer)
 
 
-def _lost(layer: Descriptor) -> LongshoreError:
-    """A layer was lost since it was pushed; the next attempt exports it again."""
+def _layer_lost(layer: Descriptor) -> LongshoreError:
+    """Make the error for a layer that the target lost since it was pushed; the next attempt exports it again."""
     return LongshoreError(Code.TARGET_BLOB_UNKNOWN, f"The target does not have the layer {layer.digest} any more.")
 
 
 def _config(image: DescribedImage, documents: Mapping[str, bytes]) -> bytes:
-    """Find the image's config among the documents, and see that it is the config of this image."""
+    """Return the image's config among the documents, checked to be that of this image."""
     if image.id not in map(Digest.of, documents.values()):
         raise LongshoreError(Code.SOURCE_PROTOCOL_ERROR, f"The engine's export is not of the image {image.id}.")
     wanted = [str(diff_id) for diff_id in image.diff_ids]
@@ -108,7 +107,7 @@ def _diff_ids(config: bytes) -> Any:
 
 
 def _manifest(config: bytes, layers: list[Descriptor]) -> Manifest:
-    """Write an OCI manifest: the one form in which layers may be compressed in every way."""
+    """Return an OCI manifest, the one format that allows every compression of layers."""
     described = Descriptor(media_type=media_types.OCI_CONFIG, digest=Digest.of(config), size=len(config))
     document = {
         "schemaVersion": 2,

@@ -1,19 +1,16 @@
-"""One layer of an export on its way into the target, compressed as it passes."""
+"""Streams one layer of an export to the target, compressing it on the way."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import AsyncExitStack, aclosing
 
-from import_worker.copying.stall import Flow, unless_stalled
+from import_worker.copying.stall import Advance, StallWatch, run_until_stalled
 from import_worker.engine.compression import Compression, LayerPacker
-from import_worker.engine.image import StreamTarget
+from import_worker.engine.ends import StreamTarget
 from shared.errors.codes import Code
 from shared.errors.error import LongshoreError
 from shared.oci.descriptor import Descriptor
 from shared.oci.digest import Digest
-
-# Told how many bytes of the layer, as the export has it, the target has taken.
-Advance = Callable[[int], None]
 
 
 async def stream_layer(
@@ -21,23 +18,24 @@ async def stream_layer(
     target: StreamTarget,
     compression: Compression,
     *,
-    check: Callable[[Digest], bool],
+    accept: Callable[[Digest], bool],
     advance: Advance,
 ) -> tuple[Digest, Descriptor] | None:
-    """Upload the layer; return its diff id and what the target has now.
+    """Upload the layer; return its diff id and the blob that the target holds.
 
-    `check` is asked about the diff id before the blob is committed: None where it said no. It may raise.
+    `accept` decides on the diff id before the blob is committed; returns None if it declines. It may raise. `advance`
+    counts the layer's bytes in the export.
     """
     first = await anext(content, b"")
     packer = LayerPacker(first, compression)
     upload = await target.start_stream()
     try:
-        flow = Flow()
+        watch = StallWatch()
         async with AsyncExitStack() as stack:
             packed = await stack.enter_async_context(aclosing(_packed(first, content, packer)))
-            watched = await stack.enter_async_context(aclosing(flow.watched(packed, lambda _: advance(packer.taken))))
-            await unless_stalled(upload.send(watched), flow, "A layer of the engine's export")
-        if check(packer.diff_id):
+            chunks = await stack.enter_async_context(aclosing(watch.watched(packed, lambda _: advance(packer.taken))))
+            await run_until_stalled(upload.send(chunks), watch, "A layer of the engine's export")
+        if accept(packer.diff_id):
             await upload.commit(packer.digest)
             return packer.diff_id, _described(packer)
     except BaseException:
@@ -48,7 +46,7 @@ async def stream_layer(
 
 
 async def _packed(first: bytes, content: AsyncIterator[bytes], packer: LayerPacker) -> AsyncGenerator[bytes, None]:
-    """Compress and hash in another thread, which both libraries leave the interpreter free for."""
+    """Compress and hash in another thread; both libraries release the interpreter's lock while they work."""
     try:
         yield await asyncio.to_thread(packer.pack, first)
         async for piece in content:

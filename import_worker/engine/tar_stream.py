@@ -1,6 +1,6 @@
-"""Reads a tar file as it arrives: entry by entry, each as a stream, nothing kept.
+"""Reads a tar file as it arrives, entry by entry and each as a stream, without keeping any.
 
-The standard library's reader blocks and keeps a list of all entries; its header parser is used here.
+The standard library's reader blocks and keeps a list of all entries; only its header parser is used here.
 """
 
 import re
@@ -11,18 +11,18 @@ from dataclasses import dataclass
 BLOCK = 512
 # Extended headers hold a name, a size, a few attributes. Bytes.
 MAX_EXTENDED_HEADER = 1024 * 1024
-# What is handed on at a time: large enough for hashing in another thread to pay. Bytes.
+# Bytes returned at a time: large enough for hashing in another thread to pay off.
 PIECE = 512 * 1024
 _PAX_RECORD = re.compile(rb"(\d+) ([^=]+)=")
 
 
 class TarError(Exception):
-    """The bytes are no tar file, or end too soon."""
+    """The bytes are not a tar file, or end too early."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TarEntry:
-    """One entry. `size` are the bytes of its content; folders and links have none."""
+    """One entry. `size` is that of its content in bytes; folders and links have none."""
 
     name: str
     is_file: bool
@@ -30,7 +30,7 @@ class TarEntry:
 
 
 class TarStream:
-    """The entries of a tar file. What is left of one is skipped when the next is asked for."""
+    """The entries of a tar file. The unread rest of an entry is skipped by the next `next_entry`."""
 
     def __init__(self, chunks: AsyncIterator[bytes]) -> None:
         self._chunks = chunks
@@ -38,7 +38,7 @@ class TarStream:
         self._left = self._padding = 0
 
     async def next_entry(self) -> TarEntry | None:
-        """Return the next entry, None at the end; TarError where there is neither."""
+        """Return the next entry, None at the end; raises TarError if there is neither."""
         async for _ in self.content():
             pass
         await self._take(self._padding)
@@ -51,7 +51,7 @@ class TarStream:
         return None
 
     async def content(self) -> AsyncGenerator[bytes, None]:
-        """Read the entry that `next_entry` returned last, in pieces; the last one may be shorter."""
+        """Yield the content of the current entry in pieces, of which the last may be shorter."""
         while self._left:
             piece = await self._take(min(self._left, PIECE))
             self._left -= len(piece)
@@ -61,13 +61,13 @@ class TarStream:
         size = int(extended.get("size", header.size))
         if size < 0:
             raise TarError("an entry has a negative size")
-        # A link's header may state the size of what it points to.
+        # A link's header may state the size of the file that it points to.
         self._left = 0 if header.islnk() or header.issym() else size
         self._padding = -self._left % BLOCK
         return TarEntry(name=extended.get("path", header.name), is_file=header.isreg(), size=self._left)
 
     async def _header(self) -> tarfile.TarInfo | None:
-        """Return the next header; None at the end, which two empty blocks or the end of the bytes make."""
+        """Return the next header; None at the end, which is two empty blocks or the end of the bytes."""
         block = await self._take(BLOCK, may_end=True)
         if not block.strip(b"\0"):
             return None
@@ -116,7 +116,7 @@ def _read_long_name(content: bytes) -> dict[str, str]:
 
 
 def _read_nothing(_: bytes) -> dict[str, str]:
-    """Global records say nothing about single entries, and links are not followed."""
+    """Ignore global records, which describe no single entry, and long link names: links are not followed."""
     return {}
 
 

@@ -1,21 +1,21 @@
-"""Blob flights: of all imports that need a blob in a registry at the same time, one brings it.
+"""Blob transfers: of all imports that need a blob in a registry at the same time, one transfers it.
 
-A flight is alive while its import's attempt holds its lease. It needs no heartbeat of its own, and that of a killed
-worker is free for the next one as soon as the import is taken from it.
+A claim holds while its import's attempt holds its lease. It needs no heartbeat of its own, and the claim of a killed
+worker is free as soon as the reaper takes the import from that worker.
 """
 
 from dataclasses import dataclass
 
 from shared.db.database import Connection
 
-# What is said when a flight ends, with the blob's digest. Seldom, as large blobs arrive, so that it matters little that
-# commits that notify wait for each other.
+# Notified with the blob's digest when a transfer ends. Commits that notify wait for each other; large blobs arrive
+# seldom enough for that to matter little.
 CHANNEL = "longshore_flights"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pilot:
-    """One attempt of an import, bringing a blob to a registry."""
+class TransferClaim:
+    """The claim of one import attempt to transfer a blob to a registry."""
 
     registry: str
     digest: str
@@ -24,56 +24,56 @@ class Pilot:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Flight:
-    """One's own flight. `upload` is where an earlier one has begun to send the blob to the same repository."""
+class ClaimedTransfer:
+    """A transfer that the caller holds. `upload` is the address of an earlier upload to the same repository."""
 
     upload: str | None
 
 
-async def take_off(connection: Connection, pilot: Pilot, repository: str) -> Flight | None:
-    """Become the one who brings the blob to a repository; None while another attempt is alive at it."""
+async def claim(connection: Connection, claim: TransferClaim, repository: str) -> ClaimedTransfer | None:
+    """Claim the transfer of a blob to a repository; returns None while another live attempt holds the claim."""
     row = await connection.fetchrow(
         """
-        INSERT INTO blob_flights AS flight (registry, digest, import_name, attempt, repository)
+        INSERT INTO blob_flights AS transfer (registry, digest, import_name, attempt, repository)
         VALUES ($1, $2, $3, $4, $5)
         ON CONFLICT (registry, digest) DO UPDATE
         SET import_name = excluded.import_name, attempt = excluded.attempt, started_at = now(),
             repository = excluded.repository,
-            upload = CASE WHEN flight.repository = excluded.repository THEN flight.upload END
+            upload = CASE WHEN transfer.repository = excluded.repository THEN transfer.upload END
         WHERE NOT EXISTS (
             SELECT FROM imports
-            WHERE imports.name = flight.import_name AND imports.attempt = flight.attempt
+            WHERE imports.name = transfer.import_name AND imports.attempt = transfer.attempt
               AND imports.state = 'running' AND imports.lease_until > now()
               AND (imports.name, imports.attempt) <> ($3, $4)
         )
         RETURNING upload
         """,
-        pilot.registry,
-        pilot.digest,
-        pilot.import_name,
-        pilot.attempt,
+        claim.registry,
+        claim.digest,
+        claim.import_name,
+        claim.attempt,
         repository,
     )
-    return Flight(upload=row["upload"]) if row else None
+    return ClaimedTransfer(upload=row["upload"]) if row else None
 
 
-async def note_upload(connection: Connection, pilot: Pilot, upload: str) -> None:
-    """Note where the blob is being sent, for whoever takes the flight over."""
+async def record_upload(connection: Connection, claim: TransferClaim, upload: str) -> None:
+    """Record the address of the upload, so that a later claim on the same repository can continue it."""
     await connection.execute(
         """
         UPDATE blob_flights SET upload = $5
         WHERE (registry, digest, import_name, attempt) = ($1, $2, $3, $4)
         """,
-        pilot.registry,
-        pilot.digest,
-        pilot.import_name,
-        pilot.attempt,
+        claim.registry,
+        claim.digest,
+        claim.import_name,
+        claim.attempt,
         upload,
     )
 
 
-async def break_off(connection: Connection, pilot: Pilot) -> None:
-    """End a flight so that another import may take off at once, and go on with its upload."""
+async def release(connection: Connection, claim: TransferClaim) -> None:
+    """End an unfinished transfer, so that another import may claim it at once and continue its upload."""
     await connection.execute(
         f"""
         WITH ended AS (
@@ -82,15 +82,15 @@ async def break_off(connection: Connection, pilot: Pilot) -> None:
         )
         SELECT pg_notify('{CHANNEL}', digest) FROM ended
         """,  # noqa: S608 - fixed text
-        pilot.registry,
-        pilot.digest,
-        pilot.import_name,
-        pilot.attempt,
+        claim.registry,
+        claim.digest,
+        claim.import_name,
+        claim.attempt,
     )
 
 
-async def land(connection: Connection, pilot: Pilot) -> None:
-    """End a flight, and forget its upload; without effect where it is another's by now."""
+async def complete(connection: Connection, claim: TransferClaim) -> None:
+    """End a transfer and forget its upload; has no effect if another attempt has claimed the transfer since."""
     await connection.execute(
         f"""
         WITH ended AS (
@@ -99,15 +99,15 @@ async def land(connection: Connection, pilot: Pilot) -> None:
         )
         SELECT pg_notify('{CHANNEL}', digest) FROM ended
         """,  # noqa: S608 - fixed text
-        pilot.registry,
-        pilot.digest,
-        pilot.import_name,
-        pilot.attempt,
+        claim.registry,
+        claim.digest,
+        claim.import_name,
+        claim.attempt,
     )
 
 
-async def offset_in_flight(connection: Connection, registry: str, digest: str) -> int:
-    """Return how many bytes of the blob have arrived, by the reports of the import that brings it."""
+async def transferred_bytes(connection: Connection, registry: str, digest: str) -> int:
+    """Return how many bytes of the blob have arrived, by the reports of the import that transfers it."""
     offset: int | None = await connection.fetchval(
         """
         SELECT byte_offset FROM blob_flights

@@ -11,8 +11,8 @@ from unittest.mock import patch
 
 from deploy.local.stack import synthetic_layer
 from import_worker.adapters.registry_target import RegistryTarget
-from import_worker.copying.blob import Began, copy_blob
 from import_worker.copying.stall import MIN_BYTES_PER_WINDOW, Advance
+from import_worker.copying.transfer import BlobTransfer, UploadStarted
 from shared.errors.codes import Side
 from shared.errors.error import LongshoreError
 from shared.network.policy import NetworkPolicy
@@ -52,7 +52,10 @@ def stalls(after: int) -> Mapping[str, tuple[Side, Fault]]:
 @contextmanager
 def impatient(seconds: float) -> Iterator[None]:
     """Shorten the limit, and try once, so that the first stall comes out."""
-    with patch("import_worker.copying.stall.STALL_SECONDS", seconds), patch("import_worker.copying.blob.BLOB_TRIES", 1):
+    with (
+        patch("import_worker.copying.stall.STALL_SECONDS", seconds),
+        patch("import_worker.copying.transfer.BLOB_TRIES", 1),
+    ):
         yield
 
 
@@ -94,12 +97,12 @@ class Copying:
         affected: list[asyncio.Task[float]] = []
         moved = Moved()
 
-        async def began(_address: str) -> None:
+        async def upload_started(_address: str) -> None:
             await asyncio.to_thread(harmed.set, fault)
             affected.append(asyncio.create_task(asyncio.to_thread(_wait_until_affected, harmed)))
 
         try:
-            await self._copy(began, moved.to)
+            await self._copy(upload_started, moved.to)
         except LongshoreError as error:
             found = time.monotonic()
             return Stall(code=error.code, seconds=found - max(await affected[0], moved.last))
@@ -108,7 +111,7 @@ class Copying:
             harmed.reset()
         return Stall(code="", seconds=0.0)
 
-    async def _copy(self, began: Began, advance: Advance) -> None:
+    async def _copy(self, upload_started: UploadStarted, advance: Advance) -> None:
         async with AsyncExitStack() as stack:
             hosts = [self.from_source.host, self.to_target.host]
             policy = NetworkPolicy.of(allowed_private=["127.0.0.0/8"], plain_http=hosts)
@@ -116,7 +119,7 @@ class Copying:
             targets = await stack.enter_async_context(open_registries(policy, Side.TARGET))
             source = RegistrySource(sources, Reference(self.from_source.host, REPOSITORY, "1.0"), None)
             target = RegistryTarget(targets.registry(self.to_target.host).repository(self.repository))
-            await copy_blob(BLOB, source, target, kept=None, began=began, advance=advance)
+            await BlobTransfer(BLOB, source, target, upload_started=upload_started, advance=advance).run()
 
 
 def _wait_until_affected(link: Link) -> float:

@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 
 from deploy.local.images.image import Image
-from import_worker.copying.ends import Bring, MountFrom, Wait
+from import_worker.copying.ends import MountFrom, StartTransfer, WaitForTransfer
 from shared.errors.codes import Code
 from shared.errors.error import LongshoreError
 from shared.http_client.body import Body
@@ -122,7 +122,7 @@ class DictTarget:
         self.uploads.append(DictUpload(self))
         return self.uploads[-1]
 
-    def find_upload(self, address: str) -> "DictUpload":
+    def resume_upload(self, address: str) -> "DictUpload":
         return self.uploads[int(address)]
 
     async def find_manifest(self, reference: str) -> Digest | None:
@@ -170,7 +170,7 @@ class DictUpload:
         await asyncio.to_thread(body.send_to, self._write)
         assert len(self.content) == offset + body.size
 
-    async def taken(self) -> int | None:
+    async def received(self) -> int | None:
         return len(self.content) if self.target.keeps_sessions else None
 
     async def commit(self, blob: Descriptor) -> None:
@@ -198,32 +198,32 @@ class DictUpload:
 class DictLedger:
     held: dict[Digest, str] = field(default_factory=dict)
     here: set[Digest] = field(default_factory=set)
-    ways: dict[Digest, list[Bring | MountFrom | Wait]] = field(default_factory=dict)
+    next_steps: dict[Digest, list[StartTransfer | MountFrom | WaitForTransfer]] = field(default_factory=dict)
     ended: list[tuple[Digest, bool]] = field(default_factory=list)
     recorded: list[Digest] = field(default_factory=list)
     forgotten: list[Digest] = field(default_factory=list)
     uploads: dict[Digest, str] = field(default_factory=dict)
 
-    async def held_here(self, blobs: Sequence[Descriptor]) -> set[Digest]:
+    async def held_by_repository(self, blobs: Sequence[Descriptor]) -> set[Digest]:
         return {blob.digest for blob in blobs} & self.here
 
-    async def candidates(self, blobs: Sequence[Descriptor]) -> Mapping[Digest, str]:
+    async def mount_candidates(self, blobs: Sequence[Descriptor]) -> Mapping[Digest, str]:
         return {blob.digest: self.held[blob.digest] for blob in blobs if blob.digest in self.held}
 
-    async def way(self, blob: Descriptor) -> Bring | MountFrom | Wait:
-        ways = self.ways.get(blob.digest)
-        return ways.pop(0) if ways else Bring(self.uploads.get(blob.digest))
+    async def next_step(self, blob: Descriptor) -> StartTransfer | MountFrom | WaitForTransfer:
+        steps = self.next_steps.get(blob.digest)
+        return steps.pop(0) if steps else StartTransfer(self.uploads.get(blob.digest))
 
-    def flight_ends(self, _blob: Descriptor) -> AbstractContextManager[asyncio.Event]:
+    def watch_transfer(self, _blob: Descriptor) -> AbstractContextManager[asyncio.Event]:
         return nullcontext(asyncio.Event())
 
-    async def began(self, blob: Descriptor, upload: str) -> None:
-        self.uploads[blob.digest] = upload
+    async def upload_started(self, blob: Descriptor, address: str) -> None:
+        self.uploads[blob.digest] = address
 
-    async def landed(self, blob: Descriptor) -> None:
+    async def complete_transfer(self, blob: Descriptor) -> None:
         self.ended.append((blob.digest, True))
 
-    async def given_up(self, blob: Descriptor) -> None:
+    async def release_transfer(self, blob: Descriptor) -> None:
         self.ended.append((blob.digest, False))
 
     async def record(self, blobs: Iterable[Descriptor]) -> None:

@@ -65,7 +65,7 @@ def test_a_stopped_worker_hands_its_imports_back(product: Product, source_link: 
         assert leased(product) == 0
     with product.workers(1):
         all_ready(product, imports)
-    assert "handed back" in Path(stopping.process.log).read_text()
+    assert "import.handed_back" in Path(stopping.process.log).read_text()
 
 
 def test_a_layers_size_does_not_matter_to_a_workers_memory(product: Product) -> None:

@@ -23,7 +23,7 @@ PROMISE = "A stale worker changes nothing: what it reports is refused, and it mo
 PATIENCE = 60.0
 # What a worker that goes on needs until it has given up, its own tries included. Seconds.
 SETTLING = 20.0
-GIVES_UP = "import taken away"
+GIVES_UP = "import.superseded"
 # Where it matters most: the tag's own request got lost.
 SHORT = (("tag written", Moment.BEFORE),)
 

@@ -5,10 +5,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from import_worker.adapters.postgres_ledger import MIN_FLIGHT_SIZE, PostgresLedger
-from import_worker.copying.ends import Bring, MountFrom, Wait
-from shared.db import blob_transfers as flights
-from shared.db import import_states
+from import_worker.adapters.postgres_ledger import MIN_CLAIMED_SIZE, PostgresLedger
+from import_worker.copying.ends import MountFrom, StartTransfer, WaitForTransfer
+from shared.db import blob_transfers, import_states
 from shared.db.database import Database, open_database
 from shared.db.new_import import NewImport, insert_import
 from shared.db.notifications import Notifications
@@ -18,9 +17,9 @@ from shared.oci.digest import Digest
 from shared.runtime.supervise import running
 from tests.import_worker.images import insert_image
 
-BLOB = Descriptor(media_type="layer", digest=Digest.of(b"blob"), size=MIN_FLIGHT_SIZE)
+BLOB = Descriptor(media_type="layer", digest=Digest.of(b"blob"), size=MIN_CLAIMED_SIZE)
 TAKEN_AWAY = "UPDATE imports SET state = 'queued', lease_until = NULL WHERE id = $1"
-SMALL = Descriptor(media_type="layer", digest=Digest.of(b"small"), size=MIN_FLIGHT_SIZE - 1)
+SMALL = Descriptor(media_type="layer", digest=Digest.of(b"small"), size=MIN_CLAIMED_SIZE - 1)
 
 
 @pytest.fixture
@@ -58,8 +57,8 @@ class Imports:
 
 @pytest.fixture
 async def claims(database: Database, database_url: str) -> AsyncIterator[Imports]:
-    notifications = Notifications(database_url, (flights.CHANNEL,))
-    with notifications.watch(flights.CHANNEL) as listening:
+    notifications = Notifications(database_url, (blob_transfers.CHANNEL,))
+    with notifications.watch(blob_transfers.CHANNEL) as listening:
         async with running("notifications", notifications.run):
             await listening.wait()
             yield Imports(database, notifications)
@@ -68,27 +67,27 @@ async def claims(database: Database, database_url: str) -> AsyncIterator[Imports
 async def test_one_of_many_imports_brings_a_blob(claims: Imports) -> None:
     """Ten imports ask at once: one brings it, nine wait."""
     ledgers = [await claims.claimed(f"import-{n}") for n in range(10)]
-    ways = await asyncio.gather(*(ledger.way(BLOB) for ledger in ledgers))
-    assert sorted(map(str, ways)) == [str(Bring())] + [str(Wait(0))] * 9
+    steps = await asyncio.gather(*(ledger.next_step(BLOB) for ledger in ledgers))
+    assert sorted(map(str, steps)) == [str(StartTransfer())] + [str(WaitForTransfer(0))] * 9
 
 
 async def test_who_waited_mounts_what_has_landed(claims: Imports) -> None:
     """The flight's end and the ledger's row are one transaction, so that nobody brings the blob again."""
     first, second = await claims.claimed("first"), await claims.claimed("second")
-    assert await first.way(BLOB) == Bring()
-    assert await second.way(BLOB) == Wait(0)
-    await first.landed(BLOB)
-    assert await second.way(BLOB) == MountFrom("team/first")
-    assert await second.way(BLOB) == MountFrom("team/first")
+    assert await first.next_step(BLOB) == StartTransfer()
+    assert await second.next_step(BLOB) == WaitForTransfer(0)
+    await first.complete_transfer(BLOB)
+    assert await second.next_step(BLOB) == MountFrom("team/first")
+    assert await second.next_step(BLOB) == MountFrom("team/first")
 
 
-@pytest.mark.parametrize("way", ["landed", "given_up"])
-async def test_who_waits_is_told_of_the_end(claims: Imports, way: str) -> None:
+@pytest.mark.parametrize("end", ["complete_transfer", "release_transfer"])
+async def test_who_waits_is_told_of_the_end(claims: Imports, end: str) -> None:
     """At once, and not only when it asks again."""
     first, second = await claims.claimed("first"), await claims.claimed("second")
-    assert await first.way(BLOB) == Bring()
-    with second.flight_ends(BLOB) as ended:
-        await getattr(first, way)(BLOB)
+    assert await first.next_step(BLOB) == StartTransfer()
+    with second.watch_transfer(BLOB) as ended:
+        await getattr(first, end)(BLOB)
         async with asyncio.timeout(5):
             await ended.wait()
 
@@ -96,96 +95,96 @@ async def test_who_waits_is_told_of_the_end(claims: Imports, way: str) -> None:
 async def test_a_flight_that_was_given_up_is_the_next_ones(claims: Imports) -> None:
     """A failed copy does not hold the others up."""
     first, second = await claims.claimed("first"), await claims.claimed("second")
-    await first.way(BLOB)
-    await first.given_up(BLOB)
-    assert await second.way(BLOB) == Bring()
+    await first.next_step(BLOB)
+    await first.release_transfer(BLOB)
+    assert await second.next_step(BLOB) == StartTransfer()
 
 
 async def test_a_dead_workers_flight_is_free(claims: Imports) -> None:
     """Its lease has run out: nobody waits for it any longer."""
     first, second = await claims.claimed("first"), await claims.claimed("second")
-    await first.way(BLOB)
+    await first.next_step(BLOB)
     await claims.run("UPDATE imports SET lease_until = now() - interval '1 second' WHERE id = $1", "first")
-    assert await second.way(BLOB) == Bring()
+    assert await second.next_step(BLOB) == StartTransfer()
     # The dead one, were it to wake up, neither ends the flight nor gets it back.
-    await first.landed(BLOB)
+    await first.complete_transfer(BLOB)
     third = await claims.claimed("third")
-    assert await third.way(BLOB) in (Wait(0), MountFrom("team/first"))
+    assert await third.next_step(BLOB) in (WaitForTransfer(0), MountFrom("team/first"))
 
 
 async def test_an_earlier_attempts_flight_is_the_later_ones(claims: Imports) -> None:
     """An import that was handed back does not wait for itself."""
     first = await claims.claimed("first")
-    await first.way(BLOB)
+    await first.next_step(BLOB)
     async with claims.database.connection() as connection:
         await import_states.requeue(connection, claims.ids["first"], failed=False)
     again = await claims.claim("first")
-    assert await again.way(BLOB) == Bring()
+    assert await again.next_step(BLOB) == StartTransfer()
 
 
 async def test_a_retry_within_an_attempt_keeps_its_flight(claims: Imports) -> None:
     """Asking twice is no reason to wait for oneself."""
     first = await claims.claimed("first")
-    assert [await first.way(BLOB), await first.way(BLOB)] == [Bring(), Bring()]
+    assert [await first.next_step(BLOB), await first.next_step(BLOB)] == [StartTransfer(), StartTransfer()]
 
 
 async def test_a_waiting_import_sees_how_far_the_blob_is(claims: Imports) -> None:
     """Its progress is the bringing import's, as that one reported it."""
     first, second = await claims.claimed("first"), await claims.claimed("second")
-    await first.way(BLOB)
+    await first.next_step(BLOB)
     await claims.run(
         "INSERT INTO import_layers (import_id, digest, position, size, byte_offset, status) "
         f"VALUES ($1, '{BLOB.digest}', 0, {BLOB.size}, 4711, 'downloading')",
         "first",
     )
-    assert await second.way(BLOB) == Wait(4711)
+    assert await second.next_step(BLOB) == WaitForTransfer(4711)
 
 
 async def test_small_blobs_are_not_waited_for(claims: Imports) -> None:
     """Agreeing on who brings them would take longer than bringing them twice."""
     first, second = await claims.claimed("first"), await claims.claimed("second")
-    assert [await first.way(SMALL), await second.way(SMALL)] == [Bring(), Bring()]
+    assert [await first.next_step(SMALL), await second.next_step(SMALL)] == [StartTransfer(), StartTransfer()]
 
 
 async def test_a_database_that_is_away_costs_no_import(claims: Imports) -> None:
     """Without it everybody brings what they need."""
     first = await claims.claimed("first")
     await claims.database.close()
-    assert await first.way(BLOB) == Bring()
-    await first.landed(BLOB)
-    await first.given_up(BLOB)
+    assert await first.next_step(BLOB) == StartTransfer()
+    await first.complete_transfer(BLOB)
+    await first.release_transfer(BLOB)
 
 
 async def test_the_next_worker_learns_where_the_blob_was_being_sent(claims: Imports) -> None:
     """The upload outlives the worker, whether it was killed or handed its import back."""
     first = await claims.claimed("kept")
-    assert await first.way(BLOB) == Bring()
-    await first.began(BLOB, "http://harbor/v2/team/kept/blobs/uploads/1")
+    assert await first.next_step(BLOB) == StartTransfer()
+    await first.upload_started(BLOB, "http://harbor/v2/team/kept/blobs/uploads/1")
     await claims.run(TAKEN_AWAY, "kept")
     killed = await claims.claim("kept")
-    assert await killed.way(BLOB) == Bring("http://harbor/v2/team/kept/blobs/uploads/1")
-    await killed.given_up(BLOB)
-    assert await killed.way(BLOB) == Bring("http://harbor/v2/team/kept/blobs/uploads/1")
+    assert await killed.next_step(BLOB) == StartTransfer("http://harbor/v2/team/kept/blobs/uploads/1")
+    await killed.release_transfer(BLOB)
+    assert await killed.next_step(BLOB) == StartTransfer("http://harbor/v2/team/kept/blobs/uploads/1")
 
 
 async def test_an_upload_is_of_one_repository(claims: Imports) -> None:
     """Another import's target is another place, and a session that was used up is forgotten."""
     first, other = await claims.claimed("first"), await claims.claimed("other")
-    assert await first.way(BLOB) == Bring()
-    await first.began(BLOB, "http://harbor/v2/team/first/blobs/uploads/1")
-    await first.given_up(BLOB)
-    assert await other.way(BLOB) == Bring()
-    await other.given_up(BLOB)
-    assert await first.way(BLOB) == Bring()
+    assert await first.next_step(BLOB) == StartTransfer()
+    await first.upload_started(BLOB, "http://harbor/v2/team/first/blobs/uploads/1")
+    await first.release_transfer(BLOB)
+    assert await other.next_step(BLOB) == StartTransfer()
+    await other.release_transfer(BLOB)
+    assert await first.next_step(BLOB) == StartTransfer()
 
 
 async def test_a_superseded_attempt_leaves_no_upload_behind(claims: Imports) -> None:
     """What it says late is not believed."""
     stale = await claims.claimed("stale")
-    assert await stale.way(BLOB) == Bring()
+    assert await stale.next_step(BLOB) == StartTransfer()
     await claims.run(TAKEN_AWAY, "stale")
     fresh = await claims.claim("stale")
-    assert await fresh.way(BLOB) == Bring()
-    await stale.began(BLOB, "http://harbor/v2/team/stale/blobs/uploads/1")
-    await fresh.given_up(BLOB)
-    assert await fresh.way(BLOB) == Bring()
+    assert await fresh.next_step(BLOB) == StartTransfer()
+    await stale.upload_started(BLOB, "http://harbor/v2/team/stale/blobs/uploads/1")
+    await fresh.release_transfer(BLOB)
+    assert await fresh.next_step(BLOB) == StartTransfer()

@@ -8,10 +8,10 @@ import pytest
 
 from deploy.local.images.image import Image
 from deploy.local.images.synthetic import synthetic_image
-from import_worker.copying.blob import BLOB_TRIES
-from import_worker.copying.ends import Bring, MountFrom, Wait
+from import_worker.copying.ends import MountFrom, StartTransfer, WaitForTransfer
 from import_worker.copying.image import ImageCopy
 from import_worker.copying.stream import DOWNLOAD_TRIES
+from import_worker.copying.transfer import BLOB_TRIES
 from shared.errors.codes import Code
 from shared.errors.error import LongshoreError
 from shared.model.progress import LayerStatus, Transfer
@@ -37,8 +37,8 @@ def image() -> Image:
 def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody is on the other side whom a pause would help; and layers of a few kilobytes go the way of large ones."""
     monkeypatch.setattr("import_worker.copying.stream.BLOB_RETRY", Backoff(first=0.001, maximum=0.01))
-    monkeypatch.setattr("import_worker.copying.blob.WHOLE_SIZE", SMALL)
-    monkeypatch.setattr("import_worker.copying.image.FLIGHT_INTERVAL", 0.001)
+    monkeypatch.setattr("import_worker.copying.transfer.WHOLE_SIZE", SMALL)
+    monkeypatch.setattr("import_worker.copying.blob.POLL_INTERVAL", 0.001)
 
 
 async def allowed() -> None:
@@ -166,7 +166,7 @@ async def test_a_blob_that_another_import_brings_is_waited_for_and_mounted(image
     blob = next(blob for blob in image.blobs if blob.size == 12_345)
     digest = Digest.parse(blob.digest)
     target = DictTarget(elsewhere={"other": {blob.digest: source.content(blob.digest)}})
-    ledger = DictLedger(ways={digest: [Wait(100), Wait(9_000), MountFrom("other")]})
+    ledger = DictLedger(next_steps={digest: [WaitForTransfer(100), WaitForTransfer(9_000), MountFrom("other")]})
     _, board = await copy(source, target, ledger=ledger)
     assert blob.digest not in {opened for opened, _ in source.opened}
     shown = [layer for name, layer in board.shown if name == blob.digest]
@@ -179,7 +179,7 @@ async def test_a_blob_that_another_import_gave_up_is_brought(image: Image) -> No
     """The waiting import takes the flight over, and tells that it has landed."""
     source = DictSource(image)
     blob = next(blob for blob in image.blobs if blob.size == 12_345)
-    ledger = DictLedger(ways={Digest.parse(blob.digest): [Wait(100), Bring()]})
+    ledger = DictLedger(next_steps={Digest.parse(blob.digest): [WaitForTransfer(100), StartTransfer()]})
     _, board = await copy(source, DictTarget(), ledger=ledger)
     assert board.last(blob.digest).transfer is Transfer.COPIED
     assert (Digest.parse(blob.digest), True) in ledger.ended
@@ -202,9 +202,9 @@ async def test_a_waiting_import_holds_no_slot(image: Image) -> None:
     others = {other.digest for other in image.blobs if other.digest != blob.digest}
 
     class Ledger(DictLedger):
-        async def way(self, wanted: Descriptor) -> Bring | MountFrom | Wait:
+        async def next_step(self, wanted: Descriptor) -> StartTransfer | MountFrom | WaitForTransfer:
             missing = others - target.blobs.keys()
-            return Wait(1) if str(wanted.digest) == blob.digest and missing else Bring()
+            return WaitForTransfer(1) if str(wanted.digest) == blob.digest and missing else StartTransfer()
 
     plan = await make_plan(source, await source.resolve(), ())
     await ImageCopy(plan, source, target, ledger=Ledger(), board=board, slots=1).run("latest", allowed)
@@ -313,7 +313,7 @@ async def test_a_source_that_breaks_often_but_brings_something_is_gone_on_with(
     image: Image, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What counts is progress: a large layer from a far registry may break many times."""
-    monkeypatch.setattr("import_worker.copying.stream.WORTHWHILE", 1_000)
+    monkeypatch.setattr("import_worker.copying.stream.MIN_PROGRESS", 1_000)
     blob = next(blob for blob in image.blobs if blob.size == 12_345)
     source, target = DictSource(image, break_at={blob.digest: list(range(1_000, 12_000, 1_000))}), DictTarget()
     await copy(source, target)
@@ -351,7 +351,7 @@ async def test_a_lost_blob_that_two_manifests_share_is_brought_once(image: Image
 async def test_a_small_blob_that_drips_is_not_waited_for(image: Image, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is read as a whole is watched as well."""
     monkeypatch.setattr("import_worker.copying.stall.STALL_SECONDS", 0.3)
-    monkeypatch.setattr("import_worker.copying.blob.WHOLE_SIZE", 20_000)
+    monkeypatch.setattr("import_worker.copying.transfer.WHOLE_SIZE", 20_000)
 
     class Dripping(DictSource):
         @asynccontextmanager

@@ -5,8 +5,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from import_worker.copying import stall as flow
-from import_worker.copying.stream import PIECE_SIZE, Check, Passage
+from import_worker.copying import stall
+from import_worker.copying.stream import PIECE_SIZE, BlobStream, DigestCheck
 from shared.oci.descriptor import Descriptor
 from shared.oci.digest import Digest
 from tests.import_worker.ends import DictDownload, DictSource
@@ -25,7 +25,7 @@ class WholeReads(DictDownload):
 
 
 class FromTheStart(WholeReads):
-    """Takes no notice of the offset; looks at the passage's movement with each piece that was not asked for."""
+    """Takes no notice of the offset; looks at the stream's movement with each piece that was not asked for."""
 
     def __init__(self, content: memoryview, offset: int, seen: Callable[[], None]) -> None:
         super().__init__(content, offset, None)
@@ -57,17 +57,17 @@ class AnewSource(DictSource):
 async def test_a_slow_target_is_seen_to_take_some_of_a_buffer() -> None:
     """A megabyte at once would look like nothing for as long as the target needs for all of it."""
     blob = Descriptor(media_type="layer", digest=Digest.of(CONTENT), size=len(CONTENT))
-    passage = Passage(blob, FastSource.__new__(FastSource), Check(blob))
-    await passage.open()
+    stream = BlobStream(blob, FastSource.__new__(FastSource), DigestCheck(blob))
+    await stream.open()
     taken: list[int] = []
 
     def write(data: memoryview) -> None:
-        assert passage.offered == passage.taken + len(data)
+        assert stream.offered == stream.written + len(data)
         taken.append(len(data))
 
-    passage.send_to(write)
-    await passage.close()
-    assert sum(taken) == len(CONTENT) == passage.taken
+    stream.send_to(write)
+    await stream.close()
+    assert sum(taken) == len(CONTENT) == stream.written
     assert max(taken) == PIECE_SIZE
 
 
@@ -75,20 +75,20 @@ async def test_a_source_that_begins_anew_is_seen_to_move(monkeypatch: pytest.Mon
     """It ignores the Range, and on a slow line what was there before takes longer than a stall."""
     blob = Descriptor(media_type="layer", digest=Digest.of(CONTENT), size=len(CONTENT))
     clock = [1000.0]
-    monkeypatch.setattr(flow, "monotonic", lambda: clock[0])
-    check = Check(blob)
-    check.take(memoryview(CONTENT)[: len(CONTENT) // 2], 0)
+    monkeypatch.setattr(stall, "monotonic", lambda: clock[0])
+    check = DigestCheck(blob)
+    check.update(memoryview(CONTENT)[: len(CONTENT) // 2], 0)
     stalled: list[object] = []
 
     def seen() -> None:
-        clock[0] += flow.STALL_SECONDS * 0.9
-        stalled.append(passage.flow.stalled())
+        clock[0] += stall.STALL_SECONDS * 0.9
+        stalled.append(stream.stall_watch.stalled_side())
 
-    passage = Passage(blob, AnewSource(seen), check, offset=len(CONTENT) // 2)
-    await passage.open()
+    stream = BlobStream(blob, AnewSource(seen), check, offset=len(CONTENT) // 2)
+    await stream.open()
     received = bytearray()
-    passage.send_to(received.extend)
-    await passage.close()
+    stream.send_to(received.extend)
+    await stream.close()
     assert received == CONTENT[len(CONTENT) // 2 :]
     assert len(stalled) > 2
     assert set(stalled) == {None}

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import zstandard
 
-from import_worker.engine.image import DescribedImage
+from import_worker.engine.ends import DescribedImage
 from shared.errors.error import LongshoreError
 from shared.oci.digest import Digest
 from shared.oci.platform import Platform

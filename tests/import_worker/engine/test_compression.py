@@ -6,8 +6,7 @@ import tracemalloc
 import pytest
 import zstandard
 
-from import_worker.engine.compression import Compression, LayerPacker
-from import_worker.engine.unpack import Gunzip, Unzstd
+from import_worker.engine.compression import Compression, Gunzip, LayerPacker, Unzstd
 from shared.oci.digest import Digest
 from tests.import_worker.engine.exports import in_two_members, layer
 

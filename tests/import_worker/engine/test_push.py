@@ -11,7 +11,7 @@ import zstandard
 
 from import_worker.copying.image import ImageCopy
 from import_worker.engine.compression import Compression
-from import_worker.engine.source import EngineSource
+from import_worker.engine.source import EngineImage
 from shared.errors.codes import Code
 from shared.errors.error import LongshoreError
 from shared.model.progress import LayerProgress, LayerStatus, Transfer
@@ -44,7 +44,7 @@ async def push(
     """Do with an engine's image what a worker does."""
     shown = board or Board()
     stream_target = DictStreamTarget(target.blobs)
-    source = EngineSource(engine=engine, name="app:1", target=stream_target, compression=compression)
+    source = EngineImage(engine=engine, name="app:1", target=stream_target, compression=compression)
     pushed = await source.push(await source.describe(None, [AMD]), shown)
     plan = await make_plan(pushed, pushed.manifest.digest, [AMD])
     copying = ImageCopy(plan, pushed, target, ledger=DictLedger(), board=pushed.board(shown), slots=2)
@@ -178,7 +178,7 @@ async def test_a_failing_target_ends_the_export() -> None:
     """The engine need not go on reading its disk."""
     engine = TarEngine(IMAGE.described, IMAGE.layout())
     target = DictStreamTarget({}, fail=LongshoreError(Code.TARGET_REFUSED, "over quota"))
-    source = EngineSource(engine=engine, name="app:1", target=target, compression=Compression.GZIP)
+    source = EngineImage(engine=engine, name="app:1", target=target, compression=Compression.GZIP)
     board = Board()
     with pytest.raises(LongshoreError, match="over quota"):
         await source.push(IMAGE.described, board)
@@ -239,7 +239,7 @@ def _resealed(export: bytes) -> bytes:
 async def test_a_pinned_image_is_asked_for_by_its_id() -> None:
     """The name may mean another image by the second attempt; platforms are checked before a byte moves."""
     engine = TarEngine(IMAGE.described, IMAGE.layout())
-    source = EngineSource(engine=engine, name="app:1", target=DictStreamTarget({}), compression=Compression.GZIP)
+    source = EngineImage(engine=engine, name="app:1", target=DictStreamTarget({}), compression=Compression.GZIP)
     await source.describe(IMAGE.id, [])
     await source.describe(None, [AMD])
     assert engine.asked == [str(IMAGE.id), "app:1"]
@@ -250,7 +250,7 @@ async def test_a_pinned_image_is_asked_for_by_its_id() -> None:
 async def test_a_layer_that_the_target_lost_fails_the_attempt() -> None:
     """It cannot be had again from an export that has ended; the next attempt makes another."""
     engine, target = TarEngine(IMAGE.described, IMAGE.layout()), DictTarget()
-    source = EngineSource(
+    source = EngineImage(
         engine=engine, name="app:1", target=DictStreamTarget(target.blobs), compression=Compression.NONE
     )
     pushed = await source.push(IMAGE.described, Board())

@@ -8,8 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 
-from import_worker.copying import stall as flow
-from import_worker.copying import stream
+from import_worker.copying import stall, stream
 from shared.errors.codes import Side
 from shared.network.guard import AddressInfo, Guard
 from shared.network.policy import NetworkPolicy
@@ -98,7 +97,7 @@ async def opened(stack: AsyncExitStack, host: str, side: Side) -> Registries:
 async def test_a_slow_target_does_not_cost_what_the_source_has_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     """The source resets connections that the target's slowness leaves idle: each goes on by Range, into one upload."""
     monkeypatch.setattr(stream, "BLOB_RETRY", Backoff(first=0.01, maximum=0.1))
-    monkeypatch.setattr(flow, "STALL_SECONDS", STALL)
+    monkeypatch.setattr(stall, "STALL_SECONDS", STALL)
     blob = described(CONTENT)
     async with AsyncExitStack() as stack:
         source = await stack.enter_async_context(ImpatientSource(CONTENT).running())

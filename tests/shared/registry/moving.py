@@ -1,7 +1,7 @@
 """A blob on its whole way from one registry to another, as a worker moves it."""
 
 from import_worker.adapters.registry_target import RegistryTarget
-from import_worker.copying.blob import copy_blob
+from import_worker.copying.transfer import BlobTransfer
 from shared.model.credential import Credential
 from shared.oci.descriptor import Descriptor
 from shared.oci.reference import Reference
@@ -24,7 +24,7 @@ def target_at(registries: Registries, host: str, credential: Credential | None =
 async def move(blob: Descriptor, source: RegistrySource, target: RegistryTarget) -> None:
     """Copy a blob that the target lacks."""
 
-    async def began(_: str) -> None:
-        """Nobody else is to go on with it."""
+    async def upload_started(_: str) -> None:
+        """No other worker continues the upload."""
 
-    await copy_blob(blob, source, target, kept=None, began=began, advance=lambda _: None)
+    await BlobTransfer(blob, source, target, upload_started=upload_started, advance=lambda _: None).run()

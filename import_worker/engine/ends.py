@@ -1,4 +1,4 @@
-"""An image on a Docker Engine, as the push sees it: small enough for a tar file in memory to play in a test."""
+"""The two ends of an engine's push: protocols small enough for a tar file in memory to implement."""
 
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
@@ -11,9 +11,10 @@ from shared.oci.platform import Platform
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DescribedImage:
-    """What the engine says of an image before it exports it.
+    """An image as the engine describes it before the export.
 
-    `diff_ids` are its layers from the bottom, as often as they are in it; `sizes` what each will about be, in bytes.
+    `diff_ids` are its layers from the bottom, repeated as often as they occur; `sizes` are their approximate sizes in
+    bytes.
     """
 
     id: Digest
@@ -23,34 +24,34 @@ class DescribedImage:
 
 
 class Engine(Protocol):
-    """Where images are described and exported. Both raise LongshoreError with a code of the source's side."""
+    """A Docker Engine. Both methods raise LongshoreError with a code of the source's side."""
 
     async def describe(self, name: str) -> DescribedImage:
         """Look an image up by name or id; raises `source_not_found`."""
         ...
 
     def export(self, image_id: Digest) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
-        """Stream the image as `docker save` writes it; leaving early ends the export."""
+        """Stream the image in the form of `docker save`; closing the context early ends the export."""
         ...
 
 
 class StreamedUpload(Protocol):
-    """An upload session for a blob whose size and digest show at its end."""
+    """An upload session for a blob whose size and digest are known only at its end."""
 
     async def send(self, chunks: AsyncIterator[bytes]) -> None:
-        """Send everything; an exception from `chunks` comes out as it is."""
+        """Send all chunks; an exception of the iterator is raised unchanged."""
         ...
 
     async def commit(self, digest: Digest) -> None:
-        """Make it a blob."""
+        """Make the sent bytes a blob."""
         ...
 
     async def cancel(self) -> None:
-        """Tell the target to forget the session; failures do not matter."""
+        """Have the target drop the session; failures are ignored."""
         ...
 
 
 class StreamTarget(Protocol):
-    """The repository that layers of unknown size go to."""
+    """The repository that layers of unknown size are pushed to."""
 
     async def start_stream(self) -> StreamedUpload: ...

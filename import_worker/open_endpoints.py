@@ -1,0 +1,81 @@
+"""Opens the endpoints of a claimed import: the one place that knows the kinds of sources."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from import_worker.adapters.postgres_ledger import PostgresLedger
+from import_worker.adapters.registry_target import RegistryTarget
+from import_worker.admission import Admission
+from import_worker.endpoints import CopyEndpoints, ImportSource, RegistryImage
+from import_worker.engine.docker_engine import DockerEngine
+from import_worker.engine.source import EngineImage
+from import_worker.settings import WorkerSettings
+from shared.db.database import Database
+from shared.db.import_states import ClaimedImport
+from shared.db.notifications import Notifications
+from shared.errors.codes import Code
+from shared.errors.error import LongshoreError
+from shared.model.sealed_account import open_account
+from shared.oci.engine_image import parse_source
+from shared.oci.reference import Reference
+from shared.rate_limits.lanes import PoolLease
+from shared.rate_limits.limits import Limits
+from shared.registry.client import Registries, Registry
+from shared.registry.source import RegistrySource
+from shared.runtime.concurrency import gather_all
+from shared.target.management import TargetManagement
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointOpener:
+    """The clients that all imports of a worker share."""
+
+    settings: WorkerSettings
+    database: Database
+    notifications: Notifications
+    sources: Registries
+    targets: Registries
+    management: TargetManagement
+    limits: Limits
+
+    def open(self, claimed: ClaimedImport) -> CopyEndpoints:
+        """Return the import's endpoints; nothing is requested yet. Raises `docker_source_disabled`."""
+        settings = self.settings.shared.target
+        target_registry = self.targets.registry(settings.host, settings.credential)
+        target = RegistryTarget(target_registry.repository(claimed.repository))
+        ledger = PostgresLedger(self.database, self.notifications, settings.host, claimed)
+        source, source_registries = self._open_source(claimed, target)
+        registries = (*source_registries, target_registry)
+
+        async def check_import_allowed() -> None:
+            await gather_all([registry.check_import_allowed() for registry in registries])
+
+        return CopyEndpoints(
+            source=source,
+            target=target,
+            ledger=ledger,
+            admission=Admission(
+                management=self.management, repository=claimed.repository, target=target, ledger=ledger
+            ),
+            check_import_allowed=check_import_allowed,
+            streams=self._streams(registries),
+        )
+
+    def _open_source(self, claimed: ClaimedImport, target: RegistryTarget) -> tuple[ImportSource, Sequence[Registry]]:
+        """Return the source, with the registries whose rate limits hold for it."""
+        source = parse_source(claimed.source)
+        if isinstance(source, Reference):
+            credential = open_account(self.settings.shared.secrets, claimed.credentials)
+            registry = self.sources.registry(source.registry, credential)
+            return RegistryImage(RegistrySource(self.sources, source, credential)), (registry,)
+        if self.settings.docker_host is None:
+            raise LongshoreError(Code.DOCKER_SOURCE_DISABLED, "The worker that took the import has no DOCKER_HOST.")
+        engine = DockerEngine(self.settings.docker_host)
+        return EngineImage(engine=engine, name=source.name, target=target, compression=self.settings.compression), ()
+
+    def _streams(self, registries: Sequence[Registry]) -> PoolLease:
+        """Return a lease that takes one place at every end at once, out of those that all imports share."""
+        per_host = self.settings.host_streams
+        return self.limits.lanes.lease(
+            *(lane for registry in registries for lane in registry.limits.stream_lanes(per_host))
+        )
