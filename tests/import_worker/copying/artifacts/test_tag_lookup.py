@@ -50,7 +50,7 @@ async def test_a_list_that_takes_too_long_is_done_without(
     hostile: HostileRegistry, lookup: TagLookup, monkeypatch: pytest.MonkeyPatch, wait: bool
 ) -> None:
     """Storage without folders makes a registry slow at it; a page that is not the last has not all tags."""
-    monkeypatch.setattr(tag_lookup, "LIST_PATIENCE", 0.2)
+    monkeypatch.setattr(tag_lookup, "LIST_TIMEOUT", 0.2)
     link = {"Link": f'<{LIST}?last=a>; rel="next"'}
     hostile.on(
         "GET",
