@@ -35,7 +35,7 @@ from shared.target.settings import TargetSettings
 from tests.api_service.api import LEASE, Api
 from tests.api_service.auth.oidc_issuer import Issuer
 from tests.conftest import TEMPLATE
-from tests.shared.registry.hostile import HostileRegistry
+from tests.scripted.hostile import HostileRegistry
 
 # What answers requests, without RabbitMQ and without what happens by itself.
 REQUESTS_ONLY: Sequence[Part] = (

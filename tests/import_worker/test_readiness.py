@@ -13,7 +13,7 @@ from import_worker.settings import WorkerSettings, settings_from
 from import_worker.worker import Worker, open_worker
 from shared.db.migrations.revision import needed_revision
 from shared.settings import reading_environment
-from tests.shared.registry.hostile import Answer, HostileRegistry
+from tests.scripted.hostile import Answer, HostileRegistry
 
 WHO = "/api/v1/whoami"
 TOKEN = "lsh_" + 43 * "t"

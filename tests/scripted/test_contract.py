@@ -19,7 +19,7 @@ from shared.network.policy import NetworkPolicy
 from shared.registry.client import open_registries
 from tests.scripted.contents import digest_of
 from tests.scripted.registry import ScriptedRegistry
-from tests.shared.registry.content import described, manifest_of, noise, read
+from tests.shared.content import described, manifest_of, noise, read
 
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"

@@ -14,8 +14,8 @@ from tests.scripted.contents import digest_of
 from tests.scripted.registry import ScriptedRegistry
 from tests.scripted.rule import Rule
 from tests.scripted.tokens import TokenService
-from tests.shared.registry.certificates import Authority
-from tests.shared.registry.content import noise
+from tests.shared.certificates import Authority
+from tests.shared.content import noise
 
 CONTENT = noise(500_000, 5)
 DIGEST = digest_of(CONTENT)

@@ -20,9 +20,9 @@ from shared.target.settings import TargetKind, TargetSettings
 from tests.api_service.api import Answer, Api
 from tests.api_service.conftest import OpenApi
 from tests.api_service.imports.test_import import fail, finish
+from tests.scripted.hostile import Answer as Scripted
+from tests.scripted.hostile import HostileRegistry
 from tests.shared.harbor.conftest import ADMIN, USERS, StandIn, standing_in
-from tests.shared.registry.hostile import Answer as Scripted
-from tests.shared.registry.hostile import HostileRegistry
 
 TARGET_NAME = "harbor.example.com"
 WRITTEN = "images, imports, import_layers, outbox, blobs, source_registries"

@@ -18,8 +18,8 @@ from shared.model.roles import Role
 from shared.target.settings import TargetSettings
 from tests.api_service.api import Api
 from tests.api_service.conftest import OpenApi, Source
-from tests.shared.registry.hostile import Answer as Scripted
-from tests.shared.registry.hostile import HostileRegistry, error
+from tests.scripted.hostile import Answer as Scripted
+from tests.scripted.hostile import HostileRegistry, error
 
 INDEX = "application/vnd.oci.image.index.v1+json"
 MANIFEST = "/v2/app/manifests/1.0"

@@ -11,8 +11,8 @@ from deploy.local.stack import Registry, Remote
 from shared.model.roles import Role
 from tests.api_service.api import BASE, Answer, Api
 from tests.api_service.conftest import OpenApi, Source
-from tests.shared.registry.hostile import Answer as Scripted
-from tests.shared.registry.hostile import HostileRegistry, error
+from tests.scripted.hostile import Answer as Scripted
+from tests.scripted.hostile import HostileRegistry, error
 
 JSON = {"Content-Type": "application/json"}
 MANIFEST = "/v2/app/manifests/1.0"

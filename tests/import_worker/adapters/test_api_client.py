@@ -8,7 +8,7 @@ from shared.errors.codes import Code
 from shared.errors.error import LongshoreError
 from shared.messages.progress_report import ProgressReport, ReportedError, ReportedState
 from shared.model.image_content import ImageContent
-from tests.shared.registry.hostile import Answer, HostileRegistry
+from tests.scripted.hostile import Answer, HostileRegistry
 
 DIGEST = "sha256:" + 64 * "a"
 PATH = "/api/v1/images:import/app-1.0-x/progress"

@@ -17,9 +17,9 @@ from deploy.local.stack import Registry, Remote, Scratch, synthetic_image
 from shared.harbor.client import Harbor, open_harbor
 from shared.model.credential import Credential
 from shared.network.policy import NetworkPolicy
+from tests.scripted.hostile import HostileRegistry
 from tests.shared.harbor.recorder import Recorder
 from tests.shared.harbor.swagger import description
-from tests.shared.registry.hostile import HostileRegistry
 
 LOOPBACK = "127.0.0.1"
 ADMIN = Credential("admin", "Harbor:12345§")

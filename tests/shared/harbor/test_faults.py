@@ -12,9 +12,9 @@ from shared.harbor import pages
 from shared.harbor.api import MAX_ANSWER_SIZE
 from shared.harbor.client import Harbor
 from shared.oci.digest import Digest
+from tests.scripted.hostile import Answer, HostileRegistry
 from tests.shared.harbor.conftest import ADMIN, Opener
 from tests.shared.harbor.test_projects import harbor_error
-from tests.shared.registry.hostile import Answer, HostileRegistry
 
 STATISTICS = "/api/v2.0/statistics"
 PROJECTS = "/api/v2.0/projects"

@@ -11,6 +11,7 @@ from deploy.local.stack import Registry
 from shared.errors.error import LongshoreError
 from shared.harbor.client import Harbor
 from shared.harbor.quota import Quota
+from tests.scripted.hostile import Answer, HostileRegistry
 from tests.shared.harbor.conftest import (
     GUEST,
     MEMBER,
@@ -23,7 +24,6 @@ from tests.shared.harbor.conftest import (
     StandIn,
     standing_in,
 )
-from tests.shared.registry.hostile import Answer, HostileRegistry
 
 
 async def test_a_name_of_digits_is_a_name(standin: StandIn, harbor: Harbor) -> None:

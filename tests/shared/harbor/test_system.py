@@ -9,9 +9,9 @@ from shared.errors.error import LongshoreError
 from shared.harbor.client import Harbor
 from shared.harbor.statistics import Statistics
 from shared.model.credential import Credential
+from tests.scripted.hostile import Answer, HostileRegistry
 from tests.shared.harbor.conftest import ADMIN, MEMBER, PROJECT, ROBOT, SYSTEM_ROBOT, Opener, StandIn, standing_in
 from tests.shared.harbor.test_projects import harbor_error
-from tests.shared.registry.hostile import Answer, HostileRegistry
 
 
 async def test_health_is_asked_without_an_account(standin: StandIn, harbor: Harbor) -> None:

@@ -12,8 +12,8 @@ from shared.errors.codes import Side
 from shared.network.policy import NetworkPolicy
 from shared.rate_limits.limits import Limits
 from shared.registry.client import Registries, open_registries
-from tests.shared.registry.fixtures import hostile, no_waits
-from tests.shared.registry.hostile import HostileRegistry
+from tests.scripted.hostile import HostileRegistry
+from tests.shared.fixtures import hostile, no_waits
 
 # Not its own, but there for the tests of this folder.
 __all__ = ("hostile", "no_waits")

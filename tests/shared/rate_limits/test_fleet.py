@@ -13,9 +13,9 @@ from shared.rate_limits.account import REQUESTS_AT_ONCE
 from shared.rate_limits.limit import FIRST_PAUSE, Limit, LimitKey, Scope
 from shared.rate_limits.limits import fingerprint
 from shared.registry.client import Registry
+from tests.scripted.hostile import Answer, HostileRegistry, error
+from tests.shared.content import described, manifest_of, read
 from tests.shared.rate_limits.conftest import Fleet
-from tests.shared.registry.content import described, manifest_of, read
-from tests.shared.registry.hostile import Answer, HostileRegistry, error
 
 MANIFEST = manifest_of(b"config")
 BLOB = described(b"layer")

@@ -15,8 +15,8 @@ from shared.network.policy import NetworkPolicy
 from shared.registry.client import Registries, open_registries
 from shared.runtime.backoff import Backoff
 from tests.scripted.registry import ScriptedRegistry
-from tests.shared.registry.content import described, noise
-from tests.shared.registry.moving import REPOSITORY, move, source_at, target_at
+from tests.shared.content import described, noise
+from tests.shared.moving import REPOSITORY, move, source_at, target_at
 
 LOOPBACK = "127.0.0.1"
 CONTENT = noise(7 * 1024 * 1024 // 2, 44)

@@ -9,9 +9,9 @@ from shared.registry.repository import Repository
 from shared.registry.source import RegistrySource
 from tests.scripted.answer import Answer
 from tests.scripted.registry import ScriptedRegistry
-from tests.shared.registry.content import described, noise, read
-from tests.shared.registry.moving import REPOSITORY, move, source_at, target_at
-from tests.shared.registry.traps import CREDENTIAL
+from tests.shared.content import described, noise, read
+from tests.shared.moving import REPOSITORY, move, source_at, target_at
+from tests.shared.traps import CREDENTIAL
 
 # Sent as a whole, and passed through a thread.
 LAYER, LARGE = noise(10_000, 31), noise(1_500_000, 32)

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from tests.shared.registry.certificates import self_signed
+from tests.shared.certificates import self_signed
 
 SERVICE = "test-registry"
 ISSUER = "test-issuer"

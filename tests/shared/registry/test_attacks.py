@@ -22,12 +22,12 @@ from shared.runtime.backoff import Backoff
 from tests.import_worker.ends import Board, DictLedger, DictTarget
 from tests.scripted.registry import ScriptedRegistry
 from tests.scripted.tokens import TokenService
-from tests.shared.registry.certificates import Authority
-from tests.shared.registry.conftest import Opener
-from tests.shared.registry.content import described, read
+from tests.shared.certificates import Authority
+from tests.shared.content import described, read
+from tests.shared.fixtures import Opener
+from tests.shared.moving import REPOSITORY, move, source_at
 from tests.shared.registry.hops import LARGE, LAYER, READS, WRITES, Hop, Scene, realm, referrers_link, tags_link
-from tests.shared.registry.moving import REPOSITORY, move, source_at
-from tests.shared.registry.traps import CREDENTIAL, PASSWORD, Names, leaks, with_canaries
+from tests.shared.traps import CREDENTIAL, PASSWORD, Names, leaks, with_canaries
 
 # Names of this very machine, or of a cloud's metadata service. {port} is the trap's.
 INSIDE = (

@@ -15,9 +15,9 @@ from shared.model.credential import Credential
 from shared.network.policy import NetworkPolicy
 from shared.registry.auth import MAX_TOKEN_SIZE
 from tests.scripted.asked import Asked
-from tests.shared.registry.conftest import Opener
-from tests.shared.registry.content import described, manifest_of, noise, pieces, push, read
-from tests.shared.registry.hostile import Answer, HostileRegistry, error
+from tests.scripted.hostile import Answer, HostileRegistry, error
+from tests.shared.content import described, manifest_of, noise, pieces, push, read
+from tests.shared.fixtures import Opener
 from tests.shared.registry.issuer import SERVICE, Issuer
 
 SECRET = "canary-password"

@@ -10,9 +10,9 @@ from shared.errors.codes import Side
 from shared.errors.error import LongshoreError
 from shared.oci.digest import Digest
 from tests.scripted.asked import Asked
-from tests.shared.registry.conftest import Opener
-from tests.shared.registry.content import described, noise, push, read
-from tests.shared.registry.hostile import Answer, HostileRegistry, error
+from tests.scripted.hostile import Answer, HostileRegistry, error
+from tests.shared.content import described, noise, push, read
+from tests.shared.fixtures import Opener
 
 CONTENT = noise(300_000)
 BLOB = described(CONTENT)

@@ -10,9 +10,9 @@ from shared.errors.error import LongshoreError
 from shared.oci import media_types
 from shared.oci.digest import Digest
 from shared.oci.manifest import MAX_MANIFEST_SIZE, Manifest
-from tests.shared.registry.conftest import Opener
-from tests.shared.registry.content import manifest_of, push
-from tests.shared.registry.hostile import Answer, HostileRegistry, error
+from tests.scripted.hostile import Answer, HostileRegistry, error
+from tests.shared.content import manifest_of, push
+from tests.shared.fixtures import Opener
 
 MANIFEST = manifest_of(b"config", b"layer")
 PATH = "/v2/team/app/manifests/1"

@@ -11,9 +11,9 @@ from shared.errors.codes import Code, Side
 from shared.errors.error import LongshoreError
 from shared.oci.digest import Digest
 from shared.registry.repository import Repository
-from tests.shared.registry.conftest import Opener
-from tests.shared.registry.content import described, noise, pieces, read
-from tests.shared.registry.hostile import Answer, HostileRegistry, error
+from tests.scripted.hostile import Answer, HostileRegistry, error
+from tests.shared.content import described, noise, pieces, read
+from tests.shared.fixtures import Opener
 
 CONTENT = noise(300_000, 11)
 BLOB = described(CONTENT)

@@ -18,9 +18,9 @@ from tests.scripted.answer import Answer
 from tests.scripted.asked import Asked
 from tests.scripted.registry import ScriptedRegistry
 from tests.scripted.tokens import TokenService
-from tests.shared.registry.conftest import Opener
-from tests.shared.registry.content import described, noise
-from tests.shared.registry.moving import REPOSITORY, move, source_at, target_at
+from tests.shared.content import described, noise
+from tests.shared.fixtures import Opener
+from tests.shared.moving import REPOSITORY, move, source_at, target_at
 
 pytestmark = pytest.mark.usefixtures("quick_tries")
 

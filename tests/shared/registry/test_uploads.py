@@ -7,9 +7,9 @@ from shared.errors.codes import Side
 from shared.errors.error import LongshoreError
 from shared.registry.repository import Repository
 from shared.registry.uploads import UploadSession
-from tests.shared.registry.conftest import Opener
-from tests.shared.registry.content import described, noise, push, read
-from tests.shared.registry.hostile import Answer, HostileRegistry, error
+from tests.scripted.hostile import Answer, HostileRegistry, error
+from tests.shared.content import described, noise, push, read
+from tests.shared.fixtures import Opener
 
 CONTENT = noise(300_000, 7)
 BLOB = described(CONTENT)

@@ -20,11 +20,11 @@ from tests.scripted.answer import Answer
 from tests.scripted.asked import Asked
 from tests.scripted.registry import ScriptedRegistry
 from tests.scripted.tokens import TokenService
-from tests.shared.registry.certificates import Authority
-from tests.shared.registry.conftest import Opener
-from tests.shared.registry.content import described, noise, read
-from tests.shared.registry.moving import REPOSITORY, move, source_at, target_at
-from tests.shared.registry.traps import CREDENTIAL, PASSWORD, leaks
+from tests.shared.certificates import Authority
+from tests.shared.content import described, noise, read
+from tests.shared.fixtures import Opener
+from tests.shared.moving import REPOSITORY, move, source_at, target_at
+from tests.shared.traps import CREDENTIAL, PASSWORD, leaks
 
 pytestmark = pytest.mark.usefixtures("quick_tries")
 

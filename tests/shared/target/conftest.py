@@ -17,8 +17,8 @@ from shared.oci.digest import Digest
 from shared.target.management import TargetManagement
 from shared.target.open_target import open_target
 from shared.target.settings import TargetKind, TargetSettings
+from tests.shared.fixtures import hostile, no_waits
 from tests.shared.harbor.conftest import ADMIN, GUEST, MEMBER, PROJECT, StandIn, standing_in
-from tests.shared.registry.fixtures import hostile, no_waits
 
 # Not its own, but there for the tests of this folder.
 __all__ = ("hostile", "no_waits")

@@ -12,7 +12,7 @@ from shared.network.policy import NetworkPolicy
 from shared.registry.client import open_registries
 from shared.registry.pages import MAX_TAG_PAGES
 from tests.scripted.asked import Asked
-from tests.shared.registry.hostile import Answer, HostileRegistry, error
+from tests.scripted.hostile import Answer, HostileRegistry, error
 
 PATH = "/v2/team/app/tags/list"
 

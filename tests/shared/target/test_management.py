@@ -12,8 +12,8 @@ from shared.model.credential import Credential
 from shared.oci.digest import Digest
 from shared.target.project_quota import ProjectQuota
 from shared.target.settings import TargetKind
+from tests.scripted.hostile import Answer, HostileRegistry
 from tests.shared.harbor.conftest import ADMIN, GUEST, MEMBER, PROJECT, StandIn, standing_in
-from tests.shared.registry.hostile import Answer, HostileRegistry
 from tests.shared.target.conftest import USERS, Place, managing
 
 KIB = 1024

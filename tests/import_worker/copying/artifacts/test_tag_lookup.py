@@ -11,7 +11,7 @@ from shared.oci import media_types
 from shared.registry.client import open_registries
 from shared.registry.referrers import tag_lookup
 from shared.registry.referrers.tag_lookup import TagLookup
-from tests.shared.registry.hostile import Answer, HostileRegistry, error
+from tests.scripted.hostile import Answer, HostileRegistry, error
 
 A, B = "sha256:" + 64 * "a", "sha256:" + 64 * "b"
 LIST = "/v2/team/app/tags/list"

@@ -10,9 +10,9 @@ from shared.errors.codes import Side
 from shared.errors.error import LongshoreError
 from shared.network.guard import AddressRefusedError, Guard, calling
 from shared.network.policy import NetworkPolicy
-from tests.shared.registry.conftest import Opener
-from tests.shared.registry.content import described, read
-from tests.shared.registry.hostile import Answer, HostileRegistry
+from tests.scripted.hostile import Answer, HostileRegistry
+from tests.shared.content import described, read
+from tests.shared.fixtures import Opener
 
 PING = "/v2/"
 

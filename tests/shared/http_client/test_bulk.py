@@ -17,11 +17,11 @@ from shared.http_client.session import open_outgoing
 from shared.network.policy import NetworkPolicy
 from shared.registry.repository import Repository
 from shared.runtime.concurrency import cancel_all
-from tests.shared.registry.bulk_bodies import Bytes, Stopped, push_in_bulk, read_in_bulk
-from tests.shared.registry.certificates import Authority
-from tests.shared.registry.conftest import Opener
-from tests.shared.registry.content import described, noise
-from tests.shared.registry.hostile import Answer, HostileRegistry, error
+from tests.scripted.hostile import Answer, HostileRegistry, error
+from tests.shared.bulk_bodies import Bytes, Stopped, push_in_bulk, read_in_bulk
+from tests.shared.certificates import Authority
+from tests.shared.content import described, noise
+from tests.shared.fixtures import Opener
 
 CONTENT = noise(3_000_000, 7)
 BLOB = described(CONTENT)

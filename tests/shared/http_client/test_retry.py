@@ -13,9 +13,9 @@ from shared.errors.error import LongshoreError
 from shared.http_client.retry import ATTEMPTS, LONGEST_RETRY_AFTER
 from shared.rate_limits.limit import FIRST_PAUSE
 from shared.registry.client import Registry
-from tests.shared.registry.conftest import Opener
-from tests.shared.registry.content import described, manifest_of, read
-from tests.shared.registry.hostile import Answer, HostileRegistry, error
+from tests.scripted.hostile import Answer, HostileRegistry, error
+from tests.shared.content import described, manifest_of, read
+from tests.shared.fixtures import Opener
 
 MANIFEST = manifest_of(b"config")
 BLOB = described(b"layer")

@@ -10,10 +10,10 @@ from shared.errors.error import LongshoreError
 from shared.registry.repository import Repository
 from tests.scripted.registry import ScriptedRegistry
 from tests.scripted.tokens import TokenService
-from tests.shared.registry.conftest import Opener
-from tests.shared.registry.content import described, noise, read
-from tests.shared.registry.moving import REPOSITORY, source_at
-from tests.shared.registry.traps import CREDENTIAL
+from tests.shared.content import described, noise, read
+from tests.shared.fixtures import Opener
+from tests.shared.moving import REPOSITORY, source_at
+from tests.shared.traps import CREDENTIAL
 
 LARGE = noise(1_500_000, 51)
 # Far below what an exchange may take, far above what a busy machine needs for the heads here. Seconds.

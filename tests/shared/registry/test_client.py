@@ -1,11 +1,9 @@
-"""The HTTP session: no memory, no environment, and a name of its own."""
+"""The registry client: one object per registry and account, bounded caches, and everything closed at the end."""
 
 import asyncio
 import time
-from pathlib import Path
 
 import pytest
-import uvloop
 
 from shared.errors.codes import Side
 from shared.errors.error import LongshoreError
@@ -14,55 +12,10 @@ from shared.network.policy import NetworkPolicy
 from shared.registry.client import MAX_CACHED_REGISTRIES, open_registries
 from shared.registry.scopes import Scopes
 from shared.registry.tokens import MAX_TOKENS, Token, TokenCache, TokenKey
-from tests.shared.registry.conftest import Opener
-from tests.shared.registry.hostile import Answer, HostileRegistry
+from tests.scripted.hostile import Answer, HostileRegistry
+from tests.shared.fixtures import Opener
 
 PING = "/v2/"
-
-
-async def test_the_environments_proxies_are_not_used(
-    opened: Opener, hostile: HostileRegistry, other: HostileRegistry, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A proxy would see every credential, and connect where the guard would not."""
-    for name in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"):
-        monkeypatch.setenv(name, other.url)
-    hostile.on("GET", PING, Answer())
-    await (await opened.loopback(hostile.host)).registry(hostile.host).ping()
-    assert other.asked == []
-
-
-async def test_the_machines_netrc_is_not_used(
-    opened: Opener, hostile: HostileRegistry, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    """Credentials come from the import, or there are none."""
-    netrc = tmp_path / "netrc"
-    netrc.write_text("machine 127.0.0.1 login root password secret\n")
-    netrc.chmod(0o600)
-    monkeypatch.setenv("NETRC", str(netrc))
-    hostile.on("GET", PING, Answer())
-    await (await opened.loopback(hostile.host)).registry(hostile.host).ping()
-    assert "authorization" not in hostile.asked[0].headers
-
-
-async def test_cookies_are_not_kept(opened: Opener, hostile: HostileRegistry) -> None:
-    """One account's session must not serve another's requests."""
-    hostile.on("GET", PING, Answer(headers={"Set-Cookie": "session=secret; Path=/"}))
-    registry = (await opened.loopback(hostile.host)).registry(hostile.host)
-    await registry.ping()
-    await registry.ping()
-    assert not [asked for asked in hostile.asked if "cookie" in asked.headers]
-
-
-async def test_the_tests_run_on_the_services_event_loop() -> None:
-    """Otherwise they would say nothing of its sockets."""
-    assert isinstance(asyncio.get_running_loop(), uvloop.Loop)
-
-
-async def test_requests_say_who_asks(opened: Opener, hostile: HostileRegistry) -> None:
-    """An operator of a registry should find us in his logs."""
-    hostile.on("GET", PING, Answer())
-    await (await opened.loopback(hostile.host)).registry(hostile.host).ping()
-    assert hostile.asked[0].headers["user-agent"].startswith("longshore")
 
 
 async def test_closing_ends_what_is_still_asked(hostile: HostileRegistry) -> None:

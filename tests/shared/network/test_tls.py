@@ -11,12 +11,12 @@ from shared.errors.error import LongshoreError
 from shared.network.policy import NetworkPolicy
 from shared.registry.client import open_registries
 from tests.scripted.answer import Answer
+from tests.scripted.hostile import HostileRegistry
 from tests.scripted.registry import ScriptedRegistry
-from tests.shared.registry.certificates import Authority
-from tests.shared.registry.conftest import Opener
-from tests.shared.registry.content import described, noise, push, read
-from tests.shared.registry.hostile import HostileRegistry
-from tests.shared.registry.moving import REPOSITORY, source_at
+from tests.shared.certificates import Authority
+from tests.shared.content import described, noise, push, read
+from tests.shared.fixtures import Opener
+from tests.shared.moving import REPOSITORY, source_at
 
 
 def policy(*, trusted: dict[str, str] | None = None) -> NetworkPolicy:

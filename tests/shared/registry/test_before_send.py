@@ -5,9 +5,9 @@ import pytest
 from shared.errors.codes import Side
 from tests.scripted.connection import Ending
 from tests.scripted.registry import ScriptedRegistry
-from tests.shared.registry.conftest import Opener
-from tests.shared.registry.content import manifest_of, push
-from tests.shared.registry.moving import REPOSITORY
+from tests.shared.content import manifest_of, push
+from tests.shared.fixtures import Opener
+from tests.shared.moving import REPOSITORY
 
 MANIFEST = manifest_of(b"config", b"layer")
 

@@ -9,10 +9,10 @@ from shared.errors.error import LongshoreError
 from shared.http_client.wire import MAX_REDIRECTS
 from shared.model.credential import Credential
 from shared.network.policy import NetworkPolicy
-from tests.shared.registry.certificates import Authority
-from tests.shared.registry.conftest import Opener
-from tests.shared.registry.content import described, noise, push, read
-from tests.shared.registry.hostile import Answer, HostileRegistry, error
+from tests.scripted.hostile import Answer, HostileRegistry, error
+from tests.shared.certificates import Authority
+from tests.shared.content import described, noise, push, read
+from tests.shared.fixtures import Opener
 
 CONTENT = noise(10_000, 3)
 BLOB = described(CONTENT)

@@ -20,9 +20,9 @@ from shared.http_client.request import Request
 from shared.network.guard import Calling
 from shared.registry.classify import classify
 from shared.registry.request import Resource
-from tests.shared.registry.conftest import Opener
-from tests.shared.registry.content import described, manifest_of, push, read
-from tests.shared.registry.hostile import Answer, HostileRegistry, error
+from tests.scripted.hostile import Answer, HostileRegistry, error
+from tests.shared.content import described, manifest_of, push, read
+from tests.shared.fixtures import Opener
 
 BLOB = described(b"layer")
 MANIFEST = manifest_of(b"config")
