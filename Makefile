@@ -31,7 +31,7 @@ setup-stack: # The same without what only the tests need.
 	@deploy/local/setup.sh stack
 
 .PHONY: demo
-demo: setup-stack ## Start everything, import an image, verify it, stop; SOURCE=docker.io/library/alpine:3.20 for that image
+demo: setup-stack ## Import an image on a fresh stack and verify it; SOURCE=docker.io/library/alpine:3.20 for that image
 	@$(VENV_PYTHON) -m deploy.local.commands.demo --target $(TARGET) $(SOURCE)
 
 .PHONY: up
@@ -47,13 +47,13 @@ test: setup check ## Run the checks and every test
 	$(VENV_PYTHON) -m pytest -n $(JOBS) --maxprocesses 4 $(ARGS)
 
 .PHONY: coverage
-coverage: setup ## Run every test, and report the coverage of the code, including the services that tests start
+coverage: setup ## Run every test and report the coverage, including the services that tests start
 	.venv/bin/coverage erase
 	status=0; .venv/bin/coverage run -m pytest -n $(JOBS) --maxprocesses 4 $(ARGS) || status=$$?; \
 	.venv/bin/coverage combine --quiet; .venv/bin/coverage report; exit $$status
 
 .PHONY: test-chart
-test-chart: setup ## Check the Helm chart against Kubernetes' API descriptions; needs Go, and builds Helm for two minutes the first time
+test-chart: setup ## Check the Helm chart against Kubernetes' schemas; needs Go, and two minutes for Helm the first time
 	$(VENV_PYTHON) -m deploy.helm.tools
 	$(VENV_PYTHON) -m pytest -q tests/deploy/test_helm.py tests/deploy/test_helm_values.py
 

@@ -29,10 +29,10 @@ def test_the_wheel_holds_the_services_and_nothing_else(wheel: zipfile.ZipFile) -
     names = wheel.namelist()
     assert "shared/db/migrations/versions/0001_first_schema.py" in names
     assert "shared/db/migrations/script.py.mako" in names
-    page = {path.name for path in (ROOT / "api_service" / "api_page").iterdir()}
+    page = {path.name for path in (ROOT / "api_service" / "api_page").iterdir() if path.is_file()}
     assert page == {name.rpartition("/")[2] for name in names if name.startswith("api_service/api_page/")}
     tops = {name.partition("/")[0] for name in names if ".dist-info" not in name}
-    assert tops == {"shared", "api_service", "import_worker", "client"}
+    assert tops == {"shared", "api_service", "import_worker", "longshore_client"}
 
 
 def test_the_wheel_brings_the_commands(wheel: zipfile.ZipFile) -> None:

@@ -1,4 +1,4 @@
-"""Plays many sequences: `python -m tests.stateful --sequences 500 --target harbor --seed 1`."""
+"""Runs many sequences: `python -m tests.stateful --sequences 500 --target harbor --seed 1`."""
 
 import argparse
 import logging
@@ -17,7 +17,7 @@ from tests.stateful.world import Servers, running
 
 @contextmanager
 def servers() -> Iterator[Servers]:
-    """Start PostgreSQL, RabbitMQ and two docker-registries of our own."""
+    """Start PostgreSQL, RabbitMQ and two docker-registries."""
     with ExitStack() as stack:
         scratch = stack.enter_context(Scratch())
         postgres = stack.enter_context(Postgres(scratch, fsync=False))

@@ -17,7 +17,7 @@ from tests.stateful.world import USERS
 
 @dataclass(frozen=True, kw_only=True)
 class Import:
-    """POST /images:import, of whatever the source's tag points to; the worker is held at a point, or not at all."""
+    """POST /images:import of the current digest of the source's tag; the worker may be held at a point."""
 
     source: Place
     place: Place
@@ -50,7 +50,7 @@ class Import:
             assert (answer.status, answer.body["state"]) == (200, 1), answer
 
     async def _check_exists(self, play: Play) -> None:
-        """State 2 means that the target has it."""
+        """Check that the target has the image, as state 2 says."""
         row = (await play.rows())[self.place]
         served = await play.world.serves(play.full(self.place[0]), self.place[1])
         assert row.digest == served, f"{self.place} exists as {row.digest}, served is {served}"
@@ -58,7 +58,7 @@ class Import:
 
 @dataclass(frozen=True, kw_only=True)
 class Delete:
-    """DELETE /images/:id, perhaps with trouble at the target, or with a crash in the middle."""
+    """DELETE /images/:id, possibly with a fault at the target or a crash in the middle."""
 
     place: Place
     user: str
@@ -85,7 +85,7 @@ class Delete:
             await self._after(play, served, ours=ours)
 
     async def _delete(self, play: Play, image_id: int) -> int:
-        """Return the answer's status, 599 where none came."""
+        """Return the status of the answer, or 599 without an answer."""
         if self.trouble is None:
             return (await play.call("DELETE", f"/images/{image_id}", user=self.user)).status
         work = play.world.app[DELETION].delete(image_id, Identity(user=self.user, role=USERS[self.user]))
@@ -108,14 +108,14 @@ class Delete:
         elif not may_change(self.user, row):
             assert status == 403
         elif play.quiet:
-            # Harbor keeps a part of an index, though no tag leads to that any more.
+            # Harbor keeps a child of an index even if no tag points to the index any more.
             assert status in ((200, 409) if play.world.kind is TargetKind.HARBOR else (200,))
 
     async def _after(self, play: Play, before: str, *, ours: bool) -> None:
-        """What is somebody else's stays; what was ours goes, and its manifest where nothing leads to it."""
+        """Check that a foreign tag is kept, and that Longshore's tag is gone, with its manifest if that is unused."""
         served = await play.world.serves(play.full(self.place[0]), self.place[1])
         if not ours:
-            assert served == before, f"{self.place} was somebody else's {before}"
+            assert served == before, f"{self.place} was a foreign {before}"
         elif self.trouble is None:
             assert served is None, f"{self.place} still serves {before}"
             play.deleted.add((self.place[0], before))
@@ -143,7 +143,7 @@ class Cancel:
 
 @dataclass(frozen=True, kw_only=True)
 class Retry:
-    """POST /images/:id/importing:retry: the same content once more, wherever the source's tag points to by now."""
+    """POST /images/:id/importing:retry: the same digest again, even if the source's tag has moved."""
 
     place: Place
     user: str

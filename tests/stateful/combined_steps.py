@@ -15,9 +15,9 @@ from tests.stateful.world import RETRIES
 
 @dataclass(frozen=True, kw_only=True)
 class StopMidway:
-    """An import gets as far as its point, and somebody cancels it.
+    """An import is cancelled at a point.
 
-    Its worker goes on as if nothing had happened, or was killed there, and the next one is on its way.
+    Its worker continues, or was killed at that point and another worker has started.
     """
 
     source: Place
@@ -42,7 +42,7 @@ class StopMidway:
 
 @dataclass(frozen=True, kw_only=True)
 class DeleteReplaced:
-    """Somebody else pushes over a tag, and its image is deleted; what the image was may have another tag by then."""
+    """Another client overwrites a tag, and its image is deleted; the old digest may have another tag."""
 
     place: Place
     content: int
@@ -57,9 +57,9 @@ class DeleteReplaced:
 
 @dataclass(frozen=True, kw_only=True)
 class ImportMeanwhile:
-    """An image is imported and deleted, and while its deletion waits for the target, imported once more.
+    """An image is imported, deleted, and imported again while its deletion waits for the target.
 
-    The second import gets as far as it can, at another tag perhaps, which then needs what the deletion takes away.
+    The second import runs as far as it can, possibly for another tag that needs the content of the deleted one.
     """
 
     deleted: Place
@@ -96,8 +96,8 @@ class ImportMeanwhile:
 
 
 @dataclass(frozen=True, kw_only=True)
-class GoOn:
-    """A held import goes on; or its worker is killed, or stopped in good order, and another one begins anew."""
+class Resume:
+    """A held import continues; or its worker is killed or stopped, and another worker starts it again."""
 
     which: int
     how: str
@@ -113,7 +113,7 @@ class GoOn:
 
 
 async def _stop_worker(play: Play, name: str, *, kill: bool) -> None:
-    """End the import's attempt: killed, its lease runs out; stopped in good order, it gives the import back."""
+    """End the import's attempt: after a kill its lease expires; a stopped worker hands the import back."""
     world = play.world
     async with world.database.connection() as connection:
         attempt = await connection.fetchval("SELECT attempt FROM imports WHERE name = $1", name)

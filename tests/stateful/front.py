@@ -1,4 +1,4 @@
-"""The target as the product reaches it: the stand-in for Harbor or a plain registry, with faults on order."""
+"""A proxy of the target, a stand-in for Harbor or a plain registry, which injects faults."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -18,19 +18,19 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Fault(StrEnum):
-    """What happens at a request."""
+    """The fault at a request."""
 
     CRASH = "crash"
-    """Who asked is killed."""
+    """The client is killed."""
     ONCE = "once"
-    """The answer is 503, this once."""
+    """The answer is 503 once."""
     DOWN = "down"
-    """The answer is 503, also to whatever follows."""
+    """The answer is 503 for this and all later requests."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Trouble:
-    """The fault comes with the `at`-th request about manifests, before or after the target has done what was asked."""
+    """The fault occurs at the `at`-th request for manifests; `done`: after the target has carried it out."""
 
     at: int
     fault: Fault
@@ -38,7 +38,7 @@ class Trouble:
 
 
 class Pause:
-    """The `at`-th request about manifests waits until it is let on, before the target has done what was asked."""
+    """The `at`-th request for manifests waits before the target gets it."""
 
     def __init__(self, at: int) -> None:
         self._left = at
@@ -46,7 +46,7 @@ class Pause:
         self.ended = asyncio.Event()
 
     async def wait(self) -> None:
-        """Count a request, and hold it if it is the one."""
+        """Count a request, and hold it if it is the `at`-th."""
         self._left -= 1
         if self._left == -1:
             self.reached.set()
@@ -54,7 +54,7 @@ class Pause:
 
 
 class Front:
-    """Counts the requests about manifests while there is trouble ahead."""
+    """Counts the requests for manifests while a fault is set."""
 
     def __init__(self) -> None:
         self.host = ""
@@ -64,12 +64,12 @@ class Front:
         self._pause: Pause | None = None
 
     def expect(self, trouble: Trouble | None, victim: Callable[[], object]) -> None:
-        """Arm, or disarm with None; `victim` kills who is to crash."""
+        """Set a fault, or remove it with None; `victim` kills the client that is to crash."""
         self._trouble, self._victim, self._seen = trouble, victim, -1
 
     @contextmanager
     def pausing(self, at: int) -> Iterator[Pause]:
-        """Hold the `at`-th request of the block; in the end at the latest it goes on."""
+        """Hold the `at`-th request of the block, at most until its end."""
         self._pause = pause = Pause(at)
         try:
             yield pause
@@ -99,7 +99,7 @@ class Front:
 
 @asynccontextmanager
 async def open_front(kind: TargetKind, upstream: str) -> AsyncIterator[Front]:
-    """Serve a target of this kind before a docker-registry."""
+    """Serve a target of this kind in front of a docker-registry."""
     front = Front()
     if kind is TargetKind.HARBOR:
         admin = User(name=ADMIN.username, password=ADMIN.password, admin=True)
@@ -112,7 +112,7 @@ async def open_front(kind: TargetKind, upstream: str) -> AsyncIterator[Front]:
 
 @asynccontextmanager
 async def serving(app: web.Application) -> AsyncIterator[str]:
-    """Serve an application on a port of its own."""
+    """Serve an application on a free port."""
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
     await runner.setup()
     await web.TCPSite(runner, LOOPBACK, 0).start()

@@ -1,4 +1,4 @@
-"""The worker's way to the API, with points at which a test holds an import, and with workers that fall silent."""
+"""The worker's API client, which can hold an import at a point or silence a worker."""
 
 import asyncio
 from collections.abc import Callable
@@ -11,44 +11,44 @@ from shared.messages.progress_report import ProgressReport, ReportedState
 
 
 class Point(StrEnum):
-    """Where an import can be held."""
+    """A point at which an import can be held."""
 
     COPIED = "copied"
-    """All blobs and children are in the target; leave to write the tag was not asked for yet."""
+    """All blobs and children are in the target; the worker has not requested permission to write the tag."""
     FENCED = "fenced"
-    """The API gave leave, the tag is not written."""
+    """The API has permitted the tag; it is not written yet."""
     WRITTEN = "written"
-    """The tag is written, the API does not know."""
+    """The tag is written; the API does not know it yet."""
 
 
-# With these an import ends; none of them waits for a deletion.
+# An import ends with these states; none of them waits for a deletion.
 _ENDS = frozenset({ReportedState.READY, ReportedState.FAILED, ReportedState.HANDED_BACK})
 
 
 class Gate(ApiClient):
-    """Passes reports on. `on_leave` hears of every leave to write a tag: the import's name and the digest.
+    """Forwards reports. `on_permitted` is called for every permission to write a tag, with import name and digest.
 
-    `on_ready` hears of every import that has made its image ready.
+    `on_ready` is called for every import that is ready.
     """
 
-    on_leave: Callable[[str, str], None]
+    on_permitted: Callable[[str, str], None]
     on_ready: Callable[[str], None]
 
-    def open_for(self, on_leave: Callable[[str, str], None], on_ready: Callable[[str], None]) -> None:
-        """Begin a new sequence."""
-        self.on_leave, self.on_ready = on_leave, on_ready
+    def open_for(self, on_permitted: Callable[[str, str], None], on_ready: Callable[[str], None]) -> None:
+        """Start a new sequence."""
+        self.on_permitted, self.on_ready = on_permitted, on_ready
         self.held: dict[str, Point] = {}
         self._points: dict[str, Point | None] = {}
         self._known: dict[str, asyncio.Event] = {}
         self._arrived: dict[str, asyncio.Event] = {}
         self._released: dict[str, asyncio.Event] = {}
-        # Held after their leave.
+        # Imports that are held after their permission.
         self.waiting: set[str] = set()
         self._silent: set[tuple[str, int]] = set()
         self._stopped: dict[str, asyncio.Event] = {}
 
     def expect(self, name: str, point: Point | None) -> None:
-        """Say where the import's next attempt is to be held; until then it waits before its first such point."""
+        """Set the point at which the import is held. Before this call, the import waits at its first point."""
         if name not in self._points:
             self._points[name] = point
             if point:
@@ -56,15 +56,15 @@ class Gate(ApiClient):
             self._event(self._known, name).set()
 
     async def reached(self, name: str, point: Point) -> None:
-        """Wait until a held import is at its point."""
+        """Wait until a held import has reached its point."""
         await self._event(self._arrived, f"{name} {point}").wait()
 
     async def stopped(self, name: str) -> None:
-        """Wait until the import has ended, or the API has refused something to its worker."""
+        """Wait until the import has ended, or the API has refused a report of its worker."""
         await self._event(self._stopped, name).wait()
 
     def release(self, name: str) -> None:
-        """Let a held import go on, now and in later attempts."""
+        """Release a held import, also in later attempts."""
         self._points[name] = None
         self.held.pop(name, None)
         self.waiting.discard(name)
@@ -76,11 +76,11 @@ class Gate(ApiClient):
         self.waiting.discard(name)
 
     def silence(self, name: str, attempt: int) -> None:
-        """Let nothing through any more from this attempt: its worker is dead."""
+        """Drop all later reports of this attempt: its worker is dead."""
         self._silent.add((name, attempt))
 
     async def put_progress(self, name: str, report: ProgressReport) -> None:
-        """Deliver one report, at its time."""
+        """Deliver one report after its point."""
         if report.state is ReportedState.TAGGING:
             await self._pass(name, Point.COPIED)
         if report.state is ReportedState.READY:
@@ -97,7 +97,7 @@ class Gate(ApiClient):
         if report.state in _ENDS:
             self._event(self._stopped, name).set()
         if report.state is ReportedState.TAGGING and report.tag_digest:
-            self.on_leave(name, report.tag_digest)
+            self.on_permitted(name, report.tag_digest)
             self.waiting.add(name)
             await self._pass(name, Point.FENCED)
 

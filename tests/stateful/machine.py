@@ -1,4 +1,4 @@
-"""Random sequences of what people, workers and the world do, on the whole product."""
+"""Random sequences of actions of users, workers and other registry clients, on the whole product."""
 
 from typing import Any, ClassVar
 
@@ -9,7 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_sta
 
 from shared.runtime.concurrency import gather_all
 from tests.stateful.api_steps import Cancel, Delete, Import, Retry
-from tests.stateful.combined_steps import DeleteReplaced, GoOn, ImportMeanwhile, StopMidway
+from tests.stateful.combined_steps import DeleteReplaced, ImportMeanwhile, Resume, StopMidway
 from tests.stateful.contents import CONTENTS
 from tests.stateful.front import Fault, Trouble
 from tests.stateful.gate import Point
@@ -18,17 +18,17 @@ from tests.stateful.registry_steps import DeleteByHand, MoveSource, PushByHand, 
 from tests.stateful.step import Step
 from tests.stateful.world import USERS, Running
 
-# A deletion asks the target between three and eight questions.
+# A deletion sends between three and eight requests to the target.
 REQUESTS = 8
 STEPS = 14
 
-# Mostly those that share a repository.
+# Mostly tags that share a repository.
 places = st.sampled_from((PLACES[0], *PLACES))
 siblings = st.sampled_from(PLACES[:2])
-# Mostly the last moment before something goes.
+# Mostly the last request before the deletion.
 looks = st.sampled_from((1, 2, 2, 3))
 sources = st.sampled_from(SOURCES)
-# Mostly somebody who may do it.
+# Mostly a user with the right.
 users = st.sampled_from(("root", "root", *USERS))
 contents = st.integers(0, len(CONTENTS) - 1)
 points = st.none() | st.sampled_from(Point)
@@ -45,7 +45,7 @@ requests: st.SearchStrategy[Step] = imports | deletes | cancels | retries
 
 
 class Sequence(RuleBasedStateMachine):
-    """One sequence, in a project of its own; after each step that leaves nothing under way, all is compared."""
+    """One sequence in its own project. The state is checked after each step that leaves no import held."""
 
     running: ClassVar[Running]
 
@@ -65,7 +65,7 @@ class Sequence(RuleBasedStateMachine):
 
     @rule(one=places, other=places)
     def delete_both(self, one: Place, other: Place) -> None:
-        """Perhaps siblings on one digest."""
+        """Delete two images at once, possibly tags of the same digest."""
         self.running.do(self._both(Delete(place=one, user="root"), Delete(place=other, user="root")))
 
     @rule(step=deletes)
@@ -104,8 +104,8 @@ class Sequence(RuleBasedStateMachine):
     def change_by_hand(self, step: Step) -> None:
         self._take(step)
 
-    @rule(step=st.builds(GoOn, which=st.integers(0, 3), how=st.sampled_from(("release", "kill", "hand back"))))
-    def go_on(self, step: Step) -> None:
+    @rule(step=st.builds(Resume, which=st.integers(0, 3), how=st.sampled_from(("release", "kill", "hand back"))))
+    def resume(self, step: Step) -> None:
         self._take(step)
 
     @rule(one=requests, other=requests | pushes | losses)
@@ -133,7 +133,7 @@ class Sequence(RuleBasedStateMachine):
 
 
 def play_sequences(running: Running, *, sequences: int, seed: int, shrink: bool, verbose: bool = False) -> None:
-    """Play so many sequences; a failure tells its steps, and repeats with the seed."""
+    """Run this number of sequences; a failure prints its steps, and the seed reproduces it."""
 
     class Bound(Sequence):
         pass

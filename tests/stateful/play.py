@@ -1,4 +1,4 @@
-"""One sequence's view of the world, and what it may look like: the model that every settled state is compared with."""
+"""The model of one sequence: the allowed states of the target and the list, compared with every settled state."""
 
 import asyncio
 import itertools
@@ -15,17 +15,17 @@ from shared.db.database import Connection
 from tests.api_service.api import Answer
 from tests.stateful.contents import CHILDREN, CONTENTS
 from tests.stateful.gate import Point
-from tests.stateful.world import ORIGINS, PATIENCE, RETRIES, World
+from tests.stateful.world import ORIGINS, RETRIES, TIMEOUT, World
 
-# `repository:tag` of the target, the repository without its project.
+# Repository and tag in the target; the repository is without its project.
 Place = tuple[str, str]
-# Two tags that share a repository and one that does not; the tag that nobody imports to.
+# Two tags of one repository and one of another; then the tag that is never imported.
 PLACES: tuple[Place, ...] = (("x", "1"), ("x", "2"), ("y", "1"))
 BY_HAND = "hand"
 REPOSITORIES = ("x", "y")
 HANDS: tuple[Place, ...] = tuple((repository, BY_HAND) for repository in REPOSITORIES)
 SOURCES: tuple[Place, ...] = ((ORIGINS[0], "1"), (ORIGINS[0], "2"), (ORIGINS[1], "1"))
-# Two of them have the same image, so that tags share digests.
+# Two sources have the same image, so that tags share digests.
 FIRST_CONTENTS = dict(zip(SOURCES, (0, 2, 0), strict=True))
 POLL = 0.01
 
@@ -34,7 +34,7 @@ _numbers = itertools.count(1)
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """An image as the database has it, with its newest import."""
+    """An image in the database, with its newest import."""
 
     id: int
     status: str
@@ -46,34 +46,34 @@ class Row:
 
 
 class Play:
-    """What was asked for so far. All digests are those of the contents; None is a tag that is not there."""
+    """The requests so far and the allowed states. Digests are those of CONTENTS; None is a missing tag."""
 
     def __init__(self, world: World) -> None:
         self.world = world
         self.project = f"p{next(_numbers)}"
-        # What each tag may point to, given what was asked for since it was last looked at.
+        # The allowed digests of each tag, given the requests since the last check.
         self.may_be: dict[Place, set[str | None]] = {place: {None} for place in (*PLACES, *HANDS)}
-        # What each import was asked to bring, and where; and the image that it is an import of.
+        # The place and the digest of each import, and the id of its image.
         self.wanted: dict[str, tuple[Place, str]] = {}
         self.image_of: dict[str, int] = {}
-        # What Longshore may have pointed each image's tag to: what made it ready, and what got leave since then.
+        # The digests that Longshore may have tagged for each image: of the last ready import, and of later permissions.
         self.ours: dict[int, set[str]] = defaultdict(set)
         self.newest: dict[Place, str] = {}
-        # Imports that somebody was told to have cancelled: they write no tag any more.
+        # Imports that the API reported as cancelled: they must not write a tag.
         self.cancelled: set[str] = set()
         self.images: dict[Place, int] = {}
-        # Places that somebody else changed in the target, or whose deletion went wrong, since their last good import.
+        # Places that another client changed, or whose deletion failed, since their last ready import.
         self.disturbed: set[Place] = set()
-        # Those of them that somebody else changed, which Longshore cannot know before it looks.
+        # Places that another client changed, which Longshore detects only by checking the target.
         self.by_hand: set[Place] = set()
-        # Manifests that a deletion has to take away, where nothing leads to them.
+        # Manifests that a deletion must remove unless something else refers to them.
         self.deleted: set[tuple[str, str]] = set()
         self.problems: list[str] = []
         self.sources = dict.fromkeys(SOURCES, 0)
 
     async def begin(self) -> None:
-        """Start from the same source each time."""
-        self.world.gate.open_for(self._on_leave, self._on_ready)
+        """Reset the sources."""
+        self.world.gate.open_for(self._on_permitted, self._on_ready)
         for source, content in FIRST_CONTENTS.items():
             await self.move_source(source, content)
 
@@ -88,21 +88,21 @@ class Play:
         return f"{self.project}/{repository}"
 
     def writing(self, repository: str) -> list[Place]:
-        """Return the places of a repository whose imports are held after they got leave to write their tag."""
+        """Return the places of a repository whose imports are held after their permission to write the tag."""
         held = [self.wanted[name][0] for name, point in self.world.gate.held.items() if name in self.world.gate.waiting]
         return [place for place in held if place[0] == repository]
 
     @property
     def quiet(self) -> bool:
-        """Nothing is held, so nothing is under way."""
+        """Whether no import is held."""
         return not self.world.gate.held
 
-    def _on_leave(self, name: str, digest: str) -> None:
+    def _on_permitted(self, name: str, digest: str) -> None:
         place, wanted = self.wanted.get(name, (HANDS[0], ""))
         if digest != wanted:
-            self.problems.append(f"{name} got leave for {digest}, asked for was {wanted}")
+            self.problems.append(f"{name} was permitted to tag {digest} instead of {wanted}")
         if name in self.cancelled:
-            self.problems.append(f"{name} got leave after it was cancelled")
+            self.problems.append(f"{name} was permitted to tag after it was cancelled")
         self.may_be[place].add(digest)
         self.ours[self.image_of.get(name, 0)].add(digest)
 
@@ -111,7 +111,7 @@ class Play:
         self.ours[self.image_of[name]] = {digest}
 
     async def expect_import(self, answer: Answer, place: Place, digest: str, *, point: Point | None) -> None:
-        """Take note of an import that was started or joined; one that is to be held is waited for."""
+        """Record an import that was started or found running; wait until it is held, if it shall be."""
         name = answer.body["name"]
         self.newest[place] = name
         if name in self.wanted:
@@ -122,10 +122,10 @@ class Play:
             await self.world.gate.reached(name, point)
 
     async def settle(self) -> None:
-        """Let everything come to its end and look whether it is as it has to be."""
+        """Release all imports, wait until everything has ended, and check the state."""
         for name in list(self.world.gate.held):
             self.world.gate.release(name)
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(TIMEOUT):
             while await self._under_way():
                 await self._clean_up()
                 await asyncio.sleep(POLL)
@@ -135,14 +135,14 @@ class Play:
         self.by_hand.clear()
 
     async def _check_undisturbed(self) -> None:
-        """What nobody else has touched is right without anybody looking at the target."""
+        """Check the images that only Longshore has changed, before the patrol looks at the target."""
         for place, row in (await self.rows()).items():
             if row.status == "ready" and place not in self.by_hand:
                 served = await self.world.serves(self.full(place[0]), place[1])
                 assert served == row.digest, f"{place} is ready as {row.digest}, served is {served}"
 
     async def _patrol(self) -> None:
-        """Look at every image of this sequence, wherever the API's patrol would be just now."""
+        """Run the patrol over every image of this sequence."""
         async with self.world.database.connection() as connection:
             first = await connection.fetchval(
                 "SELECT min(id) FROM images WHERE repository LIKE $1", f"{self.project}/%"
@@ -169,7 +169,7 @@ class Play:
         return found or bool(self.world.worker.slots.running)
 
     async def _clean_up(self) -> None:
-        """Do what the API's loops do, for leases that nobody holds: in a sequence no deletion outlives its request."""
+        """Do the work of the API's loops for expired leases: in a sequence no deletion outlives its request."""
         async with self.world.database.connection() as connection:
             await connection.execute(
                 "UPDATE images SET deletion_lease_until = now() - interval '1 s' WHERE deletion_lease_until > now()"
@@ -178,7 +178,7 @@ class Play:
         await reap(self.world.app[QUEUE], RETRIES)
 
     async def check(self) -> None:
-        """Compare the target and the list with what was asked for."""
+        """Compare the target and the list with the model."""
         tags = {repository: await self.world.tags(self.full(repository)) for repository in REPOSITORIES}
         rows = await self.rows()
         self._check_tags(tags)
@@ -191,7 +191,7 @@ class Play:
     def _check_tags(self, tags: Mapping[str, Mapping[str, str]]) -> None:
         for repository, found in tags.items():
             for tag in found:
-                assert (repository, tag) in self.may_be, f"{repository}:{tag} was made by nobody"
+                assert (repository, tag) in self.may_be, f"{repository}:{tag} was never requested"
         for (repository, tag), allowed in self.may_be.items():
             digest = tags[repository].get(tag)
             assert digest in allowed, f"{repository}:{tag} points to {digest}, not to one of {allowed}"
@@ -203,7 +203,7 @@ class Play:
             assert row.digest in self.ours[row.id], (place, row)
             assert served == row.digest, f"{place} is ready as {row.digest}, served is {served}"
         elif row.state == "ready":
-            assert place in self.disturbed, f"{place} has failed for no reason: {row}"
+            assert place in self.disturbed, f"{place} has failed without a cause: {row}"
 
     async def _check_deleted(self, tags: Mapping[str, Mapping[str, str]]) -> None:
         for repository, digest in self.deleted:
@@ -220,7 +220,7 @@ class Play:
             return await _rows(connection, self.project)
 
     async def call(self, method: str, path: str, *, user: str, body: object = None) -> Answer:
-        """Ask the API; a defect of it, or of this, is no answer."""
+        """Call the API; a status that shows a defect of the API or of the test fails."""
         answer = await self.world.call(method, path, user=user, body=body)
         assert answer.status != 500, answer
         assert answer.status not in (400, 401, 405, 415), answer

@@ -1,4 +1,4 @@
-"""Steps of other clients of the registries, which Longshore is not told about."""
+"""Steps of other registry clients, which Longshore does not observe."""
 
 import asyncio
 from contextlib import suppress
@@ -13,7 +13,7 @@ from tests.stateful.play import BY_HAND, Place, Play
 
 @dataclass(frozen=True, kw_only=True)
 class MoveSource:
-    """Somebody pushes another image to the source's tag."""
+    """Another image is pushed to the source's tag."""
 
     source: Place
     content: int
@@ -24,7 +24,7 @@ class MoveSource:
 
 @dataclass(frozen=True, kw_only=True)
 class PushByHand:
-    """Somebody else pushes to the target: over a managed tag, or beside it."""
+    """Another client pushes to the target: to a managed tag or to another one."""
 
     place: Place
     content: int
@@ -41,7 +41,7 @@ class PushByHand:
 
 @dataclass(frozen=True, kw_only=True)
 class TagByHand:
-    """Somebody gives what a tag of the target points to another tag, which Longshore does not know."""
+    """Another client adds a tag to an image of the target, which Longshore does not know."""
 
     place: Place
 
@@ -56,7 +56,7 @@ class TagByHand:
 
 @dataclass(frozen=True, kw_only=True)
 class DeleteByHand:
-    """Somebody else deletes the manifest that a tag of the target points to, with all its tags."""
+    """Another client deletes the manifest of a tag in the target, with all its tags."""
 
     place: Place
 
@@ -65,7 +65,7 @@ class DeleteByHand:
         digest = await play.world.serves(repository, self.place[1])
         if digest is None:
             return
-        # Harbor keeps what an index needs.
+        # Harbor keeps the children of an index.
         with suppress(LocalStackError):
             await asyncio.to_thread(play.world.remote.delete_manifest, repository, digest)
         for place, digests in play.may_be.items():
@@ -77,7 +77,7 @@ class DeleteByHand:
 
 @dataclass(frozen=True, kw_only=True)
 class Untag:
-    """Somebody else takes one tag off, through Harbor's own API."""
+    """Another client removes one tag through Harbor's API."""
 
     place: Place
 

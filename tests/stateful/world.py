@@ -1,4 +1,4 @@
-"""The product in this process, on real servers, kept running from one sequence to the next."""
+"""The product in this process on real servers, shared by all sequences."""
 
 import asyncio
 import threading
@@ -40,13 +40,13 @@ from tests.stateful.gate import Gate
 
 T = TypeVar("T")
 
-# Nothing in a sequence takes longer, on a busy machine. Seconds.
-PATIENCE = 60.0
-# Longer than any sequence: what a test does not take away is not lost. Seconds.
+# The limit of every wait in a sequence, on a busy machine. Seconds.
+TIMEOUT = 60.0
+# Longer than any sequence: a lease ends only if a test ends it. Seconds.
 LEASE = 600.0
-# As many as a sequence can hold at once.
+# The maximum number of imports that a sequence holds at once.
 SLOTS = 12
-# Failures do not come to an end by themselves.
+# Enough failures for any sequence, so that imports do not fail for good.
 RETRIES = RetryPolicy(max_failures=1000, base=0)
 USERS = {"ann": Role.USER, "bob": Role.USER, "root": Role.ADMIN}
 TARGET_NAME = "harbor.example.com"
@@ -55,7 +55,7 @@ ORIGINS = ("origin/a", "origin/b")
 
 @dataclass(frozen=True, kw_only=True)
 class Servers:
-    """What the product runs on: a database and a virtual host of its own, and two docker-registries."""
+    """The servers of the product: a database, a virtual host, and two docker-registries."""
 
     database_url: str
     amqp_url: str
@@ -65,7 +65,7 @@ class Servers:
 
 @dataclass(frozen=True, kw_only=True)
 class World:
-    """Everything that runs, and the ways in. `remote` is a client of the target that is not the product's."""
+    """The running parts with their clients. `remote` is a client of the target, independent of the product."""
 
     kind: TargetKind
     source: Registry
@@ -79,7 +79,7 @@ class World:
     http: aiohttp.ClientSession
 
     async def call(self, method: str, path: str, *, user: str, body: object = None) -> Answer:
-        """Ask the API."""
+        """Call the API."""
         headers = {"Authorization": f"Bearer {self.tokens[user]}"}
         async with self.http.request(method, f"{self.url}/api/v1{path}", headers=headers, json=body) as response:
             read = await response.json(content_type=None) if response.content_type.endswith("json") else None
@@ -90,12 +90,12 @@ class World:
         return Remote(f"http://{self.front.host}", username=ADMIN.username, password=ADMIN.password)
 
     async def move_source(self, repository: str, tag: str, content: int) -> None:
-        """Point a tag of the source to one of the contents."""
+        """Point a tag of the source to one of CONTENTS."""
         remote = Remote.of(self.source)
         await asyncio.to_thread(remote.push_manifest, repository, tag, CONTENTS[content].root)
 
     async def serves(self, repository: str, reference: str) -> str | None:
-        """Return the digest that the target's clients get for a tag or a digest."""
+        """Return the digest that the target serves for a tag or a digest, or None."""
         url = f"http://{self.front.host}/v2/{repository}/manifests/{reference}"
         types = ", ".join({image.root.media_type for image in CONTENTS})
         async with self.http.head(url, headers={**_LOGIN, "Accept": types}) as response:
@@ -105,7 +105,7 @@ class World:
             return response.headers["Docker-Content-Digest"]
 
     async def untag(self, repository: str, digest: Digest, tag: str) -> None:
-        """Take one tag off, through Harbor's own API."""
+        """Remove one tag through Harbor's API."""
         project, _, name = repository.partition("/")
         path = f"projects/{project}/repositories/{name}/artifacts/{digest}/tags/{tag}"
         async with self.http.delete(f"http://{self.front.host}/api/v2.0/{path}", headers=_LOGIN) as response:
@@ -121,14 +121,14 @@ class World:
         return {name: digest for name, digest in zip(names, found, strict=True) if digest}
 
 
-# 401 is Harbor's word for a project that is not there.
+# Harbor answers 401 for a missing project.
 _NOTHING_THERE = frozenset({401, 404})
 _LOGIN = {"Authorization": aiohttp.encode_basic_auth(ADMIN.username, ADMIN.password, encoding="utf-8")}
 
 
 @contextmanager
 def running(servers: Servers, kind: TargetKind) -> Iterator["Running"]:
-    """Run the product on an event loop in a thread of its own while the block does."""
+    """Run the product on an event loop in another thread while the block runs."""
     for origin in ORIGINS:
         for image in CONTENTS:
             Remote.of(servers.source).push(origin, "any", image)
@@ -141,7 +141,7 @@ def running(servers: Servers, kind: TargetKind) -> Iterator["Running"]:
 
 
 class Running:
-    """A world on its loop."""
+    """A World on its own event loop."""
 
     def __init__(self, servers: Servers, kind: TargetKind) -> None:
         self._loop = asyncio.new_event_loop()
@@ -155,16 +155,16 @@ class Running:
         self._thread.start()
         self._life = asyncio.run_coroutine_threadsafe(self._lives, self._loop)
         self._life.add_done_callback(lambda life: life.exception())
-        self.world = self.do(asyncio.wait_for(_of(self._ready), PATIENCE))
+        self.world = self.do(asyncio.wait_for(_of(self._ready), TIMEOUT))
 
     def do(self, work: Coroutine[Any, Any, T]) -> T:
-        """Do something there, and wait for it."""
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(PATIENCE)
+        """Run a coroutine on that loop, and wait for its result."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(TIMEOUT)
 
     def stop(self) -> None:
         if self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._stop.set)
-            self._life.result(PATIENCE)
+            self._life.result(TIMEOUT)
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join()
         self._loop.close()
@@ -186,9 +186,9 @@ async def _of(future: "asyncio.Future[T]") -> T:
 
 @asynccontextmanager
 async def open_world(servers: Servers, kind: TargetKind) -> AsyncIterator[World]:
-    """Open everything; waits that only bridge time are cut short."""
+    """Open all parts, with shortened pauses."""
     async with AsyncExitStack() as stack:
-        stack.enter_context(_hurried())
+        stack.enter_context(_short_pauses())
         front = await stack.enter_async_context(open_front(kind, servers.upstream.url))
         settings = _settings(servers, kind, front.host)
         app = create_app(settings, (*REQUESTS_ONLY, relay_part))
@@ -216,8 +216,8 @@ async def open_world(servers: Servers, kind: TargetKind) -> AsyncIterator[World]
 
 
 @contextmanager
-def _hurried() -> Iterator[None]:
-    """Cut the pauses, not what happens after them."""
+def _short_pauses() -> Iterator[None]:
+    """Shorten the pauses, without changing the behaviour after them."""
     stamina.set_testing(True, attempts=ATTEMPTS, cap=True)
     try:
         with (
