@@ -1,6 +1,6 @@
 """Harbor as the target: content through the distribution spec, everything else through Harbor's own API."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from shared.errors.codes import Code
 from shared.errors.error import LongshoreError
@@ -12,7 +12,6 @@ from shared.registry.client import Registry
 from shared.runtime.concurrency import gather_all
 from shared.target.project_quota import ProjectQuota
 from shared.target.removal import Removal
-from shared.target.settings import TargetKind
 from shared.target.statistics import TargetStatistics
 
 _REMOVALS = {
@@ -28,8 +27,6 @@ _NOT_TOLD = frozenset({Code.TARGET_PROJECT_MISSING, Code.TARGET_DENIED})
 
 class HarborTarget:
     """Fits `TargetManagement`."""
-
-    kind = TargetKind.HARBOR
 
     def __init__(self, harbor: Harbor, registry: Registry) -> None:
         self._harbor = harbor
@@ -81,6 +78,11 @@ class HarborTarget:
             untagged = await self._harbor.artifacts(project, name).delete_tag(digest, tag)
             return Removal.TAG if untagged else Removal.NOTHING
         return _REMOVALS[await self._harbor.delete_tag_or_artifact(project, name, digest, tag)]
+
+    async def remove_referrer_tags(
+        self, repository: str, digest: Digest, *, is_managed: Callable[[str], Awaitable[bool]]
+    ) -> None:
+        """Do nothing: in Harbor referrers are accessories of the artifact, and are deleted with it."""
 
     async def _check_account(self) -> None:
         await self._harbor.statistics()

@@ -3,20 +3,17 @@
 Every failure is a LongshoreError of the target's side.
 """
 
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from shared.oci.digest import Digest
 from shared.target.project_quota import ProjectQuota
 from shared.target.removal import Removal
-from shared.target.settings import TargetKind
 from shared.target.statistics import TargetStatistics
 
 
 class TargetManagement(Protocol):
     """One target under one account. `repository` begins with its project everywhere."""
-
-    @property
-    def kind(self) -> TargetKind: ...
 
     async def check(self) -> None:
         """Ask for a sign of life with the account; raises where the target is away or does not know the account."""
@@ -49,6 +46,17 @@ class TargetManagement(Protocol):
         ever lost, whoever made it, and the tag itself stays where it points to something else by now. Safe to repeat
         after a crash at any moment. Raises `target_immutable_tag`, `target_artifact_referenced` or
         `target_delete_refused` where the target does not allow it.
+        """
+        ...
+
+    async def remove_referrer_tags(
+        self, repository: str, digest: Digest, *, is_managed: Callable[[str], Awaitable[bool]]
+    ) -> None:
+        """Remove the tags that hold the referrers of a manifest: cosign's, and the list of the referrers tag schema.
+
+        Call it after the manifest was removed; while the target still has the manifest, nothing happens. Referrers of
+        referrers follow. A tag that `is_managed` returns True for stays, and so does content that another tag needs.
+        Harbor needs nothing: it deletes referrers with their subject.
         """
         ...
 

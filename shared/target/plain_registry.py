@@ -1,25 +1,23 @@
 """A plain registry as the target: all that the distribution spec can do, and nothing else."""
 
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 
 from shared.errors.codes import Code
 from shared.errors.error import LongshoreError
 from shared.oci.digest import Digest
+from shared.oci.referrer import companion_tags, referrers_tag
 from shared.registry.client import Registry
 from shared.registry.repository import Repository
 from shared.target.needed import is_needed
 from shared.target.project_quota import ProjectQuota
 from shared.target.removal import Removal
-from shared.target.settings import TargetKind
 from shared.target.statistics import TargetStatistics
 from shared.target.untag_marker import untag_marker
 
 
 class PlainRegistry:
     """Fits `TargetManagement`. Children of a deleted index stay until the registry collects its garbage."""
-
-    kind = TargetKind.REGISTRY
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
@@ -52,6 +50,18 @@ class PlainRegistry:
                 if siblings or await is_needed(there, digest, other_than=tag):
                     return Removal.TAG
             return await self._delete(there, digest)
+
+    async def remove_referrer_tags(
+        self, repository: str, digest: Digest, *, is_managed: Callable[[str], Awaitable[bool]]
+    ) -> None:
+        if await self.find_tag(repository, str(digest)):
+            return
+        for tag in (*companion_tags(digest), referrers_tag(digest)):
+            found = await self.find_tag(repository, tag)
+            if found and not await is_managed(tag):
+                await self.remove_tag(repository, tag, found, siblings=False)
+                # The recursion ends, because each step removes a tag.
+                await self.remove_referrer_tags(repository, found, is_managed=is_managed)
 
     async def _found(self, repository: Repository, tag: str) -> Digest | None:
         """Return what the tag points to, after ending a removal that was interrupted."""

@@ -1,6 +1,6 @@
 """Whether an image may come in: the project is made ready, and what is missing there is held against its room."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
@@ -19,7 +19,6 @@ from shared.planning.make_plan import make_plan
 from shared.planning.plan import ImportPlan
 from shared.target.project_quota import ProjectQuota
 from shared.target.removal import Removal
-from shared.target.settings import TargetKind
 from shared.target.statistics import TargetStatistics
 from tests.import_worker.ends import DictSource, DictTarget
 
@@ -33,7 +32,6 @@ class Management:
     told: ProjectQuota | LongshoreError | None = None
     refusal: LongshoreError | None = None
     prepared: list[str] = field(default_factory=list)
-    kind: TargetKind = TargetKind.HARBOR
 
     async def check(self) -> None:
         raise NotImplementedError
@@ -53,6 +51,11 @@ class Management:
         raise NotImplementedError
 
     async def remove_tag(self, repository: str, tag: str, digest: Digest, *, siblings: bool) -> Removal:
+        raise NotImplementedError
+
+    async def remove_referrer_tags(
+        self, repository: str, digest: Digest, *, is_managed: Callable[[str], Awaitable[bool]]
+    ) -> None:
         raise NotImplementedError
 
     async def statistics(self) -> TargetStatistics | None:

@@ -8,12 +8,12 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 
 from api_service.images.deletion.begin import BegunDeletion
-from api_service.images.deletion.sweep_referrers import sweep_referrers
-from shared.db import blobs, deletions
+from shared.db import blobs, deletions, images
 from shared.db.database import Database
 from shared.errors.codes import Code
 from shared.errors.error import LongshoreError
@@ -88,14 +88,18 @@ class DeletionWork:
         async with _deadline():
             removal = await self.target.remove_tag(image.repository, image.tag, digest, siblings=siblings)
             if removal is not Removal.TAG:
-                await sweep_referrers(
-                    self.database,
-                    self.target,
-                    registry_host=self.registry_host,
-                    repository=image.repository,
-                    digest=digest,
+                await self.target.remove_referrer_tags(
+                    image.repository, digest, is_managed=partial(self._is_managed, image.repository)
                 )
         return removal
+
+    async def _is_managed(self, repository: str, tag: str) -> bool:
+        """Return whether a tag is an image of its own."""
+        async with self.database.connection() as connection:
+            found = await images.find_image(
+                connection, registry_host=self.registry_host, repository=repository, tag=tag
+            )
+        return found is not None
 
     async def _after_no_look(self, begun: BegunDeletion, error: LongshoreError) -> None:
         """Leave an image alone that nobody has touched; of another one it is not known what is left of it."""
