@@ -20,10 +20,10 @@ from api_service.images.deletion.resume import DeletionFinisher
 from api_service.images.get_image import ImageReader
 from api_service.images.import_details import ImportDetailsReader
 from api_service.images.import_feed import ImportFeed
-from api_service.images.keys import DELETION, DETAILS, FEED, IMAGE, IMAGES, PRESENCE
+from api_service.images.keys import DELETION, DETAILS, FEED, IMAGE, IMAGES, VERIFIER
 from api_service.images.list_images import ImageLister
-from api_service.images.patrol import Patrol
-from api_service.images.verify_tag import Presence
+from api_service.images.patrol import TagPatrol
+from api_service.images.verify_tag import TagVerifier
 from api_service.imports.apply_report import ReportApplier
 from api_service.imports.cancel import ImportCanceller
 from api_service.imports.dry_run.preview import ImportPreviewer
@@ -146,7 +146,7 @@ async def imports_part(app: web.Application) -> AsyncIterator[None]:
         host=settings.target_name, project=settings.default_project, drop_host_for=settings.drop_host_for
     )
     app[QUEUE] = queue = ImportQueue(database=database, notifications=app[NOTIFICATIONS])
-    app[PRESENCE] = Presence(database=database, target=app[MANAGEMENT], registry_host=settings.target_name)
+    app[VERIFIER] = TagVerifier(database=database, target=app[MANAGEMENT], registry_host=settings.target_name)
     app[STARTER] = ImportStarter(
         queue=queue,
         finder=finder,
@@ -154,7 +154,7 @@ async def imports_part(app: web.Application) -> AsyncIterator[None]:
         registry_host=settings.target_name,
         secrets=secrets,
         referrers=settings.referrers,
-        presence=app[PRESENCE],
+        verifier=app[VERIFIER],
     )
     app[PREVIEWER] = ImportPreviewer(
         database=database,
@@ -217,7 +217,7 @@ async def deletions_part(app: web.Application) -> AsyncIterator[None]:
 
 async def patrol_part(app: web.Application) -> AsyncIterator[None]:
     """The loop that checks whether the target still serves the ready images."""
-    patrol = Patrol(app[PRESENCE])
+    patrol = TagPatrol(app[VERIFIER])
     async with running("patrol", patrol.run):
         yield
 

@@ -7,11 +7,11 @@ from api_service.images.get_image import ImageReader
 from api_service.images.import_details import ImportDetailsReader
 from api_service.images.import_feed import ImportFeed
 from api_service.images.list_images import ImageLister
-from api_service.images.verify_tag import Presence
+from api_service.images.verify_tag import TagVerifier
 
 IMAGES = web.AppKey("IMAGES", ImageLister)
 IMAGE = web.AppKey("IMAGE", ImageReader)
 DETAILS = web.AppKey("DETAILS", ImportDetailsReader)
-PRESENCE = web.AppKey("PRESENCE", Presence)
+VERIFIER = web.AppKey("VERIFIER", TagVerifier)
 DELETION = web.AppKey("DELETION", ImageDeletion)
 FEED = web.AppKey("FEED", ImportFeed)

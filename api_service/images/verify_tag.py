@@ -1,4 +1,4 @@
-"""Whether the target still serves what Longshore calls ready: others may delete and move tags there as well."""
+"""Verifies that the target still serves a ready image: other clients may delete and move tags there as well."""
 
 import asyncio
 from dataclasses import dataclass
@@ -12,24 +12,24 @@ from shared.errors.codes import Code
 from shared.errors.error import LongshoreError
 from shared.target.management import TargetManagement
 
-# What the target has for one look, where nobody waits for it. Seconds.
+# Limit for one check by the patrol, which no request waits for. Seconds.
 DEADLINE = 5.0
 
 _logger = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Presence:
-    """Looks at ready images in the target. `registry_host` is the target's public name."""
+class TagVerifier:
+    """Compares ready images with the target's tags. `registry_host` is the target's public name."""
 
     database: Database
     target: TargetManagement
     registry_host: str
 
-    async def confirm(self, image: Image, *, within: float = DEADLINE) -> bool:
-        """Tell, within so many seconds, whether the target serves the image; else it is called failed from then on.
+    async def verify(self, image: Image, *, within: float = DEADLINE) -> bool:
+        """Return whether the target serves the image, within so many seconds; if not, mark the image as failed.
 
-        Raises what the target fails of: then nothing is known.
+        Raises the target's error, which leaves the image as it is.
         """
         found = await self._find(image, within)
         if found == image.digest:
@@ -45,6 +45,6 @@ class Presence:
                 found = await self.target.find_tag(image.repository, image.tag)
         except TimeoutError:
             raise LongshoreError(
-                Code.TARGET_STALLED, f"The target did not tell within {within:.0f} seconds what it serves."
+                Code.TARGET_STALLED, f"The target did not answer a request for the tag within {within:.0f} seconds."
             ) from None
         return str(found) if found else None

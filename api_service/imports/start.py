@@ -5,7 +5,7 @@ from time import monotonic
 
 from api_service.auth.identity import Identity
 from api_service.images.checks import check_not_being_deleted
-from api_service.images.verify_tag import Presence
+from api_service.images.verify_tag import TagVerifier
 from api_service.imports.decide import Exists, RequestedContent, Start, decide
 from api_service.imports.enqueue import ImportQueue, QueueTransaction
 from api_service.imports.name import new_import_name
@@ -58,7 +58,7 @@ class ImportStarter:
     registry_host: str
     secrets: SecretBox
     referrers: bool
-    presence: Presence
+    verifier: TagVerifier
 
     async def start(self, request: ImportRequest, by: Identity) -> ImportAnswer:
         """Start the import, join the import under way, or answer that the target has the image.
@@ -107,7 +107,7 @@ class ImportStarter:
         raise LongshoreError(Code.INTERNAL_ERROR, "The image came and went while this request ran; try again.")
 
     async def _is_served(self, image: Image, resolved: _ResolvedRequest) -> bool:
-        return await self.presence.confirm(image, within=max(MIN_CHECK_TIME, resolved.deadline - monotonic()))
+        return await self.verifier.verify(image, within=max(MIN_CHECK_TIME, resolved.deadline - monotonic()))
 
     async def _start_first(self, resolved: _ResolvedRequest) -> ImportAnswer | None:
         """Start the import of a new image; return None if the image exists."""

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from api_service.background.reaper import reap
 from api_service.images.deletion.resume import finish_deletions
-from api_service.images.keys import DELETION, PRESENCE
-from api_service.images.patrol import patrol
+from api_service.images.keys import DELETION, VERIFIER
+from api_service.images.patrol import verify_batch
 from api_service.imports.keys import QUEUE
 from shared.db.database import Connection
 from tests.api_service.api import Answer
@@ -149,7 +149,7 @@ class Play:
             )
         after = (first or 1) - 1
         while first:
-            after, trouble = await patrol(self.world.app[PRESENCE], after)
+            after, trouble = await verify_batch(self.world.app[VERIFIER], after)
             assert trouble is None, trouble
             if not after:
                 break

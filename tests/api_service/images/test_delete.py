@@ -16,8 +16,8 @@ from api_service.images.deletion import carry_out as carry_out_deletion
 from api_service.images.deletion import delete_image
 from api_service.images.deletion.carry_out import DeletionWork
 from api_service.images.deletion.resume import finish_deletions
-from api_service.images.keys import DELETION, PRESENCE
-from api_service.images.patrol import patrol
+from api_service.images.keys import DELETION, VERIFIER
+from api_service.images.patrol import verify_batch
 from api_service.settings import Settings
 from api_service.web.keys import MANAGEMENT
 from deploy.local.images.image import Manifest
@@ -198,7 +198,7 @@ async def test_a_sibling_that_the_target_lost_keeps_no_manifest(
         one = await managed.ready()
         lost = await managed.ready(one.image, repository=one.repository, tag="2.0")
         del standin.state.repository(one.repository).tags["2.0"]
-        await patrol(managed.api.client.app[PRESENCE])
+        await verify_batch(managed.api.client.app[VERIFIER])
         answer = await delete(managed.api, one.image_id)
         assert (answer.status, answer.headers["X-Longshore-Removed"]) == (200, "manifest")
         assert (await delete(managed.api, lost.image_id)).headers["X-Longshore-Removed"] == "nothing"

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from api_service.images import patrol as patrol_module
-from api_service.images.keys import PRESENCE
-from api_service.images.patrol import patrol
+from api_service.images.keys import VERIFIER
+from api_service.images.patrol import verify_batch
 from api_service.settings import Settings
 from deploy.local.stack import Registry, Remote, synthetic_image
 from shared.target.settings import TargetSettings
@@ -28,7 +28,7 @@ async def managed(
 
 async def look(managed: Managed, after: int = 0) -> int:
     """Look at one batch, without trouble."""
-    after, trouble = await patrol(managed.api.client.app[PRESENCE], after)
+    after, trouble = await verify_batch(managed.api.client.app[VERIFIER], after)
     assert trouble is None
     return after
 
@@ -110,7 +110,7 @@ async def test_a_target_that_is_away_says_nothing_about_images(
     job = await managed.ready()
     away = TargetSettings(host="127.0.0.1:1", credential=None)
     async with open_api(replace(settings, shared=replace(settings.shared, target=away))) as api:
-        _, trouble = await patrol(api.client.app[PRESENCE])
+        _, trouble = await verify_batch(api.client.app[VERIFIER])
     assert trouble
     assert trouble.code == "target_unreachable"
     assert await status(managed, job) == "ready"
