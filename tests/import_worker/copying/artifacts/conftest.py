@@ -10,6 +10,7 @@ import stamina
 
 from deploy.local.images.image import Blob, Image, Manifest
 from deploy.local.images.remote import Addressed, Remote
+from deploy.local.images.synthetic import synthetic_image
 from deploy.local.stack import LocalStackError, Registry, Scratch
 from import_worker.adapters.registry_target import RegistryTarget
 from import_worker.copying.image import ImageCopy
@@ -127,6 +128,11 @@ async def copying(source: Place, target: Place) -> AsyncIterator[Copier]:
             sources=await stack.enter_async_context(open_registries(policy, Side.SOURCE)),
             targets=await stack.enter_async_context(open_registries(policy, Side.TARGET)),
         )
+
+
+@pytest.fixture
+def image() -> Image:
+    return synthetic_image("referrers", [5_000, 700], shared=1)
 
 
 @pytest.fixture

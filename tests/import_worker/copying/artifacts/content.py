@@ -81,3 +81,8 @@ def listing_of(*referrers: Manifest) -> Manifest:
         for each in referrers
     ]
     return index_of(*entries)
+
+
+def listed(index: Manifest | None) -> set[str]:
+    """Return the digests that an index lists; none if there is no index."""
+    return {entry["digest"] for entry in index.document["manifests"]} if index else set()

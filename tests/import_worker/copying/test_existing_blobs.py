@@ -1,0 +1,153 @@
+"""Blobs that exist, are mounted, or are transferred by another import; and blobs that the target loses."""
+
+import pytest
+
+from deploy.local.images.image import Image
+from import_worker.copying.ends import MountFrom, StartTransfer, WaitForTransfer
+from import_worker.copying.image import ImageCopy
+from shared.errors.error import LongshoreError
+from shared.model.progress import LayerStatus, Transfer
+from shared.oci.descriptor import Descriptor
+from shared.oci.digest import Digest
+from shared.planning.make_plan import make_plan
+from tests.import_worker.copying.copies import allowed, copy, copy_as_first_attempt
+from tests.import_worker.ends import Board, DictLedger, DictSource, DictTarget
+
+pytestmark = pytest.mark.usefixtures("quick_retries")
+
+
+async def test_a_new_repository_is_not_searched_for_each_blob(image: Image) -> None:
+    """Whether it has tags is one question, in place of one for each blob and manifest."""
+    target = DictTarget()
+    await copy_as_first_attempt(DictSource(image), target, DictLedger())
+    assert target.looks == 0
+    assert target.blobs.keys() == {blob.digest for blob in image.blobs}
+
+
+async def test_what_the_ledger_knows_of_a_repository_without_tags_is_looked_for(image: Image) -> None:
+    """An import that failed has left it behind, and it is not sent a second time."""
+    blob = next(blob for blob in image.blobs if blob.size == 12_345)
+    source = DictSource(image)
+    target = DictTarget(blobs={blob.digest: source.content(blob.digest)})
+    await copy_as_first_attempt(source, target, DictLedger(here={Digest.parse(blob.digest)}))
+    assert target.looks == 1
+    assert blob.digest not in {opened for opened, _ in source.opened}
+
+
+async def test_a_repository_with_tags_is_searched(image: Image) -> None:
+    """A second image shares blobs with the first one, as a rule."""
+    target = DictTarget()
+    await copy(DictSource(image), target)
+    again = DictSource(image)
+    await copy_as_first_attempt(again, target, DictLedger())
+    assert len(again.opened) == 1
+
+
+async def test_what_exists_is_not_moved_again(image: Image) -> None:
+    """A second copy only looks: no blob is opened but the config, which planning reads."""
+    target = DictTarget()
+    await copy(DictSource(image), target)
+    again = DictSource(image)
+    _, board = await copy(again, target)
+    assert len(again.opened) == 1
+    assert {layer.transfer for _, layer in board.shown if layer.status is LayerStatus.COMPLETED} == {Transfer.EXISTING}
+
+
+async def test_a_known_blob_is_mounted_and_a_wrong_hint_is_forgotten(image: Image) -> None:
+    """The ledger's candidates are tried first; one that does not hold the blob costs an upload, not the import."""
+    source = DictSource(image)
+    right, wrong = (layer for layer in image.blobs if layer.size in {5_000, 12_345} and layer is not image.blobs[0])
+    target = DictTarget(elsewhere={"other": {right.digest: source.content(right.digest)}})
+    ledger = DictLedger({Digest.parse(right.digest): "other", Digest.parse(wrong.digest): "other"})
+    _, board = await copy(source, target, ledger=ledger)
+    assert board.last(right.digest).transfer is Transfer.MOUNTED
+    assert board.last(wrong.digest).transfer is Transfer.COPIED
+    assert ledger.forgotten == [Digest.parse(wrong.digest)]
+    assert {str(digest) for digest in ledger.recorded} == {blob.digest for blob in image.blobs}
+
+
+async def test_a_blob_that_another_import_brings_is_waited_for_and_mounted(image: Image) -> None:
+    """It is not opened at the source; its progress is the other import's until it is there."""
+    source = DictSource(image)
+    blob = next(blob for blob in image.blobs if blob.size == 12_345)
+    digest = Digest.parse(blob.digest)
+    target = DictTarget(elsewhere={"other": {blob.digest: source.content(blob.digest)}})
+    ledger = DictLedger(next_steps={digest: [WaitForTransfer(100), WaitForTransfer(9_000), MountFrom("other")]})
+    _, board = await copy(source, target, ledger=ledger)
+    assert blob.digest not in {opened for opened, _ in source.opened}
+    shown = [layer for name, layer in board.shown if name == blob.digest]
+    assert [layer.offset for layer in shown] == [0, 100, 9_000, 12_345]
+    assert shown[-1].transfer is Transfer.MOUNTED
+    assert digest not in {ended for ended, _ in ledger.ended}
+
+
+async def test_a_blob_that_another_import_gave_up_is_brought(image: Image) -> None:
+    """The waiting import takes the flight over, and tells that it has landed."""
+    source = DictSource(image)
+    blob = next(blob for blob in image.blobs if blob.size == 12_345)
+    ledger = DictLedger(next_steps={Digest.parse(blob.digest): [WaitForTransfer(100), StartTransfer()]})
+    _, board = await copy(source, DictTarget(), ledger=ledger)
+    assert board.last(blob.digest).transfer is Transfer.COPIED
+    assert (Digest.parse(blob.digest), True) in ledger.ended
+
+
+async def test_a_flight_that_fails_is_given_up(image: Image) -> None:
+    """Others that wait for the blob must not wait for an import that has failed."""
+    blob = next(blob for blob in image.blobs if blob.size == 12_345)
+    source = DictSource(image, break_at={blob.digest: [10] * 100})
+    ledger = DictLedger()
+    with pytest.raises(LongshoreError, match="source_unavailable"):
+        await copy(source, DictTarget(), ledger=ledger)
+    assert (Digest.parse(blob.digest), False) in ledger.ended
+
+
+async def test_a_waiting_import_holds_no_slot(image: Image) -> None:
+    """With one slot, a blob that is waited for does not keep the others from being copied."""
+    source, target, board = DictSource(image), DictTarget(), Board()
+    blob = next(blob for blob in image.blobs if blob.size == 12_345)
+    others = {other.digest for other in image.blobs if other.digest != blob.digest}
+
+    class Ledger(DictLedger):
+        async def next_step(self, wanted: Descriptor) -> StartTransfer | MountFrom | WaitForTransfer:
+            missing = others - target.blobs.keys()
+            return WaitForTransfer(1) if str(wanted.digest) == blob.digest and missing else StartTransfer()
+
+    plan = await make_plan(source, await source.resolve(), ())
+    await ImageCopy(plan, source, target, ledger=Ledger(), board=board, slots=1).run("latest", allowed)
+    assert "latest" in target.manifests
+
+
+async def test_a_blob_that_the_target_lost_is_brought_again(image: Image) -> None:
+    """MANIFEST_BLOB_UNKNOWN after a garbage collection re-uploads that blob instead of failing the import."""
+    blob = next(blob for blob in image.blobs if blob.size == 12_345)
+    target = DictTarget(lose_before_manifest={blob.digest})
+    await copy(DictSource(image), target)
+    assert target.writes.count(blob.digest) == 2
+    assert "latest" in target.manifests
+
+
+async def test_only_what_the_target_lost_is_brought_again(image: Image) -> None:
+    """Though the repository was new: by now it holds the rest."""
+    blob = next(blob for blob in image.blobs if blob.size == 12_345)
+    source, target = DictSource(image), DictTarget(lose_before_manifest={blob.digest})
+    await copy_as_first_attempt(source, target, DictLedger())
+    opened = [digest for digest, _ in source.opened]
+    assert [digest for digest in set(opened) if opened.count(digest) > 1] == [blob.digest]
+
+
+async def test_a_lost_blob_that_two_manifests_share_is_brought_once(image: Image) -> None:
+    """Both put it back at the same time: never into the same upload."""
+    shared = next(blob for blob in image.blobs if blob.size == 5_000).digest
+    source, target = DictSource(image), DictTarget(lose_before_manifest={shared})
+    await copy(source, target)
+    assert target.writes.count(shared) == 2
+    assert "latest" in target.manifests
+
+
+async def test_a_child_that_the_target_lost_is_put_again(image: Image) -> None:
+    """A manifest deleted between its own push and its parent's is brought again."""
+    target = DictTarget(lose_before_manifest={image.children[0].digest})
+    target.lose_after = len(image.blobs) + len(image.children)
+    await copy(DictSource(image), target)
+    assert target.manifests["latest"].content == image.root.body
+    assert target.writes.count(image.children[0].digest) == 2
