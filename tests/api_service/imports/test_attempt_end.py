@@ -55,14 +55,14 @@ async def test_a_newer_image_brings_its_own_description_unless_one_was_given(
 
 
 async def test_the_report_that_ended_the_attempt_may_be_repeated(worker: Worker) -> None:
-    """Its answer may have been lost; the repetition is neither an error nor a second ending."""
+    """The answer may have been lost; the repetition is neither an error nor a second end."""
     ready = worker.make(ReportedState.READY, content=CONTENT)
     for _ in range(2):
         assert outcome(await worker.api.report(worker.name, ready)) == (200, "stop")
 
 
 async def test_a_permanent_error_fails_the_import(worker: Worker, api: Api) -> None:
-    """With a code, the side, and what to do; the credentials go."""
+    """The details have the code, the side and the hint; the credentials are deleted."""
     await api.execute("UPDATE imports SET credentials = 'x'")
     await worker.send(layers={A: copying(10), B: LayerProgress(size=5)})
     assert outcome(await worker.fail("blob_digest_mismatch")) == (200, "stop")
@@ -82,7 +82,7 @@ async def test_a_permanent_error_fails_the_import(worker: Worker, api: Api) -> N
 
 
 async def test_a_transient_error_is_tried_again_after_a_while(worker: Worker, api: Api) -> None:
-    """The import waits, visibly; a message with the same due time stands in the outbox."""
+    """The details show that the import waits; the outbox has a message with the same due time."""
     assert outcome(await worker.fail("source_unavailable")) == (200, "stop")
     details = await worker.details()
     assert (details["status"], details["state"], details["error"]["code"]) == (
@@ -103,7 +103,7 @@ async def test_a_transient_error_is_tried_again_after_a_while(worker: Worker, ap
 
 
 async def test_attempts_are_limited(worker: Worker) -> None:
-    """Three failures are allowed here: the third one ends it, with its own error."""
+    """These settings allow three failures: the third one ends the import, with its own error."""
     for _ in range(2):
         await worker.fail("target_unavailable")
         await worker.due_now()
@@ -114,7 +114,7 @@ async def test_attempts_are_limited(worker: Worker) -> None:
 
 
 async def test_a_rate_limit_parks_without_spending_attempts(worker: Worker, api: Api) -> None:
-    """Until it ends and a little longer, so that those that wait for it do not come back together."""
+    """The import waits until the limit ends and a little longer, so that waiting imports are not retried together."""
     for _ in range(5):
         await worker.fail("source_rate_limited", retry_after=120)
         assert await api.value(
@@ -151,7 +151,7 @@ async def test_a_failed_reimport_leaves_the_image_ready_while_its_tag_is_untouch
 
 
 async def test_a_failed_reimport_that_may_have_moved_the_tag_fails_the_image(api: Api, image_source: str) -> None:
-    """Also when a later attempt fails before it gets as far again."""
+    """This also holds if a later attempt fails before it reaches the tag."""
     worker = await ready_then_forced(api, image_source)
     await worker.send(ReportedState.TAGGING)
     await worker.send(ReportedState.HANDED_BACK)

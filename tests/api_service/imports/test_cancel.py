@@ -1,4 +1,4 @@
-"""POST /images/:id/importing:cancel: what can be stopped, who may, and what becomes of the image."""
+"""POST /images/:id/importing:cancel: which imports and which callers, and the state of the image afterwards."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from tests.api_service.managed import Managed
 
 @pytest.fixture
 def managed(api: Api, source: Source, target_registry: Registry) -> Managed:
-    """The API itself has no target here: cancelling touches none."""
+    """The API itself has no target here: cancelling does not contact it."""
     return Managed(api=api, source=source, target=Remote.of(target_registry))
 
 
@@ -23,7 +23,7 @@ async def cancel(api: Api, image_id: int | str, **options: Any) -> Answer:
 
 
 async def test_a_queued_import_never_begins(managed: Managed) -> None:
-    """The answer has the details; its message finds nothing to claim."""
+    """The answer has the details; the worker that gets the message finds nothing to claim."""
     job = await managed.start()
     answer = await cancel(managed.api, job.image_id)
     assert answer.status == 200
@@ -35,7 +35,7 @@ async def test_a_queued_import_never_begins(managed: Managed) -> None:
 
 
 async def test_a_running_imports_worker_is_told_with_its_next_report(managed: Managed) -> None:
-    """409, which stops it; it gets no leave to write the tag either."""
+    """The answer is 409, which stops the worker; it may not write the tag either."""
     job = await (await managed.start()).claim()
     await job.send()
     assert (await cancel(managed.api, job.image_id)).status == 200
@@ -44,7 +44,7 @@ async def test_a_running_imports_worker_is_told_with_its_next_report(managed: Ma
 
 
 async def test_a_waiting_import_is_not_tried_again(managed: Managed) -> None:
-    """Its wake-up may still come; there is nothing to claim."""
+    """Its wake-up may still arrive, but there is nothing to claim."""
     job = await (await managed.start()).claim()
     await job.fail("source_unavailable")
     assert (await cancel(managed.api, job.image_id)).body["state"] == "cancelled"
@@ -54,7 +54,7 @@ async def test_a_waiting_import_is_not_tried_again(managed: Managed) -> None:
 
 
 async def test_an_image_that_was_ready_stays_ready(managed: Managed) -> None:
-    """Its tag was not touched: the target still serves what the list says."""
+    """Its tag was not touched: the target still serves the listed image."""
     job = await managed.ready()
     again = await managed.start(repository=job.repository)
     assert (await managed.api.get(f"/images/{job.image_id}"))["status"] == "importing"
@@ -64,7 +64,7 @@ async def test_an_image_that_was_ready_stays_ready(managed: Managed) -> None:
 
 
 async def test_an_image_whose_tag_may_have_been_moved_has_failed(managed: Managed) -> None:
-    """An earlier attempt had leave to write it, and was lost."""
+    """An earlier attempt, which was lost, may have written it."""
     job = await managed.ready()
     again = await (await managed.start(repository=job.repository)).claim()
     await again.tagging()
@@ -74,7 +74,7 @@ async def test_an_image_whose_tag_may_have_been_moved_has_failed(managed: Manage
 
 
 async def test_an_import_that_writes_its_tag_is_left_to_end(managed: Managed) -> None:
-    """409: in a moment it has ended by itself."""
+    """The answer is 409: the import ends within seconds."""
     job = await (await managed.start()).claim()
     await job.tagging()
     answer = await cancel(managed.api, job.image_id)
@@ -83,7 +83,7 @@ async def test_an_import_that_writes_its_tag_is_left_to_end(managed: Managed) ->
 
 
 async def test_there_is_nothing_to_cancel_where_nothing_runs(managed: Managed) -> None:
-    """Ready, failed and cancelled alike."""
+    """This holds for ready, failed and cancelled imports."""
     ready = await managed.ready()
     failed = await (await managed.start()).claim()
     await failed.fail()
@@ -95,7 +95,7 @@ async def test_there_is_nothing_to_cancel_where_nothing_runs(managed: Managed) -
 
 
 async def test_the_credentials_go_with_the_import(api: Api, image_source: str) -> None:
-    """They are kept for as long as a worker needs them."""
+    """They are stored only as long as a worker needs them."""
     credentials = {"username": "u", "password": "p"}
     started = await api.start({"source": image_source, "credentials": credentials})
     assert await api.value("SELECT count(credentials) FROM imports") == 1
@@ -104,7 +104,7 @@ async def test_the_credentials_go_with_the_import(api: Api, image_source: str) -
 
 
 async def test_only_the_owner_and_admins_may_cancel(managed: Managed) -> None:
-    """Nobody else, and no worker."""
+    """No other user may, and no worker."""
     api = managed.api
     ada = await api.token("ada")
     job = await managed.start(token=ada)
@@ -119,6 +119,6 @@ async def test_only_the_owner_and_admins_may_cancel(managed: Managed) -> None:
 
 @pytest.mark.parametrize("image_id", ["4711", "abc"])
 async def test_an_unknown_image_is_not_found(api: Api, image_id: str) -> None:
-    """As everywhere."""
+    """The answer is the same for every endpoint."""
     answer = await cancel(api, image_id)
     assert (answer.status, answer.code) == (404, "image_not_found")

@@ -1,4 +1,4 @@
-"""What a request means where its target has been imported before."""
+"""The decision on a request whose target has been imported before."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -90,7 +90,7 @@ def test_a_ready_image_with_the_same_content_exists(by: Identity) -> None:
 
 
 def test_the_same_content_from_another_source_exists_too() -> None:
-    """A digest is a digest, whichever registry it came from."""
+    """Equal digests are equal content, in every registry."""
     assert isinstance(decide(image(), READY, READY, requested(source=OTHER), STRANGER), Exists)
 
 
@@ -129,7 +129,7 @@ def test_nobody_else_may_replace_a_ready_image(request_: RequestedContent) -> No
 
 
 def test_a_target_that_holds_another_image_is_a_conflict() -> None:
-    """Not even its owner overwrites it by accident."""
+    """Even the owner cannot overwrite it by accident."""
     with pytest.raises(LongshoreError, match="holds an image from") as caught:
         decide(image(), READY, READY, requested(source=OTHER, digest=NEW), OWNER)
     assert caught.value.code == "import_conflict"
@@ -137,7 +137,7 @@ def test_a_target_that_holds_another_image_is_a_conflict() -> None:
 
 @pytest.mark.parametrize("by", [OWNER, STRANGER, ADMIN])
 def test_anybody_may_try_a_failed_image_again(by: Identity) -> None:
-    """It helps everybody who waits for it, and changes nothing that its owner has."""
+    """It helps all users who need the image, and the owner loses nothing."""
     assert decide(image(ImageStatus.FAILED), FAILED, None, requested(), by) == Start()
 
 
@@ -156,7 +156,7 @@ def test_an_open_import_of_the_same_source_is_joined(state: ImportState, digest:
 
 
 def test_an_open_import_of_the_same_bytes_is_joined() -> None:
-    """`app:1.0` and `app:1.0@sha256:…` are one thing while the tag points there."""
+    """`app:1.0` and `app:1.0@sha256:…` are equal while the tag points to the digest."""
     request = requested(source=f"{SOURCE}@{OLD}")
     assert isinstance(decide(image(ImageStatus.IMPORTING), import_(ImportState.RUNNING), None, request, OWNER), Join)
 

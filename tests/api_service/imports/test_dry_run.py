@@ -1,4 +1,4 @@
-"""POST /images:import with dryRun: what the import would do, in figures, and nothing done."""
+"""POST /images:import with dryRun: it reports what the import would do, and changes nothing."""
 
 import asyncio
 import secrets
@@ -40,7 +40,7 @@ def at(settings: Settings, target: TargetSettings) -> Settings:
 
 
 class Case:
-    """An image at a source, and its place in the target."""
+    """An image in a source registry, and its name in the target."""
 
     def __init__(self, registry: Registry, repository: str) -> None:
         self.image = synthetic_image(secrets.token_hex(6), [700, 2_000], shared=1)
@@ -52,7 +52,7 @@ class Case:
 
     @property
     def real(self) -> dict[str, Any]:
-        """The same request, in earnest."""
+        """The same request without `dryRun`."""
         return {**self.body, "dryRun": False}
 
     @property
@@ -66,7 +66,7 @@ def case(public_registry: Registry, repository: str) -> Case:
 
 
 async def plan(api: Api, body: object, **options: Any) -> Any:
-    """Ask for a preview, which must be given, and return its plan."""
+    """Request a preview, which must succeed, and return its plan."""
     return (await preview(api, body, **options))["plan"]
 
 
@@ -88,13 +88,13 @@ def counts(in_target: int, mountable: int, to_move: int) -> dict[str, int]:
 
 
 async def record(api: Api, host: str, repository: str, image: Image) -> None:
-    """Note in the ledger what a worker would have noted of an import into another repository."""
+    """Write to the ledger as a worker does after an import into another repository."""
     async with api.database.connection() as connection:
         await blobs.record(connection, host, repository, [blob.digest for blob in image.blobs])
 
 
 async def test_everything_of_a_new_image_would_be_moved(api: Api, case: Case) -> None:
-    """The whole answer, field for field."""
+    """This is the whole answer, field by field."""
     answer = await api.post_import(case.body)
     assert answer.status == 200
     assert answer.body == {
@@ -123,7 +123,7 @@ async def test_everything_of_a_new_image_would_be_moved(api: Api, case: Case) ->
 
 
 async def test_nothing_is_written(api: Api, case: Case, target_registry: Registry) -> None:
-    """Neither in the database nor in the target."""
+    """This holds for the database and for the target."""
     await preview(api, case.body)
     await preview(api, {**case.body, "force": True, "description": "x", "platforms": ["linux/arm64"]})
     for table in WRITTEN.split(", "):
@@ -145,7 +145,7 @@ async def test_what_the_target_has_is_told(api: Api, case: Case, target_registry
 
 
 async def test_what_only_has_to_be_linked_is_told(api: Api, case: Case, target_registry: Registry) -> None:
-    """As the ledger knows it; what the repository itself has counts as that."""
+    """The ledger knows mountable blobs; blobs in the repository itself do not count as mountable."""
     Remote.of(target_registry).push_blob(case.repository, case.image.blobs[0])
     await record(api, target_registry.host, "team/other", case.image)
     found = await plan(api, case.body)
@@ -159,7 +159,7 @@ async def test_another_registrys_ledger_is_not_believed(api: Api, case: Case) ->
 
 
 async def test_a_platform_subset_is_planned_as_it_would_be_copied(api: Api, case: Case) -> None:
-    """The index is trimmed; its bytes are those of the new one."""
+    """The index is trimmed; its bytes are those of the trimmed index."""
     found = await plan(api, {**case.body, "platforms": ["linux/arm64"]})
     assert (found["platforms"], found["includeType"]) == (["linux/arm64"], "partial")
     assert found["sourceDigest"] == case.image.digest
@@ -193,7 +193,7 @@ async def test_what_force_would_overwrite_is_named(api: Api, case: Case, target_
 
 
 async def test_a_tag_that_nobody_manages_is_named_too(api: Api, case: Case, target_registry: Registry) -> None:
-    """Somebody else put it there; an import would move it all the same."""
+    """Another client pushed it; an import would move it nevertheless."""
     other = synthetic_image(secrets.token_hex(6), [10])
     Remote.of(target_registry).push(case.repository, "1.0", other)
     found = await plan(api, case.body)
@@ -215,7 +215,7 @@ async def test_a_failed_image_would_be_imported_again(api: Api, case: Case) -> N
 
 
 async def test_what_the_target_lost_would_be_imported_again(api: Api, case: Case) -> None:
-    """Longshore calls it ready, but its tag is gone there: somebody else deleted it."""
+    """Longshore lists the image as ready, but another client has deleted its tag in the target."""
     await finish(api, (await api.start(case.real))["name"])
     found = await preview(api, case.body)
     assert (found["state"], found["alreadyImageId"], found["plan"]["overwrites"]) == (1, 0, None)
@@ -240,7 +240,7 @@ def refused(answer: Answer, status: int, code: str) -> None:
 async def test_what_the_import_would_be_refused_for_is_refused(
     api: Api, case: Case, public_registry: Registry, repository: str
 ) -> None:
-    """Another's image, another source's target, an unknown tag, an unknown platform."""
+    """Another user's image, a target of another source, an unknown tag, an unknown platform."""
     await finish(api, (await api.start(case.real, token=await api.token("alice")))["name"])
     refused(await api.post_import({**case.body, "force": True}), 403, "forbidden")
     assert (await api.post_import({**case.body, "force": True}, role=Role.ADMIN)).status == 200
@@ -251,7 +251,7 @@ async def test_what_the_import_would_be_refused_for_is_refused(
 
 
 async def test_an_image_on_its_way_out_is_refused(api: Api, case: Case) -> None:
-    """As the import is, for the moment that a deletion takes."""
+    """The import is refused, too, while the deletion runs."""
     await finish(api, (await api.start(case.real))["name"])
     await api.execute("UPDATE images SET deletion_lease_until = now() + interval '1 minute'")
     assert (await api.post_import({**case.real, "force": True})).code == "image_being_deleted"
@@ -270,7 +270,7 @@ async def test_a_slow_source_ends_in_time(
 
 
 async def test_a_source_that_is_down_is_told_and_not_left_to_a_worker(api: Api, case: Case) -> None:
-    """Where an import could start and wait, there is no plan without a source."""
+    """An import could start and wait for its source; a plan cannot be made without it."""
     refused(await api.post_import({**case.body, "source": "127.0.0.1:1/app:1.0"}), 502, "source_unreachable")
 
 
@@ -280,7 +280,7 @@ async def test_a_target_that_is_down_is_told(open_api: OpenApi, settings: Settin
 
 
 async def test_a_few_plans_are_made_at_a_time(api: Api, case: Case) -> None:
-    """The others wait and are made then."""
+    """The others wait for their turn."""
     answers = await asyncio.gather(*(api.post_import(case.body) for _ in range(3 * dry_run.PLANS_AT_ONCE)))
     assert {answer.status for answer in answers} == {200}
 
@@ -306,7 +306,7 @@ class TestHarbor:
             yield api
 
     async def test_a_project_that_is_not_there_yet_has_nothing(self, api: Api, case: Case) -> None:
-        """The import would make it; Harbor refuses access to what is in it until then."""
+        """The import would create the project; until then Harbor denies access to its contents."""
         found = await plan(api, case.body)
         assert (found["bytesToMove"], found["quotaRoom"], found["fits"]) == (case.image.size, None, None)
 
@@ -314,7 +314,7 @@ class TestHarbor:
     async def test_whether_it_fits_is_what_harbor_says_later(
         self, api: Api, case: Case, harbor: StandIn, short: int
     ) -> None:
-        """To the byte: where the plan says that it fits the push succeeds, and one byte less refuses it."""
+        """The figure is exact: a push succeeds if the plan fits, and fails if the quota is one byte smaller."""
         harbor.state.create_project("team", hard=case.image.size - short)
         found = await plan(api, case.body)
         assert (found["quotaRoom"], found["fits"]) == (case.image.size - short, short == 0)
@@ -325,7 +325,7 @@ class TestHarbor:
             await harbor.push(case.repository, "1.0", case.image)
 
     async def test_what_another_project_has_is_charged_again(self, api: Api, case: Case, harbor: StandIn) -> None:
-        """A mount saves the transfer; a project's quota counts the blob, but only once."""
+        """A mount saves the transfer, but a project's quota counts the blob, once."""
         await record(api, harbor.host, "elsewhere/app", case.image)
         harbor.state.create_project("team", hard=case.image.size - 1)
         found = await plan(api, case.body)

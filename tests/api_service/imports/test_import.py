@@ -1,4 +1,4 @@
-"""Imports that start, join, or find the image there."""
+"""Imports that start, join another import, or find the image in the target."""
 
 import asyncio
 import json
@@ -27,7 +27,7 @@ MANIFEST = "/v2/app/manifests/1.0"
 
 @pytest.fixture
 async def target() -> AsyncIterator[HostileRegistry]:
-    """The target; it serves what a test says."""
+    """A target that answers as the test says."""
     async with HostileRegistry() as registry:
         yield registry
 
@@ -38,7 +38,7 @@ def settings(settings: Settings, target: HostileRegistry) -> Settings:
 
 
 async def finish(api: Api, name: str, target: HostileRegistry | None = None) -> str:
-    """Play the worker: claim the import and report it ready. Return its path in the target, which serves it then."""
+    """Claim the import and report it ready, as a worker does; return its path in the target, which then serves it."""
     claimed = await api.claim(name)
     digest = claimed.source_digest or "sha256:" + 64 * "0"
     content = ImageContent(
@@ -59,7 +59,7 @@ async def finish(api: Api, name: str, target: HostileRegistry | None = None) -> 
 
 
 def served(digest: str) -> Scripted:
-    """Return a registry's answer about an index."""
+    """Return a registry's answer for an index."""
     headers = {"Content-Type": INDEX, "Docker-Content-Digest": digest, "Content-Length": "500"}
     return Scripted(headers=headers)
 
@@ -72,7 +72,7 @@ async def fail(api: Api, name: str) -> None:
 
 
 async def test_an_import_starts(api: Api, source: Source, repository: str) -> None:
-    """The contract's answer, an image that is importing, and a message on its way."""
+    """The answer is the contract's, the image is importing, and a message is in the outbox."""
     pushed = source.push(repository)
     answer = await api.post_import({"source": f"{source.host}/{repository}:1.0", "description": "Tools"})
     assert answer.status == 200
@@ -93,7 +93,7 @@ async def test_an_import_starts(api: Api, source: Source, repository: str) -> No
 
 
 async def test_twenty_equal_requests_at_once_are_one_import(api: Api, image_source: str) -> None:
-    """No answer is an error, all name the same image and import, and one message goes out."""
+    """No answer is an error, all name the same image and import, and there is one message."""
     answers = await asyncio.gather(*(api.post_import({"source": image_source}) for _ in range(20)))
     assert {(answer.status, answer.body["state"]) for answer in answers} == {(200, 1)}
     assert len({(answer.body["imageId"], answer.body["name"]) for answer in answers}) == 1
@@ -154,7 +154,7 @@ async def test_other_platforms_of_a_ready_image_are_imported(
 async def test_an_image_that_the_target_lost_is_imported_again(
     api: Api, image_source: str, target: HostileRegistry, answer: Scripted
 ) -> None:
-    """Somebody else deleted the tag in the target, or pushed over it: state 2 would be wrong."""
+    """Another client deleted the tag in the target, or moved it: state 2 would be wrong."""
     started = await api.start({"source": image_source})
     path = await finish(api, started["name"], target)
     target.on("HEAD", path, replace(answer, headers={**served("").headers, **answer.headers}))
@@ -166,7 +166,7 @@ async def test_an_image_that_the_target_lost_is_imported_again(
 async def test_nobody_is_told_that_an_image_exists_while_the_target_is_away(
     api: Api, image_source: str, target: HostileRegistry
 ) -> None:
-    """The target's error is the answer, and the image stays what it was."""
+    """The answer is the target's error, and the image does not change."""
     started = await api.start({"source": image_source})
     path = await finish(api, started["name"], target)
     target.on("HEAD", path, error(503, "UNAVAILABLE"))
@@ -176,7 +176,7 @@ async def test_nobody_is_told_that_an_image_exists_while_the_target_is_away(
 
 
 async def test_a_failed_image_is_imported_by_the_same_request(api: Api, image_source: str) -> None:
-    """By anybody; the image stays its first owner's."""
+    """Any user may do so; the image keeps its owner."""
     first = await api.start({"source": image_source})
     await fail(api, first["name"])
     second = await api.start({"source": image_source}, token=await api.token("bob"))
@@ -238,7 +238,7 @@ async def test_a_chosen_registrys_host_is_left_out_of_the_name(
 async def test_credentials_rest_encrypted_and_open_for_the_worker(
     api: Api, settings: Settings, source_registry: Registry, repository: str
 ) -> None:
-    """The password is in no table as it is, and the worker's keys open it."""
+    """No table has the password in clear text, and the worker's keys decrypt it."""
     Remote.of(source_registry).push(repository, "1.0", synthetic_image("c", [10], platforms=("linux/amd64",)))
     credentials = {"username": source_registry.username, "password": source_registry.password}
     started = await api.start({"source": f"{source_registry.host}/{repository}:1.0", "credentials": credentials})
@@ -260,7 +260,7 @@ async def test_credentials_rest_encrypted_and_open_for_the_worker(
 async def test_a_source_that_only_needs_time_is_left_to_the_worker(
     api: Api, hostile: HostileRegistry, trouble: Scripted
 ) -> None:
-    """The import starts without a digest; the worker resolves it."""
+    """The import starts without a digest, and the worker resolves the tag."""
     for method in ("HEAD", "GET"):
         hostile.on(method, MANIFEST, trouble)
     started = await api.start({"source": f"{hostile.host}/app:1.0"})
@@ -277,7 +277,7 @@ async def test_a_digest_in_the_reference_is_pinned_even_if_the_source_is_slow(
 
 
 async def test_docker_hub_like_metering_is_spared(api: Api, hostile: HostileRegistry) -> None:
-    """One HEAD and no GET answers a request."""
+    """One HEAD request and no GET is enough."""
     headers: dict[str, Any] = {
         "Content-Type": "application/vnd.oci.image.index.v1+json",
         "Docker-Content-Digest": "sha256:" + 64 * "b",

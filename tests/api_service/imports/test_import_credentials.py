@@ -1,4 +1,4 @@
-"""Which account an import reads its source with, and which registry is meant where none is named."""
+"""The account with which an import reads its source, and the default registry."""
 
 import json
 from typing import Any
@@ -17,7 +17,7 @@ from tests.scripted.hostile import HostileRegistry
 
 @pytest.fixture
 def private(source_registry: Registry, repository: str) -> str:
-    """An image in a real registry that wants a name and a password."""
+    """An image in a real registry that requires an account."""
     Remote.of(source_registry).push(repository, "1.0", synthetic_image(repository, [10], platforms=("linux/amd64",)))
     return f"{source_registry.host}/{repository}:1.0"
 
@@ -36,7 +36,7 @@ async def store(api: Api, name: str, host: str, **more: Any) -> int:
 
 
 async def claimed_account(api: Api, settings: Settings, started: Any) -> Any:
-    """Return what a worker gets to read the source with."""
+    """Return the account that a worker gets for the source."""
     sealed = (await api.claim(started["name"])).credentials
     return json.loads(settings.shared.secrets.open(sealed)) if sealed else None
 
@@ -76,7 +76,7 @@ async def test_a_given_account_goes_before_the_stored_one(
 async def test_an_account_is_kept_as_it_was_when_the_import_started(
     api: Api, settings: Settings, source_registry: Registry, private: str
 ) -> None:
-    """A rotation or a deletion does not reach imports that are under way."""
+    """A rotation or a deletion does not affect imports under way."""
     registry_id = await store(api, "internal", source_registry.host, **account(source_registry))
     started = await api.start({"source": private})
     path = f"{BASE}/image-registries/{registry_id}"
@@ -92,7 +92,7 @@ async def test_a_name_that_is_not_stored_is_refused(api: Api, image_source: str)
 async def test_a_stored_account_is_not_sent_to_another_host(
     api: Api, hostile: HostileRegistry, source_registry: Registry
 ) -> None:
-    """Not by name, and not by itself."""
+    """This holds with and without the stored registry's name in the request."""
     await store(api, "internal", source_registry.host, **account(source_registry), isDefault=True)
     source = f"{hostile.host}/app:1.0"
     answer = await api.post_import({"source": source, "credentials": "internal"})
@@ -113,7 +113,7 @@ async def test_a_registry_stored_without_an_account_has_none_to_name(api: Api, s
 
 
 async def test_the_default_registry_is_meant_where_none_is_named(api: Api, source: Source, repository: str) -> None:
-    """Instead of Docker Hub."""
+    """It replaces Docker Hub."""
     source.push(repository)
     await store(api, "ours", source.host, isDefault=True)
     started = await api.start({"source": f"{repository}:1.0"})
@@ -121,7 +121,7 @@ async def test_the_default_registry_is_meant_where_none_is_named(api: Api, sourc
 
 
 async def test_the_default_registry_has_no_library(api: Api, source: Source, repository: str) -> None:
-    """Only Docker Hub keeps what has no owner below `library/`."""
+    """Only Docker Hub has the names without an owner below `library/`."""
     name = repository.replace("/", "-")
     source.push(name)
     await store(api, "ours", source.host, isDefault=True)
@@ -156,7 +156,7 @@ async def test_a_named_registry_goes_before_the_default_one(
 
 
 async def test_an_account_that_no_key_opens_is_told(api: Api, source_registry: Registry, private: str) -> None:
-    """A service with other keys must not fall back to reading as anybody may."""
+    """A service with other keys must not fall back to anonymous access."""
     registry_id = await store(api, "internal", source_registry.host, **account(source_registry))
     await api.execute("UPDATE source_registries SET password = 'x' WHERE id = $1", registry_id)
     answer = await api.post_import({"source": private})

@@ -1,4 +1,4 @@
-"""Wrong inputs to POST /images:import: each with its status, code and sentence, and state 0 in the contract's form."""
+"""Wrong inputs to POST /images:import: each has its status, code and sentence, and the contract's state 0."""
 
 import zlib
 from dataclasses import dataclass, replace
@@ -19,7 +19,7 @@ MANIFEST = "/v2/app/manifests/1.0"
 
 
 def check(answer: Answer, status: int, code: str, sentence: str) -> None:
-    """Hold a refusal to the contract and to RFC 9457."""
+    """Check a refusal against the contract and RFC 9457."""
     assert (answer.status, answer.code) == (status, code), answer
     assert answer.headers["Content-Type"].startswith("application/problem+json")
     body = answer.body
@@ -109,7 +109,7 @@ async def test_other_content_types_are_refused(api: Api, content_type: str) -> N
 
 @pytest.mark.parametrize("chunked", [False, True])
 async def test_a_body_too_large_is_refused(api: Api, *, chunked: bool) -> None:
-    """With its length announced, and without."""
+    """This holds with and without a Content-Length."""
 
     async def pieces() -> Any:
         for _ in range(70):
@@ -121,7 +121,7 @@ async def test_a_body_too_large_is_refused(api: Api, *, chunked: bool) -> None:
 
 
 async def test_a_compressed_body_cannot_grow_beyond_the_limit(api: Api) -> None:
-    """A megabyte of blanks is a kilobyte on the wire."""
+    """A megabyte of blanks is compressed to a kilobyte."""
     bomb = zlib.compress(1024 * 1024 * b" ")
     headers = {**JSON, "Content-Encoding": "deflate"}
     answer = await api.call("POST", f"{BASE}/images:import", data=bomb, headers=headers)
@@ -153,7 +153,7 @@ async def test_an_unknown_tag_is_refused(api: Api, source: Source, image_source:
 async def test_a_private_source_without_good_credentials_is_refused(
     api: Api, source_registry: Registry, credentials: dict[str, str] | None
 ) -> None:
-    """At once, while the caller is there to type the right ones; and without an echo of the password."""
+    """The API answers at once, so that the caller can correct the credentials; no answer repeats the password."""
     Remote.of(source_registry).push("private/app", "1.0", synthetic_image("p", [10], platforms=("linux/amd64",)))
     answer = await api.post_import({"source": f"{source_registry.host}/private/app:1.0", "credentials": credentials})
     check(answer, 403, "source_denied", source_registry.host)
@@ -170,7 +170,7 @@ async def test_an_unreachable_registry_is_refused(api: Api, host: str) -> None:
 async def test_an_address_that_nobody_allowed_is_not_called(
     api: Api, open_api: OpenApi, settings: Any, image_source: str
 ) -> None:
-    """The way to cloud metadata and internal services is closed unless an operator opens it."""
+    """Cloud metadata and internal services are unreachable unless the operator allows them."""
     closed = replace(settings.shared.source_network, allowed_private=())
     async with open_api(replace(settings, shared=replace(settings.shared, source_network=closed))) as strict:
         answer = await strict.post_import({"source": image_source})
@@ -182,7 +182,7 @@ async def test_an_address_that_nobody_allowed_is_not_called(
 async def test_an_unknown_platform_is_refused_with_those_there_are(
     api: Api, source: Source, repository: str, *, index: bool
 ) -> None:
-    """For an index from its list, for a single image from its config."""
+    """The platforms come from an index, or from the config of a single image."""
     platforms = ("linux/amd64", "linux/arm64") if index else ("linux/amd64",)
     source.push(repository, platforms=platforms, index=index)
     answer = await api.post_import({"source": f"{source.host}/{repository}:1.0", "platforms": ["windows/amd64"]})

@@ -17,7 +17,7 @@ from api_service.imports.name import MAX_LENGTH, is_import_name, new_import_name
     ],
 )
 def test_a_name_tells_repository_and_tag(repository: str, tag: str, slug: str) -> None:
-    """Repository's last part, tag, ten random characters, within a DNS label's length and characters."""
+    """It has the repository's last part, the tag and ten random characters, within the limit of a DNS label."""
     name = new_import_name(repository, tag)
     assert re.fullmatch(rf"{re.escape(slug)}-[a-z2-9]{{10}}", name)
     assert len(name) <= MAX_LENGTH

@@ -1,4 +1,4 @@
-"""What a report changes."""
+"""Merging a report into the known layers."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -30,13 +30,13 @@ def merge(
 
 
 def test_only_changed_layers_are_written() -> None:
-    """A report that repeats what is known costs no write."""
+    """A report without news costs no write."""
     merged = merge({A: done(), B: copying(10)}, {A: done(), B: copying(20), C: LayerProgress(size=5)})
     assert dict(merged.changed) == {B: copying(20), C: LayerProgress(size=5)}
 
 
 def test_a_good_end_completes_all_but_what_was_left_out() -> None:
-    """A referrer's blob that could not be had did not arrive; the bytes say so, the progress is a hundred."""
+    """A skipped referrer's blob is not in the target: the bytes say so, while the progress is 100."""
     failed = LayerProgress(size=500, status=LayerStatus.FAILED)
     report = ProgressReport(attempt=1, sequence=1, state=ReportedState.READY, layers={B: failed}, content=CONTENT)
     merged = merge_layers({A: copying(10)}, report, rate=0, age=1)
@@ -51,14 +51,14 @@ def test_the_totals_are_those_of_all_layers() -> None:
 
 
 def test_offsets_stay_at_their_high_water_mark() -> None:
-    """A copy that starts over shows its old offset until it has passed it, and still counts as moving."""
+    """A copy that starts over shows its old offset until it passes it, and counts as moving."""
     merged = merge({A: copying(800)}, {A: copying(100)})
     assert merged.movement.bytes_done == 800
     assert merged.movement.moved
 
 
 def test_only_copied_bytes_count_for_the_rate() -> None:
-    """Mounted and existing blobs arrive without a byte on the wire."""
+    """Mounted and existing blobs are not transferred."""
     quiet = merge({}, {A: done(10**9, Transfer.MOUNTED), B: done(10**9, Transfer.EXISTING)})
     assert quiet.movement.rate == 0
     assert quiet.movement.moved
@@ -70,7 +70,7 @@ def test_the_first_measured_rate_holds_as_it_is() -> None:
 
 
 def test_the_rate_approaches_the_measured_one() -> None:
-    """From 5000 bytes a second to 1000, reported once a second."""
+    """The rate falls from 5000 bytes a second to 1000, with one report a second."""
     rate, known = 5000.0, {A: copying(0, 10**6)}
     for second in range(1, 40):
         merged = merge(known, {A: copying(second * 1000, 10**6)}, rate=rate, age=1)
@@ -90,7 +90,7 @@ def test_two_reports_at_once_do_not_make_an_absurd_rate() -> None:
 
 
 def test_ready_completes_every_layer() -> None:
-    """The target serves the image, so that it has all of its blobs, whatever the last report said."""
+    """The target serves the image, so it has all blobs, even if the last report did not say so."""
     report = ProgressReport(attempt=1, sequence=1, state=ReportedState.READY, content=CONTENT)
     merged = merge_layers({A: copying(5), B: done()}, report, rate=0, age=1)
     assert merged.changed[A].percent == 100
@@ -107,7 +107,7 @@ reports = st.lists(st.dictionaries(st.sampled_from([A, B, C]), layers), max_size
 
 @given(reports)
 def test_nothing_ever_goes_backwards(reported: list[dict[str, LayerProgress]]) -> None:
-    """Whatever reports come in whatever order, each layer's per cent and the bytes done only rise."""
+    """Each layer's percentage and the bytes done only rise, for any reports in any order."""
     known: dict[str, LayerProgress] = {}
     done_before = 0
     for report in reported:

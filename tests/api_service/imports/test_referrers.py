@@ -1,4 +1,4 @@
-"""What refers to an image: whether it comes along, how much of it did, and what is said of the rest."""
+"""Referrers: whether they are imported with an image, how many were, and the notes about the others."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -84,7 +84,7 @@ async def test_they_come_along_unless_a_request_leaves_them_out(
 async def test_an_operator_may_leave_them_out_where_a_request_does_not_ask(
     open_api: OpenApi, settings: Settings, reference: str
 ) -> None:
-    """The setting is what holds where nothing is said."""
+    """The setting applies to requests without the field."""
     async with open_api(replace(settings, referrers=False)) as api:
         await api.start({"source": reference})
         await api.start({"source": reference, "target": "imports/another:1.0", "referrers": True})
@@ -99,7 +99,7 @@ async def test_anything_but_true_and_false_is_refused_by_name(api: Api, referenc
 
 
 async def test_their_number_and_what_was_left_out_are_told(api: Api, image: Image, reference: str) -> None:
-    """With the image, and in the message of an import that has come to a good end."""
+    """The image has their number, and the message of the ready import names those that were skipped."""
     job = await begin(api, image, {"source": reference})
     assert (await api.get(f"/images/{job.image_id}"))["referrers"] == 0
     await end(job, referrers=3, note=LEFT_OUT)
@@ -109,7 +109,7 @@ async def test_their_number_and_what_was_left_out_are_told(api: Api, image: Imag
 
 
 async def test_a_worker_of_an_older_release_says_nothing_of_them(api: Api, image: Image, reference: str) -> None:
-    """Its report is taken; it has brought none."""
+    """The API accepts its report and counts no referrers."""
     job = await begin(api, image, {"source": reference})
     await end(job)
     assert (await api.get(f"/images/{job.image_id}"))["referrers"] == 0
@@ -117,7 +117,7 @@ async def test_a_worker_of_an_older_release_says_nothing_of_them(api: Api, image
 
 
 async def test_an_import_without_them_is_not_joined_by_a_request_that_wants_them(api: Api, reference: str) -> None:
-    """The other way round it is: more comes than was asked for."""
+    """An import with referrers is joined by a request without them."""
     await api.start({"source": reference, "referrers": False})
     refused = await api.post_import({"source": reference, "referrers": True})
     assert (refused.status, refused.code) == (409, "import_conflict")
@@ -129,7 +129,7 @@ async def test_an_import_without_them_is_not_joined_by_a_request_that_wants_them
 async def test_a_ready_image_without_them_says_how_to_get_them(
     target_api: Api, target_registry: Registry, image: Image, reference: str
 ) -> None:
-    """Nothing is imported again by itself; `force` does it."""
+    """Only `force` imports the image again."""
     where = f"team/{reference.rpartition('/')[2]}"
     job = await begin(target_api, image, {"source": reference, "target": where, "referrers": False})
     await asyncio.to_thread(Remote.of(target_registry).push, where.partition(":")[0], "1.0", image)
@@ -155,7 +155,7 @@ async def test_a_retry_brings_what_was_asked_for_at_first(api: Api, image: Image
 async def test_a_dry_run_counts_them(
     target_api: Api, source: Source, repository: str, image: Image, reference: str
 ) -> None:
-    """Their blobs and manifests are in its figures; what would be left out is in its message."""
+    """Its figures include their blobs and manifests; its message names those that would be skipped."""
     remote = Remote.of(source.registry)
     sbom, blobs = sbom_of(image.root)
     signature, more = cosign_signature(image.root, "release")
@@ -175,7 +175,7 @@ async def test_a_dry_run_counts_them(
     assert told["plan"]["manifests"]["total"] == 5
     without = (await target_api.post_import({**body, "referrers": False})).body["plan"]
     assert (without["referrers"], without["bytesTotal"]) == (0, image.size)
-    # One that the source has lost.
+    # A referrer that the source has lost.
     await asyncio.to_thread(remote.delete_manifest, repository, sbom.digest)
     told = (await target_api.post_import(body)).body
     assert told["plan"]["referrers"] == 1

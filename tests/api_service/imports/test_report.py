@@ -35,7 +35,7 @@ async def test_a_report_shows_in_the_details_and_renews_the_lease(worker: Worker
 
 
 async def test_layers_stay_in_the_order_of_their_first_report(worker: Worker) -> None:
-    """Whatever is reported along with a new one, and though PostgreSQL returns rows in any order."""
+    """A report may repeat any of the known layers, and PostgreSQL returns rows in any order."""
     digests = [f"sha256:{letter * 64}" for letter in "fedcba"]
     for number, digest in enumerate(digests):
         layers = {known: copying(number + 1) for known in digests[: number % 4]}
@@ -44,7 +44,7 @@ async def test_layers_stay_in_the_order_of_their_first_report(worker: Worker) ->
 
 
 async def test_a_report_sent_twice_changes_nothing(worker: Worker) -> None:
-    """HTTP clients repeat a PUT whose answer was lost."""
+    """An HTTP client repeats a PUT whose answer was lost."""
     report = worker.make(layers={A: copying(300)})
     await worker.api.report(worker.name, report)
     before = await worker.details()
@@ -61,7 +61,7 @@ async def test_reports_out_of_order_change_nothing(worker: Worker) -> None:
 
 
 async def test_progress_never_falls_when_a_copy_starts_over_or_grows(worker: Worker) -> None:
-    """An offset that goes back shows at its high-water mark; layers found later do not lower the total."""
+    """A lower offset does not lower the shown one; layers found later do not lower the progress."""
     await worker.send(layers={A: copying(800)})
     await worker.send(layers={A: copying(100)})
     assert (await worker.details())["layersDetail"][A]["offset"] == 800
@@ -80,7 +80,7 @@ async def test_a_second_attempt_goes_on_from_what_the_first_showed(worker: Worke
 
 @pytest.mark.parametrize("state", ["ready", "failed", "cancelled", "queued", "waiting"])
 async def test_an_import_that_does_not_run_takes_no_reports(worker: Worker, api: Api, state: str) -> None:
-    """Its worker is told to stop: it was cancelled, or its lease ran out."""
+    """The API tells the worker to stop: the import was cancelled, or its lease expired."""
     await api.execute(
         """
         UPDATE imports SET state = $1, lease_owner = NULL, lease_until = NULL,
@@ -94,7 +94,7 @@ async def test_an_import_that_does_not_run_takes_no_reports(worker: Worker, api:
 
 
 async def test_an_older_attempt_is_superseded(worker: Worker) -> None:
-    """The fence: a worker that was thought dead comes back after another one has taken over."""
+    """The attempt is the fence: a worker that was cut off reports after another worker has taken over."""
     late = replace(worker.make(layers={A: copying(999)}), sequence=10)
     await worker.send(ReportedState.HANDED_BACK)
     await worker.claim_again()
@@ -140,14 +140,14 @@ async def test_a_malformed_report_is_refused_by_field(worker: Worker, change: di
 
 
 async def test_fields_of_a_later_release_are_ignored(worker: Worker) -> None:
-    """Services of neighbouring releases run side by side."""
+    """Services of consecutive releases run at the same time."""
     body = dump_report(worker.make()) | {"weather": "fine"}
     answer = await worker.api.call("PUT", f"{BASE}/images:import/{worker.name}/progress", role=Role.WORKER, json=body)
     assert outcome(answer) == (200, "continue")
 
 
 async def test_a_report_on_a_large_image_fits(worker: Worker) -> None:
-    """Twenty thousand layers at once, above every image there is, within one database statement's time."""
+    """The API stores twenty thousand layers, more than any known image has, within a statement's time limit."""
     layers = {f"sha256:{number:064x}": copying(500) for number in range(MAX_LAYERS_REPORTED)}
     body = io.BytesIO(json.dumps(dump_report(worker.make(layers=layers))).encode())
     headers = {"Content-Type": "application/json"}

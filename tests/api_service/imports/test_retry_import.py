@@ -1,4 +1,4 @@
-"""POST /images/:id/importing:retry: the same import once more, where the last one failed or was cancelled."""
+"""POST /images/:id/importing:retry: start a failed or cancelled import again."""
 
 import asyncio
 import json
@@ -16,13 +16,13 @@ from tests.api_service.managed import Job, Managed
 
 @pytest.fixture
 def managed(api: Api, source: Source, target_registry: Registry) -> Managed:
-    """The API itself has no target here: a retry leaves that to the worker."""
+    """The API itself has no target here: a retry does not contact it."""
     return Managed(api=api, source=source, target=Remote.of(target_registry))
 
 
 @pytest.fixture
 async def failed(managed: Managed) -> Job:
-    """An import that failed for good."""
+    """A failed import."""
     job = await (await managed.start()).claim()
     await job.fail()
     return job
@@ -33,7 +33,7 @@ async def retry(api: Api, image_id: int | str, **options: Any) -> Answer:
 
 
 async def test_a_failed_import_is_started_again(managed: Managed, failed: Job) -> None:
-    """Another import of the same image, queued, with a message for a worker."""
+    """There is another queued import of the same image, with a message for a worker."""
     answer = await retry(managed.api, failed.image_id)
     assert answer.status == 200
     body = answer.body
@@ -47,14 +47,14 @@ async def test_a_failed_import_is_started_again(managed: Managed, failed: Job) -
 
 
 async def test_a_cancelled_import_is_started_again(managed: Managed) -> None:
-    """Somebody thought better of it."""
+    """A cancelled import can be retried like a failed one."""
     job = await managed.start()
     await managed.api.call("POST", f"{BASE}/images/{job.image_id}/importing:cancel")
     assert (await retry(managed.api, job.image_id)).status == 200
 
 
 async def test_it_brings_the_same_platforms_and_the_same_digest(api: Api, source: Source, repository: str) -> None:
-    """Though the source's tag has moved: what was asked for is what comes."""
+    """The pinned digest is imported, though the source's tag has moved."""
     image = source.push(repository)
     reference = f"{source.host}/{repository}:1.0"
     started = await api.start({"source": reference, "platforms": ["linux/arm64"]})
@@ -67,7 +67,7 @@ async def test_it_brings_the_same_platforms_and_the_same_digest(api: Api, source
 
 
 async def test_a_digest_that_the_source_has_lost_is_looked_up_anew(managed: Managed) -> None:
-    """Or every retry would fail of the same."""
+    """Otherwise every retry would fail with the same error."""
     job = await (await managed.start()).claim()
     await job.fail("source_not_found")
     again = (await retry(managed.api, job.image_id)).body
@@ -75,7 +75,7 @@ async def test_a_digest_that_the_source_has_lost_is_looked_up_anew(managed: Mana
 
 
 async def test_a_ready_image_whose_last_import_failed_may_be_retried(managed: Managed) -> None:
-    """The newest import counts."""
+    """The newest import decides."""
     ready = await managed.ready()
     job = await (await managed.start(repository=ready.repository)).claim()
     await job.fail()
@@ -84,7 +84,7 @@ async def test_a_ready_image_whose_last_import_failed_may_be_retried(managed: Ma
 
 
 async def test_only_what_has_failed_is_retried(managed: Managed) -> None:
-    """409 for an import that is under way, and for one that brought its image."""
+    """The answer is 409 for an import under way and for a ready one."""
     under_way, ready = await managed.start(), await managed.ready()
     for job in (under_way, ready):
         answer = await retry(managed.api, job.image_id)
@@ -92,14 +92,14 @@ async def test_only_what_has_failed_is_retried(managed: Managed) -> None:
 
 
 async def test_retries_at_the_same_time_are_one_import(managed: Managed, failed: Job) -> None:
-    """The others come too late."""
+    """The other requests get 409."""
     answers = await asyncio.gather(*(retry(managed.api, failed.image_id) for _ in range(8)))
     assert sorted(answer.status for answer in answers) == [200] + 7 * [409]
     assert await managed.api.value("SELECT count(*) FROM imports") == 2
 
 
 async def test_new_credentials_may_come_with_it(managed: Managed, failed: Job, settings: Settings) -> None:
-    """The first ones are gone with the import that they were for; without any it is read as anybody may."""
+    """The first credentials were deleted with their import; without new ones the access is anonymous."""
     given = {"username": "ada", "password": "geheim"}
     again = (await retry(managed.api, failed.image_id, json={"credentials": given})).body
     claimed = await managed.api.claim(again["name"])
@@ -109,13 +109,13 @@ async def test_new_credentials_may_come_with_it(managed: Managed, failed: Job, s
 
 @pytest.mark.parametrize("options", [{}, {"json": {}}, {"json": {"credentials": None}}])
 async def test_the_body_may_be_left_out(managed: Managed, failed: Job, options: dict[str, Any]) -> None:
-    """Then no account is used, as none is stored."""
+    """No account is used then, as none is stored."""
     again = (await retry(managed.api, failed.image_id, **options)).body
     assert (await managed.api.claim(again["name"])).credentials is None
 
 
 async def test_a_stored_registrys_account_is_used(managed: Managed, failed: Job, settings: Settings) -> None:
-    """As with an import."""
+    """The same rule holds for an import."""
     stored = {"name": "origin", "url": f"http://{managed.source.host}", "username": "bot", "password": "stored"}
     answer = await managed.api.call("POST", f"{BASE}/image-registries", role=Role.ADMIN, json=stored)
     assert answer.status in (200, 201), answer
@@ -134,20 +134,20 @@ async def test_a_stored_registrys_account_is_used(managed: Managed, failed: Job,
     ],
 )
 async def test_a_bad_body_is_refused(managed: Managed, failed: Job, body: Any, code: str, field: str) -> None:
-    """400 that names the field; nothing has begun."""
+    """The answer is 400 and names the field; no import starts."""
     answer = await retry(managed.api, failed.image_id, json=body)
     assert (answer.status, answer.code, answer.body["errors"][0]["field"]) == (400, code, field)
     assert await managed.api.value("SELECT count(*) FROM imports") == 1
 
 
 async def test_a_body_that_is_no_json_is_refused(managed: Managed, failed: Job) -> None:
-    """415, as for an import."""
+    """The answer is 415, as for an import."""
     answer = await retry(managed.api, failed.image_id, data="credentials")
     assert (answer.status, answer.code) == (415, "content_type_unsupported")
 
 
 async def test_only_the_owner_and_admins_may_retry(managed: Managed) -> None:
-    """Nobody else, and no worker."""
+    """No other user may, and no worker."""
     api = managed.api
     ada = await api.token("ada")
     for allowed in ({"token": ada}, {"role": Role.ADMIN}):
@@ -162,6 +162,6 @@ async def test_only_the_owner_and_admins_may_retry(managed: Managed) -> None:
 
 @pytest.mark.parametrize("image_id", ["4711", "abc"])
 async def test_an_unknown_image_is_not_found(api: Api, image_id: str) -> None:
-    """As everywhere."""
+    """The answer is the same for every endpoint."""
     answer = await retry(api, image_id)
     assert (answer.status, answer.code) == (404, "image_not_found")

@@ -1,4 +1,4 @@
-"""What becomes of an import whose attempt ended with an error."""
+"""The decision after an attempt that ended with an error."""
 
 import pytest
 
@@ -21,7 +21,7 @@ POLICY = RetryPolicy(max_failures=5, base=4)
 
 
 def middle(low: float, high: float) -> float:
-    """Stand in for chance: no jitter."""
+    """Return the middle of the range: no jitter."""
     return (low + high) / 2
 
 
@@ -31,7 +31,7 @@ def decide(code: Code, failures: int = 0, retry_after: float | None = None) -> T
 
 @pytest.mark.parametrize("kind", [kind for kind in ERROR_KINDS.values() if not kind.retryable])
 def test_permanent_errors_end_the_import_at_once(kind: ErrorKind) -> None:
-    """Nothing changes by itself for a 401, a 404 or a manifest that cannot be imported."""
+    """Another try cannot change a 401, a 404 or an unsupported manifest."""
     assert POLICY.decide(kind, failures=0) == GiveUp()
 
 
@@ -43,7 +43,7 @@ def test_transient_errors_wait_twice_as_long_each_time(failures: int, delay: flo
 
 
 def test_the_last_allowed_failure_ends_the_import() -> None:
-    """With five failures allowed, four were counted and this is the fifth."""
+    """Five failures are allowed; four were counted, and this is the fifth."""
     assert decide(Code.SOURCE_UNAVAILABLE, failures=4) == GiveUp()
 
 
@@ -54,7 +54,7 @@ def test_a_wait_has_an_upper_bound() -> None:
 
 
 def test_waits_are_spread() -> None:
-    """Imports that failed together do not come back together."""
+    """Imports that failed together are not retried together."""
     kind = ERROR_KINDS[Code.TARGET_UNAVAILABLE]
     decisions = [POLICY.decide(kind, failures=0) for _ in range(100)]
     delays = {decision.delay for decision in decisions if isinstance(decision, TryAgain)}
@@ -70,7 +70,7 @@ def test_the_other_side_may_ask_for_a_longer_wait() -> None:
 @pytest.mark.parametrize("code", [Code.SOURCE_RATE_LIMITED, Code.TARGET_RATE_LIMITED])
 @pytest.mark.parametrize("failures", [0, 4, 1000])
 def test_a_rate_limit_never_counts_as_a_failure(code: Code, failures: int) -> None:
-    """However often it happens, the import waits and goes on."""
+    """The import waits and is retried, however often it happens."""
     assert decide(code, failures, retry_after=90) == TryAgain(delay=90 + 4.5, counted=False)
 
 
@@ -84,7 +84,7 @@ def test_a_rate_limit_is_waited_for_within_bounds(asked: float | None, delay: fl
 
 
 def test_imports_that_wait_for_one_limit_come_back_one_by_one() -> None:
-    """Never before the limit ends, and not all at once, which would be the next burst."""
+    """No import is retried before the limit ends, and not all at once, which would be another burst."""
     kind = ERROR_KINDS[Code.SOURCE_RATE_LIMITED]
     decisions = [POLICY.decide(kind, failures=0, retry_after=100) for _ in range(200)]
     delays = [decision.delay for decision in decisions if isinstance(decision, TryAgain)]

@@ -1,4 +1,4 @@
-"""An import's states: the table in the code and the one in PostgreSQL."""
+"""The transitions between an import's states, in the code and in PostgreSQL."""
 
 import itertools
 
@@ -19,7 +19,7 @@ async def test_the_tables_in_code_and_database_are_equal(api: Api) -> None:
 
 
 async def test_postgresql_enforces_the_table(api: Api, image_source: str) -> None:
-    """Whatever a statement says, a forbidden change of state does not happen."""
+    """PostgreSQL rejects a forbidden transition, whichever statement makes it."""
     await api.start({"source": image_source})
     for old, new in itertools.permutations(ImportState, 2):
         allowed = await change(api, old, new)
@@ -27,7 +27,7 @@ async def test_postgresql_enforces_the_table(api: Api, image_source: str) -> Non
 
 
 async def change(api: Api, old: ImportState, new: ImportState) -> bool:
-    """Try to go from one state to the other, past everything but the trigger."""
+    """Try to change the state with an UPDATE; return whether the trigger allowed it."""
     lease = "lease_until = CASE WHEN $1 = 'running' THEN now() END, error_code = 'worker_lost'"
     await api.execute("ALTER TABLE imports DISABLE TRIGGER imports_transition")
     await api.execute(f"UPDATE imports SET state = $1, {lease}", old)
@@ -35,7 +35,7 @@ async def change(api: Api, old: ImportState, new: ImportState) -> bool:
     try:
         await api.execute(f"UPDATE imports SET state = $1, {lease}", new)
     except asyncpg.CheckViolationError as error:
-        assert error.constraint_name == "imports_transition"  # noqa: PT017 - both outcomes are looked at
+        assert error.constraint_name == "imports_transition"  # noqa: PT017 - both outcomes are expected
         return False
     return True
 

@@ -1,4 +1,4 @@
-"""Sources on the workers' Docker Engine: who may name them, and what the API makes of a name it cannot look up."""
+"""Sources on the workers' Docker Engine: which users may name them, and how the API treats the names."""
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -22,7 +22,7 @@ async def admins_api(open_api: OpenApi, settings: Settings) -> AsyncIterator[Api
 
 
 async def test_engines_are_off_unless_turned_on(api: Api) -> None:
-    """What is on an engine is protected by no registry's credentials, so somebody has to decide."""
+    """No registry's credentials protect an engine's images, so the operator has to decide."""
     for role in (Role.USER, Role.ADMIN):
         answer = await api.post_import(SOURCE, role=role)
         assert (answer.status, answer.code) == (403, "docker_source_disabled")
@@ -51,7 +51,7 @@ async def test_users_may_where_that_is_set(open_api: OpenApi, settings: Settings
     ],
 )
 async def test_a_name_becomes_an_import_without_a_digest(admins_api: Api, name: str, source: str, target: str) -> None:
-    """The source is stored as Docker shows the name; only the worker finds out which image that is."""
+    """The source is stored as Docker shows the name; only the worker can resolve it."""
     answer = await admins_api.post_import({"source": f"docker-daemon:{name}"}, role=Role.ADMIN)
     async with admins_api.database.connection() as connection:
         queued = await imports.latest_import(connection, answer.body["imageId"])
@@ -77,14 +77,14 @@ async def test_a_name_becomes_an_import_without_a_digest(admins_api: Api, name: 
 async def test_what_does_not_go_with_an_engine_is_refused(
     admins_api: Api, more: dict[str, object], code: str, reason: str
 ) -> None:
-    """In the request's own words."""
+    """The error names the field of the request."""
     answer = await admins_api.post_import(more, role=Role.ADMIN)
     assert (answer.status, answer.code) == (400, code)
     assert reason in answer.body["detail"]
 
 
 async def test_a_second_request_joins_the_first(admins_api: Api) -> None:
-    """Equal by name: no digest is known yet."""
+    """The names are equal; the digests are unknown."""
     first = await admins_api.post_import(SOURCE, role=Role.ADMIN)
     second = await admins_api.post_import(SOURCE, role=Role.ADMIN)
     assert first.body["imageId"] == second.body["imageId"]

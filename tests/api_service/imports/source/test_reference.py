@@ -1,4 +1,4 @@
-"""Which image a request means."""
+"""Parsing the reference in a request."""
 
 import pytest
 
@@ -26,7 +26,7 @@ DIGEST = "sha256:" + 64 * "a"
 def test_source_registry_stands_in_front_where_the_source_names_none(
     source: str, registry: str | None, expected: str
 ) -> None:
-    """Equal ones, in whatever spelling, are no conflict."""
+    """Equal registries in different spellings are no conflict."""
     assert str(read_source(source, registry)) == expected
 
 

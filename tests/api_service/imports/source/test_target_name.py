@@ -1,4 +1,4 @@
-"""Where an image goes in the target."""
+"""The name of an image in the target."""
 
 import pytest
 
@@ -27,7 +27,7 @@ def name(source: str, target: str | None = None) -> str:
     ],
 )
 def test_the_name_comes_from_the_source(source: str, expected: str) -> None:
-    """Project, host with its port's colon as a dash, repository; the host is left out for chosen registries."""
+    """It has the project, the host with a dash for the colon, and the repository; chosen hosts are omitted."""
     assert name(source) == expected
 
 
@@ -42,7 +42,7 @@ def test_the_name_comes_from_the_source(source: str, expected: str) -> None:
     ],
 )
 def test_a_target_is_taken_as_given(target: str, expected: str) -> None:
-    """Without a tag it keeps the source's; the target's own host in front is no mistake."""
+    """Without a tag it gets the source's tag; the target's own host before the name is allowed."""
     assert name("quay.io/app:1.0", target) == expected
 
 
@@ -74,14 +74,14 @@ def test_a_bad_target_is_refused_by_name(target: str) -> None:
 
 
 def test_a_target_in_another_registry_is_told_apart_from_a_bad_tag() -> None:
-    """Only the port shows that a registry is meant: a project may have dots in its name."""
+    """Only a port identifies a registry: a project's name may have dots."""
     with pytest.raises(LongshoreError, match=r"another registry than harbor\.example\.com") as caught:
         name("quay.io/app:1.0", "other.example.com:443/team/app:1.0")
     assert list(caught.value.fields) == ["target"]
 
 
 def test_a_name_that_grows_too_long_is_refused_with_the_way_out() -> None:
-    """The source's own name is within the limit; with project and host it is not."""
+    """The source's name is within the limit; with project and host it is not."""
     with pytest.raises(LongshoreError) as caught:
         name(f"quay.io/{250 * 'a'}:1.0")
     assert caught.value.code == "validation_failed"
