@@ -21,7 +21,7 @@ from tests.api_service.described import check_answer
 
 BASE = "/api/v1"
 LEASE = 30.0
-# What is waited for comes within seconds; this is for a busy machine. Seconds.
+# The limit for a condition that a test waits for: it is met within seconds, except on a busy machine. Seconds.
 PATIENCE = 60.0
 
 
@@ -41,7 +41,7 @@ class Answer:
 
 @dataclass(frozen=True, kw_only=True)
 class Api:
-    """The client, the database beneath it, and a token for each role."""
+    """The client, the API's database, and a token for each role."""
 
     client: "TestClient[Any, Any]"
     database: Database
@@ -68,7 +68,7 @@ class Api:
         headers: Mapping[str, str] | None = None,
         **options: Any,
     ) -> Answer:
-        """Send a request with the role's token (None: without one), read the answer, and hold it to its description."""
+        """Send a request with the role's token, if any, read the answer, and check it against the OpenAPI document."""
         given = {**self.authorization(role, token=token), **(headers or {})}
         async with self.client.request(method, path, headers=given, **options) as response:
             answer = await read(response)
@@ -76,7 +76,7 @@ class Api:
         return answer
 
     async def get(self, path: str, **options: Any) -> Any:
-        """GET below the base path; the answer must be good."""
+        """GET below the base path; the answer must be 200."""
         answer = await self.call("GET", f"{BASE}{path}", **options)
         assert answer.status == 200, answer
         return answer.body
@@ -121,7 +121,7 @@ async def read(response: ClientResponse) -> Answer:
 
 
 async def until(condition: Callable[[], Awaitable[bool]]) -> None:
-    """Wait for something that another process or task brings about."""
+    """Wait until another process or task has met the condition."""
     async with asyncio.timeout(PATIENCE):
         while not await condition():  # noqa: ASYNC110 - nothing here could set an event
             await asyncio.sleep(0.05)

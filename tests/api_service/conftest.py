@@ -1,4 +1,4 @@
-"""The API in this process, on a database of the test's own, before real registries."""
+"""The API in this process, with an own database and real registries."""
 
 import secrets
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -37,7 +37,7 @@ from tests.api_service.auth.oidc_issuer import Issuer
 from tests.conftest import TEMPLATE
 from tests.scripted.hostile import HostileRegistry
 
-# What answers requests, without RabbitMQ and without what happens by itself.
+# The parts that answer requests, without RabbitMQ and background loops.
 REQUESTS_ONLY: Sequence[Part] = (
     database_part,
     notifications_part,
@@ -46,14 +46,14 @@ REQUESTS_ONLY: Sequence[Part] = (
     imports_part,
     images_part,
 )
-# As an operator allows it: any registry on this machine. Nothing listens at port 1.
+# The operator allows any registry on this machine. Nothing listens on port 1.
 ALLOWED = ("127.0.0.1",)
 
 OpenApi: TypeAlias = Callable[..., AbstractAsyncContextManager[Api]]
 
 
 class Source:
-    """A real registry that imports come from, without accounts."""
+    """A real source registry without accounts."""
 
     def __init__(self, registry: Registry) -> None:
         self.registry = registry
@@ -68,7 +68,7 @@ class Source:
         platforms: Sequence[str] = ("linux/amd64", "linux/arm64"),
         index: bool = True,
     ) -> Image:
-        """Put a small image there; another seed makes another digest."""
+        """Push a small image; another seed gives another digest."""
         image = synthetic_image(f"{repository}{seed}", [1500], platforms=platforms, index=index)
         Remote.of(self.registry).push(repository, tag, image)
         return image
@@ -83,7 +83,7 @@ def shared_database(postgres: Postgres) -> Iterator[str]:
 
 @pytest.fixture
 def database_url(postgres: Postgres, shared_database: str) -> str:
-    """One database for these many small tests, emptied before each: ten times as fast as a new one."""
+    """One database for many small tests, truncated before each: ten times as fast as a new one."""
     tables = "images, imports, import_layers, outbox, api_tokens, blobs, source_registries, registry_limits"
     postgres.execute(f"TRUNCATE {tables} RESTART IDENTITY CASCADE", database=shared_database.rpartition("/")[2])
     return shared_database
@@ -103,13 +103,13 @@ def image_source(source: Source, repository: str) -> str:
 
 @pytest.fixture
 async def hostile() -> AsyncIterator[HostileRegistry]:
-    """A registry that answers what the test tells it to."""
+    """A registry that answers as the test says."""
     async with HostileRegistry() as registry:
         yield registry
 
 
 class _AnyLoopback(frozenset[str]):
-    """Plain http for whatever listens on this machine: tests do not know the ports beforehand."""
+    """Plain http for every port of this machine: tests do not know the ports in advance."""
 
     def __contains__(self, host: object) -> bool:
         return str(host).startswith("127.0.0.1:")
@@ -117,7 +117,7 @@ class _AnyLoopback(frozenset[str]):
 
 @pytest.fixture
 def settings(database_url: str) -> Settings:
-    """Settings without RabbitMQ and target: nothing answers there."""
+    """Settings without RabbitMQ and target: nothing listens on their ports."""
     network = replace(NetworkPolicy.of(allowed_private=ALLOWED), plain_http=_AnyLoopback())
     return Settings(
         shared=SharedSettings(
@@ -148,7 +148,7 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 
 @pytest.fixture
 def open_api(database: Database) -> OpenApi:
-    """Starts an API with given settings and parts, for as long as a block runs."""
+    """Returns a context manager that runs an API with given settings and parts."""
 
     @asynccontextmanager
     async def opened(settings: Settings, parts: Sequence[Part] = REQUESTS_ONLY) -> AsyncIterator[Api]:
@@ -175,12 +175,12 @@ async def issuer() -> AsyncIterator[Issuer]:
 
 @pytest.fixture
 async def jwt_api(open_api: OpenApi, settings: Settings, issuer: Issuer) -> AsyncIterator[Api]:
-    """An API that takes the issuer's tokens, too."""
+    """An API that accepts the issuer's tokens, too."""
     async with open_api(replace(settings, oidc=issuer.settings())) as api:
         yield api
 
 
 async def _tokens(database: Database) -> dict[Role, str]:
-    """Make a token per role; the user's name is the role's."""
+    """Create a token for each role; the user has the role's name."""
     async with database.connection() as connection:
         return {role: await create_token(connection, user=role.value, role=role, lifetime=None) for role in Role}

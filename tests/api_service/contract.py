@@ -1,4 +1,4 @@
-"""The examples of the public contract, read from its own document where that is at hand."""
+"""The examples of the public contract, read from its document, if that is available."""
 
 import json
 import re
@@ -11,7 +11,7 @@ import pytest
 LOCATION = Path(__file__).parents[3] / "shared" / "contract" / "image-api.md"
 _SECTION = re.compile(r"^### \d+\. (.+)$", re.MULTILINE)
 _EXAMPLE = re.compile(r"^\*\*([^*\n]+)\*\*:?\n```json\n(.*?)\n```", re.MULTILINE | re.DOTALL)
-# What the tests know; more in the document means that they have to learn.
+# The examples that the tests know; another one in the document needs another test.
 KNOWN = {
     "List Images: Response Example (flat=true)",
     "List Images: Response Example (flat=false)",
@@ -23,7 +23,7 @@ KNOWN = {
 
 
 def contract_examples() -> dict[str, Any]:
-    """Return the examples by section and title; skips the test where the document is not at hand."""
+    """Return the examples by section and title; skip the test if the document is not available."""
     if not LOCATION.is_file():
         pytest.skip("The contract's document is not beside this checkout.")
     _, *parts = _SECTION.split(LOCATION.read_text())

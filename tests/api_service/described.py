@@ -1,4 +1,4 @@
-"""Holds answers to the API's own description, more strictly than the description holds them."""
+"""Checks answers against the OpenAPI document, more strictly than the document requires."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -13,20 +13,20 @@ from api_service.api_page.handlers import FILES
 from api_service.routes import ALL_ROUTES
 from api_service.web.openapi.document import describe
 
-# Fields that an answer need not have; every other one that is described is there.
+# Fields that an answer may omit; every other described field is present.
 NOT_ALWAYS = {("Problem", "errors"), ("Refusal", "errors"), ("Part", "detail")}
 _DOCUMENT = "urn:longshore:description"
 
 
 @cache
 def document() -> Mapping[str, Any]:
-    """Return the description as it is served."""
+    """Return the OpenAPI document as it is served."""
     return describe(ALL_ROUTES, "0", page_files=FILES)
 
 
 @cache
 def _strict() -> Registry[Any]:
-    """Return the description with answers closed: no field beside the described ones, and all of those."""
+    """Return the document with closed answers: all described fields are required, and no others are allowed."""
     components = {name: _closed(name, schema) for name, schema in document()["components"]["schemas"].items()}
     strict = {**document(), "components": {**document()["components"], "schemas": components}}
     resource: Resource[Any] = Resource.from_contents(strict, default_specification=DRAFT202012)
@@ -55,7 +55,7 @@ def _expressions() -> tuple[tuple[str, re.Pattern[str], str], ...]:
 
 
 def find_operation(method: str, path: str) -> tuple[str, str] | None:
-    """Return the description's method and path for a request; None for what is not described, such as a 404."""
+    """Return the document's method and path for a request; None for undescribed routes, such as a 404."""
     wanted = "GET" if method == "HEAD" else method
     plain = path.partition("?")[0]
     for known, expression, template in _expressions():
@@ -75,12 +75,12 @@ def _validator(*pointer: str) -> Draft202012Validator:
 
 
 def validate_component(name: str, value: object) -> None:
-    """Raise unless the value is of this form, strictly."""
+    """Raise unless the value strictly conforms to this schema."""
     _validator("components", "schemas", name).validate(value)
 
 
 def check_answer(method: str, path: str, *, status: int, headers: Mapping[str, str], body: Any) -> None:
-    """Raise AssertionError or ValidationError for an answer that is not as described."""
+    """Raise AssertionError or ValidationError for an answer that does not conform to the document."""
     assert headers.get("X-Request-ID")
     found = find_operation(method, path)
     if found is None:

@@ -1,4 +1,4 @@
-"""Images as a worker brings them: imported through the API, pushed to the target, reported ready."""
+"""Imports with a worker that the test plays: started through the API, pushed to the target, reported ready."""
 
 import asyncio
 import itertools
@@ -21,7 +21,7 @@ PROJECT = "imports"
 
 @dataclass
 class Job:
-    """One import, on which the test reports in the worker's place."""
+    """One import, on which the test reports as its worker."""
 
     api: Api
     image: Image
@@ -42,7 +42,7 @@ class Job:
         return await self.api.report(self.name, report)
 
     async def tagging(self) -> Answer:
-        """Ask for leave to write the tag."""
+        """Ask for permission to write the tag."""
         return await self.send(ReportedState.TAGGING, tag_digest=self.image.digest)
 
     async def ready(self) -> Answer:
@@ -67,7 +67,7 @@ class Job:
         return await self.send(ReportedState.FAILED, error=ReportedError(code=Code(code), detail="It failed."))
 
     async def fail_at_once(self) -> None:
-        """Claim it, and find that it cannot be done."""
+        """Claim the import and report a permanent error."""
         await self.claim()
         assert (await self.fail()).status == 200
 
@@ -83,7 +83,7 @@ class Managed:
     async def start(
         self, image: Image | None = None, *, repository: str | None = None, tag: str = "1.0", token: str | None = None
     ) -> Job:
-        """Begin an import of this image, or of a new one, as `repository:tag` of the target."""
+        """Start an import of this image, or of a new one, to `repository:tag` in the target."""
         name = repository or f"{PROJECT}/{secrets.token_hex(6)}"
         origin = f"origin/{secrets.token_hex(6)}"
         if image is None:
@@ -95,11 +95,11 @@ class Managed:
         return Job(api=self.api, image=image, image_id=answer["imageId"], name=answer["name"], repository=name, tag=tag)
 
     async def push(self, job: Job, tag: str | None = None) -> None:
-        """Put the import's image into the target."""
+        """Push the import's image to the target."""
         await asyncio.to_thread(self.target.push, job.repository, tag or job.tag, job.image)
 
     async def ready(self, image: Image | None = None, **where: Any) -> Job:
-        """Bring an import to its good end."""
+        """Run an import to the state ready."""
         job = await (await self.start(image, **where)).claim()
         assert (await job.tagging()).status == 200
         await self.push(job)
@@ -107,7 +107,7 @@ class Managed:
         return job
 
     async def serves(self, repository: str, reference: str) -> str | None:
-        """Return the digest that the target answers for a tag or digest, None where it has nothing."""
+        """Return the digest that the target has for a tag or digest, or None."""
         try:
             return (await asyncio.to_thread(self.target.manifest, repository, reference)).digest
         except LocalStackError as error:

@@ -1,4 +1,4 @@
-"""What a database that does not answer costs: each wait has a limit, and so have all waits of a request together."""
+"""A database that does not answer: each wait has a limit, and so have all waits of a request together."""
 
 import asyncio
 import time
@@ -18,7 +18,7 @@ from tests.api_service.api import Api
 from tests.faults.fault import Direction, Freeze
 from tests.faults.link import Link
 
-# What a busy machine adds to a limit; without what is tested here, each would take two seconds more. Seconds.
+# What a busy machine adds to a limit; without the tested limits each wait takes two seconds more. Seconds.
 SLACK = 1.4
 BOTH_DIRECTIONS = [Freeze(direction=each) for each in Direction]
 
@@ -31,7 +31,7 @@ def link(scratch: Scratch, postgres: Postgres) -> Iterator[Link]:
 
 @pytest.fixture
 async def far(link: Link, postgres: Postgres, database_url: str) -> AsyncIterator[Database]:
-    """The database, at the other end of the link; one connection is open already."""
+    """A Database whose connections go through the link; one connection is open."""
     url = database_url.replace(f":{postgres.port}/", f":{link.port}/")
     async with open_database(url, application="test", size=5) as database:
         await database.check()
@@ -47,7 +47,7 @@ async def seconds_to_fail(wait: Callable[[], Awaitable[object]]) -> float:
 
 
 async def in_transaction(database: Database, link: Link) -> None:
-    """Freeze the way while a transaction is open."""
+    """Freeze the link while a transaction is open."""
     async with database.transaction() as connection:
         await connection.execute("CREATE TABLE unfinished ()")
         await asyncio.to_thread(link.set, *BOTH_DIRECTIONS)
@@ -55,14 +55,14 @@ async def in_transaction(database: Database, link: Link) -> None:
 
 
 async def test_a_silent_statement_costs_its_own_limit_and_no_more(far: Database, link: Link) -> None:
-    """Giving the connection back asks nothing of a server that is silent; the next one is a new connection."""
+    """Releasing the connection does not wait for the unresponsive server; the next connection is a new one."""
     with link.injecting(*BOTH_DIRECTIONS):
         assert await seconds_to_fail(far.check) < module.STATEMENT_TIMEOUT + SLACK
     await far.check()
 
 
 async def test_a_silent_transaction_is_rolled_back_by_the_server(far: Database, link: Link) -> None:
-    """Nor does its end wait; what it did is undone when the server notices that nobody is there."""
+    """The end of the transaction does not wait either; the server rolls it back when it notices the lost client."""
     try:
         assert await seconds_to_fail(lambda: in_transaction(far, link)) < module.STATEMENT_TIMEOUT + SLACK
     finally:
@@ -72,7 +72,7 @@ async def test_a_silent_transaction_is_rolled_back_by_the_server(far: Database, 
 
 
 async def test_a_cancelled_wait_ends_at_once(far: Database, link: Link) -> None:
-    """As a probe's does, whose own limit is shorter."""
+    """A probe with a shorter limit does this."""
     with link.injecting(*BOTH_DIRECTIONS):
         started = time.monotonic()
         with pytest.raises(TimeoutError):
@@ -82,7 +82,7 @@ async def test_a_cancelled_wait_ends_at_once(far: Database, link: Link) -> None:
 
 
 async def test_a_connection_that_confuses_the_driver_is_not_used_again(far: Database) -> None:
-    """A server's end can come at a moment at which asyncpg finds its own state impossible, and says so for ever."""
+    """If the server ends at a certain moment, asyncpg reports an internal error for the connection from then on."""
 
     async def confused() -> None:
         async with far.connection() as connection:
@@ -96,7 +96,7 @@ async def test_a_connection_that_confuses_the_driver_is_not_used_again(far: Data
 
 
 async def test_all_waits_of_a_request_have_one_limit(far: Database) -> None:
-    """Two statements that are each within theirs are not within the request's; the next request has its own."""
+    """Two statements within their own limits can exceed the request's; the next request has a new limit."""
 
     async def work() -> None:
         for _ in range(2):
@@ -113,8 +113,8 @@ async def sleep(connection: Connection, seconds: float) -> None:
     await connection.execute("SELECT pg_sleep($1)", seconds)
 
 
-async def test_who_waits_for_anothers_query_waits_from_their_own_deadline(far: Database) -> None:
-    """The query itself goes on for whoever has more."""
+async def test_a_request_that_shares_a_query_keeps_its_own_deadline(far: Database) -> None:
+    """The query itself goes on for requests with more time."""
 
     async def look(keys: frozenset[str]) -> frozenset[str]:
         async with far.connection() as connection:
@@ -133,8 +133,8 @@ async def test_who_waits_for_anothers_query_waits_from_their_own_deadline(far: D
 
 
 async def test_a_request_has_a_deadline(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A locked table holds it up no longer, and the answer says when to come back."""
-    # The first answer that is held to the API's description takes its time.
+    """A locked table delays it no longer than that, and the answer has a Retry-After."""
+    # The first check against the OpenAPI document is slow.
     await api.get("/images")
     monkeypatch.setattr(middleware, "REQUEST_DEADLINE", 0.5)
     async with api.database.transaction() as connection:

@@ -20,7 +20,7 @@ NEEDED = {
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """Exactly what is needed, and nothing of this machine's."""
+    """An environment with the required settings, and nothing from this machine."""
     for name in ("API_HOST", "API_PORT", "DEFAULT_PROJECT", "TARGET_NAME", "DROP_HOST_FOR", "LEASE_SECONDS"):
         monkeypatch.delenv(name, raising=False)
     for name, value in NEEDED.items():
@@ -36,15 +36,15 @@ def test_what_is_not_set_has_a_default() -> None:
     assert settings.drop_host_for == frozenset()
 
 
-def test_the_targets_name_is_its_host_unless_told_otherwise(environment: pytest.MonkeyPatch) -> None:
-    """A target behind an inner address is shown under its public one."""
+def test_the_targets_name_is_its_host_by_default(environment: pytest.MonkeyPatch) -> None:
+    """A target that is reached by an internal address is shown with its public one."""
     assert read_settings().target_name == "harbor.example.com:8443"
     environment.setenv("TARGET_NAME", "registry.example.com")
     assert read_settings().target_name == "registry.example.com"
 
 
-def test_the_targets_kind_is_never_guessed(environment: pytest.MonkeyPatch) -> None:
-    """A plain registry unless told otherwise; what is neither is named."""
+def test_the_targets_kind_is_not_guessed(environment: pytest.MonkeyPatch) -> None:
+    """The default is a plain registry; an unknown kind is reported."""
     environment.delenv("TARGET_KIND", raising=False)
     assert read_settings().shared.target.kind is TargetKind.REGISTRY
     environment.setenv("TARGET_KIND", "harbor")
@@ -60,7 +60,7 @@ def test_registries_are_known_by_one_name(environment: pytest.MonkeyPatch) -> No
 
 
 def test_a_secret_may_come_from_a_file(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """As container platforms hand them out; the line's end does not belong to it."""
+    """Container platforms provide secrets as files; the trailing newline is not part of the secret."""
     file = tmp_path / "url"
     file.write_text("postgresql://from/a-file\n")
     environment.delenv("DATABASE_URL")
@@ -69,7 +69,7 @@ def test_a_secret_may_come_from_a_file(environment: pytest.MonkeyPatch, tmp_path
 
 
 def test_secrets_do_not_show_in_the_settings_text() -> None:
-    """What is printed by accident must not hurt."""
+    """An accidental print must not reveal them."""
     text = repr(read_settings())
     assert "password" not in text
     assert NEEDED["SECRET_KEYS"] not in text

@@ -1,7 +1,7 @@
-"""What schemathesis loads beside its configuration: makes well-formed requests mean something here.
+"""Hooks that schemathesis loads: they make well-formed requests meaningful for the running stack.
 
-A schema says neither which images exist nor how one number goes with another. Requests that are meant to be good name
-an image, an account and a target of the running stack; those that are meant to be bad stay as they were made.
+A schema says neither which images exist nor how numbers depend on each other. The hooks let valid requests name an
+image, an account and a target of the running stack; they leave invalid requests as they are.
 """
 
 import hashlib
@@ -25,7 +25,7 @@ _REAL = {
 @schemathesis.hook
 def before_call(_context: Any, case: Any, _kwargs: Any) -> None:
     if "image-registries/{id}" in case.path and case.method != "GET" and str(case.path_parameters["id"]) == "1":
-        # The stored account stays, for imports to name it.
+        # The stored account stays, so that imports can name it.
         case.path_parameters["id"] = 2
     if case.meta and case.meta.generation.mode.is_positive and isinstance(case.body, dict):
         _make_real(case.operation.label, case.body)
@@ -43,7 +43,7 @@ def _make_real(operation: str, body: dict[str, Any]) -> None:
 
 
 def _make_real_report(body: dict[str, Any]) -> None:
-    """Leave out fields that a later release may have added: not even those may hold NUL or an endless integer."""
+    """Remove fields that a later release may have added: even those must not hold NUL or an unbounded integer."""
     layers = list(body.get("layers", {}).values())
     for name, part in (
         ("ProgressReport", body),

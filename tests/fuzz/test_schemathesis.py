@@ -1,7 +1,7 @@
-"""schemathesis: data made from the API's description, good and bad, against the whole product.
+"""schemathesis: valid and invalid data from the OpenAPI document against the whole product.
 
-Every check is on, for every operation: no server errors; statuses, media types, headers and bodies as described; bad
-data refused and good data taken; 405 with Allow; nothing without a token; what is deleted is gone.
+All checks are on for all operations: no server errors; statuses, media types, headers and bodies as described; invalid
+data rejected and valid data accepted; 405 with Allow; no access without a token; deleted resources are not found.
 """
 
 import os
@@ -17,9 +17,9 @@ import pytest
 
 from deploy.local.stack import Remote, Scratch, Stack, synthetic_image
 
-# Seconds that a run may take; it takes about a minute on two cores.
+# The limit of a run; it takes about a minute on two cores. Seconds.
 LIMIT = 240
-# Requests of each operation in a phase, beside those that cover each keyword of its schemas.
+# Requests per operation and phase, in addition to those that cover each keyword of its schemas.
 EXAMPLES = 8
 STORED = "fuzzed"
 HOOKS = Path(__file__).with_name("hooks.py")
@@ -36,7 +36,7 @@ class Fuzzed:
     source: str
 
     def configuration(self, *, codec: str) -> str:
-        """Return schemathesis.toml: the same requests in every run, and a token that fits each operation."""
+        """Return schemathesis.toml: the same requests in every run, and a suitable token for each operation."""
         return f"""
             color = false
             continue-on-failure = true
@@ -69,10 +69,10 @@ class Fuzzed:
         """
 
     def run(self, folder: Path, *, codec: str, phases: str, options: tuple[str, ...] = ()) -> str:
-        """Run schemathesis and return what it says; fails with it where a check did."""
+        """Run schemathesis and return its output; fail with the output if a check fails."""
         file = folder / "schemathesis.toml"
         file.write_text(self.configuration(codec=codec))
-        # From a file: schemathesis leaves out the address that it has the description from.
+        # From a file: schemathesis does not test the operation that it reads the document from.
         description = folder / "openapi.json"
         description.write_bytes(orjson.dumps(self.description))
         command = [str(Path(sys.executable).with_name("schemathesis")), "--config-file", str(file), "run"]
@@ -108,7 +108,7 @@ def fuzzed() -> Iterator[Fuzzed]:
 
 @pytest.mark.timeout(LIMIT + 60)
 def test_no_request_made_from_the_description_shows_a_fault(fuzzed: Fuzzed, tmp_path: Path) -> None:
-    """Every operation, all checks: each keyword of each schema, random data, and operations one after the other."""
+    """This runs all checks on all operations: each keyword of each schema, random data, and sequences of operations."""
     told = fuzzed.run(tmp_path, codec="ascii", phases="examples,coverage,fuzzing,stateful")
     number = sum(map(len, fuzzed.description["paths"].values()))
     assert f"Selected: {number}/{number}" in told
@@ -117,8 +117,8 @@ def test_no_request_made_from_the_description_shows_a_fault(fuzzed: Fuzzed, tmp_
 
 @pytest.mark.timeout(LIMIT + 60)
 def test_no_text_of_any_script_shows_a_fault(fuzzed: Fuzzed, tmp_path: Path) -> None:
-    """As above, with all of Unicode.
+    """This is the test above with all of Unicode.
 
-    The description allows some rare unprintable characters that the API refuses, so that good data may be, too.
+    The document allows some rare unprintable characters that the API rejects, so valid data may be rejected.
     """
     fuzzed.run(tmp_path, codec="utf-8", phases="fuzzing", options=("--exclude-checks", "positive_data_acceptance"))

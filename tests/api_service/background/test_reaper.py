@@ -1,4 +1,4 @@
-"""The reaper: what a lost worker, a lost message or time leave behind."""
+"""The reaper: imports of lost workers, lost messages, and old outbox rows."""
 
 import asyncio
 
@@ -16,7 +16,7 @@ RETRIES = RetryPolicy(max_failures=3, base=1)
 
 @pytest.fixture
 async def name(api: Api, image_source: str) -> str:
-    """An import, its first message sent."""
+    """An import whose first message is published."""
     started = await api.start({"source": image_source})
     await api.execute("UPDATE outbox SET published_at = now()")
     return str(started["name"])
@@ -38,7 +38,7 @@ async def reasons(api: Api) -> list[str]:
 
 
 async def test_a_lost_workers_import_is_taken_back(api: Api, name: str) -> None:
-    """Its lease has run out: another worker may have it at once, and the attempt counts."""
+    """Its lease has expired: another worker may claim the import at once, and the attempt counts."""
     await lose(api, name)
     await reap(api.queue, RETRIES)
     assert await state(api) == "queued 1"
@@ -64,7 +64,7 @@ async def test_a_worker_that_comes_back_too_late_is_stopped(api: Api, name: str)
 
 
 async def test_a_worker_that_comes_back_was_not_lost_with_its_import(api: Api, name: str) -> None:
-    """It was cut off from the API, for one: that says nothing about the import, which is not to run alone for it."""
+    """It was cut off from the API, for example: the import was not the cause, and need not run alone."""
     for excused in (True, False):
         claimed = await api.claim(name, lease=-1)
         assert claimed.lost == 0
@@ -77,7 +77,7 @@ async def test_a_worker_that_comes_back_was_not_lost_with_its_import(api: Api, n
 
 
 async def test_an_import_that_ends_its_workers_ends_itself(api: Api, name: str) -> None:
-    """A poisonous image must not take down one worker after the other for ever."""
+    """An image that crashes workers must not crash one after the other without end."""
     for _ in range(3):
         await lose(api, name)
         await reap(api.queue, RETRIES)
@@ -88,8 +88,8 @@ async def test_an_import_that_ends_its_workers_ends_itself(api: Api, name: str) 
     assert (await api.get("/images/1"))["status"] == "failed"
 
 
-async def test_an_import_without_a_message_is_told_again(api: Api, name: str) -> None:
-    """Somebody emptied the queue, or RabbitMQ lost its disk: the row is the truth."""
+async def test_the_wake_up_of_an_import_without_a_message_is_repeated(api: Api, name: str) -> None:
+    """An operator purged the queue, or RabbitMQ lost its disk: the row in the database decides."""
     await api.execute("UPDATE imports SET due_at = now() - interval '2 minutes'")
     await reap(api.queue, RETRIES)
     assert await reasons(api) == ["requested"]
@@ -99,8 +99,8 @@ async def test_an_import_without_a_message_is_told_again(api: Api, name: str) ->
     assert await reasons(api) == ["requested", "republished"]
 
 
-async def test_what_waits_long_is_told_ever_more_rarely(api: Api, name: str) -> None:
-    """Most of what waits has its message in a long queue, which must not grow from that."""
+async def test_the_wake_ups_of_a_long_wait_become_rarer(api: Api, name: str) -> None:
+    """Most waiting imports have their message in a long queue, which must not grow further."""
     await api.execute("UPDATE imports SET due_at = now() - interval '1 hour'")
     for seconds in (61, 121, 241):
         await api.execute("UPDATE outbox SET published_at = now() - make_interval(secs => $1)", seconds - 2)
@@ -118,7 +118,7 @@ async def test_imports_that_are_not_due_are_left_alone(api: Api, name: str) -> N
     assert await reasons(api) == []
 
 
-async def test_old_outbox_rows_go(api: Api, name: str) -> None:
+async def test_old_outbox_rows_are_deleted(api: Api, name: str) -> None:
     await api.execute("UPDATE outbox SET published_at = now() - interval '25 hours'")
     await reap(api.queue, RETRIES)
     assert await reasons(api) == []
@@ -135,7 +135,7 @@ async def test_one_instance_reaps_at_a_time(api: Api, name: str) -> None:
 
 
 async def test_after_an_outage_workers_get_the_time_to_report(api: Api, name: str) -> None:
-    """Nobody could renew a lease while the service was away."""
+    """No worker could renew its lease while the API was unavailable."""
     task = asyncio.create_task(reaper.Reaper(api.queue, RETRIES, grace=60).run())
     try:
         await lose(api, name)
@@ -145,7 +145,7 @@ async def test_after_an_outage_workers_get_the_time_to_report(api: Api, name: st
         task.cancel()
 
 
-async def test_it_goes_on_by_itself(api: Api, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_reaper_runs_its_rounds(api: Api, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reaper, "INTERVAL", 0.05)
     task = asyncio.create_task(reaper.Reaper(api.queue, RETRIES, grace=0.1).run())
     try:

@@ -1,4 +1,4 @@
-"""The relay: what the outbox holds reaches RabbitMQ, whatever RabbitMQ does meanwhile."""
+"""The relay: outbox rows reach RabbitMQ, even after RabbitMQ has failed."""
 
 import asyncio
 import json
@@ -65,7 +65,7 @@ async def unpublished(api: Api) -> int:
 
 
 async def add_import(database: Database, name: str, *, delay: float = 0) -> None:
-    """Put an import with a message into the database."""
+    """Add an import with a message to the database."""
     async with database.transaction() as connection:
         import_id = await connection.fetchval(
             """
@@ -84,7 +84,7 @@ async def add_import(database: Database, name: str, *, delay: float = 0) -> None
 async def test_an_import_reaches_the_queue_at_once(
     open_api: OpenApi, with_broker: Settings, amqp_url: str, image_source: str
 ) -> None:
-    """Durable, readable in RabbitMQ's console, and without secrets."""
+    """The message is durable, readable in RabbitMQ's console, and without secrets."""
     async with open_api(with_broker, PARTS) as api:
         credentials = {"username": "someone", "password": "a-secret-password"}
         started = await api.start({"source": image_source, "credentials": credentials})
@@ -115,7 +115,7 @@ async def _target(api: Api, image_id: int) -> str:
 
 
 async def test_a_message_is_sent_when_it_is_due(database: Database, settings: Settings, amqp_url: str) -> None:
-    """A retry is a row with a due time; until then the relay knows how long to wait."""
+    """A retry is a row with a due time, from which the relay computes how long to wait."""
     await add_import(database, "later", delay=0.6)
     async with open_broker(amqp_url) as broker:
         wait = await relay.publish_due(database, broker)
@@ -127,7 +127,7 @@ async def test_a_message_is_sent_when_it_is_due(database: Database, settings: Se
 
 
 async def test_relays_share_the_rows(database: Database, amqp_url: str) -> None:
-    """Several instances publish each message once."""
+    """Several instances together publish each message once."""
     for number in range(30):
         await add_import(database, f"import-{number}")
     async with open_broker(amqp_url) as one, open_broker(amqp_url) as two:
@@ -147,8 +147,8 @@ async def test_more_than_a_batch_is_published_without_a_pause(
     assert await depth(amqp_url) == 3
 
 
-async def test_what_rabbitmq_does_not_take_stays_unpublished(database: Database, api: Api, amqp_url: str) -> None:
-    """Unroutable: the queue is gone. The row is sent when the next connection has declared it again."""
+async def test_a_message_that_rabbitmq_returns_stays_unpublished(database: Database, api: Api, amqp_url: str) -> None:
+    """The queue was deleted: the message is unroutable. The next connection declares the queue and publishes."""
     await add_import(database, "import-1")
     async with open_broker(amqp_url) as broker:
         async with queue(amqp_url) as imports:
@@ -161,8 +161,10 @@ async def test_what_rabbitmq_does_not_take_stays_unpublished(database: Database,
     assert (await unpublished(api), await depth(amqp_url)) == (0, 1)
 
 
-async def test_a_full_queue_keeps_the_messages_here(database: Database, api: Api, amqp_url: str) -> None:
-    """RabbitMQ says no to a publish (reject-publish); confirms are how we know."""
+async def test_a_message_that_a_full_queue_rejects_stays_unpublished(
+    database: Database, api: Api, amqp_url: str
+) -> None:
+    """RabbitMQ rejects a publish (reject-publish), which the confirm shows."""
     async with open_broker(amqp_url) as broker:
         connection = await aio_pika.connect(amqp_url)
         async with connection:
@@ -183,13 +185,13 @@ async def test_a_full_queue_keeps_the_messages_here(database: Database, api: Api
 async def test_a_silent_rabbitmq_holds_no_row_for_long(
     database: Database, api: Api, rabbitmq: RabbitMQ, amqp_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Frozen, with its connections open: a publish ends after a time of ours, and the row stays unpublished."""
+    """RabbitMQ is frozen, with its connections open: the publish times out, and the row stays unpublished."""
     await add_import(database, "import-1")
     async with open_broker(amqp_url) as broker:
         monkeypatch.setattr("shared.messages.broker.BROKER_TIMEOUT", 0.5)
         os.kill(rabbitmq.pid, signal.SIGSTOP)
         try:
-            # On a busy machine it goes on for a while, long enough to confirm a message.
+            # On a busy machine it runs on long enough to confirm a message.
             await until(lambda: asyncio.to_thread(_stands_still, rabbitmq.pid))
             with pytest.raises(BrokerUnavailableError):
                 await relay.publish_due(database, broker)
@@ -201,7 +203,7 @@ async def test_a_silent_rabbitmq_holds_no_row_for_long(
 
 
 def _stands_still(pid: int) -> bool:
-    """Tell whether every thread of the process has stopped."""
+    """Return whether every thread of the process has stopped."""
     stats = [stat.read_text() for stat in Path(f"/proc/{pid}/task").glob("*/stat")]
     return all(stat.rpartition(")")[2].split()[0] == "T" for stat in stats)
 
@@ -209,7 +211,7 @@ def _stands_still(pid: int) -> bool:
 async def test_the_api_serves_while_rabbitmq_is_away(
     open_api: OpenApi, with_broker: Settings, rabbitmq: RabbitMQ, amqp_url: str, image_source: str
 ) -> None:
-    """Imports are accepted as ever; when RabbitMQ is back, their messages arrive, and readiness tells the truth."""
+    """The API accepts imports; their messages arrive when RabbitMQ is back, and /readyz reports both."""
     async with open_api(with_broker, PARTS) as api:
         await until(lambda: _ready(api, expected=True))
         # Not killed: RabbitMQ 3.10 loses the leader of a quorum queue that is younger than a few seconds.

@@ -1,4 +1,4 @@
-"""`longshore-api` as an operator uses it: a process with an environment."""
+"""`longshore-api` as an operator runs it: a process with an environment."""
 
 import json
 import os
@@ -33,7 +33,7 @@ def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
 
 
 def only_message(done: subprocess.CompletedProcess[str]) -> str:
-    """Return what a failed command said; a traceback is never that."""
+    """Return the output of a failed command, which must not be a traceback."""
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
     return done.stderr
@@ -88,16 +88,14 @@ def test_a_token_is_made_shown_once_listed_and_revoked(database_url: str) -> Non
         (("dance",), 2, "dance"),
     ],
 )
-def test_misuse_is_told_in_one_message(
-    database_url: str, arguments: tuple[str, ...], status: int, message: str
-) -> None:
+def test_misuse_gives_one_message(database_url: str, arguments: tuple[str, ...], status: int, message: str) -> None:
     done = run(*arguments, DATABASE_URL=database_url)
     assert done.returncode == status
     assert message in only_message(done)
 
 
 @pytest.mark.parametrize("arguments", [("migrate",), ("token", "list")])
-def test_a_database_that_is_away_is_told_in_one_message(arguments: tuple[str, ...]) -> None:
+def test_a_database_that_is_away_gives_one_message(arguments: tuple[str, ...]) -> None:
     done = run(*arguments, DATABASE_URL="postgresql://a:secret@127.0.0.1:1/x")
     assert done.returncode == 1
     message = only_message(done)
@@ -105,7 +103,7 @@ def test_a_database_that_is_away_is_told_in_one_message(arguments: tuple[str, ..
     assert "secret" not in message
 
 
-def test_a_wrong_password_is_told_in_one_message(database_url: str) -> None:
+def test_a_wrong_password_gives_one_message(database_url: str) -> None:
     wrong = re.sub(r":[^:@]+@", ":wrong@", database_url)
     for arguments in (("migrate",), ("token", "list")):
         done = run(*arguments, DATABASE_URL=wrong)
@@ -113,7 +111,7 @@ def test_a_wrong_password_is_told_in_one_message(database_url: str) -> None:
         assert "password authentication failed" in only_message(done)
 
 
-def test_serve_tells_every_mistake_of_the_environment_at_once() -> None:
+def test_serve_reports_every_mistake_of_the_environment_at_once() -> None:
     done = run(
         "serve",
         API_PORT="99999",
@@ -134,7 +132,7 @@ def test_serve_tells_every_mistake_of_the_environment_at_once() -> None:
 
 
 def test_serve_answers_without_its_neighbours_and_ends_on_sigterm(database_url: str, unused_port: int) -> None:
-    """Alive though RabbitMQ and the target are away; ended in an orderly way, with status 0."""
+    """It serves without RabbitMQ and target, and stops in order, with status 0."""
     environment = {
         "DATABASE_URL": database_url,
         "AMQP_URL": "amqp://guest:guest@127.0.0.1:1/",

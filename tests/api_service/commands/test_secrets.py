@@ -1,4 +1,4 @@
-"""Stored passwords: encrypted at rest, shown nowhere, and readable with new keys after a rotation."""
+"""Stored passwords: encrypted, never shown, and readable with the new keys after a rotation."""
 
 import base64
 from dataclasses import replace
@@ -20,7 +20,7 @@ from tests.api_service.commands.test_cli import only_message, run
 from tests.api_service.conftest import OpenApi
 from tests.api_service.imports.test_import_credentials import account, store
 
-# What is in a bytea column and needs no key.
+# bytea columns that are not encrypted.
 HASHES = {("api_tokens", "secret_sha256")}
 
 
@@ -36,14 +36,14 @@ def private(source_registry: Registry, repository: str) -> str:
 
 
 async def all_rows(api: Api) -> str:
-    """Return every row of every table as text; bytea comes in hexadecimal."""
+    """Return every row of every table as text, with bytea in hexadecimal."""
     tables = "SELECT array_agg(tablename::text) FROM pg_tables WHERE schemaname = 'public'"
     dumps = [await api.value(f"SELECT string_agg(t::text, E'\\n') FROM {t} t") for t in await api.value(tables)]
     return "\n".join(filter(None, dumps))
 
 
 def forms(secret: str, username: str) -> tuple[str, ...]:
-    """Return a password in the ways in which it might be written down."""
+    """Return a password in every encoding in which it might be stored or logged."""
     basic = base64.b64encode(f"{username}:{secret}".encode()).decode()
     return (secret, basic, secret.encode().hex(), base64.b64encode(secret.encode()).decode())
 
@@ -51,7 +51,7 @@ def forms(secret: str, username: str) -> tuple[str, ...]:
 async def test_no_table_has_a_password_and_no_log(
     api: Api, source_registry: Registry, private: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Neither of a stored registry nor of an import, whatever goes well or wrong with them."""
+    """This holds for stored registries and for imports, successful and failed."""
     given = account(source_registry)
     await store(api, "internal", source_registry.host, **given)
     await api.start({"source": private})
@@ -70,7 +70,7 @@ async def test_no_table_has_a_password_and_no_log(
 
 
 async def test_the_list_of_encrypted_columns_is_complete(api: Api) -> None:
-    """A rotation that forgot one would lose its content with the old key."""
+    """A rotation that skipped a column would make it unreadable without the old key."""
     query = """
         SELECT array_agg(table_name || '.' || column_name) FROM information_schema.columns
         WHERE table_schema = 'public' AND data_type = 'bytea'
@@ -82,7 +82,7 @@ async def test_the_list_of_encrypted_columns_is_complete(api: Api) -> None:
 async def test_a_rotation_lets_the_old_key_go(
     open_api: OpenApi, settings: Settings, database_url: str, source_registry: Registry, private: str
 ) -> None:
-    """A stored account and that of an open import are readable with the new key alone."""
+    """The accounts of a stored registry and of an open import are readable with the new key alone."""
     old, new = new_key(), new_key()
     async with open_api(with_keys(settings, old)) as api:
         await store(api, "internal", source_registry.host, **account(source_registry))
@@ -117,10 +117,10 @@ async def test_a_rotation_may_be_repeated_and_goes_through_batches(
     assert [SecretBox([new]).open(each) for each in sealed] == [f"p{number}" for number in range(5)]
 
 
-async def test_what_no_key_opens_is_told_and_left_alone(
+async def test_texts_that_no_key_opens_are_reported_and_left_unchanged(
     open_api: OpenApi, settings: Settings, database_url: str
 ) -> None:
-    """The rest is rotated all the same."""
+    """All others are rotated nevertheless."""
     lost, kept, new = new_key(), new_key(), new_key()
     async with open_api(with_keys(settings, lost)) as api:
         await store(api, "lost", "lost.example.com", username="a", password="p")
@@ -136,7 +136,7 @@ async def test_what_no_key_opens_is_told_and_left_alone(
 
 
 async def test_a_rotation_does_not_undo_a_change_beside_it(api: Api, settings: Settings) -> None:
-    """What changed after it was read stays changed."""
+    """A text that a service changes after the rotation has read it stays changed."""
     registry_id = await store(api, "quay", "quay.io", username="a", password="p")
     seen = await api.value("SELECT password FROM source_registries WHERE id = $1", registry_id)
     newer = settings.shared.secrets.seal("newer")

@@ -22,7 +22,7 @@ async def cancel(api: Api, image_id: int | str, **options: Any) -> Answer:
     return await api.call("POST", f"{BASE}/images/{image_id}/importing:cancel", **options)
 
 
-async def test_a_queued_import_never_begins(managed: Managed) -> None:
+async def test_a_cancelled_queued_import_is_never_claimed(managed: Managed) -> None:
     """The answer has the details; the worker that gets the message finds nothing to claim."""
     job = await managed.start()
     answer = await cancel(managed.api, job.image_id)
@@ -34,7 +34,7 @@ async def test_a_queued_import_never_begins(managed: Managed) -> None:
     assert (await managed.api.get(f"/images/{job.image_id}"))["status"] == "failed"
 
 
-async def test_a_running_imports_worker_is_told_with_its_next_report(managed: Managed) -> None:
+async def test_a_running_imports_worker_learns_of_it_with_its_next_report(managed: Managed) -> None:
     """The answer is 409, which stops the worker; it may not write the tag either."""
     job = await (await managed.start()).claim()
     await job.send()
@@ -73,7 +73,7 @@ async def test_an_image_whose_tag_may_have_been_moved_has_failed(managed: Manage
     assert (await managed.api.get(f"/images/{job.image_id}"))["status"] == "failed"
 
 
-async def test_an_import_that_writes_its_tag_is_left_to_end(managed: Managed) -> None:
+async def test_an_import_that_writes_its_tag_is_not_cancelled(managed: Managed) -> None:
     """The answer is 409: the import ends within seconds."""
     job = await (await managed.start()).claim()
     await job.tagging()
@@ -82,7 +82,7 @@ async def test_an_import_that_writes_its_tag_is_left_to_end(managed: Managed) ->
     assert (await job.ready()).status == 200
 
 
-async def test_there_is_nothing_to_cancel_where_nothing_runs(managed: Managed) -> None:
+async def test_an_ended_import_cannot_be_cancelled(managed: Managed) -> None:
     """This holds for ready, failed and cancelled imports."""
     ready = await managed.ready()
     failed = await (await managed.start()).claim()
@@ -94,7 +94,7 @@ async def test_there_is_nothing_to_cancel_where_nothing_runs(managed: Managed) -
         assert (answer.status, answer.code) == (409, "import_not_open")
 
 
-async def test_the_credentials_go_with_the_import(api: Api, image_source: str) -> None:
+async def test_the_credentials_are_deleted_with_the_import(api: Api, image_source: str) -> None:
     """They are stored only as long as a worker needs them."""
     credentials = {"username": "u", "password": "p"}
     started = await api.start({"source": image_source, "credentials": credentials})

@@ -94,7 +94,7 @@ def test_the_same_content_from_another_source_exists_too() -> None:
     assert isinstance(decide(image(), READY, READY, requested(source=OTHER), STRANGER), Exists)
 
 
-def test_a_moved_tag_is_told_and_not_followed() -> None:
+def test_a_moved_tag_is_reported_and_not_followed() -> None:
     decision = decide(image(), READY, READY, requested(digest=NEW), OWNER)
     assert isinstance(decision, Exists)
     assert NEW in decision.message
@@ -122,7 +122,7 @@ def test_owner_and_admin_may_replace_a_ready_image(request_: RequestedContent, b
 @pytest.mark.parametrize(
     "request_", [requested(force=True), requested(platforms=("linux/arm64",))], ids=["force", "other platforms"]
 )
-def test_nobody_else_may_replace_a_ready_image(request_: RequestedContent) -> None:
+def test_no_other_user_may_replace_a_ready_image(request_: RequestedContent) -> None:
     with pytest.raises(LongshoreError, match="belongs to alice") as caught:
         decide(image(), READY, READY, request_, STRANGER)
     assert caught.value.code == "forbidden"

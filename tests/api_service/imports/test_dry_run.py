@@ -131,7 +131,7 @@ async def test_nothing_is_written(api: Api, case: Case, target_registry: Registr
     assert not (target_registry.root / "docker/registry/v2/repositories" / case.repository).exists()
 
 
-async def test_what_the_target_has_is_told(api: Api, case: Case, target_registry: Registry) -> None:
+async def test_contents_of_the_target_are_reported(api: Api, case: Case, target_registry: Registry) -> None:
     target = Remote.of(target_registry)
     present = case.image.blobs[0]
     target.push_blob(case.repository, present)
@@ -144,7 +144,7 @@ async def test_what_the_target_has_is_told(api: Api, case: Case, target_registry
     assert found["manifests"] == counts(3, 0, 0)
 
 
-async def test_what_only_has_to_be_linked_is_told(api: Api, case: Case, target_registry: Registry) -> None:
+async def test_mountable_blobs_are_reported(api: Api, case: Case, target_registry: Registry) -> None:
     """The ledger knows mountable blobs; blobs in the repository itself do not count as mountable."""
     Remote.of(target_registry).push_blob(case.repository, case.image.blobs[0])
     await record(api, target_registry.host, "team/other", case.image)
@@ -177,7 +177,7 @@ async def test_a_ready_image_would_not_be_imported_again(api: Api, case: Case, t
     assert (found["plan"]["bytesToMove"], found["plan"]["overwrites"]) == (0, None)
 
 
-async def test_what_force_would_overwrite_is_named(api: Api, case: Case, target_registry: Registry) -> None:
+async def test_the_image_that_force_would_overwrite_is_named(api: Api, case: Case, target_registry: Registry) -> None:
     started = await api.start(case.real)
     await finish(api, started["name"])
     Remote.of(target_registry).push(case.repository, "1.0", case.image)
@@ -192,7 +192,7 @@ async def test_what_force_would_overwrite_is_named(api: Api, case: Case, target_
     }
 
 
-async def test_a_tag_that_nobody_manages_is_named_too(api: Api, case: Case, target_registry: Registry) -> None:
+async def test_an_unmanaged_tag_is_named_too(api: Api, case: Case, target_registry: Registry) -> None:
     """Another client pushed it; an import would move it nevertheless."""
     other = synthetic_image(secrets.token_hex(6), [10])
     Remote.of(target_registry).push(case.repository, "1.0", other)
@@ -214,14 +214,14 @@ async def test_a_failed_image_would_be_imported_again(api: Api, case: Case) -> N
     assert (found["state"], found["plan"]["overwrites"]) == (1, None)
 
 
-async def test_what_the_target_lost_would_be_imported_again(api: Api, case: Case) -> None:
+async def test_an_image_that_the_target_lost_would_be_imported_again(api: Api, case: Case) -> None:
     """Longshore lists the image as ready, but another client has deleted its tag in the target."""
     await finish(api, (await api.start(case.real))["name"])
     found = await preview(api, case.body)
     assert (found["state"], found["alreadyImageId"], found["plan"]["overwrites"]) == (1, 0, None)
 
 
-async def test_a_moved_tag_is_told(
+async def test_a_moved_tag_is_reported(
     api: Api, case: Case, public_registry: Registry, target_registry: Registry, repository: str
 ) -> None:
     await finish(api, (await api.start(case.real))["name"])
@@ -237,7 +237,7 @@ def refused(answer: Answer, status: int, code: str) -> None:
     assert (answer.status, answer.code, answer.body["state"]) == (status, code, 0), answer
 
 
-async def test_what_the_import_would_be_refused_for_is_refused(
+async def test_a_dry_run_is_refused_as_the_import_would_be(
     api: Api, case: Case, public_registry: Registry, repository: str
 ) -> None:
     """Another user's image, a target of another source, an unknown tag, an unknown platform."""
@@ -250,7 +250,7 @@ async def test_what_the_import_would_be_refused_for_is_refused(
     refused(await api.post_import({**other.body, "platforms": ["plan9/mips"]}), 422, "platform_not_available")
 
 
-async def test_an_image_on_its_way_out_is_refused(api: Api, case: Case) -> None:
+async def test_an_image_that_is_being_deleted_is_refused(api: Api, case: Case) -> None:
     """The import is refused, too, while the deletion runs."""
     await finish(api, (await api.start(case.real))["name"])
     await api.execute("UPDATE images SET deletion_lease_until = now() + interval '1 minute'")
@@ -269,12 +269,12 @@ async def test_a_slow_source_ends_in_time(
     assert "0.3 seconds" in answer.body["detail"]
 
 
-async def test_a_source_that_is_down_is_told_and_not_left_to_a_worker(api: Api, case: Case) -> None:
+async def test_a_source_that_is_down_is_an_error_and_not_left_to_a_worker(api: Api, case: Case) -> None:
     """An import could start and wait for its source; a plan cannot be made without it."""
     refused(await api.post_import({**case.body, "source": "127.0.0.1:1/app:1.0"}), 502, "source_unreachable")
 
 
-async def test_a_target_that_is_down_is_told(open_api: OpenApi, settings: Settings, case: Case) -> None:
+async def test_a_target_that_is_down_is_an_error(open_api: OpenApi, settings: Settings, case: Case) -> None:
     async with open_api(settings) as api:
         refused(await api.post_import(case.body), 502, "target_unreachable")
 
@@ -311,7 +311,7 @@ class TestHarbor:
         assert (found["bytesToMove"], found["quotaRoom"], found["fits"]) == (case.image.size, None, None)
 
     @pytest.mark.parametrize("short", [0, 1])
-    async def test_whether_it_fits_is_what_harbor_says_later(
+    async def test_the_plan_predicts_whether_harbor_has_room(
         self, api: Api, case: Case, harbor: StandIn, short: int
     ) -> None:
         """The figure is exact: a push succeeds if the plan fits, and fails if the quota is one byte smaller."""
@@ -324,7 +324,7 @@ class TestHarbor:
         else:
             await harbor.push(case.repository, "1.0", case.image)
 
-    async def test_what_another_project_has_is_charged_again(self, api: Api, case: Case, harbor: StandIn) -> None:
+    async def test_a_blob_of_another_project_is_charged_again(self, api: Api, case: Case, harbor: StandIn) -> None:
         """A mount saves the transfer, but a project's quota counts the blob, once."""
         await record(api, harbor.host, "elsewhere/app", case.image)
         harbor.state.create_project("team", hard=case.image.size - 1)

@@ -116,7 +116,7 @@ async def test_a_ready_image_is_not_imported_again(api: Api, image_source: str, 
     }
 
 
-async def test_a_moved_tag_is_told_and_followed_with_force(
+async def test_a_moved_tag_is_reported_and_followed_with_force(
     api: Api, source: Source, repository: str, target: HostileRegistry
 ) -> None:
     source.push(repository)
@@ -163,7 +163,7 @@ async def test_an_image_that_the_target_lost_is_imported_again(
     assert again["name"] != started["name"]
 
 
-async def test_nobody_is_told_that_an_image_exists_while_the_target_is_away(
+async def test_no_answer_says_that_an_image_exists_while_the_target_is_away(
     api: Api, image_source: str, target: HostileRegistry
 ) -> None:
     """The answer is the target's error, and the image does not change."""
@@ -220,7 +220,7 @@ async def test_a_source_by_digest_gets_a_tag_from_it(api: Api, source: Source, r
     assert image["imageTag"] == f"sha256-{pushed.digest.removeprefix('sha256:')[:12]}"
 
 
-async def test_source_registry_is_put_in_front(api: Api, source: Source, repository: str) -> None:
+async def test_source_registry_is_prepended(api: Api, source: Source, repository: str) -> None:
     source.push(repository)
     started = await api.start({"source": f"{repository}:1.0", "sourceRegistry": source.host})
     assert (await api.get(f"/images/{started['imageId']}"))["source"] == f"{source.host}/{repository}:1.0"
@@ -235,7 +235,7 @@ async def test_a_chosen_registrys_host_is_left_out_of_the_name(
         assert (await api.get(f"/images/{started['imageId']}"))["repo"] == f"imports/{repository}"
 
 
-async def test_credentials_rest_encrypted_and_open_for_the_worker(
+async def test_credentials_are_stored_encrypted_and_open_for_the_worker(
     api: Api, settings: Settings, source_registry: Registry, repository: str
 ) -> None:
     """No table has the password in clear text, and the worker's keys decrypt it."""

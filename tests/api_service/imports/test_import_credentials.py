@@ -155,7 +155,7 @@ async def test_a_named_registry_goes_before_the_default_one(
     assert (await api.get(f"/images/{started['imageId']}"))["source"] == f"{source.host}/{repository}:1.0"
 
 
-async def test_an_account_that_no_key_opens_is_told(api: Api, source_registry: Registry, private: str) -> None:
+async def test_an_account_that_no_key_opens_is_an_error(api: Api, source_registry: Registry, private: str) -> None:
     """A service with other keys must not fall back to anonymous access."""
     registry_id = await store(api, "internal", source_registry.host, **account(source_registry))
     await api.execute("UPDATE source_registries SET password = 'x' WHERE id = $1", registry_id)

@@ -77,7 +77,7 @@ async def test_unknown_fields_and_wrong_types_are_named(api: Api, wrong: Wrong) 
     assert fields(answer) == {wrong.field}
 
 
-async def test_all_failing_fields_are_told_at_once(api: Api) -> None:
+async def test_all_failing_fields_are_reported_at_once(api: Api) -> None:
     answer = await api.post_import({"source": 1, "force": 2, "zzz": 3})
     assert fields(answer) == {"source", "force", "zzz"}
 
@@ -167,7 +167,7 @@ async def test_an_unreachable_registry_is_refused(api: Api, host: str) -> None:
     check(answer, 502, "source_unreachable", host)
 
 
-async def test_an_address_that_nobody_allowed_is_not_called(
+async def test_an_address_that_is_not_allowed_is_not_called(
     api: Api, open_api: OpenApi, settings: Any, image_source: str
 ) -> None:
     """Cloud metadata and internal services are unreachable unless the operator allows them."""

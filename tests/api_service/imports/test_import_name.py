@@ -16,7 +16,7 @@ from api_service.imports.name import MAX_LENGTH, is_import_name, new_import_name
         ("imports/" + 200 * "a", "1", 52 * "a"),
     ],
 )
-def test_a_name_tells_repository_and_tag(repository: str, tag: str, slug: str) -> None:
+def test_a_name_shows_repository_and_tag(repository: str, tag: str, slug: str) -> None:
     """It has the repository's last part, the tag and ten random characters, within the limit of a DNS label."""
     name = new_import_name(repository, tag)
     assert re.fullmatch(rf"{re.escape(slug)}-[a-z2-9]{{10}}", name)

@@ -35,7 +35,7 @@ def test_only_changed_layers_are_written() -> None:
     assert dict(merged.changed) == {B: copying(20), C: LayerProgress(size=5)}
 
 
-def test_a_good_end_completes_all_but_what_was_left_out() -> None:
+def test_ready_completes_all_layers_but_those_of_skipped_referrers() -> None:
     """A skipped referrer's blob is not in the target: the bytes say so, while the progress is 100."""
     failed = LayerProgress(size=500, status=LayerStatus.FAILED)
     report = ProgressReport(attempt=1, sequence=1, state=ReportedState.READY, layers={B: failed}, content=CONTENT)
@@ -106,7 +106,7 @@ reports = st.lists(st.dictionaries(st.sampled_from([A, B, C]), layers), max_size
 
 
 @given(reports)
-def test_nothing_ever_goes_backwards(reported: list[dict[str, LayerProgress]]) -> None:
+def test_progress_never_falls(reported: list[dict[str, LayerProgress]]) -> None:
     """Each layer's percentage and the bytes done only rise, for any reports in any order."""
     known: dict[str, LayerProgress] = {}
     done_before = 0

@@ -98,7 +98,7 @@ async def test_anything_but_true_and_false_is_refused_by_name(api: Api, referenc
     assert "referrers" in str(answer.body["errors"])
 
 
-async def test_their_number_and_what_was_left_out_are_told(api: Api, image: Image, reference: str) -> None:
+async def test_their_number_and_the_skipped_ones_are_reported(api: Api, image: Image, reference: str) -> None:
     """The image has their number, and the message of the ready import names those that were skipped."""
     job = await begin(api, image, {"source": reference})
     assert (await api.get(f"/images/{job.image_id}"))["referrers"] == 0

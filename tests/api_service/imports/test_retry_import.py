@@ -53,7 +53,7 @@ async def test_a_cancelled_import_is_started_again(managed: Managed) -> None:
     assert (await retry(managed.api, job.image_id)).status == 200
 
 
-async def test_it_brings_the_same_platforms_and_the_same_digest(api: Api, source: Source, repository: str) -> None:
+async def test_it_imports_the_same_platforms_and_the_same_digest(api: Api, source: Source, repository: str) -> None:
     """The pinned digest is imported, though the source's tag has moved."""
     image = source.push(repository)
     reference = f"{source.host}/{repository}:1.0"
@@ -66,7 +66,7 @@ async def test_it_brings_the_same_platforms_and_the_same_digest(api: Api, source
     assert claimed.platforms == ("linux/arm64",)
 
 
-async def test_a_digest_that_the_source_has_lost_is_looked_up_anew(managed: Managed) -> None:
+async def test_a_digest_that_the_source_has_lost_is_resolved_again(managed: Managed) -> None:
     """Otherwise every retry would fail with the same error."""
     job = await (await managed.start()).claim()
     await job.fail("source_not_found")
@@ -83,7 +83,7 @@ async def test_a_ready_image_whose_last_import_failed_may_be_retried(managed: Ma
     assert (await retry(managed.api, job.image_id)).status == 200
 
 
-async def test_only_what_has_failed_is_retried(managed: Managed) -> None:
+async def test_only_failed_and_cancelled_imports_are_retried(managed: Managed) -> None:
     """The answer is 409 for an import under way and for a ready one."""
     under_way, ready = await managed.start(), await managed.ready()
     for job in (under_way, ready):
@@ -98,7 +98,7 @@ async def test_retries_at_the_same_time_are_one_import(managed: Managed, failed:
     assert await managed.api.value("SELECT count(*) FROM imports") == 2
 
 
-async def test_new_credentials_may_come_with_it(managed: Managed, failed: Job, settings: Settings) -> None:
+async def test_a_retry_may_have_new_credentials(managed: Managed, failed: Job, settings: Settings) -> None:
     """The first credentials were deleted with their import; without new ones the access is anonymous."""
     given = {"username": "ada", "password": "geheim"}
     again = (await retry(managed.api, failed.image_id, json={"credentials": given})).body
@@ -108,7 +108,7 @@ async def test_new_credentials_may_come_with_it(managed: Managed, failed: Job, s
 
 
 @pytest.mark.parametrize("options", [{}, {"json": {}}, {"json": {"credentials": None}}])
-async def test_the_body_may_be_left_out(managed: Managed, failed: Job, options: dict[str, Any]) -> None:
+async def test_the_body_is_optional(managed: Managed, failed: Job, options: dict[str, Any]) -> None:
     """No account is used then, as none is stored."""
     again = (await retry(managed.api, failed.image_id, **options)).body
     assert (await managed.api.claim(again["name"])).credentials is None

@@ -142,7 +142,7 @@ async def test_nothing_else_hints_the_relay(started: Started, hinted: Callable[[
     assert not hinted()
 
 
-async def test_a_rolled_back_transaction_hints_nobody(started: Started, hinted: Callable[[], bool]) -> None:
+async def test_a_rolled_back_transaction_gives_no_hint(started: Started, hinted: Callable[[], bool]) -> None:
     """The hint comes after the commit."""
     hinted()
     import_id = await started.api.value("SELECT id FROM imports")

@@ -1,4 +1,4 @@
-"""/metrics: what an operator is told, on a port of its own, and what nobody is told."""
+"""/metrics: the metrics, their port, and the data that they must not contain."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -20,7 +20,7 @@ from tests.api_service.api import BASE, Api
 from tests.api_service.conftest import REQUESTS_ONLY, OpenApi
 from tests.api_service.imports.reports import CONTENT, A, B, start
 
-# Enough for /metrics; nothing that happens by itself but the relay, which finds no RabbitMQ.
+# Enough for /metrics; the only background loop is the relay, which finds no RabbitMQ.
 WATCHED = (*REQUESTS_ONLY, relay_part, readiness_part, metrics_part)
 
 
@@ -35,7 +35,7 @@ class Scraped:
         return self.values.get((name, frozenset(labels.items())))
 
     def rise(self, before: "Scraped", name: str, **labels: str) -> float:
-        """Return by how much a counter rose: the process has counted other tests before."""
+        """Return the increase of a counter: the process has counted earlier tests, too."""
         return (self.get(name, **labels) or 0) - (before.get(name, **labels) or 0)
 
 
@@ -63,7 +63,7 @@ async def watch(open_api: OpenApi, settings: Settings, port: int) -> AsyncIterat
 
 @pytest.fixture(autouse=True)
 def always_fresh(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tests look more often than Prometheus does."""
+    """Tests scrape more often than Prometheus does."""
     monkeypatch.setattr(exposition, "CACHED_FOR", 0.0)
 
 
@@ -80,7 +80,7 @@ def layer(size: int, transfer: Transfer) -> LayerProgress:
 
 
 async def test_an_import_that_ends_well_is_counted_with_its_bytes(watched: Watched, image_source: str) -> None:
-    """A layer once, however often it is reported, and only a report that is taken."""
+    """A layer counts once, however often it is reported, and only with an accepted report."""
     before = await watched.scrape()
     worker = await start(watched.api, image_source)
     layers = {A: layer(1000, Transfer.COPIED), B: layer(70, Transfer.MOUNTED)}
@@ -135,8 +135,8 @@ async def test_a_cancelled_import_and_one_handed_back_are_counted(watched: Watch
     assert after.rise(before, "longshore_imports_finished_total", outcome="cancelled", code="") == 1
 
 
-async def test_what_waits_is_told_with_its_age(watched: Watched, image_source: str) -> None:
-    """The relay finds no RabbitMQ here; what is not due yet waits for its time, not for a worker."""
+async def test_waiting_imports_are_counted_with_their_age(watched: Watched, image_source: str) -> None:
+    """The relay finds no RabbitMQ here. An import that is not due yet does not wait for a worker."""
     await watched.api.start({"source": image_source})
     await watched.api.execute("UPDATE imports SET due_at = now() - interval '10 minutes'")
     await watched.api.execute("UPDATE outbox SET due_at = now() - interval '5 minutes'")
@@ -150,7 +150,7 @@ async def test_what_waits_is_told_with_its_age(watched: Watched, image_source: s
 
 
 async def test_registries_that_hold_back_are_named_up_to_a_number(watched: Watched) -> None:
-    """Two accounts of one registry are one, its longest wait shown; accounts are nobody's business."""
+    """Two accounts of one registry are one series, with the longest wait; accounts stay private."""
     await watched.api.execute(
         """
         INSERT INTO registry_limits (host, account, scope, resumes_at, share)
@@ -183,7 +183,7 @@ async def test_requests_are_counted_by_template_and_never_by_what_strangers_send
     assert "PROPFIND" not in after.text
 
 
-async def test_no_image_user_or_secret_is_told(watched: Watched, image_source: str) -> None:
+async def test_no_metric_names_an_image_a_user_or_a_secret(watched: Watched, image_source: str) -> None:
     worker = await start(watched.api, image_source)
     await worker.fail("target_refused")
     text = (await watched.scrape()).text
@@ -195,7 +195,7 @@ async def test_no_image_user_or_secret_is_told(watched: Watched, image_source: s
 async def test_a_database_that_is_away_is_a_figure_and_hides_no_other(
     open_api: OpenApi, settings: Settings, unused_tcp_port_factory: Callable[[], int]
 ) -> None:
-    """Old figures would be lies: those of the database are missing, counters and the parts are told."""
+    """Old values would mislead: the database's metrics are missing, counters and parts are served."""
     shared = replace(settings.shared, database_url="postgresql://nobody:x@127.0.0.1:1/none")
     async with watch(open_api, replace(settings, shared=shared), unused_tcp_port_factory()) as watched:
         told = await watched.scrape()
@@ -217,14 +217,14 @@ async def test_many_scrapers_cost_the_database_one_look(watched: Watched, monkey
 
 
 async def test_the_apis_own_port_has_no_figures(open_api: OpenApi, settings: Settings) -> None:
-    """Not even where they have no other."""
+    """This holds even if the metrics have no port."""
     async with open_api(settings, PARTS) as api:
         answer = await api.call("GET", "/metrics", role=None)
     assert answer.status == 404
 
 
-async def test_a_claim_tells_how_long_it_could_have_been_made(api: Api, image_source: str) -> None:
-    """By the database's clock, from the due time: what the worker's histogram of time in queue is made of."""
+async def test_a_claim_has_the_time_since_the_import_was_due(api: Api, image_source: str) -> None:
+    """The database's clock measures it from the due time; the worker's histogram of queue time uses it."""
     started = await api.start({"source": image_source})
     await api.execute(
         "UPDATE imports SET created_at = now() - interval '1 day', due_at = now() - interval '10 minutes'"

@@ -35,7 +35,7 @@ async def test_admins_may_and_users_may_not(admins_api: Api) -> None:
     assert (await admins_api.post_import(SOURCE, role=Role.ADMIN)).body["state"] == 1
 
 
-async def test_users_may_where_that_is_set(open_api: OpenApi, settings: Settings) -> None:
+async def test_users_may_if_the_operator_allows_it(open_api: OpenApi, settings: Settings) -> None:
     """The setting `users`."""
     async with open_api(replace(settings, docker_source=DockerPolicy.USERS)) as api:
         assert (await api.post_import(SOURCE)).body["state"] == 1
@@ -74,7 +74,7 @@ async def test_a_name_becomes_an_import_without_a_digest(admins_api: Api, name: 
         ({**SOURCE, "dryRun": True}, "validation_failed", "dryRun"),
     ],
 )
-async def test_what_does_not_go_with_an_engine_is_refused(
+async def test_fields_that_an_engine_has_no_use_for_are_refused(
     admins_api: Api, more: dict[str, object], code: str, reason: str
 ) -> None:
     """The error names the field of the request."""

@@ -73,7 +73,7 @@ def test_a_bad_target_is_refused_by_name(target: str) -> None:
     assert list(caught.value.fields) == ["target"]
 
 
-def test_a_target_in_another_registry_is_told_apart_from_a_bad_tag() -> None:
+def test_a_target_in_another_registry_is_distinguished_from_a_bad_tag() -> None:
     """Only a port identifies a registry: a project's name may have dots."""
     with pytest.raises(LongshoreError, match=r"another registry than harbor\.example\.com") as caught:
         name("quay.io/app:1.0", "other.example.com:443/team/app:1.0")
