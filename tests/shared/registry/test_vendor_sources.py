@@ -1,81 +1,47 @@
-"""What registries of known vendors do otherwise than a reader of the specification expects (docs/registries.md).
+"""Known vendors' registries as a source, and their token services (docs/registries.md).
 
-Each test plays one behaviour on the wire and moves something through it.
+Each test simulates one behaviour on the wire and moves something through it.
 """
 
-import json
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import pytest
 from yarl import URL
 
-from import_worker.adapters.registry_target import RegistryTarget
-from shared.errors.codes import Side
 from shared.errors.error import LongshoreError
 from shared.network.policy import NetworkPolicy
 from shared.registry.realms import read_realm
-from shared.registry.source import RegistrySource
 from tests.scripted.answer import Answer
 from tests.scripted.asked import Asked
 from tests.scripted.registry import ScriptedRegistry
 from tests.scripted.tokens import TokenService
-from tests.shared.certificates import Authority
-from tests.shared.content import described, noise, read
+from tests.shared.content import described, read
 from tests.shared.fixtures import Opener
-from tests.shared.moving import REPOSITORY, move, source_at, target_at
+from tests.shared.moving import REPOSITORY
+from tests.shared.registry.vendors import (
+    BASIC,
+    BLOBS,
+    LARGE,
+    MANIFEST,
+    MANIFESTS,
+    OCI_MANIFEST,
+    SIGNATURE,
+    SIZES,
+    SMALL,
+    UPLOADS,
+    Pair,
+    opened_pair,
+)
 from tests.shared.traps import CREDENTIAL, PASSWORD, leaks
 
 pytestmark = pytest.mark.usefixtures("quick_tries")
 
-SMALL, LARGE = noise(10_000, 41), noise(6_000_000, 42)
-SIZES = pytest.mark.parametrize("content", [SMALL, LARGE], ids=["small", "large"])
-OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
-MANIFEST = json.dumps(
-    {
-        "schemaVersion": 2,
-        "mediaType": OCI_MANIFEST,
-        "config": {"mediaType": "application/vnd.oci.empty.v1+json", "digest": str(described(b"{}").digest), "size": 2},
-        "layers": [],
-    }
-).encode()
-BLOBS, MANIFESTS, UPLOADS = ".*/blobs/sha256.*", ".*/manifests/.*", ".*/blobs/uploads/.+"
-SIGNATURE = "X-Amz-Signature=a%2Fb%3D"
-BASIC = {"WWW-Authenticate": 'Basic realm="registry"'}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Pair:
-    """A source and a target, each to be made like a vendor's."""
-
-    source: ScriptedRegistry
-    target: ScriptedRegistry
-    storage: ScriptedRegistry
-    reader: RegistrySource
-    writer: RegistryTarget
-
-    async def move(self, content: bytes) -> None:
-        """Copy a blob, and see that it has arrived."""
-        await move(described(content), self.reader, self.writer)
-        assert self.target.blob(REPOSITORY, str(described(content).digest)) == content
-
 
 @pytest.fixture
 async def both(opened: Opener) -> AsyncIterator[Pair]:
-    async with ScriptedRegistry() as source, ScriptedRegistry() as target, ScriptedRegistry() as storage:
-        for content in (SMALL, LARGE):
-            source.add_blob(REPOSITORY, content)
-            storage.add_blob(REPOSITORY, content)
-        source.add_manifest(REPOSITORY, "1", MANIFEST, OCI_MANIFEST)
-        reading = await opened.loopback(source.host, storage.host)
-        writing = await opened.loopback(target.host, side=Side.TARGET)
-        yield Pair(
-            source=source,
-            target=target,
-            storage=storage,
-            reader=source_at(reading, source.host, CREDENTIAL),
-            writer=target_at(writing, target.host, CREDENTIAL),
-        )
+    async with opened_pair(opened) as pair:
+        yield pair
 
 
 def refuses_authorization(storage: ScriptedRegistry) -> None:
@@ -88,9 +54,6 @@ def refuses_authorization(storage: ScriptedRegistry) -> None:
         return Answer(body=content)
 
     storage.on("GET", BLOBS).answer_with(answer)
-
-
-# Sources.
 
 
 @SIZES
@@ -192,9 +155,6 @@ async def test_a_registry_that_looks_at_accept_sees_one_only_for_manifests(both:
     assert OCI_MANIFEST in both.source.requests("HEAD", MANIFESTS)[0].headers["accept"]
 
 
-# Who we are.
-
-
 async def test_a_token_service_beside_the_registry_is_asked_with_the_account(opened: Opener) -> None:
     """GHCR, Quay, Harbor, ACR and Artifact Registry have it on the registry's host; ACR calls it access_token."""
     service = TokenService(accounts={"alice": PASSWORD}, member="access_token")
@@ -246,130 +206,3 @@ async def test_a_registry_with_basic_alone_is_pushed_to(both: Pair, content: byt
     await both.move(content)
     uploads = both.target.requests("PUT|PATCH", UPLOADS)
     assert all((asked.authorization or "").startswith("Basic ") for asked in uploads)
-
-
-# Targets.
-
-
-@SIZES
-@pytest.mark.parametrize("relative", [True, False])
-async def test_an_upload_goes_where_the_registry_says(both: Pair, content: bytes, relative: bool) -> None:
-    """GHCR, Artifact Registry and Harbor (relativeurls) give a path, docker-registry a whole address."""
-    if relative:
-        both.target.on("POST|PATCH", ".*/uploads/.*").set_header(
-            "Location", lambda said: said.removeprefix(both.target.url)
-        )
-    await both.move(content)
-
-
-@SIZES
-async def test_a_registry_behind_a_tls_proxy_may_think_it_has_none(
-    opened: Opener, authority: Authority, content: bytes
-) -> None:
-    """Behind nginx without X-Forwarded-Proto Harbor, GitLab and others say http in Location: we stay with TLS."""
-    context = authority.server("proxied").context()
-    async with ScriptedRegistry() as source, ScriptedRegistry(tls=context) as target:
-        source.add_blob(REPOSITORY, content)
-        target.on("POST|PATCH", ".*/uploads/.*").set_header(
-            "Location", lambda said: said.replace("https://", "http://")
-        )
-        policy = NetworkPolicy.of(trusted=True, ca_files={target.host: str(authority.file)})
-        writer = target_at(await opened(policy, Side.TARGET), target.host)
-        await move(described(content), source_at(await opened.loopback(source.host), source.host), writer)
-        assert target.blob(REPOSITORY, str(described(content).digest)) == content
-
-
-async def test_a_location_in_clear_on_another_port_is_refused(opened: Opener, authority: Authority) -> None:
-    """That is another server, whoever runs it."""
-    async with ScriptedRegistry() as trap, ScriptedRegistry(tls=authority.server("other-port").context()) as target:
-        target.on("POST", ".*").set_header("Location", f"http://127.0.0.1:{trap.port}/upload")
-        policy = NetworkPolicy.of(trusted=True, ca_files={target.host: str(authority.file)}, plain_http=[trap.host])
-        with pytest.raises(LongshoreError, match="target_protocol_error"):
-            await target_at(await opened(policy, Side.TARGET), target.host).start_upload()
-        assert trap.connections == 0
-
-
-@pytest.mark.parametrize("status", [201, 204])
-async def test_a_part_may_be_taken_with_another_status(both: Pair, status: int) -> None:
-    """ECR answers PATCH with 201, Pulp with 204, where the specification says 202."""
-    both.target.on("PATCH", UPLOADS).set_status(status)
-    await both.move(LARGE)
-
-
-async def test_a_range_that_stands_still_is_not_believed(both: Pair) -> None:
-    """ECR's Range stays at the first part: what counts is the digest at the end."""
-    both.target.on("PATCH|GET", UPLOADS).set_header("Range", "0-999")
-    await both.move(LARGE)
-
-
-async def test_after_a_cut_a_range_that_lies_costs_a_try_and_no_content(both: Pair) -> None:
-    """A continued upload that is wrong fails by its digest; the blob is then sent from its start."""
-    both.target.on("PATCH", UPLOADS, times=1).cut_after(4_000_000)
-    both.target.on("GET", UPLOADS, times=1).set_header("Range", "0-999")
-    await both.move(LARGE)
-
-
-async def test_a_large_blob_is_no_chunk(both: Pair) -> None:
-    """GHCR takes Content-Range for a chunk of at most 4 MiB and answers 416; Artifact Registry takes no chunks."""
-
-    def limited(answer: Answer) -> Answer:
-        ranged = [asked for asked in both.target.requests("PATCH|PUT") if "content-range" in asked.headers]
-        return Answer(status=416) if ranged else answer
-
-    assert len(LARGE) > 4 * 1024 * 1024
-    both.target.on("PATCH|PUT", UPLOADS).change(limited)
-    await both.move(LARGE)
-
-
-async def test_a_registry_that_takes_no_whole_put_gets_its_large_blobs_by_patch(both: Pair) -> None:
-    """Artifactory is known to want PATCH, then an empty PUT, as docker push does."""
-    await both.move(LARGE)
-    assert [asked.received for asked in both.target.requests("PATCH", UPLOADS)] == [len(LARGE)]
-    assert [asked.received for asked in both.target.requests("PUT", UPLOADS)] == [0]
-
-
-@SIZES
-@pytest.mark.parametrize("status", [202, 401, 403, 404, 405, 500])
-async def test_a_mount_that_is_not_done_becomes_an_upload(both: Pair, content: bytes, status: int) -> None:
-    """ECR answers 202 unless blob mounting is switched on; others refuse across projects."""
-    rule = both.target.on("POST", ".*/uploads/", times=1)
-    if status != 202:
-        rule.refuse(status, "DENIED")
-    upload = await both.writer.mount_blob(described(content), "team/base")
-    assert upload is not None
-    await both.move(content)
-
-
-@SIZES
-@pytest.mark.parametrize("lingers", [True, False], ids=["read on", "reset"])
-async def test_a_proxys_size_limit_is_told_at_once(both: Pair, content: bytes, lingers: bool) -> None:
-    """A proxy before Harbor answers 413 before it has the body, in HTML; another try would only cost as much again."""
-    page = b"<html><head><title>413 Request Entity Too Large</title></head></html>"
-    both.target.on("PUT|PATCH", UPLOADS).answer(413, page).early(0, lingers=lingers)
-    with pytest.raises(LongshoreError) as caught:
-        await both.move(content)
-    assert caught.value.code == "target_refused"
-    assert "413" in caught.value.detail
-    assert "<" not in caught.value.detail
-    assert len(both.target.requests("PUT|PATCH", UPLOADS)) == 1
-
-
-async def test_a_proxy_that_buffers_may_answer_late(both: Pair) -> None:
-    """With request buffering, nginx takes the whole body before the registry sees any of it."""
-    both.target.on("PATCH|PUT", UPLOADS).delay(1.5)
-    await both.move(LARGE)
-
-
-@pytest.mark.parametrize("status", [404, 416])
-async def test_a_lost_session_costs_one_more_upload(both: Pair, status: int) -> None:
-    """Docker-registry 2.8 and Harbor forget a session whose PATCH was cut; Quay answers 416 to what does not fit."""
-    both.target.on("PATCH", UPLOADS, times=1).cut_after(2_000_000)
-    both.target.on("GET|PATCH", UPLOADS, times=1).answer(status)
-    await both.move(LARGE)
-
-
-async def test_a_lost_answer_to_the_last_request_is_no_failure(both: Pair) -> None:
-    """A load balancer that drops the connection after the commit: the blob is there, and is found."""
-    both.target.on("PUT", UPLOADS, times=1).lose_answer()
-    await both.move(LARGE)
-    assert len(both.target.requests("PATCH")) == 1
