@@ -16,7 +16,7 @@ from api_service.background.reaper import Reaper
 from api_service.background.relay import Relay
 from api_service.images.deletion.carry_out import DeletionWork
 from api_service.images.deletion.delete_image import ImageDeletion
-from api_service.images.deletion.resume import DeletionFinisher
+from api_service.images.deletion.resume import DeletionResumer
 from api_service.images.get_image import ImageReader
 from api_service.images.import_details import ImportDetailsReader
 from api_service.images.import_feed import ImportFeed
@@ -210,7 +210,7 @@ async def reaper_part(app: web.Application) -> AsyncIterator[None]:
 
 async def deletions_part(app: web.Application) -> AsyncIterator[None]:
     """The loop that resumes interrupted deletions."""
-    finisher = DeletionFinisher(app[DELETION].work)
+    finisher = DeletionResumer(app[DELETION].work)
     async with running("deletions", finisher.run):
         yield
 

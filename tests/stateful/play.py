@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from api_service.background.reaper import reap
-from api_service.images.deletion.resume import finish_deletions
+from api_service.images.deletion.resume import resume_deletions
 from api_service.images.keys import DELETION, VERIFIER
 from api_service.images.patrol import verify_batch
 from api_service.imports.keys import QUEUE
@@ -174,7 +174,7 @@ class Play:
             await connection.execute(
                 "UPDATE images SET deletion_lease_until = now() - interval '1 s' WHERE deletion_lease_until > now()"
             )
-        await finish_deletions(self.world.app[DELETION].work)
+        await resume_deletions(self.world.app[DELETION].work)
         await reap(self.world.app[QUEUE], RETRIES)
 
     async def check(self) -> None:

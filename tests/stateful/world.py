@@ -221,7 +221,7 @@ def _short_pauses() -> Iterator[None]:
     stamina.set_testing(True, attempts=ATTEMPTS, cap=True)
     try:
         with (
-            patch.object(begin_deletion, "PATIENCE", 0.1),
+            patch.object(begin_deletion, "BEGIN_DEADLINE", 0.1),
             patch.object(begin_deletion, "PAUSE", 0.02),
             patch.object(reporter, "RETRY_INTERVAL", 0.02),
             patch.object(run_import, "HAND_BACK_TIMEOUT", 0.5),

@@ -1,7 +1,7 @@
-"""The first step of a deletion, one transaction: stop the import that is under way, and mark the image.
+"""The first step of a deletion, in one transaction: cancel the image's open import, and mark the image.
 
-From then on no import writes a tag in the image's repository, and whoever finds the mark with its lease run out may
-finish the deletion.
+While the mark is there, no import writes a tag in the image's repository. An API instance that finds a mark with an
+expired lease may finish the deletion.
 """
 
 import asyncio
@@ -20,23 +20,23 @@ from shared.errors.codes import Code
 from shared.errors.error import LongshoreError
 from shared.model.states import OPEN_STATES, ImportState
 
-# How long a deletion that was begun is nobody else's to go on with. Seconds; well above the deadline of its work at the
-# target, so that two never work on one image.
+# No other instance continues a deletion for this long. Seconds; well above the deadlines of its requests to the target,
+# so that two instances never work on one image.
 LEASE = 60.0
-# How long a request waits for an import that writes a tag, or for another deletion of the image: both are done in less
-# as a rule. Seconds; the answer comes within five.
-PATIENCE = 4.0
+# A request waits this long for an import that writes a tag, or for another deletion of the image; both usually take
+# less. Seconds; the API answers within five.
+BEGIN_DEADLINE = 4.0
 PAUSE = 0.2
 
-_PASSES_SOON = frozenset({Code.IMPORT_FINISHING, Code.IMAGE_BEING_DELETED})
+_TEMPORARY = frozenset({Code.IMPORT_FINISHING, Code.IMAGE_BEING_DELETED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BegunDeletion:
-    """A marked image; `until` is the end of the lease, and its proof.
+    """A marked image; `until` is the end of the lease, and proves that the lease is still this one.
 
-    `tagged`: the digests that imports since the image was last ready may have pointed its tag to. `resumed`: somebody
-    has begun this deletion before, and may have come any far with it.
+    `tagged`: the digests that imports may have pointed the tag to since the image was last ready. `resumed`: the
+    deletion was begun before, and some of its steps may be done.
     """
 
     image: DeletableImage
@@ -46,22 +46,22 @@ class BegunDeletion:
 
 
 async def begin_deletion(database: Database, image_id: int, by: Identity) -> BegunDeletion:
-    """Begin, after a few seconds' wait if need be.
+    """Mark an image, and wait a few seconds for an import or a deletion that is about to end.
 
     Raises `image_not_found`, `forbidden`, `import_finishing`, `image_being_deleted`.
     """
-    give_up = monotonic() + PATIENCE
+    deadline = monotonic() + BEGIN_DEADLINE
     while True:
         try:
             return await _try_to_begin(database, image_id, by)
         except LongshoreError as error:
-            if error.code not in _PASSES_SOON or monotonic() > give_up:
+            if error.code not in _TEMPORARY or monotonic() > deadline:
                 raise
         await asyncio.sleep(PAUSE)
 
 
 async def resume_deletion(database: Database, image_id: int) -> BegunDeletion | None:
-    """Take over a deletion whose lease has run out; None where there is none, or it has to wait."""
+    """Take over a deletion with an expired lease; None if there is none, or an import is writing a tag."""
     async with database.transaction() as connection:
         image = await deletions.lock_image(connection, image_id)
         if image is None or image.leased or not image.marked:
@@ -101,7 +101,7 @@ async def _check_no_writer(connection: Connection, image: DeletableImage) -> Non
 
 
 async def _check_nothing_new(connection: Connection, image_id: int) -> None:
-    """An import that began after we looked for one would have to be locked before its image: start over."""
+    """Raise `import_finishing` if an import began after the lookup: its row has to be locked before the image's."""
     latest = await imports.latest_import(connection, image_id)
     if latest and latest.state in OPEN_STATES:
         raise import_finishing(f"An import of the image {image_id} has just begun.")

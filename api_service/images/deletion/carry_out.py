@@ -1,7 +1,7 @@
-"""The other steps of a deletion that has begun: take the tag from the target, then delete the row.
+"""The other steps of a deletion: remove the tag from the target, then delete the image's row.
 
-Each may be repeated. Whatever stops one, the image is left as it was, or the deletion is gone on with later; never is
-an image called ready that the target was seen to have lost.
+Each step may be repeated. If one fails, the image is left unchanged, or the deletion is resumed later; an image that
+the target is known to have lost is never shown as ready. Why: docs/decisions/0012 and 0014.
 """
 
 import asyncio
@@ -22,10 +22,10 @@ from shared.oci.digest import Digest
 from shared.target.management import TargetManagement
 from shared.target.removal import Removal
 
-# What the target has for a look, and for its part of the deletion. Seconds; a repository with a thousand tags takes a
-# few. Both together stay well below the lease, so that nobody else begins while the target may still be at it.
+# The limit for finding the tag, and again for removing it. Seconds; a repository with a thousand tags takes a few. Both
+# together stay well below the lease, so that no other instance resumes while the target may still be working.
 DEADLINE = 20.0
-# After a target failed in the middle of a deletion, it is gone on with as soon as this. Seconds.
+# A deletion is resumed this long after the target failed during it. Seconds.
 RESUME_AFTER = 10.0
 
 _logger = structlog.get_logger(__name__)
@@ -33,7 +33,7 @@ _logger = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeletionWork:
-    """What deletions need. `registry_host` is the target's public name, `registry` its name in the blob ledger."""
+    """Carries deletions out. `registry_host` is the target's public name, `registry` its name in the blob ledger."""
 
     database: Database
     target: TargetManagement
@@ -41,27 +41,30 @@ class DeletionWork:
     registry: str
 
     async def carry_out(self, begun: BegunDeletion) -> Removal:
-        """Bring the deletion to its end and return what went from the target.
+        """Finish the deletion and return what was removed from the target.
 
-        Raises what the target fails of: the image then stays, or is gone on with where something is gone already.
+        Raises the target's error. The image is left unchanged, or its deletion is resumed later if the tag is already
+        gone.
         """
         removal = await self._remove(begun) if self._is_here(begun) else Removal.NOTHING
         async with self.database.transaction() as connection:
             if removal is not Removal.TAG:
                 await blobs.forget_image(connection, self.registry, begun.image.id)
             await deletions.finish(connection, begun.image.id, begun.until)
-        _logger.info("image.deleted", image_id=begun.image.id, repository=begun.image.repository, removed=removal.value)
+        _logger.info(
+            "deletion.finished", image_id=begun.image.id, repository=begun.image.repository, removed=removal.value
+        )
         return removal
 
     def _is_here(self, begun: BegunDeletion) -> bool:
-        """An image of a target that was replaced since is only forgotten: the new one's tags are not its own."""
+        """Return whether the image is in this target; the tags of another target's images are not touched."""
         return begun.image.registry_host == self.registry_host
 
     async def _remove(self, begun: BegunDeletion) -> Removal:
         try:
             digest = await self._digest_to_remove(begun)
         except LongshoreError as error:
-            await self._after_no_look(begun, error)
+            await self._after_failed_lookup(begun, error)
             raise
         if digest is None:
             return Removal.NOTHING
@@ -71,7 +74,7 @@ class DeletionWork:
             return await self._after_failure(begun, digest, error)
 
     async def _digest_to_remove(self, begun: BegunDeletion) -> Digest | None:
-        """Return what the tag is to be taken off: what Longshore put there, and not what somebody else did."""
+        """Return the digest to remove the tag from: the one that Longshore wrote, not another client's."""
         found = await self._find(begun)
         if found and str(found) in begun.tagged:
             return found
@@ -101,38 +104,38 @@ class DeletionWork:
             )
         return found is not None
 
-    async def _after_no_look(self, begun: BegunDeletion, error: LongshoreError) -> None:
-        """Leave an image alone that nobody has touched; of another one it is not known what is left of it."""
+    async def _after_failed_lookup(self, begun: BegunDeletion, error: LongshoreError) -> None:
+        """Unmark an image that was not changed; of a resumed deletion it is unknown which steps are done."""
         if begun.resumed and error.kind.retryable:
-            await self._go_on_later(begun)
+            await self._resume_later(begun)
         else:
-            await self._let_go(begun, ImageStatus.FAILED if begun.resumed else None)
+            await self._unmark(begun, ImageStatus.FAILED if begun.resumed else None)
 
     async def _after_failure(self, begun: BegunDeletion, digest: Digest, error: LongshoreError) -> Removal:
-        """Look what is left: the image as it was, or one whose tag is gone."""
+        """Check what the target still has, and unmark the image, or resume later, or finish without the manifest."""
         try:
             found = await self._find(begun)
         except LongshoreError:
-            await self._go_on_later(begun)
+            await self._resume_later(begun)
             raise error from None
         if found == digest:
-            await self._let_go(begun, ImageStatus.READY if str(digest) == begun.image.digest else None)
+            await self._unmark(begun, ImageStatus.READY if str(digest) == begun.image.digest else None)
             raise error
         if error.kind.retryable and not begun.resumed:
-            await self._go_on_later(begun)
+            await self._resume_later(begun)
             raise error
-        # The tag is gone, which was asked for. That the manifest does not go as well, now or at all, is no reason to
-        # keep the image, and with it everybody else's tags in this repository waiting.
-        _logger.warning("image.manifest_stays", image_id=begun.image.id, digest=str(digest), reason=str(error))
+        # The tag is gone, as requested. A manifest that the target does not delete is no reason to keep the mark, which
+        # delays all other tags in this repository.
+        _logger.warning("deletion.manifest_kept", image_id=begun.image.id, digest=str(digest), reason=str(error))
         return Removal.TAG
 
-    async def _let_go(self, begun: BegunDeletion, status: ImageStatus | None) -> None:
-        """Take the mark off; the caller may try again."""
+    async def _unmark(self, begun: BegunDeletion, status: ImageStatus | None) -> None:
+        """Remove the mark; the caller may try again."""
         async with self.database.connection() as connection:
             await deletions.abandon(connection, begun.image.id, begun.until, status=status)
 
-    async def _go_on_later(self, begun: BegunDeletion) -> None:
-        """Keep the mark on an image that is broken, for whoever finishes deletions."""
+    async def _resume_later(self, begun: BegunDeletion) -> None:
+        """Keep the mark on a damaged image, so that DeletionResumer finishes its deletion."""
         async with self.database.connection() as connection:
             await deletions.suspend(connection, begun.image.id, begun.until, delay=RESUME_AFTER)
 
@@ -144,5 +147,5 @@ async def _deadline() -> AsyncIterator[None]:
             yield
     except TimeoutError:
         raise LongshoreError(
-            Code.TARGET_STALLED, f"The target did not end its part of the deletion within {DEADLINE:.0f} seconds."
+            Code.TARGET_STALLED, f"The target did not finish its part of the deletion within {DEADLINE:.0f} seconds."
         ) from None

@@ -1,6 +1,6 @@
-"""Goes on with deletions that were begun and then left: by a process that ended, or because the target failed.
+"""Resumes deletions that a process left when it ended, or that the target failed during.
 
-Every API instance runs one; the images' leases share the work out.
+Every API instance runs the loop; the images' leases distribute the work.
 """
 
 import asyncio
@@ -14,37 +14,37 @@ from shared.errors.codes import Code
 from shared.errors.error import LongshoreError
 from shared.runtime.condition import Condition
 
-# How often it looks. Seconds.
+# Between two rounds. Seconds.
 INTERVAL = 2.0
-# Deletions of one round, one after the other; what is left is found in the next.
+# Deletions of one round, one after the other; the next round finds the rest.
 BATCH = 20
 
 _logger = structlog.get_logger(__name__)
 
 
-class DeletionFinisher:
-    """The loop."""
+class DeletionResumer:
+    """The loop that makes the rounds."""
 
     def __init__(self, work: DeletionWork) -> None:
         self._work = work
         self._condition = Condition("deletions")
 
     async def run(self) -> None:
-        """Look for ever."""
+        """Make rounds until cancelled."""
         while True:
             try:
-                await finish_deletions(self._work)
+                await resume_deletions(self._work)
                 self._condition.up()
             except LongshoreError as error:
                 self._condition.down(error)
             await asyncio.sleep(INTERVAL)
 
 
-async def finish_deletions(work: DeletionWork) -> None:
-    """Do one round; raises `database_unavailable`."""
+async def resume_deletions(work: DeletionWork) -> None:
+    """Make one round; raises `database_unavailable`."""
     async with work.database.connection() as connection:
-        left = await deletions.interrupted(connection, BATCH)
-    for image_id in left:
+        interrupted = await deletions.interrupted(connection, BATCH)
+    for image_id in interrupted:
         begun = await resume_deletion(work.database, image_id)
         if begun is None:
             continue
@@ -53,4 +53,4 @@ async def finish_deletions(work: DeletionWork) -> None:
         except LongshoreError as error:
             if error.code == Code.DATABASE_UNAVAILABLE:
                 raise
-            _logger.warning("image.not_deleted", image_id=image_id, reason=str(error))
+            _logger.warning("deletion.failed", image_id=image_id, reason=str(error))

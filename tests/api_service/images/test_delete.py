@@ -15,7 +15,7 @@ from api_service.images.deletion import begin as begin_deletion
 from api_service.images.deletion import carry_out as carry_out_deletion
 from api_service.images.deletion import delete_image
 from api_service.images.deletion.carry_out import DeletionWork
-from api_service.images.deletion.resume import finish_deletions
+from api_service.images.deletion.resume import resume_deletions
 from api_service.images.keys import DELETION, VERIFIER
 from api_service.images.patrol import verify_batch
 from api_service.settings import Settings
@@ -110,7 +110,7 @@ async def on_plain(opened: OpenManaged, plain: Place) -> AsyncIterator[Managed]:
 @pytest.fixture
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """Requests that have to wait for something give up soon."""
-    monkeypatch.setattr(begin_deletion, "PATIENCE", 0.3)
+    monkeypatch.setattr(begin_deletion, "BEGIN_DEADLINE", 0.3)
 
 
 async def delete(api: Api, image_id: int, **options: Any) -> Answer:
@@ -127,7 +127,7 @@ async def finish(managed: Managed) -> None:
     await managed.api.execute(
         "UPDATE images SET deletion_lease_until = now() - interval '1 s' WHERE deletion_lease_until IS NOT NULL"
     )
-    await finish_deletions(work(managed))
+    await resume_deletions(work(managed))
 
 
 async def marked(api: Api) -> int:
@@ -588,8 +588,8 @@ async def test_a_deletion_at_a_slow_target_goes_on_without_its_request(
     opened: OpenManaged, plain: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """504 within five seconds; the image is gone when the target is done, and not marked for another one to begin."""
-    assert delete_image.PATIENCE < 5
-    monkeypatch.setattr(delete_image, "PATIENCE", 0.2)
+    assert delete_image.DELETION_DEADLINE < 5
+    monkeypatch.setattr(delete_image, "DELETION_DEADLINE", 0.2)
     free = asyncio.Event()
 
     class Slow(Failing):
@@ -696,7 +696,7 @@ async def test_a_deletion_that_is_under_way_is_left_alone(on_plain: Managed) -> 
     """Until its lease has run out."""
     job = await on_plain.ready()
     await begin_deletion.begin_deletion(on_plain.api.database, job.image_id, OWNER)
-    await finish_deletions(work(on_plain))
+    await resume_deletions(work(on_plain))
     assert await exists(on_plain.api, job.image_id)
 
 
