@@ -1,25 +1,29 @@
-"""Longshore's HTTP API from Python, and the `longshore` command on top of it."""
+"""Longshore's Python client, and the command `longshore` on top of it."""
 
-from longshore_client.account import Account, Credentials
-from longshore_client.errors import ApiError, ApiUnreachableError, ClientError, Problem, UnexpectedAnswerError
-from longshore_client.identity import Identity
-from longshore_client.image import FullImage, Image, ImagePage
-from longshore_client.image_query import ImageQuery
+from longshore_client.client import LongshoreClient
+from longshore_client.errors import (
+    ApiError,
+    ApiUnreachableError,
+    ClientError,
+    FailingField,
+    Problem,
+    UnexpectedAnswerError,
+)
+from longshore_client.images import FullImage, Image, ImagePage, ImageQuery
 from longshore_client.import_details import ImportDetails, ImportFailure, Layer
-from longshore_client.import_plan import ImportPlan
-from longshore_client.import_request import ImportRequest
-from longshore_client.longshore_client import LongshoreClient
-from longshore_client.readiness import Readiness
-from longshore_client.started_import import StartedImport
-from longshore_client.stored_registry import StoredRegistry
-from longshore_client.target_statistics import TargetStatistics
+from longshore_client.import_plan import ContentCount, ImportPlan, Overwritten
+from longshore_client.import_request import Account, Credentials, ImportRequest, StartedImport
+from longshore_client.registries import RegistryChanges, StoredRegistry
+from longshore_client.status import Identity, Readiness, TargetStatistics
 
 __all__ = [
     "Account",
     "ApiError",
     "ApiUnreachableError",
     "ClientError",
+    "ContentCount",
     "Credentials",
+    "FailingField",
     "FullImage",
     "Identity",
     "Image",
@@ -31,8 +35,10 @@ __all__ = [
     "ImportRequest",
     "Layer",
     "LongshoreClient",
+    "Overwritten",
     "Problem",
     "Readiness",
+    "RegistryChanges",
     "StartedImport",
     "StoredRegistry",
     "TargetStatistics",

@@ -1,4 +1,4 @@
-"""Where the API is and what to prove oneself with."""
+"""The address of an API and the token for it."""
 
 from dataclasses import dataclass, field
 from ipaddress import ip_address
@@ -10,33 +10,33 @@ _SCHEMES = ("http", "https")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Access:
-    """An API's address, without `/api/v1` and without a slash at its end, and a token that is never shown."""
+    """An API's address, without `/api/v1` and without a final slash, and a token. The token is not in the repr."""
 
     url: str
     token: str = field(repr=False)
 
     @property
-    def readable_by_others(self) -> bool:
-        """Whether the token travels unencrypted over a network."""
+    def unencrypted(self) -> bool:
+        """Whether requests carry the token over a network without TLS."""
         parts = urlsplit(self.url)
         return parts.scheme == "http" and not _is_loopback(parts.hostname or "")
 
 
 def clean_url(text: str) -> str:
-    """Return an API's address as it is kept; `longshore.example.com` means https; raises ValueError."""
+    """Return an address in its normal form; `longshore.example.com` means https. Raises ValueError."""
     given = text.strip()
     parts = urlsplit(given if "://" in given else f"https://{given}")
     if parts.scheme not in _SCHEMES or not parts.hostname:
         raise ValueError("an address looks like https://longshore.example.com")
     if parts.username or parts.password or parts.query or parts.fragment:
         raise ValueError("an address has no account, query or fragment")
-    _ = parts.port  # Raises ValueError where it is no port.
+    _ = parts.port  # Raises ValueError for a port that is not a number.
     path = parts.path.rstrip("/").removesuffix(BASE).rstrip("/")
     return f"{parts.scheme}://{parts.netloc.lower()}{path}"
 
 
 def clean_token(text: str) -> str:
-    """Return a token without the blanks around it; raises ValueError where it cannot stand in a header."""
+    """Return a token without surrounding blanks. Raises ValueError if an HTTP header cannot carry it."""
     token = text.strip()
     if not token:
         raise ValueError("the token is empty")

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import click
+from click.shell_completion import get_completion_class
 
-from longshore_client.commands.completion_command import PROGRAM, completion
+from longshore_client.client import client_version
 from longshore_client.commands.config_file import ConfigFileError
 from longshore_client.commands.current_access import NoAccessError
 from longshore_client.commands.delete_command import delete
@@ -19,30 +20,49 @@ from longshore_client.commands.registry_commands import registries
 from longshore_client.commands.stats_command import stats
 from longshore_client.commands.watch_commands import cancel, retry, watch
 from longshore_client.errors import ClientError
-from longshore_client.longshore_client import client_version
-from longshore_client.terminal.output import note, tell_error
+from longshore_client.terminal.output import note, print_error
 
+PROGRAM = "longshore"
+# The variable by which a completion script asks the program for completions.
+_COMPLETION_VARIABLE = "_LONGSHORE_COMPLETE"
 _HELP = {"help_option_names": ["-h", "--help"]}
 
 
-class _InOrder(click.Group):
-    """Lists the commands as a person meets them, not by the alphabet."""
+class _OrderedGroup(click.Group):
+    """Lists the commands in the order of their use, not alphabetically."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's own
         return list(self.commands)
 
 
-@click.group(cls=_InOrder, context_settings=_HELP)
+@click.group(cls=_OrderedGroup, context_settings=_HELP)
 @click.version_option(client_version() or "unknown", prog_name=PROGRAM, message="%(prog)s %(version)s")
 def longshore() -> None:
     """Import container images from any registry into your own, and manage them.
 
-    LONGSHORE_URL and LONGSHORE_TOKEN go before what `longshore login` has stored.
+    LONGSHORE_URL and LONGSHORE_TOKEN have precedence over the values that `longshore login` has stored.
 
     \b
     Exit status: 0 done, 1 failed, 2 usage, 3 the API is unreachable, 4 not signed in or not allowed,
     5 not found, 130 interrupted.
     """  # noqa: D301 - click's mark for a paragraph that is not to be wrapped
+
+
+@click.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@click.pass_context
+def completion(context: click.Context, shell: str) -> int:
+    """Print the completion script of a shell.
+
+    \b
+    bash:  echo 'eval "$(longshore completion bash)"' >> ~/.bashrc
+    zsh:   echo 'eval "$(longshore completion zsh)"' >> ~/.zshrc
+    fish:  longshore completion fish > ~/.config/fish/completions/longshore.fish
+    """  # noqa: D301 - click's mark for a paragraph that is not to be wrapped
+    found = get_completion_class(shell)
+    assert found, "click knows all three"  # noqa: S101 - for the type
+    click.echo(found(context.find_root().command, {}, PROGRAM, _COMPLETION_VARIABLE).source())
+    return ExitCode.DONE
 
 
 for _command in (
@@ -77,7 +97,7 @@ def _run(arguments: Sequence[str] | None) -> int:
     except (click.Abort, KeyboardInterrupt):
         return ExitCode.INTERRUPTED
     except ClientError as error:
-        tell_error(error)
+        print_error(error)
         return exit_code_of(error)
     except NoAccessError as error:
         note(f"error: {error}")

@@ -1,43 +1,43 @@
-"""What can go wrong when the API is called, each with what to do about it."""
+"""Exceptions of the client, each with a hint."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
-# A proxy's own answers while the API behind it is away; with a problem in it, such a status is the API's answer.
+# A proxy's own answers while the API behind it is away. With a problem document as its body, the answer is the API's.
 GATEWAY_STATUSES = frozenset({HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT})
 _LONGSHORE = "longshore"
 
 
 class ClientError(Exception):
-    """Base of all. `hint` says what to do; `passing` whether the same call may work in a moment."""
+    """Base class. `hint` says what to do; `transient` says whether the same call may succeed within moments."""
 
-    def __init__(self, message: str, *, hint: str = "", passing: bool = False) -> None:
+    def __init__(self, message: str, *, hint: str = "", transient: bool = False) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
-        self.passing = passing
+        self.transient = transient
 
 
 class ApiUnreachableError(ClientError):
-    """The API did not answer: no connection, none in time, or a proxy that says so."""
+    """The API did not answer: no connection, a timeout, or a proxy that reports the API as away."""
 
-    def __init__(self, message: str, *, hint: str = "", passing: bool = True) -> None:
-        super().__init__(message, hint=hint, passing=passing)
+    def __init__(self, message: str, *, hint: str = "", transient: bool = True) -> None:
+        super().__init__(message, hint=hint, transient=transient)
 
 
 class UnexpectedAnswerError(ClientError):
-    """Something answered that is not a Longshore API, or one that this client does not understand."""
+    """The answer is not from a Longshore API, or from one that this client does not understand."""
 
 
 class EventStreamUnusableError(ClientError):
-    """Events do not get through here, as behind a proxy that keeps them; asking again and again works."""
+    """No events arrive, as behind a proxy that buffers them. Polling works."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailingField:
-    """A field or parameter that was refused; `field` is empty for the whole."""
+    """A field or parameter that the API refused; `field` is empty if the message is about the whole request."""
 
     field: str
     message: str
@@ -45,7 +45,7 @@ class FailingField:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """The API's error body (RFC 9457); `code` is stable and from a closed list, `side` whose door to knock at."""
+    """The API's error body (RFC 9457). `code` is stable, from a closed list; `side` is the side that has to act."""
 
     status: int
     code: str
@@ -59,7 +59,7 @@ class Problem:
 
     @classmethod
     def of(cls, body: Mapping[str, Any], status: int) -> "Problem":
-        """Read a body; what is missing in it stays empty, so that even a strange error can be told."""
+        """Read a body. Missing fields stay empty, so that the client can report even an incomplete error."""
         failing = body.get("errors")
         return cls(
             status=status,
@@ -77,12 +77,14 @@ class Problem:
 class ApiError(ClientError):
     """The API answered with an error.
 
-    `passing` is true for what its own parts cause, such as a database that is away: it goes by itself within moments.
+    It is transient if one of the API's own parts causes it, such as a database that is restarting.
     """
 
     def __init__(self, problem: Problem) -> None:
-        passing = problem.status == HTTPStatus.SERVICE_UNAVAILABLE and problem.retryable and problem.side == _LONGSHORE
-        super().__init__(problem.detail or problem.title, hint=problem.hint, passing=passing)
+        transient = (
+            problem.status == HTTPStatus.SERVICE_UNAVAILABLE and problem.retryable and problem.side == _LONGSHORE
+        )
+        super().__init__(problem.detail or problem.title, hint=problem.hint, transient=transient)
         self.problem = problem
 
     @property
@@ -97,7 +99,7 @@ class ApiError(ClientError):
 
     @property
     def request_id(self) -> str:
-        """What the API's logs know the request by."""
+        """The id of the request in the API's logs."""
         return self.problem.request_id
 
 

@@ -1,14 +1,14 @@
-"""Server-sent events out of bytes (HTML standard, section 9.2.6)."""
+"""Parser of server-sent events (HTML standard, section 9.2.6)."""
 
 from dataclasses import dataclass, field
 
-# An image with twenty thousand layers stays below; more than that is no event. Bytes.
+# The largest event that is accepted; the details of an image with twenty thousand layers are smaller. Bytes.
 MAX_EVENT = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """An event; `retry` is what the server wants a reader to wait before it comes back, in seconds."""
+    """An event; `retry` is the pause in seconds that the server asks for before a reconnect."""
 
     name: str
     id: str
@@ -18,39 +18,44 @@ class Event:
 
 @dataclass(slots=True)
 class EventReader:
-    """Takes bytes as they come and gives the events that have become whole. Raises ValueError on endless ones."""
+    """Collects chunks of bytes and returns complete events."""
 
     _rest: bytes = b""
     _fields: dict[str, str] = field(default_factory=dict)
+    # The lines of `data`, joined once: each event's cost grows with its size alone.
+    _data: list[str] = field(default_factory=list)
     _size: int = 0
 
     def feed(self, chunk: bytes) -> list[Event]:
-        """Take the next bytes."""
+        """Add a chunk and return the events that it completes; raises ValueError above MAX_EVENT."""
         *lines, self._rest = (self._rest + chunk).split(b"\n")
         if self._size + len(self._rest) > MAX_EVENT:
             raise ValueError("an event does not end")
-        events = (self._line(line.removesuffix(b"\r").decode(errors="replace")) for line in lines)
+        events = (self._take_line(line.removesuffix(b"\r").decode(errors="replace")) for line in lines)
         return [event for event in events if event]
 
-    def _line(self, line: str) -> Event | None:
+    def _take_line(self, line: str) -> Event | None:
         if not line:
-            return self._end()
+            return self._complete()
         name, _, value = line.partition(":")
-        if name:  # Else it is a comment, as keep-alives are.
+        if name:  # A line without a name is a comment, such as a keep-alive.
             self._size += len(line)
             value = value.removeprefix(" ")
-            before = self._fields.get(name)
-            self._fields[name] = f"{before}\n{value}" if name == "data" and before is not None else value
+            if name == "data":
+                self._data.append(value)
+            else:
+                self._fields[name] = value
         return None
 
-    def _end(self) -> Event | None:
-        fields, self._fields, self._size = self._fields, {}, 0
-        if "data" not in fields:
+    def _complete(self) -> Event | None:
+        fields, data = self._fields, self._data
+        self._fields, self._data, self._size = {}, [], 0
+        if not data:
             return None
         retry = fields.get("retry", "")
         return Event(
             name=fields.get("event", "message"),
             id=fields.get("id", ""),
-            data=fields["data"],
+            data="\n".join(data),
             retry=int(retry) / 1000 if retry.isdecimal() else None,
         )

@@ -1,84 +1,73 @@
-"""How an image's newest import stands."""
+"""State and progress of an image's newest import."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from longshore_client.answer import Json, maybe, moment, need
+from longshore_client.answers import Json, decode, need
 
 FINAL_STATES = frozenset({"ready", "failed", "cancelled"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layer:
-    """A blob. `status`: pending, downloading, completed or failed; `transfer`: copied, mounted, existing, or None."""
+    """A blob of the image."""
 
     digest: str
     status: str
+    """`pending`, `downloading`, `completed` or `failed`."""
     progress: int
-    size: int
-    offset: int
+    """Per cent, 0 to 100."""
+    size: int = 0
+    """Bytes."""
+    offset: int = 0
+    """Bytes that are in the target."""
     transfer: str | None
-
-    @classmethod
-    def of(cls, digest: str, document: Json) -> "Layer":
-        """Read the API's layer; the contract promises its first two fields alone."""
-        return cls(
-            digest=digest,
-            status=need(document, "status", str),
-            progress=need(document, "progress", int),
-            size=maybe(document, "size", int) or 0,
-            offset=maybe(document, "offset", int) or 0,
-            transfer=maybe(document, "transfer", str),
-        )
+    """`copied`, `mounted` or `existing`; None until the worker has decided."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportFailure:
-    """Why an import waits or has failed; `side` is whose door to knock at."""
+    """The reason why an import waits or has failed."""
 
     code: str
+    """Stable, from the closed list in docs/troubleshooting.md."""
     side: str
+    """`source`, `target`, `client` or `longshore`: the side that has to act."""
     retryable: bool
+    """Whether a later attempt may succeed without a change."""
     title: str
     detail: str
     hint: str
-
-    @classmethod
-    def of(cls, document: Json) -> "ImportFailure":
-        """Read the API's error of an import."""
-        return cls(
-            code=need(document, "code", str),
-            side=need(document, "side", str),
-            retryable=need(document, "retryable", bool),
-            title=need(document, "title", str),
-            detail=need(document, "detail", str),
-            hint=need(document, "hint", str),
-        )
+    """What to do about it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportDetails:
-    """One look at an import. Bytes are whole, `rate` is in bytes a second, `eta` in seconds; `raw` is the API's own."""
+    """A snapshot of an import. `raw` is the API's own object."""
 
     name: str
     state: str
+    """`queued`, `waiting`, `running`, `ready`, `failed` or `cancelled`."""
     progress: int
+    """Per cent, 0 to 100."""
     bytes_done: int
     bytes_total: int
     rate: int
+    """Bytes per second."""
     eta: int | None
+    """Seconds until the end; None while it cannot be estimated."""
     attempt: int
     stalled: bool
     message: str
+    """One sentence for a person."""
     error: ImportFailure | None
     resumes_at: datetime | None
-    layers: Sequence[Layer]
+    layers: tuple[Layer, ...]
     raw: Json = field(repr=False)
 
     @property
     def final(self) -> bool:
-        """Whether nothing follows."""
+        """Whether the import has ended."""
         return self.state in FINAL_STATES
 
     @property
@@ -88,21 +77,7 @@ class ImportDetails:
 
     @classmethod
     def of(cls, document: Json) -> "ImportDetails":
-        """Read the API's answer or event."""
-        failure = maybe(document, "error", dict)
-        return cls(
-            name=need(document, "name", str),
-            state=need(document, "state", str),
-            progress=need(document, "progress", int),
-            bytes_done=need(document, "bytesDone", int),
-            bytes_total=need(document, "bytesTotal", int),
-            rate=need(document, "rate", int),
-            eta=maybe(document, "eta", int),
-            attempt=need(document, "attempt", int),
-            stalled=need(document, "stalled", bool),
-            message=need(document, "message", str),
-            error=ImportFailure.of(failure) if failure else None,
-            resumes_at=moment(document, "resumesAt"),
-            layers=tuple(Layer.of(digest, layer) for digest, layer in need(document, "layersDetail", dict).items()),
-            raw=document,
-        )
+        """Read the API's answer or event, which has the layers in an object by digest."""
+        by_digest = need(document, "layersDetail", dict)
+        layers = [{**layer, "digest": digest} for digest, layer in by_digest.items()]
+        return decode(cls, {**document, "layers": layers}, raw=document)

@@ -1,4 +1,4 @@
-"""HTTP: the one place that knows aiohttp, whose exceptions become ours here."""
+"""HTTP with aiohttp. Its exceptions become ClientErrors here."""
 
 import asyncio
 import json
@@ -15,6 +15,7 @@ from urllib.request import getproxies, proxy_bypass
 import aiohttp
 
 from longshore_client.access import Access
+from longshore_client.answers import Json, json_object
 from longshore_client.errors import (
     GATEWAY_STATUSES,
     ApiError,
@@ -25,15 +26,16 @@ from longshore_client.errors import (
 )
 from longshore_client.event_stream import Event, EventReader
 
-# A connection comes about in moments or not at all. Seconds.
+# Time to connect. Seconds.
 CONNECT_SECONDS = 10.0
-# A deletion asks the target several times, and waits for an import that writes its tag. Seconds.
+# Time for an answer: a deletion sends several requests to the target, and waits for an import that is writing its tag.
+# Seconds.
 ANSWER_SECONDS = 120.0
-# The API sends a comment every ten seconds; after three missed ones nobody is there. Seconds.
+# Silence on a stream after which it is dead: the API sends a comment every ten seconds, and three are missing. Seconds.
 SILENCE_SECONDS = 35.0
-# The API tells the first event at once. What has not come by then is kept by something between. Seconds.
+# Time for the first event, which the API sends at once. After it, a proxy is taken to hold back events. Seconds.
 FIRST_EVENT_SECONDS = 10.0
-# Connections at once, whatever is called at once.
+# Connections at once, for any number of calls.
 MAX_CONNECTIONS = 16
 
 _EVENT_STREAM = "text/event-stream"
@@ -42,15 +44,19 @@ _PROBLEM = "application/problem+json"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """A good answer; `body` is read JSON, None where there is none."""
+    """A successful answer; `body` is parsed JSON, or None for an empty body."""
 
     status: int
     headers: Mapping[str, str]
     body: Any
 
+    def json_object(self) -> Json:
+        """Return the body, which must be an object; raises UnexpectedAnswerError."""
+        return json_object(self.body)
+
 
 class Transport:
-    """Sends requests to one API; closed with its session."""
+    """Sends requests to one API, in a session that `open_transport` closes."""
 
     def __init__(self, access: Access, session: aiohttp.ClientSession, *, agent: str) -> None:
         self._url = access.url
@@ -61,39 +67,39 @@ class Transport:
     async def call(
         self, method: str, path: str, *, query: Mapping[str, str] | None = None, body: object = None
     ) -> Answer:
-        """Send a request and read the answer, which is a good one; raises ClientErrors."""
+        """Send a request and return the answer; raises ClientErrors, also for an answer that is not successful."""
         timeout = aiohttp.ClientTimeout(total=ANSWER_SECONDS, sock_connect=CONNECT_SECONDS)
-        async with self._sent(method, path, timeout=timeout, params=query, json=body) as response:
-            raise_refusal(response, await response.read())
+        async with self._request(method, path, timeout=timeout, params=query, json=body) as response:
+            raise_for_answer(response, await response.read())
             return Answer(status=response.status, headers=response.headers, body=_json(await response.read()))
 
     async def readiness(self) -> Any:
-        """Return the body of /readyz, whose 503 is an answer like its 200."""
+        """Return the body of /readyz: a 503 reports the parts, as a 200 does."""
         timeout = aiohttp.ClientTimeout(total=ANSWER_SECONDS, sock_connect=CONNECT_SECONDS)
-        async with self._sent("GET", "/readyz", timeout=timeout) as response:
+        async with self._request("GET", "/readyz", timeout=timeout) as response:
             content = await response.read()
             if response.status != HTTPStatus.SERVICE_UNAVAILABLE or not _is_json(response):
-                raise_refusal(response, content)
+                raise_for_answer(response, content)
             return _json(content)
 
     async def events(self, path: str, *, last_id: str) -> AsyncGenerator[Event, None]:
-        """Yield a stream's events until the server ends it; raises EventStreamUnusableError where none get through."""
+        """Yield events until the server ends the stream; raises EventStreamUnusableError if none arrive."""
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=SILENCE_SECONDS)
         headers = {"Accept": _EVENT_STREAM, **({"Last-Event-ID": last_id} if last_id else {})}
-        async with self._sent("GET", path, timeout=timeout, headers=headers) as response:
+        async with self._request("GET", path, timeout=timeout, headers=headers) as response:
             if response.status >= HTTPStatus.MULTIPLE_CHOICES:
-                raise_refusal(response, await response.read())
+                raise_for_answer(response, await response.read())
             if response.content_type != _EVENT_STREAM:
-                raise EventStreamUnusableError("The API's event stream does not get through.")
+                raise EventStreamUnusableError("No events of the API's event stream arrive.")
             async with aclosing(_events(response)) as events:
                 async for event in events:
                     yield event
 
     @asynccontextmanager
-    async def _sent(
+    async def _request(
         self, method: str, path: str, *, headers: Mapping[str, str] | None = None, **options: Any
     ) -> AsyncIterator[aiohttp.ClientResponse]:
-        """Send a request; every failure of the network until the block's end is told as the API's absence."""
+        """Send a request. Every network error within the block is raised as ApiUnreachableError."""
         given = {**self._headers, **(headers or {})}
         options = {"allow_redirects": False, "proxy": self._proxy, **options}
         try:
@@ -105,14 +111,14 @@ class Transport:
 
 @asynccontextmanager
 async def open_transport(access: Access, *, agent: str) -> AsyncIterator[Transport]:
-    """Open a session without cookies, netrc and redirects: the token goes to the named address alone."""
+    """Open a session without cookies, netrc and redirects: the token is sent to the named address alone."""
     connector = aiohttp.TCPConnector(limit=MAX_CONNECTIONS)
     async with aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar()) as session:
         yield Transport(access, session, agent=agent)
 
 
-def raise_refusal(response: aiohttp.ClientResponse, content: bytes) -> None:
-    """Raise what an answer that is not a good one means."""
+def raise_for_answer(response: aiohttp.ClientResponse, content: bytes) -> None:
+    """Raise the error for an answer that is not successful."""
     status = response.status
     if status < HTTPStatus.MULTIPLE_CHOICES:
         return
@@ -125,7 +131,9 @@ def raise_refusal(response: aiohttp.ClientResponse, content: bytes) -> None:
         )
     where = response.headers.get("Location")
     raise UnexpectedAnswerError(
-        f"The address redirects to {where}." if where else f"What answers with {status} there is no Longshore API.",
+        f"The address redirects to {where}."
+        if where
+        else f"The server that answers with {status} is not a Longshore API.",
         hint="Check the address: `longshore login URL` stores another one.",
     )
 
@@ -140,15 +148,15 @@ async def _events(response: aiohttp.ClientResponse) -> AsyncGenerator[Event, Non
         except TimeoutError:
             if seen:
                 raise
-            raise EventStreamUnusableError("The API's event stream does not get through.") from None
+            raise EventStreamUnusableError("No events of the API's event stream arrive.") from None
         if not chunk:
             return
-        for event in _fed(reader, chunk):
+        for event in _feed(reader, chunk):
             seen = True
             yield event
 
 
-def _fed(reader: EventReader, chunk: bytes) -> list[Event]:
+def _feed(reader: EventReader, chunk: bytes) -> list[Event]:
     try:
         return reader.feed(chunk)
     except ValueError as error:
@@ -166,12 +174,12 @@ def _json(content: bytes) -> Any:
         return json.loads(content)
     except ValueError:
         raise UnexpectedAnswerError(
-            "What answers there is no Longshore API.", hint="Check the address: `longshore login URL`."
+            "The server that answers is not a Longshore API.", hint="Check the address: `longshore login URL`."
         ) from None
 
 
 def _proxy_of(url: str) -> str | None:
-    """Return the proxy that the environment names for this address (HTTPS_PROXY, NO_PROXY and so on)."""
+    """Return the proxy that the environment has for this address (HTTPS_PROXY, NO_PROXY and so on)."""
     parts = urlsplit(url)
     return None if proxy_bypass(parts.netloc) else getproxies().get(parts.scheme)
 
@@ -179,20 +187,26 @@ def _proxy_of(url: str) -> str | None:
 def _unreachable(error: Exception, url: str) -> ApiUnreachableError:
     certificate = getattr(error, "certificate_error", None)
     if isinstance(error, aiohttp.ClientSSLError) or isinstance(certificate, ssl.SSLError):
-        reason = getattr(certificate, "verify_message", "") or "it does not speak TLS there, or not ours"
+        reason = (
+            getattr(certificate, "verify_message", "")
+            or "the server does not speak TLS, or no version that this client accepts"
+        )
         return ApiUnreachableError(
             f"No trusted TLS connection to {url}: {reason}.",
-            hint="SSL_CERT_FILE may name a file with your authority's certificate.",
-            passing=False,
+            hint="SSL_CERT_FILE may name a file with the certificate of your authority.",
+            transient=False,
         )
     if isinstance(error, aiohttp.ClientConnectorDNSError):
         return ApiUnreachableError(
-            f"The name in {url} is not known.", hint="Check the address, and that you are on the right network."
+            f"The host name in {url} does not resolve.",
+            hint="Check the address, and that you are on the right network.",
         )
     if isinstance(error, TimeoutError):
         return ApiUnreachableError(
-            f"{url} does not answer in time.", hint="Check the address, and that no firewall is in the way."
+            f"{url} does not answer in time.", hint="Check the address, and that no firewall blocks the connection."
         )
     number = getattr(error, "errno", None)
     reason = os.strerror(number) if isinstance(number, int) and number > 0 else "the connection broke"
-    return ApiUnreachableError(f"{url} cannot be reached: {reason}.", hint="Check the address, and that the API runs.")
+    return ApiUnreachableError(
+        f"{url} cannot be reached: {reason}.", hint="Check the address, and that the API is running."
+    )

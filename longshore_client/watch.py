@@ -1,4 +1,4 @@
-"""Following an import to its end, whatever happens to the API meanwhile."""
+"""Watches an import to its end, through restarts of the API and proxies that hold back events."""
 
 import asyncio
 import json
@@ -6,81 +6,75 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from longshore_client.access import BASE
-from longshore_client.answer import Json
+from longshore_client.answers import Json, json_object
+from longshore_client.backoff import Backoff
 from longshore_client.errors import ClientError, EventStreamUnusableError, UnexpectedAnswerError
 from longshore_client.import_details import ImportDetails
-from longshore_client.patience import Patience
 from longshore_client.transport import Transport
 
-# Where no events get through, an import is looked at this often. Seconds.
+# Pause between two requests where event streams do not work. Seconds.
 POLL_SECONDS = 2.0
-# Before coming back to a stream that ended, unless the server wants another pause. Seconds.
-RETURN_SECONDS = 2.0
+# Pause before reconnecting to a stream that ended, unless the server asks for another one. Seconds.
+RECONNECT_SECONDS = 2.0
 _EVENT = "details"
 
 
-async def look(transport: Transport, image_id: int) -> ImportDetails:
-    """Look at an import once."""
+async def fetch_details(transport: Transport, image_id: int) -> ImportDetails:
+    """Return the present details of an image's import."""
     answer = await transport.call("GET", _path(image_id))
-    return ImportDetails.of(_object(answer.body))
+    return ImportDetails.of(answer.json_object())
 
 
 class Watch:
-    """Looks at one import until it has ended: by the event stream, and by asking where that does not get through."""
+    """Yields the details of one import: from the event stream, or by polling where the stream does not work."""
 
-    def __init__(self, transport: Transport, image_id: int, patience: Patience) -> None:
+    def __init__(self, transport: Transport, image_id: int, backoff: Backoff) -> None:
         self._transport = transport
         self._image_id = image_id
-        self._patience = patience
-        self._streams = True
+        self._backoff = backoff
+        self._streaming = True
         self._last_id = ""
-        self._pause = RETURN_SECONDS
+        self._pause = RECONNECT_SECONDS
 
     async def details(self) -> AsyncGenerator[ImportDetails, None]:
         """Yield the details whenever they have changed, the final ones last."""
-        told: Json | None = None
+        last: Json | None = None
         while True:
             try:
-                async with aclosing(self._news()) as news:
-                    async for seen in news:
-                        self._patience.relieve()
-                        if seen.raw != told:
-                            told = seen.raw
-                            yield seen
-                        if seen.final:
+                async with aclosing(self._connect()) as updates:
+                    async for update in updates:
+                        self._backoff.reset()
+                        if update.raw != last:
+                            last = update.raw
+                            yield update
+                        if update.final:
                             return
                 await asyncio.sleep(self._pause)
             except EventStreamUnusableError:
-                self._streams = False
+                self._streaming = False
             except ClientError as error:
-                await self._patience.bear(error)
+                await self._backoff.wait_or_raise(error)
 
-    async def _news(self) -> AsyncGenerator[ImportDetails, None]:
-        """Yield what one connection tells."""
-        if not self._streams:
+    async def _connect(self) -> AsyncGenerator[ImportDetails, None]:
+        """Yield the updates of one connection; one of them when polling."""
+        if not self._streaming:
             self._pause = POLL_SECONDS
-            yield await look(self._transport, self._image_id)
+            yield await fetch_details(self._transport, self._image_id)
             return
         async with aclosing(self._transport.events(_path(self._image_id), last_id=self._last_id)) as events:
             async for event in events:
                 self._last_id = event.id or self._last_id
                 self._pause = self._pause if event.retry is None else event.retry
                 if event.name == _EVENT:
-                    yield ImportDetails.of(_parsed(event.data))
+                    yield ImportDetails.of(_parse(event.data))
 
 
 def _path(image_id: int) -> str:
     return f"{BASE}/images/{image_id}/importing-details"
 
 
-def _parsed(data: str) -> Json:
+def _parse(data: str) -> Json:
     try:
-        return _object(json.loads(data))
+        return json_object(json.loads(data))
     except ValueError:
-        raise UnexpectedAnswerError("The API's event cannot be read.") from None
-
-
-def _object(body: object) -> Json:
-    if not isinstance(body, dict):
-        raise UnexpectedAnswerError("The API's answer is no JSON object.")
-    return body
+        raise UnexpectedAnswerError("An event of the API cannot be read.") from None

@@ -1,1 +1,1 @@
-"""The `longshore` command: what each of its parts does."""
+"""The subcommands of `longshore`."""

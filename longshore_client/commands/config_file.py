@@ -1,4 +1,4 @@
-"""What `longshore login` keeps: one file, readable by its owner alone."""
+"""The file in which `longshore login` stores the address and the token; only its owner can read it."""
 
 import json
 import os
@@ -9,25 +9,25 @@ from pathlib import Path
 
 from longshore_client.access import Access
 
-# The owner reads and writes; nobody else does anything.
+# Access for the owner alone.
 FILE_MODE = 0o600
 FOLDER_MODE = 0o700
 _OTHERS = 0o077
 
 
 class ConfigFileError(Exception):
-    """The file is there and cannot be used."""
+    """The file exists and cannot be used, or it cannot be written."""
 
 
 def config_path(environment: Mapping[str, str]) -> Path:
-    """Return where the file is (XDG base directory specification)."""
+    """Return the path of the file (XDG base directory specification)."""
     base = environment.get("XDG_CONFIG_HOME", "")
     home = Path(base) if Path(base).is_absolute() else Path.home() / ".config"
     return home / "longshore" / "config.json"
 
 
 def read_access(path: Path) -> Access | None:
-    """Return what is kept, None where nothing is; raises ConfigFileError."""
+    """Return the stored access, or None without a file; raises ConfigFileError."""
     try:
         document = json.loads(path.read_text())
         return Access(url=str(document["url"]), token=str(document["token"]))
@@ -39,7 +39,7 @@ def read_access(path: Path) -> Access | None:
 
 
 def write_access(path: Path, access: Access) -> None:
-    """Keep it, in one step: readers see the old file or the new one, and nobody else ever sees either."""
+    """Store the access by one rename: readers see the old file or the new one. Other users can read neither."""
     path.parent.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
     fresh = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
     try:
@@ -52,8 +52,8 @@ def write_access(path: Path, access: Access) -> None:
         raise ConfigFileError(f"{path} cannot be written: {error.strerror}") from None
 
 
-def forget_access(path: Path) -> bool:
-    """Remove the file; tells whether there was one."""
+def delete_access(path: Path) -> bool:
+    """Remove the file; returns whether there was one."""
     try:
         path.unlink()
     except FileNotFoundError:
@@ -61,6 +61,6 @@ def forget_access(path: Path) -> bool:
     return True
 
 
-def open_to_others(path: Path) -> bool:
-    """Tell whether somebody else may read the file."""
+def readable_by_others(path: Path) -> bool:
+    """Return whether other users may read the file."""
     return bool(path.stat().st_mode & _OTHERS)

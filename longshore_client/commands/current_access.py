@@ -1,4 +1,4 @@
-"""Which API the command talks to, and as whom: the environment goes before what `longshore login` keeps."""
+"""The API and the token in use: the environment has precedence over the file of `longshore login`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ ENVIRONMENT = "environment"
 
 
 class NoAccessError(Exception):
-    """It is not known where the API is, or what to prove oneself with."""
+    """The API's address or the token is missing or unusable."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CurrentAccess:
-    """The access in use, and where its address and its token come from: `environment` or the file's path."""
+    """The access in use, and the origins of its address and its token: `environment` or the file's path."""
 
     access: Access
     url_from: str
@@ -25,7 +25,7 @@ class CurrentAccess:
 
 
 def find_access(environment: Mapping[str, str]) -> CurrentAccess:
-    """Return the access; raises NoAccessError. A stored token is never sent to another address than its own."""
+    """Return the access; raises NoAccessError. A stored token is never sent to an address other than its own."""
     try:
         return _find(environment)
     except (ValueError, ConfigFileError) as error:
@@ -40,7 +40,7 @@ def _find(environment: Mapping[str, str]) -> CurrentAccess:
     stored = read_access(path)
     if stored is None:
         missing = TOKEN if url else URL if token else f"{URL} and {TOKEN}"
-        raise NoAccessError(f"Nobody is signed in: {path} does not exist, and the environment has no {missing}.")
+        raise NoAccessError(f"You are not signed in: {path} does not exist, and the environment has no {missing}.")
     if url and clean_url(url) != stored.url:
         raise NoAccessError(f"The stored token is for {stored.url}, not for {URL}; set {TOKEN}, too, or sign in there.")
     access = _access(url or stored.url, token or stored.token)

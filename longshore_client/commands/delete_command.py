@@ -1,4 +1,4 @@
-"""`longshore delete`: says what goes and what stays, asks, and deletes."""
+"""`longshore delete`: explains the effects, asks for confirmation, and deletes."""
 
 import asyncio
 import sys
@@ -7,113 +7,112 @@ from contextlib import suppress
 
 import click
 
+from longshore_client.client import LongshoreClient
 from longshore_client.commands.exit_codes import ExitCode, exit_code_of
 from longshore_client.commands.image_key import find_image
 from longshore_client.commands.with_client import with_client
 from longshore_client.errors import ApiError, ClientError
-from longshore_client.image import FullImage, Image
-from longshore_client.image_query import ImageQuery
-from longshore_client.longshore_client import LongshoreClient
+from longshore_client.images import FullImage, Image, ImageQuery
 from longshore_client.terminal.figures import short_digest, size
-from longshore_client.terminal.output import note, tell_error
+from longshore_client.terminal.output import note, print_error
 
-# Names of others at the same digest that are worth reading.
-NAMED = 5
-# What a person waits for a deletion that the API goes on with, and how often it is looked for. Seconds.
-GONE_SECONDS = 60.0
-LOOK_SECONDS = 1.0
+# Tags with the same digest that the explanation names.
+MAX_NAMED = 5
+# How long the command waits for a deletion that the API continues, and the pause between its requests. Seconds.
+DELETION_SECONDS = 60.0
+POLL_SECONDS = 1.0
 _UNFINISHED = "deletion_unfinished"
-_UNKNOWN = "image_not_found"
+_NOT_FOUND = "image_not_found"
 _OPEN = frozenset({"queued", "waiting", "running"})
 _REMOVED = {
     "manifest": "tag and manifest are gone from the target",
-    "tag": "the tag is gone from the target; what it pointed to is still needed there",
-    "nothing": "the target had nothing of it",
+    "tag": "the tag is gone from the target; its manifest is still needed there",
+    "nothing": "the target did not have it",
 }
 
 
 @click.command()
 @click.argument("images", nargs=-1, required=True, metavar="ID|NAME...")
-@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
 def delete(images: Sequence[str], *, yes: bool) -> int:
-    """Delete images, here and in the target.
+    """Delete images from Longshore and from the target.
 
-    Asks first, and says what stays.
+    Explains the effects and asks for confirmation.
     """
     if not yes and not sys.stdin.isatty():
-        raise click.UsageError("There is no terminal to ask at; --yes deletes without asking.")
+        raise click.UsageError("There is no terminal for a confirmation; --yes deletes without one.")
 
-    async def use(client: LongshoreClient) -> ExitCode:
+    async def operation(client: LongshoreClient) -> ExitCode:
         found = [await find_image(client, key) for key in images]
-        going = {image.id for image in found}
+        deleted = {image.id for image in found}
         for image in found:
-            await _explain(client, image, going)
-        if not yes and not click.confirm(f"Delete {_number(len(found))}?", err=True):
+            await _explain(client, image, deleted)
+        if not yes and not click.confirm(f"Delete {_these(len(found))}?", err=True):
             note("Nothing was deleted.")
             return ExitCode.FAILED
         return await _delete(client, found)
 
-    return with_client(use)
+    return with_client(operation)
 
 
 async def _delete(client: LongshoreClient, images: Sequence[FullImage]) -> ExitCode:
-    worst = ExitCode.DONE
+    status = ExitCode.DONE
     for image in images:
         try:
             removed = await _delete_one(client, image)
             note(f"Deleted {image.name}: {_REMOVED.get(removed, 'it is gone')}.")
         except ClientError as error:
             note(f"Not deleted: {image.name}")
-            tell_error(error)
-            worst = exit_code_of(error)
-    return worst
+            print_error(error)
+            status = exit_code_of(error)
+    return status
 
 
 async def _delete_one(client: LongshoreClient, image: FullImage) -> str:
-    """Delete an image; a slow target's part goes on by itself, and is waited for."""
+    """Delete an image and return the removed part; wait for the API if it continues with a slow target."""
     try:
         return await client.delete(image.id)
     except ApiError as error:
-        if error.code != _UNFINISHED or not await _is_gone(client, image.id):
+        if error.code != _UNFINISHED or not await _wait_until_gone(client, image.id):
             raise
         return ""
 
 
-async def _is_gone(client: LongshoreClient, image_id: int) -> bool:
-    """Tell whether an image that is being deleted goes within the time that a person waits."""
+async def _wait_until_gone(client: LongshoreClient, image_id: int) -> bool:
+    """Return whether the API completes a deletion within DELETION_SECONDS."""
     with suppress(TimeoutError):
-        async with asyncio.timeout(GONE_SECONDS):
+        async with asyncio.timeout(DELETION_SECONDS):
             while True:
                 try:
                     await client.image(image_id)
                 except ApiError as error:
-                    if error.code == _UNKNOWN:
+                    if error.code == _NOT_FOUND:
                         return True
                     raise
-                await asyncio.sleep(LOOK_SECONDS)
+                await asyncio.sleep(POLL_SECONDS)
     return False
 
 
-async def _explain(client: LongshoreClient, image: FullImage, going: set[int]) -> None:
+async def _explain(client: LongshoreClient, image: FullImage, deleted: set[int]) -> None:
     """Say what the image is, and what its deletion means for others."""
     known = f", {size(image.size)}, sha256:{short_digest(image.digest)}" if image.digest else ""
     note(f"{image.name}: image {image.id} of {image.user}, {image.status}{known}", style="bold")
     if image.state in _OPEN:
-        note("  Its import is under way, and is stopped first.")
+        note("  Its import is under way; the API cancels it first.")
     if not image.digest:
         return
-    others = [other for other in await _siblings(client, image) if other.id not in going]
+    others = [other for other in await _siblings(client, image) if other.id not in deleted]
     if others:
-        names = ", ".join(f"{other.tag} (image {other.id})" for other in others[:NAMED])
-        more = f" and {len(others) - NAMED} more" if len(others) > NAMED else ""
-        note(f"  The same digest in this repository: {names}{more}. They stay, so only the tag goes.")
+        names = ", ".join(f"{other.tag} (image {other.id})" for other in others[:MAX_NAMED])
+        more = f" and {len(others) - MAX_NAMED} more" if len(others) > MAX_NAMED else ""
+        note(f"  The same digest in this repository: {names}{more}. They stay, so only the tag is deleted.")
     else:
-        note("  No other managed tag of this repository has its digest: the manifest goes too, unless a tag that")
-        note("  somebody else made there needs it.")
+        note("  No other managed tag of this repository has its digest: the manifest is deleted, too, unless a tag")
+        note("  that Longshore does not manage needs it.")
 
 
 async def _siblings(client: LongshoreClient, image: Image) -> Sequence[Image]:
-    """Return the other images at the same digest in the same repository; elsewhere, nothing is shared but blobs."""
+    """Return the other images with the same digest in the same repository; other repositories share only blobs."""
     query = ImageQuery(tag=f"{image.repository}:", ready=True)
     return [
         other
@@ -124,5 +123,5 @@ async def _siblings(client: LongshoreClient, image: Image) -> Sequence[Image]:
     ]
 
 
-def _number(count: int) -> str:
+def _these(count: int) -> str:
     return "this image" if count == 1 else f"these {count} images"

@@ -1,4 +1,4 @@
-"""What the `longshore` command's exit status says."""
+"""The exit statuses of the command `longshore`."""
 
 from enum import IntEnum
 from http import HTTPStatus
@@ -11,17 +11,17 @@ class ExitCode(IntEnum):
 
     DONE = 0
     FAILED = 1
-    """An import failed or was cancelled, the API refused, or the doctor found something."""
+    """An import failed or was cancelled, the API refused a request, or the doctor found a fault."""
     USAGE = 2
-    """The command line cannot be meant like that."""
+    """The command line is not valid."""
     UNREACHABLE = 3
-    """The API does not answer, or what answers is no Longshore API."""
+    """The API does not answer, or the server that answers is not a Longshore API."""
     DENIED = 4
-    """Nobody is signed in, the token is not good, or its role does not allow this."""
+    """The user is not signed in, the token is not valid, or its role does not allow the operation."""
     NOT_FOUND = 5
     """There is no such image or registry."""
     INTERRUPTED = 130
-    """Ctrl-C; what the API has accepted goes on, unless it was cancelled."""
+    """Ctrl-C. Accepted imports continue unless the command cancelled them."""
 
 
 _BY_STATUS = {
@@ -29,12 +29,13 @@ _BY_STATUS = {
     HTTPStatus.FORBIDDEN: ExitCode.DENIED,
     HTTPStatus.NOT_FOUND: ExitCode.NOT_FOUND,
 }
-_OURS = "longshore"
+_LONGSHORE = "longshore"
 
 
 def exit_code_of(error: ClientError) -> ExitCode:
-    """Return the status for an error; 403 and 404 from the source or the target are failures like others."""
-    if isinstance(error, ApiError):
-        ours = error.problem.side == _OURS
-        return _BY_STATUS.get(HTTPStatus(error.status), ExitCode.FAILED) if ours else ExitCode.FAILED
-    return ExitCode.UNREACHABLE
+    """Return the exit status for an error. A 403 or 404 of the source or the target is an ordinary failure."""
+    if not isinstance(error, ApiError):
+        return ExitCode.UNREACHABLE
+    if error.problem.side != _LONGSHORE:
+        return ExitCode.FAILED
+    return _BY_STATUS.get(HTTPStatus(error.status), ExitCode.FAILED)

@@ -1,4 +1,4 @@
-"""`longshore images` and `show`: what there is."""
+"""`longshore images` and `show`."""
 
 from collections.abc import Sequence
 from contextlib import aclosing
@@ -6,21 +6,19 @@ from datetime import UTC, datetime
 
 import click
 
+from longshore_client.client import MAX_PAGE_SIZE, LongshoreClient
 from longshore_client.commands.exit_codes import ExitCode
 from longshore_client.commands.image_key import find_image
 from longshore_client.commands.options import json_option
 from longshore_client.commands.with_client import with_client
-from longshore_client.image import FullImage, Image
-from longshore_client.image_query import ImageQuery
+from longshore_client.images import FullImage, Image, ImageQuery
 from longshore_client.import_details import ImportDetails
-from longshore_client.longshore_client import MAX_PAGE_SIZE, LongshoreClient
 from longshore_client.terminal.figures import age, short_digest, size
-from longshore_client.terminal.import_lines import progress_line
-from longshore_client.terminal.layer_rows import outcome
 from longshore_client.terminal.output import note, print_json, results
+from longshore_client.terminal.progress_text import layer_outcome, progress_line
 from longshore_client.terminal.tables import Column, print_pairs, print_table
 
-# A screenful or two; --all is there for more.
+# One or two screens; --all lists more. Images.
 DEFAULT_LIMIT = 50
 _ORDERS = {
     "created": "createdTime",
@@ -31,26 +29,30 @@ _ORDERS = {
     "status": "status",
 }
 _COLUMNS = (
-    Column(title="ID", justify="right", whole=True),
+    Column(title="ID", justify="right", no_wrap=True),
     Column(title="IMAGE"),
-    Column(title="STATUS", whole=True),
-    Column(title="SIZE", justify="right", whole=True),
-    Column(title="CREATED", whole=True, least=72),
-    Column(title="DIGEST", whole=True, least=88),
-    Column(title="USER", least=100),
-    Column(title="SOURCE", least=150),
+    Column(title="STATUS", no_wrap=True),
+    Column(title="SIZE", justify="right", no_wrap=True),
+    Column(title="CREATED", no_wrap=True, min_width=72),
+    Column(title="DIGEST", no_wrap=True, min_width=88),
+    Column(title="USER", min_width=100),
+    Column(title="SOURCE", min_width=150),
 )
 
 
 @click.command()
 @click.argument("text", required=False)
-@click.option("--ready/--not-ready", default=None, help="Only those that can be pulled, or only the others.")
-@click.option("--user", metavar="NAME", help="Only this user's.")
-@click.option("--sort", type=click.Choice(list(_ORDERS)), default="created", show_default=True, help="The order.")
-@click.option("--asc", is_flag=True, help="The smallest, oldest or first first.")
-@click.option("--limit", type=click.IntRange(min=1), default=DEFAULT_LIMIT, show_default=True, help="How many at most.")
-@click.option("--all", "everything", is_flag=True, help="All of them.")
-@click.option("-q", "--quiet", is_flag=True, help="Print ids alone.")
+@click.option("--ready/--not-ready", default=None, help="List only images that are ready, or only the others.")
+@click.option("--user", metavar="NAME", help="List only the images of this user.")
+@click.option(
+    "--sort", type=click.Choice(list(_ORDERS)), default="created", show_default=True, help="The order of the list."
+)
+@click.option("--asc", is_flag=True, help="Sort in ascending order.")
+@click.option(
+    "--limit", type=click.IntRange(min=1), default=DEFAULT_LIMIT, show_default=True, help="The most images to list."
+)
+@click.option("--all", "everything", is_flag=True, help="List all images.")
+@click.option("-q", "--quiet", is_flag=True, help="Print only the ids.")
 @json_option
 def images(
     text: str | None,
@@ -64,20 +66,20 @@ def images(
     quiet: bool,
     as_json: bool,
 ) -> int:
-    """List images.
+    """List the images that Longshore manages.
 
-    TEXT is a part of repository:tag. Names and figures are of the images that Longshore manages in its target.
+    TEXT is a part of repository:tag.
     """
     query = ImageQuery(tag=text, ready=ready, user=user, order_by=_ORDERS[sort], descending=not asc)
 
-    async def use(client: LongshoreClient) -> ExitCode:
+    async def operation(client: LongshoreClient) -> ExitCode:
         found, total = await _collect(client, query, None if everything else limit)
         _print(found, quiet=quiet, as_json=as_json)
         if len(found) < total and not as_json:
             note(f"{len(found)} of {total} images; --all lists all.")
         return ExitCode.DONE
 
-    return with_client(use)
+    return with_client(operation)
 
 
 @click.command()
@@ -86,7 +88,7 @@ def images(
 def show(image: str, *, as_json: bool) -> int:
     """Show one image and its newest import, layer by layer."""
 
-    async def use(client: LongshoreClient) -> ExitCode:
+    async def operation(client: LongshoreClient) -> ExitCode:
         found = await find_image(client, image)
         details = await client.details(found.id)
         if as_json:
@@ -96,11 +98,11 @@ def show(image: str, *, as_json: bool) -> int:
             _print_layers(details)
         return ExitCode.DONE
 
-    return with_client(use)
+    return with_client(operation)
 
 
 async def _collect(client: LongshoreClient, query: ImageQuery, limit: int | None) -> tuple[Sequence[Image], int]:
-    """Return the images up to the limit, and how many match."""
+    """Return the images up to the limit, and the number of all that match."""
     found: list[Image] = []
     total = 0
     async with aclosing(client.pages(query, size=min(limit or MAX_PAGE_SIZE, MAX_PAGE_SIZE))) as pages:
@@ -168,13 +170,13 @@ def _import_pairs(details: ImportDetails) -> Sequence[tuple[str, str]]:
 
 def _print_layers(details: ImportDetails) -> None:
     columns = (
-        Column(title="LAYER", whole=True),
-        Column(title="SIZE", justify="right", whole=True),
-        Column(title="DONE", justify="right", whole=True),
-        Column(title="HOW", whole=True),
+        Column(title="LAYER", no_wrap=True),
+        Column(title="SIZE", justify="right", no_wrap=True),
+        Column(title="DONE", justify="right", no_wrap=True),
+        Column(title="HOW", no_wrap=True),
     )
     rows = [
-        (short_digest(layer.digest), size(layer.size), f"{layer.progress} %", outcome(layer) or layer.status)
+        (short_digest(layer.digest), size(layer.size), f"{layer.progress} %", layer_outcome(layer) or layer.status)
         for layer in details.layers
     ]
     if rows:

@@ -1,34 +1,33 @@
-"""An image as people name it on the command line: by id, or by as much of its name as makes it clear."""
+"""Finds an image by an id, or by a part of its name that no other image has."""
 
+from longshore_client.client import LongshoreClient
 from longshore_client.errors import ApiError, Problem
-from longshore_client.image import FullImage, Image
-from longshore_client.image_query import ImageQuery
-from longshore_client.longshore_client import LongshoreClient
+from longshore_client.images import FullImage, Image, ImageQuery
 
-# Names of images that are worth reading where one name means several.
-NAMED = 5
+# Candidates that the error for an ambiguous name lists.
+MAX_NAMED = 5
 
 
 async def find_image(client: LongshoreClient, key: str) -> FullImage:
-    """Return the image of this id or name; the name's first parts may be left out.
+    """Return the image with this id or name; the first parts of the name may be left out.
 
-    Raises ApiError `image_not_found`, and `image_ambiguous`, which the API itself does not have.
+    Raises the ApiErrors `image_not_found` and `image_ambiguous`; the second one is the command's own.
     """
     if key.isascii() and key.isdecimal():
         return await client.image(int(key))
-    found = await _named(client, key)
+    found = await _find_by_name(client, key)
     if len(found) == 1:
         return await client.image(found[0].id)
     if found:
-        names = ", ".join(f"{image.name} ({image.id})" for image in found[:NAMED])
-        raise _error("image_ambiguous", f"{key} may be one of several: {names}.")
+        names = ", ".join(f"{image.name} ({image.id})" for image in found[:MAX_NAMED])
+        raise _error("image_ambiguous", f"{key} matches several images: {names}.")
     raise _error("image_not_found", f"There is no image {key}.")
 
 
-async def _named(client: LongshoreClient, key: str) -> list[Image]:
-    """Return the one image of exactly this name, else those whose names end with it."""
+async def _find_by_name(client: LongshoreClient, key: str) -> list[Image]:
+    """Return the image with exactly this name, or else those whose names end with it."""
     listed: list[Image] = []
-    # The list's filter knows no hosts, which a full reference begins with.
+    # A full reference starts with a host, which the filter of the list does not match.
     for text in filter(None, (key, key.partition("/")[2])):
         listed = listed or [image async for image in client.images(ImageQuery(tag=text))]
     exact = [image for image in listed if key in (image.name, image.reference)]

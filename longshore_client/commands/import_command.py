@@ -1,21 +1,39 @@
 """`longshore import`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Any, TextIO
+from typing import TextIO, Unpack
 
 import click
 
+from longshore_client.client import LongshoreClient
 from longshore_client.commands.exit_codes import ExitCode
-from longshore_client.commands.follow_import import Manner
-from longshore_client.commands.import_list import read_list
+from longshore_client.commands.follow_import import FollowOptions
 from longshore_client.commands.import_many import import_many
 from longshore_client.commands.import_one import import_one
-from longshore_client.commands.options import credentials_of, credentials_options, following_options, manner_of
+from longshore_client.commands.options import (
+    CredentialsParameters,
+    FollowParameters,
+    credentials_options,
+    follow_options,
+    following_options,
+    read_credentials,
+)
 from longshore_client.commands.plan import plan_many, plan_one
 from longshore_client.commands.with_client import with_client
 from longshore_client.import_request import ImportRequest
-from longshore_client.longshore_client import LongshoreClient
+
+_MAX_WORDS = 2
+
+
+class _Parameters(CredentialsParameters, FollowParameters):
+    """The options of the command, but for those that say what to import and whether."""
+
+    target: str | None
+    platforms: tuple[str, ...]
+    description: str | None
+    force: bool
+    referrers: bool | None
 
 
 def _platforms(_context: click.Context, _parameter: click.Parameter, values: Sequence[str]) -> tuple[str, ...]:
@@ -24,51 +42,59 @@ def _platforms(_context: click.Context, _parameter: click.Parameter, values: Seq
 
 @click.command(name="import")
 @click.argument("sources", nargs=-1, metavar="SOURCE...")
-@click.option("-f", "--file", "listed", type=click.File(), help="Read `SOURCE [TARGET]` lines; - is stdin.")
-@click.option("--target", metavar="PROJECT/REPOSITORY:TAG", help="Where it goes; else the API chooses.")
+@click.option("-f", "--file", "listed", type=click.File(), help="Read lines of `SOURCE [TARGET]`; - is stdin.")
+@click.option("--target", metavar="PROJECT/REPOSITORY:TAG", help="Import to this tag; by default the API chooses one.")
 @click.option(
     "--platform",
     "platforms",
     multiple=True,
     callback=_platforms,
     metavar="OS/ARCH[/VARIANT]",
-    help="Only this platform; may be repeated. Without it, all.",
+    help="Import only this platform; may be repeated. By default, all platforms.",
 )
 @click.option("--description", help="A text to find the image by.")
-@click.option("--force", is_flag=True, help="Import again what is there already, as after the source's tag has moved.")
+@click.option("--force", is_flag=True, help="Import an image again even if it is ready, as after its source tag has moved.")
 @click.option(
-    "--referrers/--no-referrers", default=None, help="Whether signatures, SBOMs and the like come along, too."
+    "--referrers/--no-referrers", default=None, help="Whether to import signatures, SBOMs and other artifacts, too."
 )
-@click.option("--dry-run", is_flag=True, help="Say what it would mean, and do nothing.")
+@click.option("--dry-run", is_flag=True, help="Print the effects of the import; do nothing.")
 @credentials_options
 @following_options
-def import_images(sources: Sequence[str], listed: TextIO | None, *, dry_run: bool, **options: Any) -> int:
-    """Import images, and show how far they are.
+def import_images(
+    sources: Sequence[str], listed: TextIO | None, *, dry_run: bool, **parameters: Unpack[_Parameters]
+) -> int:
+    """Import images and show their progress.
 
-    SOURCE is as for docker pull. Prints the reference to pull, with --no-wait the image's id. Ctrl-C leaves the
-    import to itself, or cancels it with --cancel-on-interrupt; once more ends at once.
+    SOURCE is a reference as for docker pull. Prints the reference to pull, or the image's id with --no-wait. Ctrl-C
+    ends the command and lets the import continue; with --cancel-on-interrupt it cancels the import. A second Ctrl-C
+    ends the command at once.
     """
-    manner = manner_of(**{name: options.pop(name) for name in _FOLLOWING})
+    options = follow_options(parameters)
     many = listed is not None or len(sources) > 1
-    requests = _requests(sources, listed, options)
+    requests = _requests(sources, listed, parameters)
 
-    async def use(client: LongshoreClient) -> ExitCode:
-        return await _carry_out(client, requests, manner, many=many, dry_run=dry_run)
+    async def operation(client: LongshoreClient) -> ExitCode:
+        if dry_run:
+            return await _plan(client, requests, many=many, as_json=options.as_json)
+        return await _import(client, requests, options, many=many)
 
-    return with_client(use)
-
-
-_FOLLOWING = ("no_wait", "cancel_on_interrupt", "patience", "as_json")
-_ACCOUNT = ("registry", "username", "password_stdin")
+    return with_client(operation)
 
 
-def _requests(sources: Sequence[str], listed: TextIO | None, options: dict[str, Any]) -> Sequence[ImportRequest]:
-    if options["password_stdin"] and listed is not None and listed.name == "<stdin>":
-        raise click.UsageError("stdin is the list; the password cannot be there, too.")
-    credentials = credentials_of(**{name: options.pop(name) for name in _ACCOUNT})
-    pattern = ImportRequest(source="", credentials=credentials, **options)
+def _requests(sources: Sequence[str], listed: TextIO | None, parameters: _Parameters) -> Sequence[ImportRequest]:
+    if parameters["password_stdin"] and listed is not None and listed.name == "<stdin>":
+        raise click.UsageError("stdin is the list; it cannot have the password, too.")
+    pattern = ImportRequest(
+        source="",
+        target=parameters["target"],
+        platforms=parameters["platforms"],
+        credentials=read_credentials(parameters),
+        description=parameters["description"],
+        force=parameters["force"],
+        referrers=parameters["referrers"],
+    )
     try:
-        requests = [*(replace(pattern, source=source) for source in sources), *read_list(listed or (), pattern)]
+        requests = [*(replace(pattern, source=source) for source in sources), *_read_list(listed or (), pattern)]
     except ValueError as error:
         raise click.UsageError(f"The list cannot be read: {error}.") from None
     if not requests:
@@ -78,13 +104,28 @@ def _requests(sources: Sequence[str], listed: TextIO | None, options: dict[str, 
     return requests
 
 
-async def _carry_out(
-    client: LongshoreClient, requests: Sequence[ImportRequest], manner: Manner, *, many: bool, dry_run: bool
-) -> ExitCode:
-    if dry_run:
-        if many:
-            return await plan_many(client, requests, as_json=manner.as_json)
-        return await plan_one(client, requests[0], as_json=manner.as_json)
+def _read_list(lines: Iterable[str], pattern: ImportRequest) -> Sequence[ImportRequest]:
+    """Return a request for each line of `SOURCE [TARGET]`; `#` starts a comment. Raises ValueError with the line."""
+    requests = []
+    for number, line in enumerate(lines, start=1):
+        words = line.partition("#")[0].split()
+        if len(words) > _MAX_WORDS:
+            raise ValueError(f"line {number}: a line is SOURCE or SOURCE TARGET")
+        if words:
+            source, *target = words
+            requests.append(replace(pattern, source=source, target=target[0] if target else pattern.target))
+    return requests
+
+
+async def _plan(client: LongshoreClient, requests: Sequence[ImportRequest], *, many: bool, as_json: bool) -> ExitCode:
     if many:
-        return await import_many(client, requests, manner)
-    return await import_one(client, requests[0], manner)
+        return await plan_many(client, requests, as_json=as_json)
+    return await plan_one(client, requests[0], as_json=as_json)
+
+
+async def _import(
+    client: LongshoreClient, requests: Sequence[ImportRequest], options: FollowOptions, *, many: bool
+) -> ExitCode:
+    if many:
+        return await import_many(client, requests, options)
+    return await import_one(client, requests[0], options)

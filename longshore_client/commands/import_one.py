@@ -1,60 +1,65 @@
 """`longshore import SOURCE`: from the request to the reference to pull."""
 
+from longshore_client.client import LongshoreClient
 from longshore_client.commands.exit_codes import ExitCode
-from longshore_client.commands.follow_import import Manner, follow_import, tell_detached
-from longshore_client.commands.import_result import ImportResult
+from longshore_client.commands.follow_import import FollowOptions, follow_import
 from longshore_client.commands.interruption import Interruption
-from longshore_client.import_request import ImportRequest
-from longshore_client.longshore_client import LongshoreClient
-from longshore_client.started_import import StartedImport
+from longshore_client.import_request import ImportRequest, StartedImport
+from longshore_client.import_result import ImportResult
 from longshore_client.terminal.figures import size
 from longshore_client.terminal.output import messages, note, print_json, results
-from longshore_client.terminal.report import tell_result
+from longshore_client.terminal.report import print_result
+
+# Ways in which a blob came into the target, and the words for them.
+_TRANSFERS = (("copied", "copied"), ("mounted", "mounted"), ("existing", "there before"))
 
 
-async def import_one(client: LongshoreClient, request: ImportRequest, manner: Manner) -> ExitCode:
-    """Start an import, show it to its end, and print what to pull."""
+async def import_one(client: LongshoreClient, request: ImportRequest, options: FollowOptions) -> ExitCode:
+    """Start an import, show it to its end, and print the reference to pull."""
     interruption = Interruption()
-    interruption.noticed = lambda: note("Waiting for the API's answer; Ctrl-C once more ends at once.")
-    with interruption.listening():
+    interruption.on_request = lambda: note("Waiting for the API's answer; a second Ctrl-C ends the command at once.")
+    with interruption.handling_ctrl_c():
         started = await client.start(request)
-        interruption.noticed = None
-        return await finish_import(client, request.source, started, manner, interruption)
+        interruption.on_request = None
+        return await finish_import(client, request.source, started, options, interruption)
 
 
 async def finish_import(
-    client: LongshoreClient, source: str, started: StartedImport, manner: Manner, interruption: Interruption
+    client: LongshoreClient, source: str, started: StartedImport, options: FollowOptions, interruption: Interruption
 ) -> ExitCode:
-    """Follow a started import as far as it is wanted, and tell the outcome."""
+    """Follow a started import if the options say so, and print its result."""
     details = None
-    if manner.wait and not started.already:
+    if options.wait and not started.already:
         title = f"{source}, image {started.image_id}"
-        details = await follow_import(client, started.image_id, title, manner, interruption)
+        details = await follow_import(client, started.image_id, title, options, interruption)
         if details is None:
-            tell_detached(started.image_id)
+            _note_detached(started.image_id)
             return ExitCode.INTERRUPTED
     image = await client.image(started.image_id)
     result = ImportResult(source=source, started=started, details=details, image=image)
-    _tell(result, manner)
-    if interruption.asked:
+    _print(result, options)
+    if interruption.requested:
         return ExitCode.INTERRUPTED
-    return ExitCode.DONE if result.good else ExitCode.FAILED
+    return ExitCode.DONE if result.successful else ExitCode.FAILED
 
 
-def _tell(result: ImportResult, manner: Manner) -> None:
-    if manner.as_json:
+def _note_detached(image_id: int) -> None:
+    note(f"Left alone; the import goes on. Watch it: longshore watch {image_id}   End it: longshore cancel {image_id}")
+
+
+def _print(result: ImportResult, options: FollowOptions) -> None:
+    if options.as_json:
         print_json(result.to_json())
         return
-    tell_result(result, console=messages(), how=_how(result))
-    if result.good and result.image:
-        results().out(result.image.reference if manner.wait else result.image.id, highlight=False)
+    print_result(result, console=messages(), remark=_blob_summary(result))
+    if result.successful and result.image:
+        results().out(result.image.reference if options.wait else result.image.id, highlight=False)
 
 
-def _how(result: ImportResult) -> str:
-    """Say what came, and how its blobs did."""
+def _blob_summary(result: ImportResult) -> str:
+    """Return the image's size and the number of blobs by transfer; empty if nothing was imported."""
     if result.details is None or result.image is None or not result.details.ready:
         return ""
-    ways = [layer.transfer for layer in result.details.layers]
-    words = (("copied", "copied"), ("mounted", "mounted"), ("existing", "there before"))
-    told = [f"{ways.count(way)} {word}" for way, word in words if ways.count(way)]
-    return size(result.image.size) + (f"; blobs: {', '.join(told)}" if told else "")
+    transfers = [layer.transfer for layer in result.details.layers]
+    counts = [f"{transfers.count(transfer)} {word}" for transfer, word in _TRANSFERS if transfer in transfers]
+    return size(result.image.size) + (f"; blobs: {', '.join(counts)}" if counts else "")

@@ -1,4 +1,4 @@
-"""`longshore login` and `logout`: which API, and with which token."""
+"""`longshore login` and `logout`."""
 
 import asyncio
 import os
@@ -7,11 +7,11 @@ import sys
 import click
 
 from longshore_client.access import Access, clean_token, clean_url
-from longshore_client.commands.config_file import ConfigFileError, config_path, forget_access, read_access, write_access
+from longshore_client.client import LongshoreClient
+from longshore_client.commands.config_file import ConfigFileError, config_path, delete_access, read_access, write_access
 from longshore_client.commands.exit_codes import ExitCode
 from longshore_client.commands.options import read_secret
-from longshore_client.identity import Identity
-from longshore_client.longshore_client import LongshoreClient
+from longshore_client.status import Identity
 from longshore_client.terminal.output import note
 
 
@@ -19,25 +19,25 @@ from longshore_client.terminal.output import note
 @click.argument("url", required=False)
 @click.option("--token-stdin", is_flag=True, help="Read the token from the first line of stdin.")
 def login(url: str | None, *, token_stdin: bool) -> int:
-    """Sign in to the API at URL, and stay signed in.
+    """Sign in to the API at URL.
 
-    The token is asked for without showing it, tried, and kept in a file that nobody else can read.
+    Asks for the token without an echo, checks it, and stores it in a file that only you can read.
     """
     access = Access(url=_url(url), token=_token(token_stdin))
-    if access.readable_by_others:
-        note("Warning: this address is not encrypted; others on the way can read the token.", style="yellow")
-    identity = asyncio.run(_try(access))
+    if access.unencrypted:
+        note("Warning: this address does not use TLS; others in the network can read the token.", style="yellow")
+    identity = asyncio.run(_check(access))
     path = config_path(os.environ)
     write_access(path, access)
-    note(f"Signed in to {access.url} as {identity.user}, role {identity.role}. Kept in {path}")
+    note(f"Signed in to {access.url} as {identity.user}, role {identity.role}. Stored in {path}")
     return ExitCode.DONE
 
 
 @click.command()
 def logout() -> int:
-    """Forget the API and its token. The token stays valid; an administrator revokes it."""
+    """Delete the stored address and token. The token stays valid until an administrator revokes it."""
     path = config_path(os.environ)
-    note(f"Forgotten: {path}" if forget_access(path) else "Nobody was signed in.")
+    note(f"Deleted: {path}" if delete_access(path) else "You were not signed in.")
     return ExitCode.DONE
 
 
@@ -53,10 +53,10 @@ def _ask_url() -> str:
     if not sys.stdin.isatty():
         raise click.UsageError("Name the API's address: longshore login URL")
     try:
-        before = read_access(config_path(os.environ))
+        stored = read_access(config_path(os.environ))
     except ConfigFileError:
-        before = None
-    return str(click.prompt("Address of the API", default=before.url if before else None, err=True))
+        stored = None
+    return str(click.prompt("Address of the API", default=stored.url if stored else None, err=True))
 
 
 def _token(from_stdin: bool) -> str:  # noqa: FBT001 - a private helper
@@ -66,6 +66,6 @@ def _token(from_stdin: bool) -> str:  # noqa: FBT001 - a private helper
         raise click.UsageError(str(error)) from None
 
 
-async def _try(access: Access) -> Identity:
+async def _check(access: Access) -> Identity:
     async with LongshoreClient(access.url, access.token) as client:
         return await client.whoami()

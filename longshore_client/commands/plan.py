@@ -1,16 +1,16 @@
-"""`longshore import --dry-run`: what it would mean."""
+"""`longshore import --dry-run`: the plan of an import."""
 
 import asyncio
 from collections.abc import Sequence
 
-from longshore_client.commands.batch import MAX_REQUESTS
+from longshore_client.batch import MAX_REQUESTS
+from longshore_client.client import LongshoreClient
 from longshore_client.commands.exit_codes import ExitCode
 from longshore_client.errors import ClientError
 from longshore_client.import_plan import ContentCount, ImportPlan
 from longshore_client.import_request import ImportRequest
-from longshore_client.longshore_client import LongshoreClient
 from longshore_client.terminal.figures import size
-from longshore_client.terminal.output import note, print_json, results, tell_error
+from longshore_client.terminal.output import note, print_error, print_json, results
 from longshore_client.terminal.tables import Column, print_pairs, print_table
 
 
@@ -26,40 +26,40 @@ async def plan_one(client: LongshoreClient, request: ImportRequest, *, as_json: 
 
 
 async def plan_many(client: LongshoreClient, requests: Sequence[ImportRequest], *, as_json: bool) -> ExitCode:
-    """Print a line for each plan; what cannot be planned is told with its reason."""
+    """Print a line for each plan, and the error of each import that has none."""
     await client.whoami()
-    places = asyncio.Semaphore(MAX_REQUESTS)
+    slots = asyncio.Semaphore(MAX_REQUESTS)
 
     async def plan(request: ImportRequest) -> ImportPlan | ClientError:
-        async with places:
+        async with slots:
             try:
                 return await client.plan(request)
             except ClientError as error:
                 return error
 
     plans = await asyncio.gather(*(plan(request) for request in requests))
-    _tell(requests, plans, as_json=as_json)
+    _print(requests, plans, as_json=as_json)
     return _exit_code(plans)
 
 
-def _tell(requests: Sequence[ImportRequest], plans: Sequence[ImportPlan | ClientError], *, as_json: bool) -> None:
-    good = [plan for plan in plans if isinstance(plan, ImportPlan)]
+def _print(requests: Sequence[ImportRequest], plans: Sequence[ImportPlan | ClientError], *, as_json: bool) -> None:
+    found = [plan for plan in plans if isinstance(plan, ImportPlan)]
     if as_json:
-        print_json([plan.raw for plan in good])
+        print_json([plan.raw for plan in found])
     else:
         columns = (
             Column(title="SOURCE"),
             Column(title="TARGET"),
-            Column(title="SIZE", justify="right", whole=True),
-            Column(title="TO MOVE", justify="right", whole=True),
-            Column(title="FITS", whole=True),
+            Column(title="SIZE", justify="right", no_wrap=True),
+            Column(title="TO MOVE", justify="right", no_wrap=True),
+            Column(title="FITS", no_wrap=True),
         )
-        print_table(results(), columns, [_row(plan) for plan in good])
-        note(f"To move in all: {size(sum(plan.bytes_to_move for plan in good))}; layers that they share count in each.")
+        print_table(results(), columns, [_row(plan) for plan in found])
+        note(f"To move in total: {size(sum(plan.bytes_to_move for plan in found))}; shared layers count in each image.")
     for request, error in zip(requests, plans, strict=True):
         if isinstance(error, ClientError):
             note(f"{request.source}:")
-            tell_error(error)
+            print_error(error)
 
 
 def _row(plan: ImportPlan) -> Sequence[str]:
@@ -99,8 +99,8 @@ def _count(count: ContentCount) -> str:
 
 
 def _overwritten(plan: ImportPlan) -> str:
-    there = plan.overwrites
-    if there is None:
+    present = plan.overwrites
+    if present is None:
         return ""
-    whose = f"image {there.image_id} of {there.user}" if there.image_id else "an image that Longshore does not manage"
-    return f"{there.digest}, {whose}"
+    managed = f"image {present.image_id} of {present.user}"
+    return f"{present.digest}, {managed if present.image_id else 'an image that Longshore does not manage'}"

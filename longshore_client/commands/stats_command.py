@@ -1,19 +1,19 @@
-"""`longshore stats`: the target's figures, and how many images Longshore manages."""
+"""`longshore stats`: the target's figures, and the number of images that Longshore manages."""
 
 import click
 
+from longshore_client.client import LongshoreClient
 from longshore_client.commands.exit_codes import ExitCode
 from longshore_client.commands.options import json_option
 from longshore_client.commands.with_client import with_client
-from longshore_client.image_query import ImageQuery
-from longshore_client.longshore_client import LongshoreClient
+from longshore_client.images import ImageQuery
 from longshore_client.terminal.figures import size
 from longshore_client.terminal.output import note, print_json, results
 from longshore_client.terminal.tables import print_pairs
 
 _SCOPES = {
     "target": "everything in the target",
-    "visible": "what Longshore's account sees in the target",
+    "visible": "the part of the target that Longshore's account can see",
     "managed": "the images that Longshore manages",
 }
 
@@ -21,9 +21,9 @@ _SCOPES = {
 @click.command()
 @json_option
 def stats(*, as_json: bool) -> int:
-    """Show what the target holds."""
+    """Show the figures of the target."""
 
-    async def use(client: LongshoreClient) -> ExitCode:
+    async def operation(client: LongshoreClient) -> ExitCode:
         figures = await client.statistics()
         if as_json:
             print_json(figures.raw)
@@ -44,4 +44,4 @@ def stats(*, as_json: bool) -> int:
             note(figures.message)
         return ExitCode.DONE
 
-    return with_client(use)
+    return with_client(operation)

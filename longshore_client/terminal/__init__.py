@@ -1,1 +1,1 @@
-"""What a person sees."""
+"""Output for people: bars, lines, tables and errors."""

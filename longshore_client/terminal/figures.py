@@ -1,35 +1,35 @@
-"""Figures as people read them."""
+"""Figures in units for people."""
 
 from datetime import datetime
 
 from rich.filesize import decimal
 
-# Characters of a digest's hex that a person compares.
-SHORT = 12
+# Hexadecimal digits of a short digest, as `docker images` shows.
+SHORT_DIGEST = 12
 _MINUTE = 60
 _HOUR = 60 * _MINUTE
 _DAY = 24 * _HOUR
 
 
 def size(count: int) -> str:
-    """Bytes, in powers of 1000 as registries count."""
+    """Return a size; units are powers of 1000, as registries count."""
     return decimal(count)
 
 
 def part(done: int, total: int) -> str:
-    """Bytes of all bytes, with the unit said once where it is the same."""
+    """Return a part of a size, with one unit if both have the same."""
     first, whole = size(done), size(total)
     figure, _, unit = first.partition(" ")
     return f"{figure if unit == whole.partition(' ')[2] else first}/{whole}"
 
 
-def rate(bytes_a_second: float) -> str:
-    """Bytes a second."""
-    return f"{size(round(bytes_a_second))}/s"
+def rate(bytes_per_second: float) -> str:
+    """Return bytes per second."""
+    return f"{size(round(bytes_per_second))}/s"
 
 
 def duration(seconds: float) -> str:
-    """A time span, to the two units that matter."""
+    """Return a time span in its two largest units."""
     whole = round(seconds)
     if whole < _MINUTE:
         return f"{whole} s"
@@ -39,7 +39,7 @@ def duration(seconds: float) -> str:
 
 
 def age(then: datetime | None, now: datetime) -> str:
-    """How long ago something was."""
+    """Return the time since a moment, in its largest unit; empty for None."""
     if then is None:
         return ""
     seconds = max(0, round((now - then).total_seconds()))
@@ -50,5 +50,5 @@ def age(then: datetime | None, now: datetime) -> str:
 
 
 def short_digest(digest: str) -> str:
-    """Return the part of a digest that a person compares."""
-    return digest.rpartition(":")[2][:SHORT]
+    """Return the first digits of a digest."""
+    return digest.rpartition(":")[2][:SHORT_DIGEST]

@@ -1,8 +1,7 @@
-"""Where things are printed: results on stdout, all else on stderr."""
+"""Prints results to stdout, and messages and errors to stderr."""
 
 import json
 import sys
-from typing import Any
 
 import click
 from rich.console import Console
@@ -11,62 +10,70 @@ from rich.text import Text
 from longshore_client.errors import ApiError, ClientError
 from longshore_client.terminal.safe_text import safe
 
-# A line that is not for a terminal is as long as it has to be. Columns.
+# Width of output that does not go to a terminal: no line is wrapped. Columns.
 _UNLIMITED = 10_000
-# Its detail is what its fields say one by one.
-_FIELDS_SAY_IT = "validation_failed"
-# What the API advises to those who write programs, said to those who use the command.
+# The detail of this error repeats its fields, which are printed one by one.
+_VALIDATION_FAILED = "validation_failed"
+# The API's hints are for programs; these are for users of the command.
 _HINTS = {
     "unauthenticated": "Sign in with `longshore login`; an administrator makes tokens.",
     "token_expired": "Ask an administrator for a new token, then sign in with `longshore login`.",
-    _FIELDS_SAY_IT: "",
+    _VALIDATION_FAILED: "",
 }
 
 
 def results() -> Console:
-    """Return the console for what was asked for."""
+    """Return the console for results."""
     console = Console(highlight=False, soft_wrap=False)
     return console if console.is_terminal else Console(highlight=False, width=_UNLIMITED)
 
 
 def messages() -> Console:
-    """Return the console for progress, questions and complaints."""
+    """Return the console for progress, messages and errors."""
     return Console(stderr=True, highlight=False)
 
 
 def print_json(document: object) -> None:
-    """Print JSON for programs; in ASCII, so that no terminal finds orders in it."""
+    """Print JSON for programs; ASCII alone, so that it contains no control sequence for a terminal."""
     click.echo(json.dumps(document, indent=2))
 
 
-def print_line(document: object) -> None:
-    """Print JSON in one line, at once."""
+def print_json_line(document: object) -> None:
+    """Print JSON in one line, without buffering."""
     click.echo(json.dumps(document))
     sys.stdout.flush()
 
 
 def note(text: str, *, style: str = "") -> None:
-    """Tell a person something beside the result."""
+    """Print a message to stderr."""
     messages().print(Text(safe(text), style=style), soft_wrap=True)
 
 
-def tell_error(error: ClientError) -> None:
-    """Say what went wrong, what to do, and how the logs know it."""
+def retry_message(error: ClientError) -> str:
+    """Return the message before a retry."""
+    return f"{error.message} Trying again."
+
+
+def print_error(error: ClientError) -> None:
+    """Print an error with its hint, its code, and the request's id in the API's logs."""
     console = messages()
-    for label, text in error_lines(error):
+    for label, text in _error_lines(error):
         style = "bold red" if label == "error:" else "dim"
         console.print(Text.assemble((f"{label:<7}", style), safe(text)), soft_wrap=True)
 
 
-def error_lines(error: ClientError) -> list[tuple[str, str]]:
+def hint_for(error: ClientError) -> str:
+    """Return the hint for users of the command."""
+    return _HINTS.get(error.code, error.hint) if isinstance(error, ApiError) else error.hint
+
+
+def _error_lines(error: ClientError) -> list[tuple[str, str]]:
     """Return the lines of an error, each with its label."""
-    lines = [("error:", error.message)]
-    hint = error.hint
-    if isinstance(error, ApiError):
-        problem = error.problem
-        lines = [("error:", problem.title)] if problem.code == _FIELDS_SAY_IT else lines
-        hint = _HINTS.get(problem.code, hint)
-        lines += [("", f"{field.field}: {field.message}" if field.field else field.message) for field in problem.fields]
-        marks: tuple[Any, ...] = (problem.code, f"request {problem.request_id}" if problem.request_id else "")
-        return [*lines, *([("hint:", hint)] if hint else []), ("", ", ".join(filter(None, marks)))]
-    return [*lines, *([("hint:", hint)] if hint else [])]
+    hint = [("hint:", hint_for(error))] if hint_for(error) else []
+    if not isinstance(error, ApiError):
+        return [("error:", error.message), *hint]
+    problem = error.problem
+    message = problem.title if problem.code == _VALIDATION_FAILED else error.message
+    failing = [("", f"{field.field}: {field.message}" if field.field else field.message) for field in problem.fields]
+    identifiers = [problem.code, f"request {problem.request_id}" if problem.request_id else ""]
+    return [("error:", message), *failing, *hint, ("", ", ".join(filter(None, identifiers)))]

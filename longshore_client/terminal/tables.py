@@ -1,4 +1,4 @@
-"""Tables: as wide as the terminal, or plain columns for programs."""
+"""Prints tables: fitted to the terminal, or with every column for programs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,22 +13,27 @@ from longshore_client.terminal.safe_text import safe
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
-    """A column; `least` is the terminal's width from which on there is room for it, `whole` that it is never cut."""
+    """A column. Terminals narrower than `min_width` columns do not show it; `no_wrap` keeps its cells in one line."""
 
     title: str
     justify: Literal["left", "right"] = "left"
-    least: int = 0
-    whole: bool = False
+    min_width: int = 0
+    no_wrap: bool = False
 
 
 def print_table(console: Console, columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> None:
-    """Print rows of texts, without the columns that there is no room for."""
-    shown = [index for index, column in enumerate(columns) if not console.is_terminal or console.width >= column.least]
+    """Print rows of texts, without the columns that do not fit."""
+    shown = [
+        index for index, column in enumerate(columns) if not console.is_terminal or console.width >= column.min_width
+    ]
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for index in shown:
         column = columns[index]
         table.add_column(
-            column.title, justify=column.justify, no_wrap=column.whole, overflow="fold" if not column.whole else "crop"
+            column.title,
+            justify=column.justify,
+            no_wrap=column.no_wrap,
+            overflow="fold" if not column.no_wrap else "crop",
         )
     for row in rows:
         table.add_row(*(_cell(row[index]) for index in shown))
@@ -36,7 +41,7 @@ def print_table(console: Console, columns: Sequence[Column], rows: Sequence[Sequ
 
 
 def print_pairs(console: Console, pairs: Sequence[tuple[str, str]]) -> None:
-    """Print names with their values, one a line, without those that have none."""
+    """Print a line for each name that has a value."""
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(no_wrap=True, style="bold")
     table.add_column(overflow="fold")
@@ -47,7 +52,7 @@ def print_pairs(console: Console, pairs: Sequence[tuple[str, str]]) -> None:
 
 
 def _print(console: Console, table: Table) -> None:
-    """Print it without the blanks that fill its last column up."""
+    """Print a table without trailing blanks."""
     with console.capture() as capture:
         console.print(table)
     for line in capture.get().splitlines():

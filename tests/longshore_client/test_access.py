@@ -9,8 +9,8 @@ from longshore_client.access import Access, clean_token, clean_url
 from longshore_client.commands.config_file import (
     ConfigFileError,
     config_path,
-    open_to_others,
     read_access,
+    readable_by_others,
     write_access,
 )
 from longshore_client.commands.current_access import ENVIRONMENT, NoAccessError, find_access
@@ -64,7 +64,7 @@ def test_a_token_is_not_in_what_is_printed_of_it() -> None:
 )
 def test_a_token_sent_in_the_open_is_noticed(url: str, readable: bool) -> None:
     """On this machine nobody is on the way."""
-    assert Access(url=url, token="t").readable_by_others is readable
+    assert Access(url=url, token="t").unencrypted is readable
 
 
 def test_what_is_stored_is_its_owners_alone(environment: dict[str, str]) -> None:
@@ -73,7 +73,7 @@ def test_what_is_stored_is_its_owners_alone(environment: dict[str, str]) -> None
     path.parent.mkdir(parents=True)
     path.write_text("{}")
     path.chmod(0o644)
-    assert open_to_others(path)
+    assert readable_by_others(path)
     write_access(path, STORED)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert read_access(path) == STORED
@@ -108,5 +108,5 @@ def test_a_stored_token_is_not_sent_to_another_address(environment: dict[str, st
 def test_what_is_missing_is_named(environment: dict[str, str]) -> None:
     with pytest.raises(NoAccessError, match="has no LONGSHORE_TOKEN"):
         find_access({**environment, "LONGSHORE_URL": "https://x"})
-    with pytest.raises(NoAccessError, match="Nobody is signed in"):
+    with pytest.raises(NoAccessError, match="You are not signed in"):
         find_access(environment)

@@ -84,7 +84,7 @@ async def test_an_error_carries_what_people_and_programs_need(longshore: Longsho
     with pytest.raises(ApiError) as refused:
         await longshore.import_image("docker.io/Upper/case")
     error = refused.value
-    assert (error.status, error.code, error.passing) == (400, "reference_malformed", False)
+    assert (error.status, error.code, error.transient) == (400, "reference_malformed", False)
     assert error.hint.startswith("Write it as for docker pull")
     assert len(error.request_id) > 8
 
@@ -152,7 +152,7 @@ async def test_a_watch_outlives_a_restart_of_the_api(
     async with LongshoreClient(f"http://127.0.0.1:{port}", api.tokens[Role.USER]) as client:
 
         async def watch(image_id: int) -> None:
-            async for details in client.watch(image_id, trouble=troubles.append):
+            async for details in client.watch(image_id, on_retry=troubles.append):
                 seen.append(details)  # noqa: PERF401 - they are looked at meanwhile
 
         async def moved() -> bool:
@@ -181,7 +181,7 @@ async def test_patience_ends(api: Api, settings: Settings, image_source: str) ->
         async with TestServer(create_app(settings, REQUESTS_ONLY), port=port):
             started = await client.import_image(image_source)
         with pytest.raises(ApiUnreachableError):
-            await client.wait(started.image_id, patience=1)
+            await client.wait(started.image_id, retry_for=1)
 
 
 @pytest.fixture
@@ -229,7 +229,7 @@ async def test_a_proxys_own_error_is_the_apis_absence(between: Between, through:
     between.answer = web.Response(status=502, text="<h1>Bad Gateway</h1>", content_type="text/html")
     with pytest.raises(ApiUnreachableError) as away:
         await through.whoami()
-    assert away.value.passing
+    assert away.value.transient
 
 
 @pytest.mark.parametrize("status", [200, 404, 500])
@@ -256,7 +256,7 @@ async def test_nobody_there_is_told_with_the_reason(api: Api) -> None:
     async with LongshoreClient(url_of(api).replace("http", "https"), "lsh_x") as client:
         with pytest.raises(ApiUnreachableError, match="No trusted TLS connection") as refused:
             await client.whoami()
-    assert not refused.value.passing
+    assert not refused.value.transient
 
 
 async def test_the_environments_proxy_is_used(api: Api, between: Between, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -84,11 +84,11 @@ async def test_a_bad_token_is_not_kept(api: Api, home: Cli) -> None:
         (["import", "a", "b", "--target", "p/r:1"], "--target is for one image"),
         (["import", "a", "--registry", "x", "--username", "y"], "does not go with"),
         (["import", "a", "--password-stdin"], "needs --username"),
-        (["import", "a", "--username", "y"], "there is no terminal to ask at"),
+        (["import", "a", "--username", "y"], "there is no terminal for a prompt"),
         (["import", "-f", "-"], "Name a SOURCE"),
-        (["delete", "1"], "--yes deletes without asking"),
+        (["delete", "1"], "--yes deletes without one"),
         (["images", "--sort", "colour"], "'colour'"),
-        (["registries", "change", "x"], "Say what is to be changed"),
+        (["registries", "change", "x"], "Name a change"),
         (["login", "ftp://x", "--token-stdin"], "an address looks like"),
         (["nonsense"], "No such command"),
     ],
@@ -106,7 +106,7 @@ async def test_an_api_that_is_away_has_a_status_of_its_own(home: Cli) -> None:
     assert (done.status, done.out) == (3, "")
     assert done.err.splitlines() == [
         "error: http://127.0.0.1:1 cannot be reached: Connection refused.",
-        "hint:  Check the address, and that the API runs.",
+        "hint:  Check the address, and that the API is running.",
     ]
 
 
@@ -210,11 +210,11 @@ async def test_a_deletion_says_who_shares_the_digest(api: Api, cli: Cli) -> None
     done = await cli.run("delete", "--yes", first)
     assert done.status == 1
     assert "imports/app:1: image 1 of user, ready, 3.0 MB, sha256:ffffffffffff" in done.err
-    assert "The same digest in this repository: 3 (image 3), 2 (image 2). They stay, so only the tag goes." in done.err
+    assert "The same digest in this repository: 3 (image 3), 2 (image 2). They stay, so only the tag is deleted." in done.err
     assert "target_unreachable, request " in done.err
     both = await cli.run("delete", "--yes", "2", "3", "1")
     assert "The same digest" not in both.err
-    assert "the manifest goes too" in both.err
+    assert "the manifest is deleted, too" in both.err
 
 
 async def test_a_deletion_that_goes_on_is_waited_for(api: Api, cli: Cli) -> None:

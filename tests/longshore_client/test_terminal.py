@@ -8,8 +8,8 @@ from rich.console import Console
 
 from longshore_client.import_details import Layer
 from longshore_client.terminal.figures import age, duration, part
-from longshore_client.terminal.layer_rows import choose_rows, outcome
-from longshore_client.terminal.meter import Meter
+from longshore_client.terminal.import_bars import RateMeter
+from longshore_client.terminal.progress_text import choose_rows, layer_outcome
 from longshore_client.terminal.safe_text import safe
 from longshore_client.terminal.tables import Column, print_table
 
@@ -46,14 +46,14 @@ def test_ages_are_rounded_down() -> None:
 
 
 def test_a_meter_follows_slowly_and_starts_over_after_a_fall() -> None:
-    meter = Meter()
+    meter = RateMeter()
     for second, count in enumerate((0, 100, 200, 300)):
-        meter.look(count, float(second))
+        meter.observe(count, float(second))
     assert meter.rate == pytest.approx(100)
     assert meter.remaining(50) == pytest.approx(0.5)
-    meter.look(1_300, 4.0)
+    meter.observe(1_300, 4.0)
     assert 100 < meter.rate < 500
-    meter.look(0, 5.0)
+    meter.observe(0, 5.0)
     assert (meter.rate, meter.remaining(50)) == (0, None)
 
 
@@ -81,12 +81,17 @@ def test_where_room_is_short_what_moves_is_shown() -> None:
 
 def test_mounted_and_existing_layers_are_told_from_copied_ones() -> None:
     ways = ("copied", "mounted", "existing", None)
-    assert [outcome(layer("a", "completed", way)) for way in ways] == ["copied", "mounted", "exists already", "done"]
+    assert [layer_outcome(layer("a", "completed", way)) for way in ways] == [
+        "copied",
+        "mounted",
+        "exists already",
+        "done",
+    ]
 
 
 def printed(width: int, *, terminal: bool) -> list[str]:
     console = Console(file=io.StringIO(), width=width, force_terminal=terminal, color_system=None)
-    columns = (Column(title="ID", whole=True), Column(title="IMAGE"), Column(title="USER", least=60))
+    columns = (Column(title="ID", no_wrap=True), Column(title="IMAGE"), Column(title="USER", min_width=60))
     print_table(console, columns, [("7", "a-rather-long/repository/in-the/target:1.0", "alice")])
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue().splitlines()

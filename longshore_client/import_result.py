@@ -1,24 +1,25 @@
-"""What became of one image that was to be imported."""
+"""The result of one import that a caller asked for."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from longshore_client.errors import ApiError, ClientError
-from longshore_client.image import FullImage
+from longshore_client.images import FullImage
 from longshore_client.import_details import ImportDetails, ImportFailure
-from longshore_client.started_import import StartedImport
+from longshore_client.import_request import StartedImport
 
+# States that the API does not have: no request was sent, it was sent, no import was needed, it was refused.
 NOT_STARTED = "not started"
 STARTED = "started"
-THERE = "already there"
+ALREADY_THERE = "already there"
 REFUSED = "refused"
-_GOOD = frozenset({"ready", THERE, STARTED})
+_SUCCESSFUL = frozenset({"ready", ALREADY_THERE, STARTED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportResult:
-    """How it stands: the parts are there as far as it has come; `error` is why it came no further."""
+    """The answers to one import, as far as there are any; `error` is the reason why there are no more."""
 
     source: str
     started: StartedImport | None = None
@@ -28,27 +29,27 @@ class ImportResult:
 
     @property
     def state(self) -> str:
-        """The import's state, or that there is none."""
+        """The import's state, or one of the states above."""
         if self.error:
             return REFUSED
         if self.started is None:
             return NOT_STARTED
         if self.started.already:
-            return THERE
+            return ALREADY_THERE
         return self.details.state if self.details else STARTED
 
     @property
-    def good(self) -> bool:
-        """Whether it is as it was asked for."""
-        return self.state in _GOOD
+    def successful(self) -> bool:
+        """Whether the import did all that was asked for."""
+        return self.state in _SUCCESSFUL
 
     @property
     def failure(self) -> ImportFailure | None:
-        """Why the import failed, where it did."""
+        """The reason why the import failed; None if it did not."""
         return self.details.error if self.details and not self.details.ready else None
 
     def to_json(self) -> Mapping[str, Any]:
-        """Return it for programs."""
+        """Return the result for programs."""
         return {
             "source": self.source,
             "state": self.state,
