@@ -17,6 +17,9 @@ MINUTES ?= 10
 # The number of tests that run at once, and further arguments for pytest, such as ARGS="-k tokens".
 JOBS ?= auto
 ARGS ?=
+# Where `make wheels` puts its wheels, and the Python that builds them.
+DIST ?= dist
+BUILDER ?= .cache/build/bin/python
 
 .PHONY: help
 help: ## Show this list
@@ -72,6 +75,17 @@ check: setup ## Check format, lint, types, shell scripts and the import rule
 	.venv/bin/mypy
 	.venv/bin/shellcheck deploy/local/setup.sh .ci/run
 	$(VENV_PYTHON) -m pytest -q tests/test_import_rule.py
+
+.PHONY: wheels
+wheels: .cache/build/ready ## Build the wheels of the server and of the Python client into dist
+	$(BUILDER) -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --use-pep517 \
+		--wheel-dir $(DIST) . ./longshore_client
+
+# The builder alone, pinned by hash: a wheel needs neither the servers nor the tests' packages.
+.cache/build/ready: requirements-build.txt
+	$(or $(PYTHON),python3) -m venv --clear .cache/build
+	.cache/build/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-build.txt
+	touch $@
 
 .PHONY: docs
 docs: setup ## Update the reference pages from the code

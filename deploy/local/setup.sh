@@ -155,7 +155,7 @@ stamp() { printf '.venv/longshore-setup-%s\n' "$1"; }
 # path of the checkout, which the scripts in .venv contain.
 fingerprint() {
     {
-        requirements_of "$1" | xargs cat pyproject.toml
+        requirements_of "$1" | xargs cat pyproject.toml longshore_client/pyproject.toml
         version_of "$python"
         pwd
     } | sha256sum
@@ -173,7 +173,9 @@ install_requirements() {
     local file arguments=() pip=(.venv/bin/python -m pip install --quiet --disable-pip-version-check --use-pep517)
     for file in "$@"; do arguments+=(-r "$file"); done
     "${pip[@]}" --require-hashes "${arguments[@]}"
+    # One after the other: in an older .venv, the server's distribution owns the command `longshore` and removes it.
     "${pip[@]}" --no-deps --no-build-isolation --editable .
+    "${pip[@]}" --no-deps --no-build-isolation --editable ./longshore_client
 }
 
 make_environment() {

@@ -1,48 +1,17 @@
-"""The inputs of the container images: the wheel is complete, and the files agree with each other."""
+"""The container images and the compose file: pinned requirements, linters, and files that agree with each other."""
 
 import subprocess
 import sys
 import tomllib
-import zipfile
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import pytest
 import yaml
 
 ROOT = Path(__file__).parent.parent.parent
 COMPOSE = ROOT / "deploy" / "compose.yaml"
 EXAMPLE = ROOT / "deploy" / ".env.example"
-
-
-@pytest.fixture(scope="session")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
-    """The wheel, built as the Dockerfile builds it."""
-    folder = tmp_path_factory.mktemp("wheel")
-    subprocess.run([sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", folder], cwd=ROOT, check=True)
-    return zipfile.ZipFile(next(folder.glob("*.whl")))
-
-
-def test_the_wheel_holds_the_services_and_nothing_else(wheel: zipfile.ZipFile) -> None:
-    """The wheel contains the migrations and the API's page, and neither tests nor local tools."""
-    names = wheel.namelist()
-    assert "shared/db/migrations/versions/0001_first_schema.py" in names
-    assert "shared/db/migrations/script.py.mako" in names
-    page = {path.name for path in (ROOT / "api_service" / "api_page").iterdir() if path.is_file()}
-    assert page == {name.rpartition("/")[2] for name in names if name.startswith("api_service/api_page/")}
-    tops = {name.partition("/")[0] for name in names if ".dist-info" not in name}
-    assert tops == {"shared", "api_service", "import_worker", "longshore_client"}
-
-
-def test_the_wheel_brings_the_commands(wheel: zipfile.ZipFile) -> None:
-    """The images' entry points exist."""
-    entry_points = next(name for name in wheel.namelist() if name.endswith("entry_points.txt"))
-    text = wheel.read(entry_points).decode()
-    dockerfile = (ROOT / "deploy" / "Dockerfile").read_text()
-    for command in ("longshore-api", "longshore-worker"):
-        assert f"{command} = " in text
-        assert f'ENTRYPOINT ["{command}"]' in dockerfile
 
 
 def test_the_locks_hold_every_requirement_by_hash() -> None:
