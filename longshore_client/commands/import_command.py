@@ -53,7 +53,9 @@ def _platforms(_context: click.Context, _parameter: click.Parameter, values: Seq
     help="Import only this platform; may be repeated. By default, all platforms.",
 )
 @click.option("--description", help="A text to find the image by.")
-@click.option("--force", is_flag=True, help="Import an image again even if it is ready, as after its source tag has moved.")
+@click.option(
+    "--force", is_flag=True, help="Import an image again even if it is ready, as after its source tag has moved."
+)
 @click.option(
     "--referrers/--no-referrers", default=None, help="Whether to import signatures, SBOMs and other artifacts, too."
 )

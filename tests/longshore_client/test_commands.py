@@ -210,7 +210,10 @@ async def test_a_deletion_says_who_shares_the_digest(api: Api, cli: Cli) -> None
     done = await cli.run("delete", "--yes", first)
     assert done.status == 1
     assert "imports/app:1: image 1 of user, ready, 3.0 MB, sha256:ffffffffffff" in done.err
-    assert "The same digest in this repository: 3 (image 3), 2 (image 2). They stay, so only the tag is deleted." in done.err
+    assert (
+        "The same digest in this repository: 3 (image 3), 2 (image 2). They stay, so only the tag is deleted."
+        in done.err
+    )
     assert "target_unreachable, request " in done.err
     both = await cli.run("delete", "--yes", "2", "3", "1")
     assert "The same digest" not in both.err

@@ -33,11 +33,11 @@ RECORDED = 'create_venv() { mkdir -p .venv; }; install_requirements() { echo "$*
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """A checkout that has the script, the locks, and an empty folder for programs that come first in PATH."""
-    for name in ("deploy/local/setup.sh", "requirements.txt", "requirements-dev.txt", "requirements-build.txt"):
+    locks = ("requirements.txt", "requirements-dev.txt", "requirements-build.txt")
+    for name in ("deploy/local/setup.sh", "pyproject.toml", "longshore_client/pyproject.toml", *locks):
         target = tmp_path / name
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, target)
-    shutil.copy(ROOT / "pyproject.toml", tmp_path)
     (tmp_path / "bin").mkdir()
     return tmp_path
 
