@@ -13,7 +13,7 @@ from api_service.commands.token import token
 from api_service.settings import read_database_url, read_settings
 from api_service.web.serve import serve_until_stopped
 from shared.runtime.logs import set_up_logs
-from shared.tracing.switch import traced
+from shared.tracing.settings import traced
 
 # New objects before the garbage collector runs: those of about ten requests.
 GC_THRESHOLD = 20_000

@@ -11,7 +11,7 @@ from import_worker.settings import WorkerSettings, read_settings
 from import_worker.worker import open_worker
 from shared.runtime.logs import set_up_logs
 from shared.settings import SettingsError
-from shared.tracing.switch import traced
+from shared.tracing.settings import traced
 
 
 @click.command()

@@ -10,8 +10,7 @@ from shared.db.database import Database
 from shared.db.images import ManagedFigures, managed_figures
 from shared.errors.codes import Code
 from shared.errors.error import LongshoreError
-from shared.target.management import TargetManagement
-from shared.target.statistics import TargetStatistics
+from shared.target.management import TargetManagement, TargetStatistics
 
 # Figures are served from the cache this long. Counting its artifacts costs a large Harbor some hundred requests.
 # Seconds.

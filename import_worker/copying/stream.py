@@ -10,7 +10,7 @@ from shared.errors.codes import Code, Side
 from shared.errors.error import LongshoreError
 from shared.http_client.body import Write
 from shared.oci.descriptor import Descriptor
-from shared.planning.mismatch import blob_digest_mismatch
+from shared.planning.source import blob_digest_mismatch
 from shared.runtime.backoff import Backoff
 from shared.runtime.concurrency import run_in_thread
 

@@ -8,7 +8,7 @@ from import_worker.copying.stream import BlobStream, DigestCheck, backoff_or_rai
 from shared.errors.codes import Code, Side
 from shared.errors.error import LongshoreError
 from shared.oci.descriptor import Descriptor
-from shared.planning.mismatch import blob_digest_mismatch
+from shared.planning.source import blob_digest_mismatch
 from shared.runtime.concurrency import both
 
 # Tries of one blob within one attempt of its import; after that the import as a whole waits and tries again.

@@ -1,22 +1,22 @@
-"""Harbor's way of writing names into paths.
+"""Writes names into the paths of Harbor's API.
 
 Sources: the API description of Harbor 2.x ("If it contains slash, encode it twice over": a/b, a%2Fb, a%252Fb) and its
-handlers, which decode the repository name once more than everything else. A name that was encoded once is taken apart
-at its slashes by whatever decodes the path first, and then names nothing.
+handlers, which decode the repository's name once more than everything else. A name that was encoded only once is split
+at its slashes when the path is first decoded, and then names nothing.
 """
 
 from urllib.parse import quote
 
 from shared.oci.reference import MAX_NAME_LENGTH
 
-# Harbor's API below the host's root.
+# The root of Harbor's API on its host.
 API = "/api/v2.0"
 
 
 def split_repository(name: str) -> tuple[str, str]:
-    """Split `project/rest` as the registry has it into Harbor's project and the repository's name in it.
+    """Split the registry's name `project/rest` into Harbor's project and the repository's name in it.
 
-    Raises ValueError where there is no project: Harbor holds nothing outside of one.
+    Raises ValueError where there is no project: Harbor has no repositories outside of projects.
     """
     project, slash, rest = name.partition("/")
     if not project or not slash or not rest:
@@ -26,7 +26,7 @@ def split_repository(name: str) -> tuple[str, str]:
 
 def segment(value: str) -> str:
     """Encode one path segment: a project, a tag, a digest."""
-    # A segment of dots alone would be taken for a step up the path, also in its encoded form.
+    # A segment of dots alone means a step up the path, even when it is encoded.
     if not value or not value.strip("."):
         raise ValueError(f"{value!r} cannot stand in a path")
     return quote(value, safe=":")

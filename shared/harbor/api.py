@@ -1,4 +1,4 @@
-"""Requests to Harbor's API: authorised, bounded, retried at this one level, with every failure translated."""
+"""Requests to Harbor's API: authorised, bounded, retried only here; every failure is a LongshoreError."""
 
 import json
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from yarl import URL
 from shared.errors.codes import Side
 from shared.errors.error import LongshoreError
 from shared.harbor.addresses import API
-from shared.harbor.answers import refused, said_by_harbor
+from shared.harbor.errors import harbor_error, is_harbor_error
 from shared.http_client.failures import Failure
 from shared.http_client.request import OK, Reply, Request
 from shared.http_client.retry import retried
@@ -19,8 +19,8 @@ from shared.http_client.session import Outgoing
 from shared.http_client.wire import Wire, read_error_reply, read_reply
 from shared.model.credential import Credential
 
-# Bytes of one answer. A page of 100 artifacts with all that Harbor knows of them has a few hundred kilobytes.
-MAX_ANSWER_SIZE = 4 * 1024 * 1024
+# Bytes of one response. A page of 100 artifacts with all their details has a few hundred kilobytes.
+MAX_RESPONSE_SIZE = 4 * 1024 * 1024
 OK_OR_MISSING = OK | {HTTPStatus.NOT_FOUND}
 NO_HEADERS: Mapping[str, str] = {}
 # "When the X-Is-Resource-Name is false and the parameter can be converted to an integer, the parameter will be as an
@@ -31,7 +31,7 @@ BY_NAME: Mapping[str, str] = {"X-Is-Resource-Name": "true"}
 class HarborApi:
     """One Harbor under one account; `credential` is a user's or a robot account's (`robot$name`).
 
-    Every request here may be sent twice: reads, deletes of what may be gone, and a creation that may have happened.
+    Every request may be sent twice: reads, deletions of things that may be gone, and creations that may have happened.
     """
 
     def __init__(self, outgoing: Outgoing, host: str, credential: Credential | None) -> None:
@@ -58,25 +58,25 @@ class HarborApi:
         return self._request("POST", path, step, accepts, headers=headers, body=json.dumps(document).encode())
 
     def delete(self, path: str, step: str) -> Request:
-        """Return the request that deletes something, which may be gone already."""
+        """Return a DELETE request; the thing may already be gone."""
         return self._request("DELETE", path, step, OK_OR_MISSING)
 
-    async def ask(self, request: Request, *, anonymous: bool = False) -> Reply:
-        """Send a request and read the answer as a whole; sent again where that may help."""
-        return await retried(lambda: self._ask(request, None if anonymous else self._authorization))
+    async def send(self, request: Request, *, anonymous: bool = False) -> Reply:
+        """Send a request, with retries after transient errors, and return the whole response."""
+        return await retried(lambda: self._send(request, None if anonymous else self._authorization))
 
-    def refused(self, request: Request, reply: Reply) -> LongshoreError:
-        """Make the error for an answer that is no success, after all."""
-        return refused(request, reply, self._secrets)
+    def error(self, request: Request, reply: Reply) -> LongshoreError:
+        """Return the error for a response that is no success."""
+        return harbor_error(request, reply, self._secrets)
 
-    async def _ask(self, request: Request, authorization: str | None) -> Reply:
+    async def _send(self, request: Request, authorization: str | None) -> Reply:
         async with self._wire.open(request, authorization) as response:
             if response.status < HTTPStatus.BAD_REQUEST and response.status in request.accepts:
                 return await read_reply(request, response)
             reply = await read_error_reply(request, response)
         if reply.status not in request.accepts:
-            raise self.refused(request, reply)
-        if not said_by_harbor(reply):
+            raise self.error(request, reply)
+        if not is_harbor_error(reply):
             raise request.failed(Failure.PROTOCOL, f"answered {reply.status}, but not as Harbor does,")
         return reply
 
@@ -99,10 +99,10 @@ class HarborApi:
             headers={"Accept": "application/json", **headers},
             body=body,
             accepts=accepts,
-            limit=MAX_ANSWER_SIZE,
+            limit=MAX_RESPONSE_SIZE,
         )
 
 
 def _secrets(credential: Credential | None) -> tuple[str, ...]:
-    """Return what must not appear in a message, though a server might repeat it."""
+    """Return the strings to remove from messages, because a server might repeat them."""
     return (credential.password, credential.basic().partition(" ")[2]) if credential else ()

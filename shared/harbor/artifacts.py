@@ -11,7 +11,7 @@ from shared.oci.reference import check_tag
 
 
 class Artifacts:
-    """One repository of one project; what is gone already is no error anywhere."""
+    """One repository of one project; an artifact or tag that is already gone is no error in any method."""
 
     def __init__(self, api: HarborApi, project: str, repository: str) -> None:
         self.name = f"{project}/{repository}"
@@ -20,41 +20,41 @@ class Artifacts:
 
     async def find(self, reference: str) -> Digest | None:
         """Return the digest of the artifact that a tag or a digest names; None where there is none."""
-        step = f"reading artifact {self._named(reference)}"
+        step = f"reading artifact {self._full_name(reference)}"
         path = f"{self._path}/{segment(reference)}"
         request = self._api.get(path, step, accepts=OK_OR_MISSING)
-        reply = await self._api.ask(request)
+        reply = await self._api.send(request)
         return None if reply.status == HTTPStatus.NOT_FOUND else read_one(request, reply, _digest)
 
     async def some_tags(self, digest: Digest) -> frozenset[str] | None:
-        """Return the names of an artifact's tags, of many the first hundred; None where there is no such artifact.
+        """Return the names of an artifact's tags, at most the first hundred; None where there is no such artifact.
 
-        One request, so that what it answers was true at one moment.
+        One request, so that its result was true at one moment.
         """
-        path, step = f"{self._path}/{segment(str(digest))}/tags", f"listing the tags of {self._named(str(digest))}"
+        path, step = f"{self._path}/{segment(str(digest))}/tags", f"listing the tags of {self._full_name(str(digest))}"
         request = self._api.get(path, step, query={"page": 1, "page_size": PAGE_SIZE}, accepts=OK_OR_MISSING)
-        reply = await self._api.ask(request)
+        reply = await self._api.send(request)
         if reply.status == HTTPStatus.NOT_FOUND:
             return None
-        return frozenset(read_list(request, reply, _name))
+        return frozenset(read_list(request, reply, _tag_name))
 
     async def delete_tag(self, digest: Digest, tag: str) -> bool:
-        """Take a tag from this artifact; False where it did not have it. The artifact stays, if without tags."""
-        step = f"deleting tag {tag} of {self._named(str(digest))}"
+        """Delete a tag of this artifact; False where it did not have the tag. The artifact stays, even without tags."""
+        step = f"deleting tag {tag} of {self._full_name(str(digest))}"
         path = f"{self._path}/{segment(str(digest))}/tags/{segment(check_tag(tag))}"
-        reply = await self._api.ask(self._api.delete(path, step))
+        reply = await self._api.send(self._api.delete(path, step))
         return reply.status == HTTPStatus.OK
 
     async def delete(self, digest: Digest) -> bool:
-        """Delete an artifact with every tag that it has; False where it was gone already.
+        """Delete an artifact with all its tags; False where it was already gone.
 
-        Harbor deletes an index's children along, but for those with tags of their own or with another index.
+        Harbor deletes an index's children as well, except those that have a tag or belong to another index.
         """
-        step = f"deleting artifact {self._named(str(digest))}"
-        reply = await self._api.ask(self._api.delete(f"{self._path}/{segment(str(digest))}", step))
+        step = f"deleting artifact {self._full_name(str(digest))}"
+        reply = await self._api.send(self._api.delete(f"{self._path}/{segment(str(digest))}", step))
         return reply.status == HTTPStatus.OK
 
-    def _named(self, reference: str) -> str:
+    def _full_name(self, reference: str) -> str:
         return f"{self.name}{'@' if ':' in reference else ':'}{reference}"
 
 
@@ -62,5 +62,5 @@ def _digest(artifact: Document) -> Digest:
     return Digest.parse(text(artifact, "digest"))
 
 
-def _name(tag: Document) -> str:
+def _tag_name(tag: Document) -> str:
     return text(tag, "name")

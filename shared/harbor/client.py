@@ -1,4 +1,4 @@
-"""The way in: one Harbor under one account, over one guarded session."""
+"""Harbor's client: one Harbor under one account, over one guarded session."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -8,9 +8,8 @@ from shared.harbor.api import HarborApi
 from shared.harbor.artifacts import Artifacts
 from shared.harbor.delete_image import Removal, delete_tag_or_artifact
 from shared.harbor.documents import read_one
-from shared.harbor.health import Health
 from shared.harbor.projects import Projects
-from shared.harbor.statistics import Statistics
+from shared.harbor.system import Health, Statistics
 from shared.http_client.session import Outgoing, open_outgoing
 from shared.model.credential import Credential
 from shared.network.policy import NetworkPolicy
@@ -18,8 +17,8 @@ from shared.oci.digest import Digest
 
 __all__ = ["Harbor", "Removal", "open_harbor"]
 
-# Projects whose repositories are listed at the same time: Harbor counts the artifacts of each repository anew, so
-# that a page of them is work for it.
+# Projects whose repositories are listed at the same time. Harbor counts the artifacts of each repository again for
+# every page, which is expensive.
 PROJECTS_AT_ONCE = 4
 
 
@@ -27,7 +26,7 @@ PROJECTS_AT_ONCE = 4
 async def open_harbor(policy: NetworkPolicy, host: str, credential: Credential | None) -> AsyncIterator["Harbor"]:
     """Open the client for the Harbor at `host[:port]`; closes every connection at the end.
 
-    The policy is that of the target: trusted, because the operator named the host.
+    The policy is the target's: trusted, because the operator named the host.
     """
     async with open_outgoing(policy) as outgoing:
         yield Harbor(outgoing, host, credential)
@@ -41,27 +40,27 @@ class Harbor:
         self.projects = Projects(self._api)
 
     async def health(self) -> Health:
-        """Return how Harbor says it is; asked without the account, which may be what is broken."""
+        """Return Harbor's health; requested without the account, which may be the broken part."""
         request = self._api.get("/health", "asking for its health")
-        return read_one(request, await self._api.ask(request, anonymous=True), Health.from_json)
+        return read_one(request, await self._api.send(request, anonymous=True), Health.from_json)
 
     async def statistics(self) -> Statistics:
-        """Return the figures that the account may see; raises `target_denied` without an account that Harbor knows.
+        """Return the figures that the account can see; raises `target_denied` for an account that Harbor does not know.
 
-        That makes it the request to try an account with: Harbor answers most others, less fully, to anyone.
+        This is therefore the request that checks an account: Harbor answers most others, less fully, to anyone.
         """
         request = self._api.get("/statistics", "asking for its statistics")
-        return read_one(request, await self._api.ask(request), Statistics.from_json)
+        return read_one(request, await self._api.send(request), Statistics.from_json)
 
     async def ensure_project(self, name: str) -> bool:
-        """Make sure that a project exists; True where it was made just now, private."""
+        """Create a project, private, unless it exists; return True where this call created it."""
         return await self.projects.ensure(name)
 
     async def count_artifacts(self, project: str | None = None) -> int:
-        """Return the artifacts of one project, or of every one that the account may see.
+        """Return the number of artifacts of one project, or of all that the account can see.
 
-        Platforms of a multi-platform image do not count by themselves. There is no such figure in Harbor: it is added
-        up from all repositories, a hundred to a request.
+        The platforms of a multi-platform image do not count separately. Harbor has no such figure: it is the sum over
+        all repositories, a hundred per request.
         """
         if project is not None:
             return await self._artifacts_of(project)
@@ -71,12 +70,12 @@ class Harbor:
             async with asyncio.TaskGroup() as group:
                 counts = [group.create_task(self._counted(name, limit)) for name in names]
         except ExceptionGroup as failed:
-            # The others were cancelled; one sentence says more than a list of the same.
+            # The others were cancelled; the first error is clearer than a group of similar ones.
             raise failed.exceptions[0] from None
         return sum(count.result() for count in counts)
 
     def artifacts(self, project: str, repository: str) -> Artifacts:
-        """Return one repository, by its project and its name there; raises ValueError for what is no name."""
+        """Return one repository, by its project and its name there; raises ValueError for an invalid name."""
         return Artifacts(self._api, project, repository)
 
     async def delete_tag_or_artifact(self, project: str, repository: str, digest: Digest, tag: str) -> Removal:
@@ -88,6 +87,6 @@ class Harbor:
             return await self._artifacts_of(name)
 
     async def _artifacts_of(self, project: str) -> int:
-        # By name, because an entry comes twice where the list moves on between two pages.
+        # By name, because an entry appears twice where the list shifts between two pages.
         counts = {found.name: found.artifact_count async for found in self.projects.repositories(project)}
         return sum(counts.values())

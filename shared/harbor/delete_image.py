@@ -1,11 +1,12 @@
-"""Deletes `repository:tag` from Harbor without taking another tag along.
+"""Deletes `repository:tag` from Harbor and no other tag.
 
-Harbor's own DELETE of an artifact, by whatever reference, takes all its tags (src/controller/artifact/controller.go,
-deleteDeeply). So the tag is taken off first, and the artifact goes only when that was its last one.
+Harbor's own DELETE of an artifact, by whatever reference, deletes all its tags (src/controller/artifact/controller.go,
+deleteDeeply). So the tag is deleted first, and the artifact only if that was its last tag.
 
-Harbor has no conditional delete. A tag that somebody adds to the artifact after we were told that there is no other,
-and before Harbor itself looks, goes with it: the time of one request. One that comes while Harbor deletes stops it
-with 412, and is kept. Longshore's own writers of a repository have to wait for each other; nobody can make others wait.
+Harbor has no conditional delete. A tag that another client adds to the artifact after Harbor has listed its tags, and
+before Harbor itself looks at them, is deleted with it: a window of one request. A tag that is added during Harbor's
+deletion makes Harbor answer 412, and is kept. Longshore's own writers of a repository have to wait for each other;
+other clients cannot be made to wait.
 """
 
 from enum import StrEnum
@@ -19,21 +20,21 @@ REFERENCED = Code.TARGET_ARTIFACT_REFERENCED
 
 
 class Removal(StrEnum):
-    """What a deletion took away."""
+    """The part of an image that was deleted."""
 
     TAG = "tag"
-    """The tag; the artifact has others, or is a part of an index."""
+    """The tag; the artifact has other tags, or is a part of an index."""
     ARTIFACT = "artifact"
-    """The artifact, with this its last tag."""
+    """The artifact, with its last tag."""
     NOTHING = "nothing"
-    """It was gone, or the tag belongs to another artifact by now, where it stays."""
+    """Nothing: the image was gone, or the tag has moved to another artifact, where it stays."""
 
 
 async def delete_tag_or_artifact(artifacts: Artifacts, digest: Digest, tag: str) -> Removal:
-    """Delete the tag from the artifact of this digest, and the artifact when it has no other.
+    """Delete the tag of the artifact with this digest, and the artifact if it has no other tag.
 
-    Repeatable after a crash between any two steps: what is gone is passed over, and an artifact that was left without
-    tags is deleted. Raises `target_immutable_tag`, `target_artifact_referenced` (the tag stays) or
+    Can be repeated after a crash between any two steps: parts that are gone are skipped, and an artifact that was left
+    without tags is deleted. Raises `target_immutable_tag`, `target_artifact_referenced` (the tag stays) or
     `target_delete_refused` where Harbor answers 412.
     """
     tags = await artifacts.some_tags(digest)
@@ -44,14 +45,14 @@ async def delete_tag_or_artifact(artifacts: Artifacts, digest: Digest, tag: str)
     try:
         return Removal.ARTIFACT if await artifacts.delete(digest) else Removal.NOTHING
     except LongshoreError as error:
-        return await _referenced(artifacts, digest, tag, tags, error)
+        return await _resolve_conflict(artifacts, digest, tag, tags, error)
 
 
 async def _untag(artifacts: Artifacts, digest: Digest, tag: str) -> Removal:
-    """Take the tag off, and look again: whoever took the others off at the same time has seen this one."""
+    """Delete the tag and look again: a client that deleted the other tags at the same time still saw this one."""
     if not await artifacts.delete_tag(digest, tag):
         return Removal.NOTHING
-    # Not an empty set: None, or tags, among them perhaps the same one, pushed anew.
+    # Not an empty set: None, or tags, perhaps the same one, pushed again.
     if await artifacts.some_tags(digest) != frozenset():
         return Removal.TAG
     try:
@@ -62,10 +63,10 @@ async def _untag(artifacts: Artifacts, digest: Digest, tag: str) -> Removal:
         return Removal.TAG
 
 
-async def _referenced(
+async def _resolve_conflict(
     artifacts: Artifacts, digest: Digest, tag: str, seen: frozenset[str], error: LongshoreError
 ) -> Removal:
-    """Tell an index that holds the artifact from a tag that came while Harbor was deleting: both are the same 412."""
+    """Distinguish an index that holds the artifact from a tag added during the deletion: both answer the same 412."""
     if error.code != REFERENCED:
         raise error
     if not seen:

@@ -1,4 +1,4 @@
-"""Reads Harbor's JSON: what is asked for must be there and of its type, everything else is passed over."""
+"""Reads Harbor's JSON: a field that is read must exist and have the right type; all other fields are ignored."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -14,12 +14,12 @@ Document = Mapping[str, Any]
 
 
 def read_one(request: Request, reply: Reply, parse: Callable[[Document], T]) -> T:
-    """Read an answer that is one object."""
+    """Parse a response that is one object."""
     return _parsed(request, lambda: parse(_object(json.loads(reply.content))))
 
 
 def read_list(request: Request, reply: Reply, parse: Callable[[Document], T]) -> list[T]:
-    """Read an answer that is a list of objects; Go writes an empty one as null."""
+    """Parse a response that is a list of objects; Go writes an empty list as null."""
     return _parsed(request, lambda: [parse(_object(item)) for item in _list(json.loads(reply.content))])
 
 
@@ -36,7 +36,7 @@ def optional_text(document: Document, name: str) -> str | None:
 
 
 def count(document: Document, name: str) -> int:
-    """Read a number of things or bytes; one that Harbor leaves out is 0, as Go leaves zeros out."""
+    """Return a number of things or bytes; 0 where the field is missing, because Go omits zeros."""
     value = document.get(name, 0)
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
         raise ValueError(f"{name} is not a number of things")
@@ -44,7 +44,7 @@ def count(document: Document, name: str) -> int:
 
 
 def objects(document: Document, name: str) -> list[Document]:
-    """Read a list of objects; one that is missing or null is empty."""
+    """Return a list of objects; empty where it is missing or null."""
     return [_object(item) for item in _list(document.get(name))]
 
 

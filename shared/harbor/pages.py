@@ -1,8 +1,8 @@
-"""Lists that Harbor gives page by page.
+"""Harbor's paginated lists.
 
-Its Link header says whether there is a next page, and nothing more: the address in it is never called. It could lead
-to another server, and Harbor unescapes the query in it (src/server/v2.0/handler/base.go), so that it may not even be an
-address any longer. The next page is the same request with the next number.
+Longshore reads from the Link header only whether there is a next page, and never requests the address in it: it could
+lead to another server, and Harbor unescapes its query (src/server/v2.0/handler/base.go), so that it may not be a valid
+address. The next page is the same request with the next number.
 """
 
 import re
@@ -18,15 +18,15 @@ from shared.http_client.request import Reply
 
 T = TypeVar("T")
 
-# Entries of one page: the most that Harbor gives.
+# Entries of one page: Harbor's maximum.
 PAGE_SIZE = 100
-# Pages of one list: 200 thousand entries, ten times the repositories of a large Harbor. A list without an end stops.
+# Pages of one list: 200 thousand entries, ten times the repositories of a large Harbor. Bounds an endless list.
 MAX_PAGES = 2000
 TOTAL_HEADER = "X-Total-Count"
 _NEXT = re.compile(r""";\s*rel\s*=\s*"?next"?""", re.IGNORECASE)
 
 
-async def listed(
+async def list_all(
     api: HarborApi,
     path: str,
     step: str,
@@ -35,23 +35,23 @@ async def listed(
     query: Mapping[str, object] | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> AsyncIterator[T]:
-    """Yield every entry of a list; one that changes meanwhile may show an entry twice, or miss one."""
+    """Yield every entry of a list; a list that changes meanwhile may yield an entry twice, or miss one."""
     for page in range(1, MAX_PAGES + 1):
         request = api.get(path, step, query={**(query or {}), "page": page, "page_size": PAGE_SIZE}, headers=headers)
-        reply = await api.ask(request)
+        reply = await api.send(request)
         entries = read_list(request, reply, parse)
         for entry in entries:
             yield entry
-        if not entries or not _goes_on(reply, page, len(entries)):
+        if not entries or not _has_next(reply, page, len(entries)):
             return
     raise request.failed(Failure.PROTOCOL, f"listed more than {MAX_PAGES} pages")
 
 
-def _goes_on(reply: Reply, page: int, length: int) -> bool:
+def _has_next(reply: Reply, page: int, length: int) -> bool:
     if any(_NEXT.search(link) for link in reply.headers.getall("Link", [])):
         return True
-    found = _total(reply.headers)
-    return length == PAGE_SIZE if found is None else page * PAGE_SIZE < found
+    total = _total(reply.headers)
+    return length == PAGE_SIZE if total is None else page * PAGE_SIZE < total
 
 
 def _total(headers: CIMultiDictProxy[str]) -> int | None:

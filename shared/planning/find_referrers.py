@@ -1,4 +1,4 @@
-"""Finds out what refers to an image, and to that in turn: a signature's SBOM, an SBOM's signature."""
+"""Finds an image's referrers, and theirs in turn: a signature's SBOM, an SBOM's signature."""
 
 import asyncio
 from collections.abc import Sequence
@@ -13,18 +13,19 @@ from shared.planning.referrers import Referrer, Referrers, ReferrersSource, may_
 from shared.planning.walk import MANIFESTS_AT_ONCE, Walk
 from shared.runtime.concurrency import gather_all
 
-# Steps away from the image: its SBOM, that one's signature, and what attests to that. Longer chains have no known use.
+# Steps away from the image: its SBOM, the SBOM's signature, an attestation of that. Longer chains have no known use.
 MAX_DEPTH = 3
-# Referrers of one image: a daily report for more than a year, and a bound for what a source can make us read.
+# Referrers of one image: a daily report for more than a year, and a bound on the work that a source can cause.
 MAX_REFERRERS = 500
-# Bytes of all their manifests, which are held until they are put; five hundred usual ones have one or two million.
+# Bytes of all their manifests, held in memory until they are put; five hundred usual ones have one or two million.
 MAX_MANIFEST_BYTES = 32 * 1024 * 1024
 
 
 async def find_referrers(source: ReferrersSource, plan: ImportPlan) -> Referrers:
-    """Look for what refers to any of the plan's manifests; what cannot be had for good is told in `left_out`.
+    """Find the referrers of all the plan's manifests; `left_out` names those with a permanent error.
 
-    Raises what another try may mend. Those of an index that the plan trims stay behind: they speak of another digest.
+    Raises transient errors, which another attempt may avoid. Referrers of an index that the plan trims are left out:
+    they describe another digest.
     """
     search = _Search(source, plan)
     await search.run()
@@ -32,7 +33,7 @@ async def find_referrers(source: ReferrersSource, plan: ImportPlan) -> Referrers
 
 
 class _Search:
-    """Goes from the image outwards, a step at a time; no subject is asked about twice, so that a cycle ends."""
+    """Searches from the image outwards, a step at a time; asks about each subject once, so that a cycle ends."""
 
     def __init__(self, source: ReferrersSource, plan: ImportPlan) -> None:
         self._source = source
@@ -45,7 +46,7 @@ class _Search:
         self.left_out: list[str] = []
 
     async def run(self) -> None:
-        # The image itself first: what is asked about it shows how the source is to be asked about the others.
+        # The image itself first: its query shows which API the source has for the others.
         subjects = tuple(dict.fromkeys((self._plan.source_digest, *self._from_source())))
         for _ in range(MAX_DEPTH):
             attachments = self._fitting(await self._attachments(subjects))
@@ -68,18 +69,18 @@ class _Search:
             return ()
 
     def _fitting(self, attachments: Sequence[Attachment]) -> tuple[Attachment, ...]:
-        """Return what is to be read: new, of what is imported, and not too much."""
+        """Return the attachments to read: new ones, of imported subjects, within the limit."""
         new = list(dict.fromkeys(attachments))
         if self._plan.partial:
             new = self._without_the_whole(new)
-        room = MAX_REFERRERS - self._taken
-        if len(new) > room:
-            self.left_out.append(f"{len(new) - room} referrers were left out: {MAX_REFERRERS} are brought at most.")
-        self._taken += len(new[:room])
-        return tuple(new[:room])
+        left = MAX_REFERRERS - self._taken
+        if len(new) > left:
+            self.left_out.append(f"{len(new) - left} referrers were left out: {MAX_REFERRERS} are brought at most.")
+        self._taken += len(new[:left])
+        return tuple(new[:left])
 
     def _without_the_whole(self, attachments: Sequence[Attachment]) -> list[Attachment]:
-        """Leave out what refers to the whole index, of which a part is imported."""
+        """Leave out the referrers of the whole index, of which only a part is imported."""
         kept = [each for each in attachments if each.subject != self._plan.source_digest]
         if len(kept) < len(attachments):
             self.left_out.append(
@@ -101,7 +102,7 @@ class _Search:
         return referrer
 
     def _hold(self, referrer: Referrer) -> None:
-        """Raise where the manifests of all referrers together become too large."""
+        """Count the referrer's manifests; raises where those of all referrers together are too large."""
         size = sum(manifest.size for manifest in referrer.manifests)
         if self._held + size > MAX_MANIFEST_BYTES:
             raise LongshoreError(
@@ -122,6 +123,6 @@ class _Search:
 
 
 def _check_subject(attachment: Attachment, manifest: Manifest) -> None:
-    """A source's list of referrers is only believed where the listed manifest itself names the subject."""
+    """Raise unless the manifest itself names the subject: the source's list of referrers is not trusted."""
     if attachment.tag is None and subject_of(manifest) != attachment.subject:
         raise LongshoreError(Code.MANIFEST_UNSUPPORTED, "the source lists it, but it names another subject.")

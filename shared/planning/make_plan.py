@@ -1,6 +1,6 @@
-"""Finds out what an import has to bring.
+"""Plans an import: finds the manifests and blobs that the target must hold.
 
-Reads manifests and one small config (for the platform and the description); moves nothing.
+Reads manifests and one small config (for the platform and the description); copies nothing.
 """
 
 from collections.abc import Mapping, Sequence
@@ -8,8 +8,7 @@ from collections.abc import Mapping, Sequence
 from shared.oci.digest import Digest
 from shared.oci.manifest import Manifest, select_platforms, trim_index
 from shared.oci.platform import Platform
-from shared.planning.description import describe
-from shared.planning.image_config import ImageConfig, read_config
+from shared.planning.image_config import ImageConfig, describe, read_config
 from shared.planning.plan import ImportPlan, shown_platform
 from shared.planning.platforms import offered_platforms, require_platforms
 from shared.planning.source import ReadableImage
@@ -17,9 +16,9 @@ from shared.planning.walk import Walk
 
 
 async def make_plan(source: ReadableImage, digest: Digest, wanted: Sequence[Platform]) -> ImportPlan:
-    """Read what the image with this digest consists of, cut to the wanted platforms (none: all of them).
+    """Read the manifests of the image with this digest, restricted to the wanted platforms (none: all of them).
 
-    Raises `platform_not_available`, `manifest_unsupported`, and whatever the source raises.
+    Raises `platform_not_available`, `manifest_unsupported` and the source's errors.
     """
     root = await source.fetch_manifest(digest)
     if root.is_index:
@@ -28,7 +27,7 @@ async def make_plan(source: ReadableImage, digest: Digest, wanted: Sequence[Plat
 
 
 async def _plan_image(source: ReadableImage, manifest: Manifest, wanted: Sequence[Platform]) -> ImportPlan:
-    """Plan an image without an index; its platform stands in its config."""
+    """Plan an image without an index; its config names its platform."""
     config = await read_config(source, manifest)
     require_platforms(config.platforms, wanted)
     return ImportPlan(
@@ -59,23 +58,23 @@ async def _plan_index(source: ReadableImage, index: Manifest, wanted: Sequence[P
 
 
 def _trimmed(index: Manifest, wanted: Sequence[Platform], known: Mapping[Digest, Manifest]) -> tuple[Manifest, ...]:
-    """Cut an index to the wanted platforms: what is left below it, children first, and the index written anew last.
+    """Trim an index to the wanted platforms: return the remaining manifests, children first, the new index last.
 
-    Empty when nothing is left.
+    Empty where none remains.
     """
     chosen = {child.digest for child in select_platforms(index, wanted)}
     below: list[Manifest] = []
-    left: dict[Digest, Manifest] = {}
+    kept_by_digest: dict[Digest, Manifest] = {}
     for child in (known[child.digest] for child in index.manifests):
         kept = _trimmed(child, wanted, known) if child.is_index else (child,) * (child.digest in chosen)
         if kept:
             below += kept
-            left[child.digest] = kept[-1]
-    return (*below, trim_index(index, left)) if left else ()
+            kept_by_digest[child.digest] = kept[-1]
+    return (*below, trim_index(index, kept_by_digest)) if kept_by_digest else ()
 
 
 def _manifest_for(platform: Platform | None, manifests: Sequence[Manifest]) -> Manifest | None:
-    """Return the manifest of this platform, else the first that is no index; None where all are indexes."""
+    """Return the manifest for this platform, else the first that is no index; None where all are indexes."""
     digests = {child.digest for manifest in manifests for child in manifest.manifests if child.platform == platform}
     images = [manifest for manifest in manifests if not manifest.is_index]
     fitting = [manifest for manifest in images if manifest.digest in digests]

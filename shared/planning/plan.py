@@ -1,4 +1,4 @@
-"""What an import has to bring: manifests, children before parents, and the blobs that they refer to."""
+"""The plan of an import: its manifests, children before parents, and the blobs that they refer to."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,15 +8,15 @@ from shared.oci.digest import Digest
 from shared.oci.manifest import Manifest
 from shared.oci.platform import Platform
 
-# The platform that stands for an image where only one can be shown.
+# The platform that represents an image where only one can be shown.
 DEFAULT_PLATFORM = Platform("linux", "amd64")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportPlan:
-    """Everything that has to be in the target.
+    """The content that the target must hold.
 
-    `manifests` holds children before parents and the root last. `contents` has blobs that were read while planning.
+    `manifests` has children before parents and the root last. `contents` has the blobs that were read while planning.
     """
 
     source_digest: Digest
@@ -32,7 +32,7 @@ class ImportPlan:
 
     @property
     def include_type(self) -> str:
-        """The contract's word: `full`, or `partial` for a chosen subset of platforms."""
+        """The contract's value: `full`, or `partial` for a chosen subset of platforms."""
         return "partial" if self.partial else "full"
 
     @property
@@ -42,7 +42,7 @@ class ImportPlan:
 
     @property
     def foreign(self) -> tuple[Descriptor, ...]:
-        """Layers that no registry holds; they stay where their `urls` say."""
+        """Layers that no registry holds; they stay at their `urls`."""
         held = {blob.digest for blob in self.blobs}
         layers = (layer for manifest in self.manifests for layer in manifest.layers if layer.digest not in held)
         return tuple({layer.digest: layer for layer in layers}.values())
@@ -60,6 +60,6 @@ class ImportPlan:
 
 
 def shown_platform(platforms: Sequence[Platform]) -> Platform | None:
-    """Choose the platform that stands for the image."""
+    """Choose the platform that represents the image."""
     fitting = [platform for platform in platforms if DEFAULT_PLATFORM.covers(platform)]
     return next(iter((*fitting, *platforms)), None)

@@ -1,4 +1,4 @@
-"""Which platforms an image offers, and whether those that are wanted are among them."""
+"""The platforms that an image offers, and the check that they include the wanted ones."""
 
 from collections.abc import Iterable, Sequence
 
@@ -12,7 +12,7 @@ from shared.planning.source import ReadableImage
 
 
 async def glimpse_platforms(source: ReadableImage, manifest: Manifest) -> tuple[Platform, ...] | None:
-    """Return what the image offers by its own account; None where telling takes more than a look at its top."""
+    """Return the image's platforms from its top manifest alone; None where it has nested indexes."""
     if not manifest.is_index:
         return (await read_config(source, manifest)).platforms
     nested = any(child.media_type in media_types.INDEXES for child in manifest.manifests)
@@ -20,12 +20,12 @@ async def glimpse_platforms(source: ReadableImage, manifest: Manifest) -> tuple[
 
 
 def offered_platforms(manifests: Iterable[Manifest]) -> tuple[Platform, ...]:
-    """Return the platforms that the indexes among these name, each once."""
+    """Return the platforms that the indexes among these manifests name, each once."""
     return tuple({platform: None for manifest in manifests for platform in platforms_of(manifest)})
 
 
 def require_platforms(available: Sequence[Platform], wanted: Sequence[Platform]) -> None:
-    """Raise `platform_not_available`, naming what there is, unless every wanted platform is available."""
+    """Raise `platform_not_available`, naming the available ones, unless every wanted platform is available."""
     missing = missing_platforms(available, wanted)
     if missing:
         offered = _listed(available) or "no platform by name"

@@ -1,4 +1,4 @@
-"""What refers to an image: signatures, attestations, SBOMs and whatever else was attached to one of its manifests."""
+"""An image's referrers: signatures, attestations, SBOMs and all other artifacts attached to one of its manifests."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,22 +12,22 @@ from shared.oci.manifest import Manifest
 from shared.oci.referrer import Attachment
 from shared.planning.source import ReadableImage
 
-# What a target says of one manifest that it does not take: an unknown type, an immutable tag, an odd answer. What it
-# says of itself (the account, the quota) ends the import as it would without referrers.
-_TURNED_DOWN = frozenset({Code.TARGET_REFUSED, Code.TARGET_IMMUTABLE_TAG, Code.TARGET_PROTOCOL_ERROR})
+# The target's errors about a single manifest: an unknown type, an immutable tag, an invalid response. Errors about the
+# target itself (the account, the quota) end the import as they would without referrers.
+_REFUSED_MANIFEST = frozenset({Code.TARGET_REFUSED, Code.TARGET_IMMUTABLE_TAG, Code.TARGET_PROTOCOL_ERROR})
 
 
 class ReferrersSource(ReadableImage, Protocol):
-    """A source that can be asked what refers to its manifests."""
+    """A source that can list the referrers of its manifests."""
 
     async def attachments(self, subjects: Sequence[Digest]) -> Sequence[Attachment]:
-        """Return what refers to these manifests, as far as the source tells; nothing of it has been read."""
+        """Return the referrers that the source lists for these manifests, without reading them."""
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Referrer:
-    """One attachment that was read. `manifests` holds its children, if it is an index, and itself last."""
+    """An attachment that was read. `manifests` has its children, if it is an index, and itself last."""
 
     attachment: Attachment
     manifests: tuple[Manifest, ...]
@@ -44,7 +44,7 @@ class Referrer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Referrers:
-    """Everything found, subjects before what refers to them; `left_out` has a sentence for each one that is not."""
+    """All referrers found, subjects before their referrers; `left_out` has a sentence about each one left out."""
 
     found: tuple[Referrer, ...] = ()
     left_out: tuple[str, ...] = ()
@@ -61,15 +61,15 @@ class Referrers:
 
     @property
     def count(self) -> int:
-        """How many artifacts refer to the image or to one another, however they do it."""
+        """The number of artifacts that refer to the image or to one another, in either way."""
         return len({referrer.manifest.digest for referrer in self.found})
 
 
 def may_be_left_out(error: LongshoreError) -> bool:
-    """Tell whether an image is better off without a referrer that fails of this than not imported at all.
+    """Return whether the image is imported without a referrer that has this error.
 
-    What another try may mend is tried again, so that no signature is lost to a bad moment.
+    Transient errors are retried instead, so that no signature is lost to a short outage.
     """
     if error.kind.retryable:
         return False
-    return error.kind.side is Side.SOURCE or error.code in _TURNED_DOWN
+    return error.kind.side is Side.SOURCE or error.code in _REFUSED_MANIFEST

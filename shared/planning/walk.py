@@ -10,14 +10,14 @@ from shared.oci.manifest import MAX_CHILDREN, Manifest
 from shared.planning.source import ReadableImage
 from shared.runtime.concurrency import gather_all
 
-# An index within an index within an index: deeper nesting has no known use.
+# Levels of nested indexes: deeper nesting has no known use.
 MAX_DEPTH = 3
-# Manifests fetched at a time from one source: enough to hide latency, few enough not to look like an attack.
+# Concurrent manifest requests to one source: enough to hide latency, few enough not to look like an attack.
 MANIFESTS_AT_ONCE = 6
 
 
 class Walk:
-    """Children before parents, each once."""
+    """Fetches manifests, children before parents, each once."""
 
     def __init__(self, source: ReadableImage) -> None:
         self._source = source
@@ -25,7 +25,7 @@ class Walk:
         self._seen: set[Digest] = set()
 
     async def collect(self, manifest: Manifest, depth: int = 1) -> tuple[Manifest, ...]:
-        """Return what is below the manifest, and the manifest itself; raises `manifest_unsupported` at the limits."""
+        """Return the manifest's descendants, and itself last; raises `manifest_unsupported` at the limits."""
         if depth > MAX_DEPTH:
             raise LongshoreError(Code.MANIFEST_UNSUPPORTED, f"The index is nested more than {MAX_DEPTH} levels deep.")
         fresh = {child.digest: child for child in manifest.manifests if child.digest not in self._seen}

@@ -10,39 +10,38 @@ from shared.harbor.client import Harbor
 from shared.oci.digest import Digest
 from shared.registry.client import Registry
 from shared.runtime.concurrency import gather_all
+from shared.target.management import Removal, TargetStatistics
 from shared.target.project_quota import ProjectQuota
-from shared.target.removal import Removal
-from shared.target.statistics import TargetStatistics
 
 _REMOVALS = {
     client.Removal.TAG: Removal.TAG,
     client.Removal.ARTIFACT: Removal.MANIFEST,
     client.Removal.NOTHING: Removal.NOTHING,
 }
-# Without these, nothing can be pushed or deleted; its portal, scanner and jobs may be away.
+# Pushing and deleting need these; the portal, the scanner and the jobs may be down.
 NEEDED_PARTS = frozenset({"core", "database", "redis", "registry"})
-# An account that may push need not be one that may look at the project. The push then finds out.
-_NOT_TOLD = frozenset({Code.TARGET_PROJECT_MISSING, Code.TARGET_DENIED})
+# An account that is allowed to push may not be allowed to see the project. The push then finds out.
+_HIDDEN = frozenset({Code.TARGET_PROJECT_MISSING, Code.TARGET_DENIED})
 
 
 class HarborTarget:
-    """Fits `TargetManagement`."""
+    """Implements `TargetManagement`."""
 
     def __init__(self, harbor: Harbor, registry: Registry) -> None:
         self._harbor = harbor
         self._registry = registry
 
     async def check(self) -> None:
-        """Ask both: behind one address they are two services, and either may be down.
+        """Check both APIs: they are two services behind one address, and either may be down.
 
-        Harbor itself knows which of its parts are broken, and says so before the others' requests have run out.
+        Harbor's health names broken parts before the other two requests time out.
         """
         await gather_all([self._check_parts(), self._registry.ping(), self._check_account()])
 
     async def prepare_repository(self, repository: str) -> None:
-        """Make the project where it is missing; an account that may push may not be allowed to look.
+        """Create the project where it is missing.
 
-        Then the push tells whether there is a project.
+        An account that is allowed to push may not be allowed to see the project; the push then finds out.
         """
         try:
             await self._harbor.ensure_project(_project(repository))
@@ -55,7 +54,7 @@ class HarborTarget:
         try:
             quota = await self._harbor.projects.quota(project)
         except LongshoreError as error:
-            if error.code not in _NOT_TOLD:
+            if error.code not in _HIDDEN:
                 raise
             return None
         return (
@@ -82,7 +81,7 @@ class HarborTarget:
     async def remove_referrer_tags(
         self, repository: str, digest: Digest, *, is_managed: Callable[[str], Awaitable[bool]]
     ) -> None:
-        """Do nothing: in Harbor referrers are accessories of the artifact, and are deleted with it."""
+        """Do nothing: in Harbor, referrers are accessories of the artifact, and are deleted with it."""
 
     async def _check_account(self) -> None:
         await self._harbor.statistics()
@@ -91,12 +90,12 @@ class HarborTarget:
         try:
             health = await self._harbor.health()
         except LongshoreError:
-            # The other two requests tell what that means.
+            # The other two requests report the cause.
             return
-        ailing = sorted(NEEDED_PARTS.intersection(health.ailing))
-        if ailing:
+        broken = sorted(NEEDED_PARTS.intersection(health.unhealthy))
+        if broken:
             raise LongshoreError(
-                Code.TARGET_UNAVAILABLE, f"Harbor says of its own parts that {_are(ailing)} not healthy."
+                Code.TARGET_UNAVAILABLE, f"Harbor says of its own parts that {_are(broken)} not healthy."
             )
 
 

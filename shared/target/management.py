@@ -1,51 +1,76 @@
-"""What Longshore asks of a target beside moving content: the one interface to Harbor and to plain registries.
+"""The target's management: every operation besides moving content, the same for Harbor and for plain registries.
 
 Every failure is a LongshoreError of the target's side.
 """
 
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from enum import StrEnum
 from typing import Protocol
 
 from shared.oci.digest import Digest
 from shared.target.project_quota import ProjectQuota
-from shared.target.removal import Removal
-from shared.target.statistics import TargetStatistics
+
+
+class Removal(StrEnum):
+    """The part of an image that a deletion removed; content that its repository still needs is kept."""
+
+    TAG = "tag"
+    """The tag; its manifest stays, because another tag, an index or another managed image needs it."""
+    MANIFEST = "manifest"
+    """The tag and its manifest."""
+    NOTHING = "nothing"
+    """Nothing: the tag was gone, or it points to another manifest, and stays."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetStatistics:
+    """Figures about the whole target.
+
+    `images` counts artifacts of every origin; `size` is in bytes of storage, None where the account cannot see it.
+    `complete` is False where the figures only cover the projects that the account can see.
+    """
+
+    projects: int
+    images: int
+    size: int | None
+    complete: bool
 
 
 class TargetManagement(Protocol):
-    """One target under one account. `repository` begins with its project everywhere."""
+    """One target under one account. A repository's name begins with its project in every method."""
 
     async def check(self) -> None:
-        """Ask for a sign of life with the account; raises where the target is away or does not know the account."""
+        """Check that the target answers and knows the account; raises where it does not."""
         ...
 
     async def prepare_repository(self, repository: str) -> None:
         """Make sure that the repository can be pushed to: Harbor creates no project on a push.
 
-        A missing project is made, private. Raises `target_project_missing` where the account may not make one.
-        A plain registry needs nothing.
+        Creates a missing project, private. Raises `target_project_missing` where the account is not allowed to.
+        A plain registry needs no preparation.
         """
         ...
 
     async def project_quota(self, repository: str) -> ProjectQuota | None:
-        """Return what the repository's project may still take.
+        """Return the quota of the repository's project.
 
-        None where there is no limit, where it is not known, and where the project does not exist yet. A plain
-        registry has no limits to ask for.
+        None where there is no limit, where the limit is unknown, and where the project does not exist yet. A plain
+        registry has no limits.
         """
         ...
 
     async def find_tag(self, repository: str, tag: str) -> Digest | None:
-        """Return what a tag points to now; None where there is no such tag."""
+        """Return the digest that a tag points to now; None where there is no such tag."""
         ...
 
     async def remove_tag(self, repository: str, tag: str, digest: Digest, *, siblings: bool) -> Removal:
-        """Take the tag off this digest, and the manifest too when nothing else needs it.
+        """Remove the tag from this digest, and delete the manifest unless something else needs it.
 
-        `siblings` tells that another image that Longshore manages in this repository has the digest. No other tag is
-        ever lost, whoever made it, and the tag itself stays where it points to something else by now. Safe to repeat
-        after a crash at any moment. Raises `target_immutable_tag`, `target_artifact_referenced` or
-        `target_delete_refused` where the target does not allow it.
+        `siblings`: another image that Longshore manages in this repository has the same digest. No other tag is ever
+        lost, whatever its origin, and a tag that points to another digest stays. Safe to repeat after a crash at any
+        moment. Raises `target_immutable_tag`, `target_artifact_referenced` or `target_delete_refused` where the target
+        does not allow it.
         """
         ...
 
@@ -61,5 +86,5 @@ class TargetManagement(Protocol):
         ...
 
     async def statistics(self) -> TargetStatistics | None:
-        """Return the target's own figures; None where this kind of target has none to tell."""
+        """Return the target's own figures; None for a kind of target that has none."""
         ...

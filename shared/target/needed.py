@@ -1,4 +1,4 @@
-"""Whether a tag of a repository needs a manifest: by pointing to it, or to an index that has it as a part."""
+"""Finds out whether a tag of a repository needs a manifest: by pointing to it, or to an index that contains it."""
 
 import asyncio
 from collections.abc import Sequence
@@ -11,19 +11,19 @@ from shared.oci.digest import Digest
 from shared.registry.repository import Repository
 from shared.runtime.concurrency import gather_all
 
-# Tags that are looked at for one deletion: a few seconds' worth of small requests. Where there are more, the manifest
-# counts as needed, which costs its storage and nothing else.
+# Tags that one deletion reads: small requests for a few seconds. With more tags, the manifest counts as needed, which
+# costs its storage and nothing else.
 MAX_TAGS = 1000
-# Requests at a time, few enough not to be in the way of imports.
+# Concurrent requests, few enough not to slow down imports.
 REQUESTS_AT_ONCE = 8
-# As deep as an import follows indexes.
+# Nesting of indexes, the same as an import follows.
 MAX_DEPTH = 3
-# What a manifest that cannot be read is answered with; what it needs is not known.
+# The code for a manifest that cannot be parsed; its references are unknown.
 UNREADABLE = Code.TARGET_PROTOCOL_ERROR
 
 
 async def is_needed(repository: Repository, digest: Digest, *, other_than: str) -> bool:
-    """Tell whether any tag but this one leads to the digest; in doubt it does."""
+    """Return whether any other tag leads to the digest; True in doubt."""
     tags = await repository.list_tags()
     if len(tags) > MAX_TAGS:
         return True
@@ -32,7 +32,7 @@ async def is_needed(repository: Repository, digest: Digest, *, other_than: str) 
 
 
 class _Search:
-    """Follows tags and indexes; every index is read once."""
+    """Follows tags and indexes; reads every index once."""
 
     def __init__(self, repository: Repository, digest: Digest) -> None:
         self._repository = repository
@@ -62,7 +62,7 @@ class _Search:
         return False
 
     async def _children(self, digest: Digest) -> Sequence[Descriptor]:
-        """Return an index's children; none where it is gone, for instance a platform that was deleted by itself."""
+        """Return an index's children; none where it is gone, for instance a platform that was deleted separately."""
         try:
             async with self._slots:
                 return (await self._repository.get_manifest(str(digest))).manifests

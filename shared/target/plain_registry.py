@@ -1,23 +1,26 @@
-"""A plain registry as the target: all that the distribution spec can do, and nothing else."""
+"""A plain registry as the target: everything that the distribution spec offers, and nothing else."""
 
+import json
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 
 from shared.errors.codes import Code
 from shared.errors.error import LongshoreError
+from shared.oci import media_types
 from shared.oci.digest import Digest
+from shared.oci.manifest import Manifest
 from shared.oci.referrer import companion_tags, referrers_tag
 from shared.registry.client import Registry
 from shared.registry.repository import Repository
+from shared.target.management import Removal, TargetStatistics
 from shared.target.needed import is_needed
 from shared.target.project_quota import ProjectQuota
-from shared.target.removal import Removal
-from shared.target.statistics import TargetStatistics
-from shared.target.untag_marker import untag_marker
+
+MARKER_ANNOTATION = "io.longshore.removed-tag"
 
 
 class PlainRegistry:
-    """Fits `TargetManagement`. Children of a deleted index stay until the registry collects its garbage."""
+    """Implements `TargetManagement`. The children of a deleted index stay until the registry collects its garbage."""
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
@@ -26,9 +29,9 @@ class PlainRegistry:
         await self._registry.ping()
 
     async def prepare_repository(self, repository: str) -> None:
-        """Nothing: a push makes the repository."""
+        """Do nothing: a push creates the repository."""
 
-    async def project_quota(self, repository: str) -> ProjectQuota | None:  # noqa: ARG002 - the spec knows no limits
+    async def project_quota(self, repository: str) -> ProjectQuota | None:  # noqa: ARG002 - the spec has no quotas
         return None
 
     async def statistics(self) -> TargetStatistics | None:
@@ -40,13 +43,13 @@ class PlainRegistry:
 
     async def remove_tag(self, repository: str, tag: str, digest: Digest, *, siblings: bool) -> Removal:
         there = self._registry.repository(repository)
-        with _explained():
-            found = await self._found(there, tag)
+        with _deletion_refusals():
+            found = await self._find(there, tag)
             if siblings or await is_needed(there, digest, other_than=tag):
                 if found != digest:
                     return Removal.NOTHING
                 await self._untag(there, tag)
-                # Look again: whoever took the other tags off at the same time has seen this one.
+                # Look again: a client that removed the other tags at the same time still saw this one.
                 if siblings or await is_needed(there, digest, other_than=tag):
                     return Removal.TAG
             return await self._delete(there, digest)
@@ -63,8 +66,8 @@ class PlainRegistry:
                 # The recursion ends, because each step removes a tag.
                 await self.remove_referrer_tags(repository, found, is_managed=is_managed)
 
-    async def _found(self, repository: Repository, tag: str) -> Digest | None:
-        """Return what the tag points to, after ending a removal that was interrupted."""
+    async def _find(self, repository: Repository, tag: str) -> Digest | None:
+        """Return the digest that the tag points to, after completing a removal that was interrupted."""
         found = await self.find_tag(repository.name, tag)
         marker = untag_marker(repository.name, tag)
         if found != marker.digest:
@@ -73,7 +76,7 @@ class PlainRegistry:
         return None
 
     async def _untag(self, repository: Repository, tag: str) -> None:
-        """Take the tag off a manifest that stays."""
+        """Remove the tag from a manifest that stays."""
         marker = untag_marker(repository.name, tag)
         await repository.put_manifest(tag, marker)
         await repository.delete_manifest(marker.digest)
@@ -86,9 +89,26 @@ class PlainRegistry:
         return Removal.MANIFEST
 
 
+def untag_marker(repository: str, tag: str) -> Manifest:
+    """Return the manifest that a tag is moved to for a moment, to remove it from a manifest that has to stay.
+
+    Registries such as distribution 2.8 delete manifests by digest only, with every tag that points to them. Only this
+    one tag can point to its marker, so deleting the marker harms no other tag. The marker is always the same, so that
+    a deletion that was interrupted after the move recognises its own work. It is an index without children, which
+    refers to nothing that would have to be pushed first.
+    """
+    document = {
+        "schemaVersion": 2,
+        "mediaType": media_types.OCI_INDEX,
+        "manifests": [],
+        "annotations": {MARKER_ANNOTATION: f"{repository}:{tag}"},
+    }
+    return Manifest.parse(json.dumps(document, indent=2).encode(), media_types.OCI_INDEX)
+
+
 @contextmanager
-def _explained() -> Iterator[None]:
-    """Say what a refusal means here: registries have deletion switched off unless somebody asks for it."""
+def _deletion_refusals() -> Iterator[None]:
+    """Translate a refusal during a deletion: registries have deletion disabled unless the operator enables it."""
     try:
         yield
     except LongshoreError as error:

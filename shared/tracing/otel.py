@@ -1,4 +1,4 @@
-"""Steps as OpenTelemetry's spans, sent to a collector. The only module that knows the library, which is an extra."""
+"""Sends steps to a collector as OpenTelemetry spans. The only module that imports the library, which is optional."""
 
 import asyncio
 import logging
@@ -19,19 +19,19 @@ from shared.errors.error import LongshoreError
 from shared.model.version import product_version
 from shared.tracing.spans import NO_SPAN, TRACEPARENT, Kind, Span, Values, record_with
 
-# What a stopping process waits for its last spans to be sent. Seconds; the library itself would wait for thirty.
+# The time that a stopping process gives its last spans to be sent. Seconds; the library itself would wait for thirty.
 FLUSH_TIMEOUT = 3.0
 
 _KINDS = {kind: SpanKind[kind.name] for kind in Kind}
-_PLACE = TraceContextTextMapPropagator()
-# It quotes what it cannot read of OTEL_EXPORTER_OTLP_HEADERS, which holds tokens.
-_TELLS_SECRETS = "opentelemetry.util.re"
+_PROPAGATOR = TraceContextTextMapPropagator()
+# This logger quotes malformed parts of OTEL_EXPORTER_OTLP_HEADERS, which contains tokens.
+_LOGS_SECRETS = "opentelemetry.util.re"
 
 
 @contextmanager
 def exporting(service: str) -> Iterator[None]:
-    """Send what is recorded inside the block, from a thread, as the library's own OTEL_* variables say."""
-    logging.getLogger(_TELLS_SECRETS).setLevel(logging.CRITICAL)
+    """Send the steps of the block, from a thread, as the library's own OTEL_* variables configure."""
+    logging.getLogger(_LOGS_SECRETS).setLevel(logging.CRITICAL)
     known = Resource({SERVICE_NAME: service, SERVICE_VERSION: product_version()})
     resource = Resource.create().merge(known).merge(OTELResourceDetector().detect())
     provider = TracerProvider(resource=resource, shutdown_on_exit=False)
@@ -41,21 +41,21 @@ def exporting(service: str) -> Iterator[None]:
         yield
     finally:
         record_with(None)
-        # In a thread that may be left behind: a collector that is away must not hold a stop up.
+        # In a daemon thread: an unreachable collector must not delay the stop.
         flushing = threading.Thread(target=provider.shutdown, daemon=True)
         flushing.start()
         flushing.join(FLUSH_TIMEOUT)
 
 
 class OtelTracer:
-    """Fits `spans.Tracer`."""
+    """Implements `spans.Tracer`."""
 
     def __init__(self, provider: TracerProvider) -> None:
         self._tracer = provider.get_tracer("longshore", product_version())
 
     def entry(self, name: str, kind: Kind, parent: str | None, values: Values) -> AbstractContextManager[Span]:
-        place = _PLACE.extract({TRACEPARENT: parent} if parent else {}, Context())
-        return self._span(name, kind, values, place)
+        context = _PROPAGATOR.extract({TRACEPARENT: parent} if parent else {}, Context())
+        return self._span(name, kind, values, context)
 
     def step(self, name: str, kind: Kind, values: Values) -> AbstractContextManager[Span]:
         if not trace.get_current_span().get_span_context().is_valid:
@@ -64,19 +64,19 @@ class OtelTracer:
 
     def traceparent(self) -> str | None:
         carrier: dict[str, str] = {}
-        _PLACE.inject(carrier)
+        _PROPAGATOR.inject(carrier)
         return carrier.get(TRACEPARENT)
 
     @contextmanager
-    def _span(self, name: str, kind: Kind, values: Values, place: Context | None) -> Iterator[Span]:
-        span = self._tracer.start_span(name, place, _KINDS[kind], values)
-        told = _OtelSpan(span)
+    def _span(self, name: str, kind: Kind, values: Values, context: Context | None) -> Iterator[Span]:
+        span = self._tracer.start_span(name, context, _KINDS[kind], values)
+        recorded = _OtelSpan(span)
         try:
-            # What is done while an answer is open is no part of its request.
+            # Steps that run while a response is open are not part of its request.
             with nullcontext() if kind is Kind.CLIENT else _current(span):
-                yield told
+                yield recorded
         except BaseException as error:
-            _tell(told, error)
+            _record_error(recorded, error)
             raise
         finally:
             span.end()
@@ -95,12 +95,12 @@ class _OtelSpan:
 
 
 def _current(span: trace.Span) -> AbstractContextManager[object]:
-    # By itself it would write an exception's text and trace, whatever may be in them.
+    # By default the library records an exception's text and traceback, which may contain secrets.
     return trace.use_span(span, record_exception=False, set_status_on_exception=False)
 
 
-def _tell(span: Span, error: BaseException) -> None:
-    """Say how the step ended: in our own errors there is nothing secret; of others the kind is all that is told."""
+def _record_error(span: Span, error: BaseException) -> None:
+    """Record why the step failed: our own errors contain no secret; of other exceptions, only the type is recorded."""
     if isinstance(error, LongshoreError):
         span.fail(error.code, error.detail)
     elif isinstance(error, asyncio.CancelledError | GeneratorExit):

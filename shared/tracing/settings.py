@@ -1,5 +1,7 @@
-"""Whether steps are recorded: off unless the standard OTEL_* variables name a collector."""
+"""Turns tracing on: off unless the standard OTEL_* variables name a collector."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 
 from environs import FileAwareEnv
@@ -13,9 +15,9 @@ _OTLP, _NO_EXPORTER = "otlp", "none"
 
 
 def read_tracing(env: FileAwareEnv) -> bool:
-    """Tell whether to trace; the rest of the variables is read by OpenTelemetry's own library.
+    """Return whether to trace; OpenTelemetry's own library reads the other variables.
 
-    Raises ValueError where its library is to be used and not installed.
+    Raises ValueError where tracing is on and the library is not installed.
     """
     endpoints = [env.str(name, "") for name in _ENDPOINTS]
     exporter = env.str("OTEL_TRACES_EXPORTER", "", validate=validate.OneOf(("", _OTLP, _NO_EXPORTER)))
@@ -26,3 +28,15 @@ def read_tracing(env: FileAwareEnv) -> bool:
     if on and find_spec(_LIBRARY) is None:
         raise ValueError("OTEL_*: tracing needs OpenTelemetry: pip install 'longshore[tracing]'")
     return on
+
+
+@contextmanager
+def traced(service: str, *, on: bool) -> Iterator[None]:
+    """Record the steps inside the block, under this name unless OTEL_SERVICE_NAME gives another."""
+    if not on:
+        yield
+        return
+    from shared.tracing.otel import exporting  # noqa: PLC0415 - an optional dependency, loaded only when it is used
+
+    with exporting(service):
+        yield

@@ -1,6 +1,6 @@
-"""What the code says of its own steps, for whoever traces them; without tracing, each of these does nothing.
+"""Marks the steps of the code for tracing; without a tracer, every function here does nothing.
 
-Values are counts, names, digests and codes: never an address with its query, a header, or a strange exception's text.
+Values are counts, names, digests and codes: never a URL with its query, a header, or the text of a foreign exception.
 """
 
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 from enum import Enum, auto
 from typing import Protocol, TypeAlias
 
-# The header in which a place in a trace travels (W3C Trace Context), in HTTP requests and in messages.
+# The header that carries a position in a trace (W3C Trace Context), in HTTP requests and in messages.
 TRACEPARENT = "traceparent"
 
 Values: TypeAlias = Mapping[str, str | int | float | bool]
@@ -16,30 +16,30 @@ _NONE: Values = {}
 
 
 class Kind(Enum):
-    """Which end of a conversation a step is."""
+    """The step's role in a communication."""
 
     INTERNAL = auto()
     SERVER = auto()
     CLIENT = auto()
-    """A request to somebody else; it has no steps of its own."""
+    """A request to another service; it has no steps of its own."""
     PRODUCER = auto()
     CONSUMER = auto()
 
 
 class Span(Protocol):
-    """A step under way."""
+    """A running step."""
 
     def note(self, values: Values) -> None:
-        """Add what has turned out."""
+        """Add values to the step."""
         ...
 
     def fail(self, code: str, detail: str = "") -> None:
-        """Call the step failed, which an exception does by itself."""
+        """Mark the step as failed; an exception that leaves the step does so, too."""
         ...
 
 
 class Tracer(Protocol):
-    """Records steps somewhere; the functions below say what each method does."""
+    """Records steps; the functions below describe each method."""
 
     def entry(self, name: str, kind: Kind, parent: str | None, values: Values) -> AbstractContextManager[Span]: ...
 
@@ -49,7 +49,7 @@ class Tracer(Protocol):
 
 
 class _NoSpan:
-    """The span where nobody listens."""
+    """A span that is not recorded."""
 
     def note(self, values: Values) -> None:
         pass
@@ -58,27 +58,27 @@ class _NoSpan:
         pass
 
 
-# One for all: it holds nothing, and may be entered within itself.
+# One instance for all steps: it has no state, and may be entered within itself.
 NO_SPAN: AbstractContextManager[Span] = nullcontext(_NoSpan())
 _tracer: Tracer | None = None
 
 
 def record_with(tracer: Tracer | None) -> None:
-    """Record from now on, or no longer."""
+    """Record steps with this tracer from now on; None stops recording."""
     global _tracer  # noqa: PLW0603 - one per process, as the logs are
     _tracer = tracer
 
 
 def entry(name: str, kind: Kind, parent: str | None, values: Values = _NONE) -> AbstractContextManager[Span]:
-    """Begin a step that something outside of this process caused: where `parent` says, or in a trace of its own."""
+    """Begin a step that was caused outside of this process: below `parent`, or in a new trace."""
     return _tracer.entry(name, kind, parent, values) if _tracer else NO_SPAN
 
 
 def step(name: str, values: Values = _NONE, *, kind: Kind = Kind.INTERNAL) -> AbstractContextManager[Span]:
-    """Begin a step of what is under way in this task; not recorded where that is not."""
+    """Begin a step below the task's current step; not recorded where there is none."""
     return _tracer.step(name, kind, values) if _tracer else NO_SPAN
 
 
 def traceparent() -> str | None:
-    """Return the place in the trace as TRACEPARENT has it, for whoever goes on elsewhere; None where there is none."""
+    """Return the current position in the trace as TRACEPARENT carries it; None without a current step."""
     return _tracer.traceparent() if _tracer else None

@@ -17,9 +17,8 @@ from shared.oci.descriptor import Descriptor
 from shared.oci.digest import Digest
 from shared.planning.make_plan import make_plan
 from shared.planning.plan import ImportPlan
+from shared.target.management import Removal, TargetStatistics
 from shared.target.project_quota import ProjectQuota
-from shared.target.removal import Removal
-from shared.target.statistics import TargetStatistics
 from tests.import_worker.ends import DictSource, DictTarget
 
 REPOSITORY = "imports/app"

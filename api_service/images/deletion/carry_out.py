@@ -19,8 +19,7 @@ from shared.errors.codes import Code
 from shared.errors.error import LongshoreError
 from shared.model.states import ImageStatus
 from shared.oci.digest import Digest
-from shared.target.management import TargetManagement
-from shared.target.removal import Removal
+from shared.target.management import Removal, TargetManagement
 
 # The limit for finding the tag, and again for removing it. Seconds; a repository with a thousand tags takes a few. Both
 # together stay well below the lease, so that no other instance resumes while the target may still be working.

@@ -12,7 +12,7 @@ from api_service.images.deletion.carry_out import DeletionWork
 from shared.errors.codes import Code
 from shared.errors.error import LongshoreError
 from shared.runtime.concurrency import cancel_all
-from shared.target.removal import Removal
+from shared.target.management import Removal
 
 # A request waits this long for a whole deletion. Seconds; the API answers within five, however slow the target is.
 DELETION_DEADLINE = 4.7

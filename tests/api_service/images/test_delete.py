@@ -33,10 +33,9 @@ from shared.messages.progress_report import ReportedState
 from shared.model.credential import Credential
 from shared.model.roles import Role
 from shared.oci.digest import Digest
-from shared.target.management import TargetManagement
-from shared.target.removal import Removal
+from shared.target.management import Removal, TargetManagement
+from shared.target.plain_registry import untag_marker
 from shared.target.settings import TargetKind, TargetSettings
-from shared.target.untag_marker import untag_marker
 from tests.api_service.api import BASE, Answer, Api, until
 from tests.api_service.conftest import REQUESTS_ONLY, OpenApi, Source
 from tests.api_service.managed import PROJECT, Job, Managed

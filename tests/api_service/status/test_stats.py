@@ -21,9 +21,8 @@ from shared.errors.codes import Code
 from shared.errors.error import LongshoreError
 from shared.model.credential import Credential
 from shared.model.roles import Role
-from shared.target.management import TargetManagement
+from shared.target.management import TargetManagement, TargetStatistics
 from shared.target.settings import TargetKind, TargetSettings
-from shared.target.statistics import TargetStatistics
 from tests.api_service.api import BASE, Answer, Api
 from tests.api_service.conftest import REQUESTS_ONLY, OpenApi
 from tests.shared.harbor.conftest import ADMIN, MEMBER, PROJECT, StandIn, standing_in

@@ -90,7 +90,7 @@ async def test_a_name_encoded_once_names_nothing(standin: StandIn, harbor: Harbo
     api = harbor._api
     request = api.get(f"/projects/{PROJECT}/repositories/a%2Fb/artifacts/1.0", "trying")
     with pytest.raises(LongshoreError, match="was not found"):
-        await api.ask(request)
+        await api.send(request)
 
 
 async def test_untagging_leaves_the_artifact(standin: StandIn, harbor: Harbor, name: str, single: Image) -> None:

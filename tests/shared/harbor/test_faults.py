@@ -9,7 +9,7 @@ import pytest
 
 from shared.errors.error import LongshoreError
 from shared.harbor import pages
-from shared.harbor.api import MAX_ANSWER_SIZE
+from shared.harbor.api import MAX_RESPONSE_SIZE
 from shared.harbor.client import Harbor
 from shared.oci.digest import Digest
 from tests.scripted.hostile import Answer, HostileRegistry
@@ -189,7 +189,7 @@ async def test_an_empty_page_ends_a_list(against: Harbor, hostile: HostileRegist
 
 
 async def test_an_answer_beyond_the_limit_is_not_read(against: Harbor, hostile: HostileRegistry) -> None:
-    hostile.on("GET", STATISTICS, Answer(body=b"{}" + b" " * MAX_ANSWER_SIZE))
+    hostile.on("GET", STATISTICS, Answer(body=b"{}" + b" " * MAX_RESPONSE_SIZE))
     assert (await failure(against)).code == "target_protocol_error"
 
 
@@ -198,7 +198,7 @@ async def test_silence_is_a_stall(against: Harbor, hostile: HostileRegistry) -> 
     hostile.on("GET", STATISTICS, Answer(hang=True, length=10))
     request = against._api.get("/statistics", "waiting")
     with pytest.raises(LongshoreError) as caught:
-        await against._api.ask(replace(request, timeout=aiohttp.ClientTimeout(total=0.2)))
+        await against._api.send(replace(request, timeout=aiohttp.ClientTimeout(total=0.2)))
     assert caught.value.code == "target_stalled"
 
 

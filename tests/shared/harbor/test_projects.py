@@ -10,7 +10,7 @@ from deploy.local.servers.harbor.settings import Settings
 from deploy.local.stack import Registry
 from shared.errors.error import LongshoreError
 from shared.harbor.client import Harbor
-from shared.harbor.quota import Quota
+from shared.harbor.projects import Quota
 from tests.scripted.hostile import Answer, HostileRegistry
 from tests.shared.harbor.conftest import (
     GUEST,

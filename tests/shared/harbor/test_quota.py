@@ -1,8 +1,8 @@
-"""What a project may hold, as Harbor writes it."""
+"""A project's quota as Harbor writes it."""
 
 import pytest
 
-from shared.harbor.quota import Quota, in_words
+from shared.harbor.projects import Quota
 
 
 @pytest.mark.parametrize(
@@ -17,10 +17,3 @@ from shared.harbor.quota import Quota, in_words
 )
 def test_summaries_are_read(document: dict[str, object], quota: Quota | None) -> None:
     assert Quota.from_summary(document) == quota
-
-
-@pytest.mark.parametrize(
-    ("size", "words"), [(0, "0 bytes"), (1023, "1023 bytes"), (1024, "1.0 KiB"), (1536 * 1024, "1.5 MiB")]
-)
-def test_sizes_are_written_as_people_do(size: int, words: str) -> None:
-    assert in_words(size) == words

@@ -7,7 +7,7 @@ from deploy.local.servers.harbor.settings import Settings
 from deploy.local.stack import Registry, Scratch
 from shared.errors.error import LongshoreError
 from shared.harbor.client import Harbor
-from shared.harbor.statistics import Statistics
+from shared.harbor.system import Statistics
 from shared.model.credential import Credential
 from tests.scripted.hostile import Answer, HostileRegistry
 from tests.shared.harbor.conftest import ADMIN, MEMBER, PROJECT, ROBOT, SYSTEM_ROBOT, Opener, StandIn, standing_in
@@ -18,7 +18,7 @@ async def test_health_is_asked_without_an_account(standin: StandIn, harbor: Harb
     """It is asked where the account itself may be the trouble."""
     health = await harbor.health()
     assert health.healthy
-    assert health.ailing == ()
+    assert health.unhealthy == ()
     assert "authorization" not in standin.recorder.exchanges[0].sent
 
 
@@ -30,7 +30,7 @@ async def test_a_broken_part_is_named(scratch: Scratch, opened: Opener) -> None:
             registry.kill()
             health = await harbor.health()
     assert not health.healthy
-    assert health.ailing == ("registry", "registryctl")
+    assert health.unhealthy == ("registry", "registryctl")
     assert all(component.error for component in health.components if not component.healthy)
 
 

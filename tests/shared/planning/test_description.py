@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from deploy.local.images.image import OCI, Image, Manifest, encode, index_of, memory_blob, platform_manifest
-from shared.planning.description import DESCRIPTION, MAX_DESCRIPTION_LENGTH
+from shared.planning.image_config import DESCRIPTION, MAX_DESCRIPTION_LENGTH
 from shared.planning.make_plan import make_plan
 from shared.planning.plan import ImportPlan
 from tests.import_worker.ends import DictSource

@@ -159,19 +159,6 @@ async def test_quota_is_unknown_to_an_account_that_may_not_look(standin: StandIn
         assert await management.project_quota("hidden/app") is None
 
 
-def test_quota_says_in_figures_what_does_not_fit() -> None:
-    """How much there is, how much is taken, how much would have to go."""
-    quota = ProjectQuota(project="small", limit=64 * KIB, used=60 * KIB)
-    quota.check_fits(4 * KIB)
-    with pytest.raises(LongshoreError) as caught:
-        quota.check_fits(6 * KIB)
-    assert caught.value.code == "target_quota_exceeded"
-    assert caught.value.detail == (
-        "Project small may hold 64.0 KiB and holds 60.0 KiB; 6.0 KiB more do not fit, 2.0 KiB would have to be freed."
-    )
-    assert ProjectQuota(project="small", limit=1, used=2).free == 0
-
-
 async def test_a_tag_is_found_where_it_points(place: Place) -> None:
     """None where there is no tag, no repository, or no project."""
     image = synthetic_image("found", [500])

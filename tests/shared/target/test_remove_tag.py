@@ -11,9 +11,9 @@ from deploy.local.stack import Registry, Remote, Scratch, synthetic_image
 from shared.errors.error import LongshoreError
 from shared.oci.digest import Digest
 from shared.target import needed
-from shared.target.removal import Removal
+from shared.target.management import Removal
+from shared.target.plain_registry import untag_marker
 from shared.target.settings import TargetKind
-from shared.target.untag_marker import untag_marker
 from tests.shared.target.conftest import Place, managing
 
 

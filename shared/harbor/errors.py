@@ -1,7 +1,7 @@
-"""Turns an answer of Harbor's API that is no success into the error that it means.
+"""Translates an error response of Harbor's API into a LongshoreError.
 
-Harbor's errors are `{"errors": [{"code", "message"}]}`; codes and their statuses stand in its src/lib/errors/const.go
-and src/lib/http/error.go.
+Harbor's errors are `{"errors": [{"code", "message"}]}`; its codes and their statuses are defined in
+src/lib/errors/const.go and src/lib/http/error.go.
 """
 
 from http import HTTPStatus
@@ -14,12 +14,12 @@ from shared.http_client.request import Reply, Request
 from shared.http_client.retry import retry_after
 
 NOT_FOUND = "NOT_FOUND"
-# src/controller/artifact/controller.go, deleteDeeply: 412 for a child of an index; the database's own constraint has
-# the same code, for instance where a tag came to the artifact while Harbor was deleting it.
+# src/controller/artifact/controller.go, deleteDeeply: 412 for a child of an index. A violated database constraint has
+# the same code, for instance where a tag was added to the artifact while Harbor was deleting it.
 REFERENCED = "VIOLATE_FOREIGN_KEY_CONSTRAINT"
-# Both sentences about immutable tags hold it: src/controller/tag/controller.go and src/server/middleware/immutable.
+# Both messages about immutable tags contain it: src/controller/tag/controller.go and src/server/middleware/immutable.
 IMMUTABLE = "immutable"
-# src/server/middleware/readonly: 403 DENIED, though it is nobody's right that is missing.
+# src/server/middleware/readonly answers 403 DENIED, although no permission is missing.
 READ_ONLY = "read only"
 
 _BY_STATUS: dict[int, Failure] = {
@@ -34,34 +34,34 @@ _BY_STATUS: dict[int, Failure] = {
 }
 
 
-def said_by_harbor(reply: Reply) -> bool:
-    """Tell whether an error answer is Harbor's own, and not that of a proxy or of some other server.
+def is_harbor_error(reply: Reply) -> bool:
+    """Return whether Harbor itself wrote an error response, and not a proxy or another server.
 
     Only Harbor's own "not found" means that a thing is gone.
     """
     return bool(read_error_body(reply.content).codes)
 
 
-def refused(request: Request, reply: Reply, secrets: tuple[str, ...] = ()) -> LongshoreError:
-    """Make the error for an answer, with Harbor's own words in its sentence."""
+def harbor_error(request: Request, reply: Reply, secrets: tuple[str, ...] = ()) -> LongshoreError:
+    """Return the error for a response; its detail quotes Harbor's message."""
     body = read_error_body(reply.content, secrets)
-    said = f": {body.message}" if body.message else ""
-    sentence = f"{request.host} answered {reply.status} while {request.step}{said}"
+    message = f": {body.message}" if body.message else ""
+    sentence = f"{request.host} answered {reply.status} while {request.step}{message}"
     detail = sentence if sentence.endswith((".", "…", "!")) else f"{sentence}."
-    code = _named(reply.status, body)
+    code = _target_code(reply.status, body)
     if code:
         return LongshoreError(code, detail, retry_after=retry_after(reply.headers))
     return request.error(_failure(reply.status, body), detail, retry_after=retry_after(reply.headers))
 
 
-def _named(status: int, body: ErrorBody) -> Code | None:
-    """Return the code for what only a target can answer."""
-    words = body.message.lower()
+def _target_code(status: int, body: ErrorBody) -> Code | None:
+    """Return the code for a refusal that only a target knows; None for failures that any registry may have."""
+    message = body.message.lower()
     if status == HTTPStatus.PRECONDITION_FAILED:
         if REFERENCED in body.codes:
             return Code.TARGET_ARTIFACT_REFERENCED
-        return Code.TARGET_IMMUTABLE_TAG if IMMUTABLE in words else Code.TARGET_DELETE_REFUSED
-    return Code.TARGET_READ_ONLY if status == HTTPStatus.FORBIDDEN and READ_ONLY in words else None
+        return Code.TARGET_IMMUTABLE_TAG if IMMUTABLE in message else Code.TARGET_DELETE_REFUSED
+    return Code.TARGET_READ_ONLY if status == HTTPStatus.FORBIDDEN and READ_ONLY in message else None
 
 
 def _failure(status: int, body: ErrorBody) -> Failure:
