@@ -1,6 +1,6 @@
 """The blob ledger: which repositories of a registry are known to hold a blob, as candidates for a mount.
 
-A hint and no more: the registry decides, and a row that proves wrong is dropped.
+Rows are hints: the registry decides, and a wrong row is deleted.
 """
 
 from collections.abc import Iterable, Sequence
@@ -11,7 +11,7 @@ from shared.db.database import Connection
 async def repositories_with(
     connection: Connection, registry: str, digests: Sequence[str], *, other_than: str
 ) -> dict[str, str]:
-    """Return, for each of these digests that another repository holds, the most recently recorded repository."""
+    """Return the most recently recorded repository for each of these digests that another repository holds."""
     rows = await connection.fetch(
         """
         SELECT DISTINCT ON (digest) digest, repository FROM blobs
@@ -53,7 +53,7 @@ async def held_by_project(connection: Connection, registry: str, project: str, d
 
 
 async def record(connection: Connection, registry: str, repository: str, digests: Iterable[str]) -> None:
-    """Note that the repository holds these blobs: uploaded to it a moment ago, or referred to by its manifest."""
+    """Record that the repository holds these blobs: uploaded just now, or referred to by one of its manifests."""
     await connection.execute(
         """
         INSERT INTO blobs (registry, digest, repository) SELECT $1, digest, $2 FROM unnest($3::text[]) AS digest
@@ -66,14 +66,14 @@ async def record(connection: Connection, registry: str, repository: str, digests
 
 
 async def forget(connection: Connection, registry: str, repository: str, digest: str) -> None:
-    """Drop a row that the registry contradicted."""
+    """Delete a row that the registry contradicted."""
     await connection.execute(
         "DELETE FROM blobs WHERE (registry, repository, digest) = ($1, $2, $3)", registry, repository, digest
     )
 
 
 async def forget_image(connection: Connection, registry: str, image_id: int) -> None:
-    """Drop what is known of an image's blobs in its repository, but for those of other ready images there."""
+    """Delete the rows of an image's blobs in its repository, except those of other ready images there."""
     await connection.execute(
         """
         DELETE FROM blobs USING images AS gone

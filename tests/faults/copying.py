@@ -1,4 +1,4 @@
-"""One layer on its way between real registries, over two links, as a worker moves it, in this process."""
+"""The copy of one layer between real registries, over two links, as a worker makes it, in this process."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ MIB = 1024 * 1024
 REPOSITORY = "stalls"
 LAYER = synthetic_layer("stalls", 64 * MIB)
 BLOB = Descriptor(media_type=LAYER.media_type, digest=Digest.parse(LAYER.digest), size=LAYER.size)
-# Far more than the sockets and the link hold between them, and far less than the layer. Bytes.
+# Far more than the sockets and the link hold together, and far less than the layer. Bytes.
 MIDDLE = 32 * MIB
-# A trickle that never stops, far below the least that counts as moving. Bytes a second.
+# A trickle that never stops, far below the rate that counts as moving. Bytes per second.
 DRIP = 200.0
 POLL_SECONDS = 0.02
 # What a fault may take until it strikes. Seconds.
@@ -38,20 +38,20 @@ EFFECT_SECONDS = 30.0
 
 
 def stalls(after: int) -> Mapping[str, tuple[Side, Fault]]:
-    """Return what may go wrong from that byte of the layer's way on, by name, with the side that is to be named."""
+    """Return the faults that can strike from this byte of the layer on, by name, with the side that the error names."""
     return {
         "source frozen": (Side.SOURCE, Freeze(direction=Direction.TO_CLIENT, after=after)),
         "target frozen": (Side.TARGET, Freeze(direction=Direction.TO_SERVER, after=after)),
         "source drips": (Side.SOURCE, Pace(direction=Direction.TO_CLIENT, after=after, rate=DRIP)),
         "target drips": (Side.TARGET, Pace(direction=Direction.TO_SERVER, after=after, rate=DRIP)),
-        # It has taken the whole layer, and says nothing.
+        # It has received the whole layer, and does not answer.
         "target silent": (Side.TARGET, Freeze(direction=Direction.TO_CLIENT)),
     }
 
 
 @contextmanager
 def impatient(seconds: float) -> Iterator[None]:
-    """Shorten the limit, and try once, so that the first stall comes out."""
+    """Shorten the limit, and try once, so that the first stall is raised."""
     with (
         patch("import_worker.copying.stall.STALL_SECONDS", seconds),
         patch("import_worker.copying.transfer.BLOB_TRIES", 1),
@@ -60,21 +60,21 @@ def impatient(seconds: float) -> Iterator[None]:
 
 
 class Moved:
-    """When the target last took bytes worth counting: a trickle counts as nothing, as in the product."""
+    """Records when the target last received enough bytes to count; a trickle does not count, as in the product."""
 
     def __init__(self) -> None:
         self.last = 0.0
         self._taken = 0
 
     def to(self, taken: int) -> None:
-        """Take note of how many bytes the target has; fits `Advance`."""
+        """Record how many bytes the target has received; fits `Advance`."""
         if taken - self._taken >= MIN_BYTES_PER_WINDOW:
             self._taken, self.last = taken, time.monotonic()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Stall:
-    """How a stall was found: with this code, so many seconds after anything moved."""
+    """A detected stall: its error code, and the seconds since any byte moved."""
 
     code: str
     seconds: float
@@ -82,16 +82,16 @@ class Stall:
 
 @dataclass
 class Copying:
-    """A copy of the layer that is harmed as soon as its upload has begun; the source must have it."""
+    """A copy of the layer that a fault hits as soon as its upload has begun; the source must hold the layer."""
 
     from_source: Link
     to_target: Link
     repository: str
 
     async def stall(self, side: Side, fault: Fault) -> Stall:
-        """Copy until the stall is found, and return how long nothing had moved.
+        """Copy until the stall is detected, and return how long no byte had moved.
 
-        That is since the fault's first effect, or since bytes moved last: buffers on the way still take some.
+        The time starts at the fault's first effect, or at the last movement after it: buffers still accept some bytes.
         """
         harmed = self.from_source if side is Side.SOURCE else self.to_target
         affected: list[asyncio.Task[float]] = []
@@ -123,7 +123,7 @@ class Copying:
 
 
 def _wait_until_affected(link: Link) -> float:
-    """Return when the fault that is set has begun to work."""
+    """Return when the set fault has struck first."""
     limit = time.monotonic() + EFFECT_SECONDS
     while not any(link.counts().affected):
         if time.monotonic() > limit:

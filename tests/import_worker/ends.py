@@ -1,4 +1,4 @@
-"""Dictionaries that play a source and a target, with faults on order."""
+"""Dictionaries as a source and a target, with faults on demand."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
@@ -64,7 +64,7 @@ class DictSource:
 
 
 class DictDownload:
-    """Reads up to `end`, where the connection breaks; None: up to the content's own end."""
+    """Reads up to `end`, where the connection breaks; with None, up to the content's own end."""
 
     def __init__(self, content: memoryview, offset: int, end: int | None) -> None:
         self._rest = content[offset:end]
@@ -87,7 +87,7 @@ class DictDownload:
 
 @dataclass
 class DictTarget:
-    """A repository in memory that checks what a registry checks."""
+    """A repository in memory with the checks of a registry."""
 
     blobs: dict[str, bytes] = field(default_factory=dict)
     manifests: dict[str, Manifest] = field(default_factory=dict)
@@ -151,7 +151,7 @@ class DictTarget:
 
 @dataclass(eq=False)
 class DictUpload:
-    """A session, which breaks where the target says so."""
+    """A session, which breaks at the positions that the target lists."""
 
     target: DictTarget
     content: bytearray = field(default_factory=bytearray)

@@ -1,4 +1,4 @@
-"""Images as rows, for imports that a test makes by hand."""
+"""Image rows for imports that a test inserts itself."""
 
 from shared.db.database import Connection
 

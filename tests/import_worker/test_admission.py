@@ -1,4 +1,4 @@
-"""Whether an image may come in: the project is made ready, and what is missing there is held against its room."""
+"""Admission of an image: the project is prepared, and the missing bytes are compared with its quota."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from collections.abc import Set as AbstractSet
@@ -26,9 +26,9 @@ REPOSITORY = "imports/app"
 
 @dataclass
 class Management:
-    """A target whose project has this room."""
+    """A target whose project has this quota."""
 
-    told: ProjectQuota | LongshoreError | None = None
+    answer: ProjectQuota | LongshoreError | None = None
     refusal: LongshoreError | None = None
     prepared: list[str] = field(default_factory=list)
 
@@ -42,9 +42,9 @@ class Management:
 
     async def project_quota(self, repository: str) -> ProjectQuota | None:
         assert repository in self.prepared
-        if isinstance(self.told, LongshoreError):
-            raise self.told
-        return self.told
+        if isinstance(self.answer, LongshoreError):
+            raise self.answer
+        return self.answer
 
     async def find_tag(self, repository: str, tag: str) -> Digest | None:
         raise NotImplementedError
@@ -88,7 +88,7 @@ def admission(management: Management, target: DictTarget | None = None, *known: 
     )
 
 
-def room(free: int) -> ProjectQuota:
+def quota_of(free: int) -> ProjectQuota:
     return ProjectQuota(project="imports", limit=10_000 + free, used=10_000)
 
 
@@ -97,44 +97,44 @@ def missing_bytes(plan: ImportPlan) -> int:
 
 
 async def test_an_image_that_fits_is_admitted_without_a_look_at_its_blobs(plan: ImportPlan) -> None:
-    """The repository is made ready in any case."""
-    management = Management(room(plan.size))
+    """The repository is prepared in any case."""
+    management = Management(quota_of(plan.size))
     await admission(management).admit(plan)
     assert management.prepared == [REPOSITORY]
 
 
 async def test_an_image_that_does_not_fit_is_refused_with_figures(plan: ImportPlan) -> None:
-    """One byte is enough."""
-    await admission(Management(room(missing_bytes(plan)))).admit(plan)
+    """One missing byte is enough."""
+    await admission(Management(quota_of(missing_bytes(plan)))).admit(plan)
     with pytest.raises(LongshoreError) as caught:
-        await admission(Management(room(missing_bytes(plan) - 1))).admit(plan)
+        await admission(Management(quota_of(missing_bytes(plan) - 1))).admit(plan)
     assert caught.value.code == "target_quota_exceeded"
     assert "Project imports may hold" in caught.value.detail
 
 
 async def test_blobs_that_the_repository_has_do_not_count(plan: ImportPlan) -> None:
-    """A retry after most of the image was copied must not fail of what it brought itself."""
+    """A retry after most of the image was copied must not fail because of its own blobs."""
     largest = max(plan.blobs, key=lambda blob: blob.size)
     target = DictTarget(blobs={str(largest.digest): b""})
-    await admission(Management(room(missing_bytes(plan) - largest.size)), target).admit(plan)
+    await admission(Management(quota_of(missing_bytes(plan) - largest.size)), target).admit(plan)
 
 
 async def test_blobs_that_the_project_has_elsewhere_do_not_count(plan: ImportPlan) -> None:
     """Harbor charges a project once for a blob, in however many repositories it is."""
     largest = max(plan.blobs, key=lambda blob: blob.size)
-    await admission(Management(room(missing_bytes(plan) - largest.size)), None, largest).admit(plan)
+    await admission(Management(quota_of(missing_bytes(plan) - largest.size)), None, largest).admit(plan)
 
 
 @pytest.mark.parametrize(
-    "told", [None, LongshoreError(Code.TARGET_DENIED, "No."), LongshoreError(Code.TARGET_STALLED, "No.")]
+    "answer", [None, LongshoreError(Code.TARGET_DENIED, "No."), LongshoreError(Code.TARGET_STALLED, "No.")]
 )
-async def test_unknown_room_is_for_the_push_to_find_out(plan: ImportPlan, told: LongshoreError | None) -> None:
+async def test_an_unknown_quota_is_left_to_the_push(plan: ImportPlan, answer: LongshoreError | None) -> None:
     """Not every account may see a quota, and not every target has one."""
-    await admission(Management(told)).admit(plan)
+    await admission(Management(answer)).admit(plan)
 
 
 async def test_a_project_that_cannot_be_made_ends_the_import(plan: ImportPlan) -> None:
-    """Before a byte is moved."""
+    """This happens before a byte is moved."""
     refusal = LongshoreError(Code.TARGET_PROJECT_MISSING, "There is no project.")
     with pytest.raises(LongshoreError) as caught:
         await admission(Management(refusal=refusal)).admit(plan)
@@ -142,7 +142,7 @@ async def test_a_project_that_cannot_be_made_ends_the_import(plan: ImportPlan) -
 
 
 async def test_the_ledger_knows_what_a_project_holds(database_url: str) -> None:
-    """Its repositories begin with its name and a slash; other projects and registries are others."""
+    """A project's repositories begin with its name and a slash; other projects and registries do not count."""
     async with open_database(database_url, application="test", size=1) as database, database.connection() as connection:
         for registry, repository, digest in (
             ("harbor", "imports/a", "sha256:1"),

@@ -1,4 +1,4 @@
-"""The consumer against a real RabbitMQ: slots, acknowledgements, and what it survives."""
+"""The consumer against a real RabbitMQ: slots, acknowledgements, and the failures that it survives."""
 
 import asyncio
 import json
@@ -26,7 +26,7 @@ PATIENCE = 40.0
 
 
 class Imports:
-    """Plays the claims: every import may be had once, and runs until it is told to end."""
+    """The claims: every import can be claimed once, and runs until the test ends it."""
 
     def __init__(self) -> None:
         self.slots = Slots(2)
@@ -85,14 +85,14 @@ async def eventually(condition: Callable[[], Awaitable[bool]]) -> None:
 
 
 class Queue:
-    """What RabbitMQ itself says of a queue."""
+    """RabbitMQ's own view of a queue."""
 
     def __init__(self, amqp_url: str, name: str) -> None:
         self._amqp_url = amqp_url
         self._name = name
 
     async def counts(self) -> tuple[int, int]:
-        """Return messages that are ready, and consumers."""
+        """Return the number of ready messages, and of consumers."""
         connection = await aio_pika.connect(self._amqp_url)
         async with connection, connection.channel() as channel:
             result = (await channel.declare_queue(self._name, passive=True)).declaration_result
@@ -113,7 +113,7 @@ async def count_taken(imports: Imports, count: int) -> None:
 
 
 async def test_a_busy_worker_leaves_messages_in_the_queue(amqp_url: str, imports: Imports) -> None:
-    """With two slots taken it is no consumer, and three messages wait for whoever has room; then it goes on."""
+    """With two slots taken it is no consumer, and three messages wait for a free worker; then it consumes again."""
     await publish(amqp_url, *(wake_up(f"import-{n}") for n in range(5)))
     async with consuming(amqp_url, imports):
         await Queue(amqp_url, IMPORTS_QUEUE).become(messages=3, consumers=0)
@@ -124,7 +124,7 @@ async def test_a_busy_worker_leaves_messages_in_the_queue(amqp_url: str, imports
 
 
 async def test_deliveries_are_acknowledged_while_their_imports_run(amqp_url: str, imports: Imports) -> None:
-    """When the worker dies now, RabbitMQ has nothing to deliver again: the lease carries the imports."""
+    """If the worker dies now, RabbitMQ delivers nothing again: the lease protects the imports."""
     await publish(amqp_url, wake_up("one"))
     async with consuming(amqp_url, imports):
         await count_taken(imports, 1)
@@ -133,7 +133,7 @@ async def test_deliveries_are_acknowledged_while_their_imports_run(amqp_url: str
 
 
 async def test_an_unreadable_message_is_put_aside(amqp_url: str, imports: Imports) -> None:
-    """It goes to the dead-letter queue for a person, and does not stop the next one."""
+    """It goes to the dead-letter queue for an operator, and does not stop the next one."""
     other_version = json.dumps({**json.loads(wake_up("future")), "version": 2}).encode()
     await publish(amqp_url, b"\xff", b"[]", b"{}", other_version, wake_up("good"))
     async with consuming(amqp_url, imports):
@@ -143,7 +143,7 @@ async def test_an_unreadable_message_is_put_aside(amqp_url: str, imports: Import
 
 
 async def test_a_database_that_is_away_delays_a_claim(amqp_url: str, imports: Imports) -> None:
-    """The delivery is held and tried again; it is neither lost nor put aside."""
+    """The delivery is held and tried again; it is neither lost nor rejected."""
     imports.failures = 2
     await publish(amqp_url, wake_up("patient"))
     async with consuming(amqp_url, imports):
@@ -152,7 +152,7 @@ async def test_a_database_that_is_away_delays_a_claim(amqp_url: str, imports: Im
 
 
 async def test_a_closed_connection_is_replaced(rabbitmq: RabbitMQ, amqp_url: str, imports: Imports) -> None:
-    """An operator closes it in the console; running imports go on, and the next message is taken."""
+    """An operator closes it in the console; running imports continue, and the next message is consumed."""
     await publish(amqp_url, wake_up("before"))
     async with consuming(amqp_url, imports):
         await count_taken(imports, 1)
@@ -166,7 +166,7 @@ async def test_a_closed_connection_is_replaced(rabbitmq: RabbitMQ, amqp_url: str
 async def test_a_deleted_queue_is_declared_again(
     rabbitmq: RabbitMQ, amqp_url: str, imports: Imports, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also where the broker lists the consumer and sends it nothing: a quiet channel is replaced."""
+    """This also holds if the broker lists the consumer and sends it nothing: a quiet channel is replaced."""
     monkeypatch.setattr("import_worker.consumer.QUIET_SECONDS", 0.5)
     host = quote(amqp_url.rpartition("/")[2], safe="")
     async with consuming(amqp_url, imports) as consumer:
@@ -181,7 +181,7 @@ async def test_a_deleted_queue_is_declared_again(
 
 
 async def close_connections(rabbitmq: RabbitMQ, amqp_url: str) -> None:
-    """Close every connection of the virtual host, as soon as the management plugin knows of one."""
+    """Close every connection of the virtual host, once the management plugin lists one."""
     host = amqp_url.rpartition("/")[2]
 
     async def closed() -> bool:

@@ -1,4 +1,4 @@
-"""A worker's figures, beside its health."""
+"""A worker's metrics, served with its health."""
 
 from collections.abc import Callable
 
@@ -19,10 +19,10 @@ async def _away() -> None:
     raise PartDownError("not connected")
 
 
-async def test_a_worker_tells_its_slots_its_parts_and_the_queues_time(
+async def test_a_worker_exposes_its_slots_its_parts_and_the_queues_time(
     unused_tcp_port_factory: Callable[[], int],
 ) -> None:
-    """Without RabbitMQ it is not connected; that is a figure, and the answer is a good one."""
+    """Without RabbitMQ it is not connected; that is a figure, and the request succeeds."""
     port, slots = unused_tcp_port_factory(), Slots(3)
     readiness = Readiness({"database": _fine, "rabbitmq": _away})
     metrics.claimed(42.0)

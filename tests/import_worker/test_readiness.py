@@ -1,4 +1,4 @@
-"""A worker's /readyz: each part by name, with what is wrong with it."""
+"""A worker's /readyz: each part by name, with its failure."""
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import replace
@@ -22,7 +22,7 @@ PASSWORD = "hidden"
 
 @pytest.fixture
 async def api() -> AsyncIterator[HostileRegistry]:
-    """An API that knows the worker's token."""
+    """An API that accepts the worker's token."""
     async with HostileRegistry() as api:
         api.on("GET", WHO, _identity("worker"))
         yield api
@@ -36,7 +36,7 @@ def settings(
     api: HostileRegistry,
     unused_tcp_port_factory: Callable[[], int],
 ) -> WorkerSettings:
-    """Everything there but RabbitMQ."""
+    """Every part is reachable but RabbitMQ."""
     environment = {
         "DATABASE_URL": database_url,
         "AMQP_URL": f"amqp://guest:{PASSWORD}@127.0.0.1:1/",
@@ -60,7 +60,7 @@ def _identity(role: str) -> Answer:
 async def ask(
     settings: WorkerSettings, before: Callable[[Worker], None] = lambda _: None
 ) -> tuple[int, Mapping[str, Any]]:
-    """Open a worker, which does not run, and ask whether it is ready."""
+    """Open a worker, which does not run, and request its readiness."""
     async with (
         open_worker(settings) as worker,
         aiohttp.ClientSession() as session,
@@ -71,7 +71,7 @@ async def ask(
 
 
 async def test_a_part_that_is_away_is_named_with_its_reason(settings: WorkerSettings) -> None:
-    """Nothing else is called broken, and no password is told."""
+    """No other part is called broken, and no password is shown."""
     status, body = await ask(settings)
     assert (status, body["status"]) == (503, "unready")
     fine = {"ready": True}
@@ -93,10 +93,10 @@ async def test_a_part_that_is_away_is_named_with_its_reason(settings: WorkerSett
         (Answer(status=503), "api_unavailable: The API answered 503."),
     ],
 )
-async def test_a_token_that_is_no_workers_is_told_before_any_import(
+async def test_a_token_without_the_workers_role_is_reported_before_any_import(
     settings: WorkerSettings, api: HostileRegistry, answer: Answer, detail: str
 ) -> None:
-    """A new worker with a wrong token takes part in nothing: a rollout stops at it."""
+    """A new worker with a wrong token does not become ready: a rollout stops at it."""
     api.on("GET", WHO, answer)
     _, body = await ask(settings)
     assert body["parts"]["api"] == {"ready": False, "detail": detail}

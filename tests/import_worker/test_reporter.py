@@ -1,4 +1,4 @@
-"""Reports that find no API: told again, until it is their end or ours."""
+"""Reports while the API is away: sent again until the API accepts or refuses them."""
 
 import pytest
 
@@ -24,15 +24,15 @@ class RestartedApi:
         self.taken.append(report)
 
 
-async def test_an_import_is_given_back_though_the_api_restarts_at_that_moment() -> None:
-    """Else nobody would take it before its lease has run out."""
+async def test_an_import_is_handed_back_although_the_api_restarts() -> None:
+    """Otherwise no worker would claim it before its lease has run out."""
     api = RestartedApi(away=2)
     await Reporter(api, "app-1.0-x", 1, heartbeat=10).handed_back()
     assert [report.state for report in api.taken] == [ReportedState.HANDED_BACK]
 
 
-async def test_what_the_api_refuses_is_not_told_again() -> None:
-    """Another try would be the same one."""
+async def test_a_report_that_the_api_refuses_is_not_sent_again() -> None:
+    """Another try would get the same answer."""
     api = RestartedApi(away=5, code=Code.API_REFUSED)
     with pytest.raises(LongshoreError, match="Not now"):
         await Reporter(api, "app-1.0-x", 1, heartbeat=10).handed_back()

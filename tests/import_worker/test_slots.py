@@ -1,4 +1,4 @@
-"""A worker's slots: how many imports run at once, and the one that has to be alone."""
+"""A worker's slots: how many imports run at once, and the import that runs alone."""
 
 import asyncio
 
@@ -6,13 +6,13 @@ from import_worker.slots import Slots
 
 
 async def settle() -> None:
-    """Let what can happen now happen."""
+    """Let the event loop run every task that is ready."""
     for _ in range(5):
         await asyncio.sleep(0)
 
 
 class Work:
-    """Imports that end when they are told to; `begun` has the names of those that do something."""
+    """Imports that end when the test ends them; `begun` has the names of those that have started their work."""
 
     def __init__(self, slots: Slots) -> None:
         self.slots = slots
@@ -34,8 +34,8 @@ class Work:
         await self._ends[name].wait()
 
 
-async def test_a_lonely_import_begins_when_the_others_have_ended() -> None:
-    """Those that were there before it go on; none comes after it while it waits, or runs."""
+async def test_an_import_that_runs_alone_starts_when_the_others_have_ended() -> None:
+    """Imports that started before it continue; none starts while it waits or runs."""
     work = Work(Slots(4))
     work.start("first")
     work.start("second")
@@ -52,8 +52,8 @@ async def test_a_lonely_import_begins_when_the_others_have_ended() -> None:
     assert not work.slots.full
 
 
-async def test_who_waits_for_a_slot_gets_one_when_the_lonely_import_has_ended() -> None:
-    """There is room for as many as before."""
+async def test_slots_are_free_again_when_the_import_that_ran_alone_has_ended() -> None:
+    """As many slots are free as before."""
     work = Work(Slots(2))
     work.start("suspect", alone=True)
     await settle()

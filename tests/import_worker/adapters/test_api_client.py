@@ -1,4 +1,4 @@
-"""What the API's answers to reports mean for a worker."""
+"""How the worker reacts to the API's answers to reports."""
 
 import pytest
 
@@ -42,27 +42,27 @@ async def send(answer: Answer, state: ReportedState) -> None:
 
 @pytest.mark.parametrize("state", [ReportedState.RUNNING, ReportedState.TAGGING])
 async def test_a_worker_that_is_told_to_stop_has_lost_its_import(state: ReportedState) -> None:
-    """Cancelled, deleted, or finished by another attempt."""
+    """The import was cancelled, deleted, or finished by another attempt."""
     with pytest.raises(SupersededError):
         await send(STOP, state)
 
 
 @pytest.mark.parametrize("state", [ReportedState.READY, ReportedState.FAILED, ReportedState.HANDED_BACK])
 async def test_an_end_that_the_api_took_is_no_loss(state: ReportedState) -> None:
-    """There is nothing more to do then, which is what its "stop" says; the worker's log calls it what it was."""
+    """The API answers "stop" to an accepted outcome; the worker logs that outcome and not a lost import."""
     await send(STOP, state)
 
 
 @pytest.mark.parametrize("state", list(ReportedState))
 @pytest.mark.parametrize("code", ["import_superseded", "import_not_found"])
 async def test_an_import_that_is_another_attempts_is_lost_at_any_report(code: str, state: ReportedState) -> None:
-    """The API took nothing of it."""
+    """The API has accepted none of the report."""
     with pytest.raises(SupersededError):
         await send(Answer(status=409, body=b'{"code": "%s"}' % code.encode()), state)
 
 
 async def test_an_api_in_trouble_is_asked_again() -> None:
-    """Which the code says."""
+    """The error code is retryable."""
     with pytest.raises(LongshoreError) as caught:
         await send(Answer(status=503, body=b'{"code": "database_unavailable"}'), ReportedState.RUNNING)
     assert caught.value.code == "api_unavailable"

@@ -1,4 +1,4 @@
-"""Blob flights in PostgreSQL: of all imports that need a blob, one brings it, and none waits for a dead one."""
+"""Blob transfers in PostgreSQL: of all imports that need a blob, one transfers it, and none waits for a dead worker."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -64,15 +64,15 @@ async def claims(database: Database, database_url: str) -> AsyncIterator[Imports
             yield Imports(database, notifications)
 
 
-async def test_one_of_many_imports_brings_a_blob(claims: Imports) -> None:
-    """Ten imports ask at once: one brings it, nine wait."""
+async def test_one_of_many_imports_transfers_a_blob(claims: Imports) -> None:
+    """Ten imports ask at once: one transfers the blob, nine wait."""
     ledgers = [await claims.claimed(f"import-{n}") for n in range(10)]
     steps = await asyncio.gather(*(ledger.next_step(BLOB) for ledger in ledgers))
     assert sorted(map(str, steps)) == [str(StartTransfer())] + [str(WaitForTransfer(0))] * 9
 
 
-async def test_who_waited_mounts_what_has_landed(claims: Imports) -> None:
-    """The flight's end and the ledger's row are one transaction, so that nobody brings the blob again."""
+async def test_a_waiting_import_mounts_a_completed_blob(claims: Imports) -> None:
+    """The end of the transfer and the ledger's row are one transaction, so that no import transfers the blob again."""
     first, second = await claims.claimed("first"), await claims.claimed("second")
     assert await first.next_step(BLOB) == StartTransfer()
     assert await second.next_step(BLOB) == WaitForTransfer(0)
@@ -82,8 +82,8 @@ async def test_who_waited_mounts_what_has_landed(claims: Imports) -> None:
 
 
 @pytest.mark.parametrize("end", ["complete_transfer", "release_transfer"])
-async def test_who_waits_is_told_of_the_end(claims: Imports, end: str) -> None:
-    """At once, and not only when it asks again."""
+async def test_a_waiting_import_is_notified_of_the_end(claims: Imports, end: str) -> None:
+    """The notification arrives at once, before the next poll."""
     first, second = await claims.claimed("first"), await claims.claimed("second")
     assert await first.next_step(BLOB) == StartTransfer()
     with second.watch_transfer(BLOB) as ended:
@@ -92,28 +92,28 @@ async def test_who_waits_is_told_of_the_end(claims: Imports, end: str) -> None:
             await ended.wait()
 
 
-async def test_a_flight_that_was_given_up_is_the_next_ones(claims: Imports) -> None:
-    """A failed copy does not hold the others up."""
+async def test_a_released_transfer_can_be_claimed(claims: Imports) -> None:
+    """A failed copy does not delay the other imports."""
     first, second = await claims.claimed("first"), await claims.claimed("second")
     await first.next_step(BLOB)
     await first.release_transfer(BLOB)
     assert await second.next_step(BLOB) == StartTransfer()
 
 
-async def test_a_dead_workers_flight_is_free(claims: Imports) -> None:
-    """Its lease has run out: nobody waits for it any longer."""
+async def test_a_dead_workers_claim_is_free(claims: Imports) -> None:
+    """Its lease has run out, so no import waits for it any longer."""
     first, second = await claims.claimed("first"), await claims.claimed("second")
     await first.next_step(BLOB)
     await claims.run("UPDATE imports SET lease_until = now() - interval '1 second' WHERE id = $1", "first")
     assert await second.next_step(BLOB) == StartTransfer()
-    # The dead one, were it to wake up, neither ends the flight nor gets it back.
+    # If the dead worker wakes up, it neither ends the transfer nor gets its claim back.
     await first.complete_transfer(BLOB)
     third = await claims.claimed("third")
     assert await third.next_step(BLOB) in (WaitForTransfer(0), MountFrom("team/first"))
 
 
-async def test_an_earlier_attempts_flight_is_the_later_ones(claims: Imports) -> None:
-    """An import that was handed back does not wait for itself."""
+async def test_a_later_attempt_takes_over_the_claim(claims: Imports) -> None:
+    """An import that was handed back does not wait for its own earlier attempt."""
     first = await claims.claimed("first")
     await first.next_step(BLOB)
     async with claims.database.connection() as connection:
@@ -122,14 +122,14 @@ async def test_an_earlier_attempts_flight_is_the_later_ones(claims: Imports) -> 
     assert await again.next_step(BLOB) == StartTransfer()
 
 
-async def test_a_retry_within_an_attempt_keeps_its_flight(claims: Imports) -> None:
-    """Asking twice is no reason to wait for oneself."""
+async def test_a_retry_within_an_attempt_keeps_its_claim(claims: Imports) -> None:
+    """An attempt that asks twice does not wait for itself."""
     first = await claims.claimed("first")
     assert [await first.next_step(BLOB), await first.next_step(BLOB)] == [StartTransfer(), StartTransfer()]
 
 
 async def test_a_waiting_import_sees_how_far_the_blob_is(claims: Imports) -> None:
-    """Its progress is the bringing import's, as that one reported it."""
+    """Its progress is that of the transferring import, as that one reported it."""
     first, second = await claims.claimed("first"), await claims.claimed("second")
     await first.next_step(BLOB)
     await claims.run(
@@ -141,13 +141,13 @@ async def test_a_waiting_import_sees_how_far_the_blob_is(claims: Imports) -> Non
 
 
 async def test_small_blobs_are_not_waited_for(claims: Imports) -> None:
-    """Agreeing on who brings them would take longer than bringing them twice."""
+    """To agree on one import would take longer than to transfer the blob twice."""
     first, second = await claims.claimed("first"), await claims.claimed("second")
     assert [await first.next_step(SMALL), await second.next_step(SMALL)] == [StartTransfer(), StartTransfer()]
 
 
 async def test_a_database_that_is_away_costs_no_import(claims: Imports) -> None:
-    """Without it everybody brings what they need."""
+    """Without the database, each import transfers the blobs that it needs."""
     first = await claims.claimed("first")
     await claims.database.close()
     assert await first.next_step(BLOB) == StartTransfer()
@@ -155,7 +155,7 @@ async def test_a_database_that_is_away_costs_no_import(claims: Imports) -> None:
     await first.release_transfer(BLOB)
 
 
-async def test_the_next_worker_learns_where_the_blob_was_being_sent(claims: Imports) -> None:
+async def test_the_next_worker_gets_the_address_of_the_upload(claims: Imports) -> None:
     """The upload outlives the worker, whether it was killed or handed its import back."""
     first = await claims.claimed("kept")
     assert await first.next_step(BLOB) == StartTransfer()
@@ -168,7 +168,7 @@ async def test_the_next_worker_learns_where_the_blob_was_being_sent(claims: Impo
 
 
 async def test_an_upload_is_of_one_repository(claims: Imports) -> None:
-    """Another import's target is another place, and a session that was used up is forgotten."""
+    """An upload to another repository cannot be continued, and a used session is forgotten."""
     first, other = await claims.claimed("first"), await claims.claimed("other")
     assert await first.next_step(BLOB) == StartTransfer()
     await first.upload_started(BLOB, "http://harbor/v2/team/first/blobs/uploads/1")
@@ -179,7 +179,7 @@ async def test_an_upload_is_of_one_repository(claims: Imports) -> None:
 
 
 async def test_a_superseded_attempt_leaves_no_upload_behind(claims: Imports) -> None:
-    """What it says late is not believed."""
+    """Its late record is ignored."""
     stale = await claims.claimed("stale")
     assert await stale.next_step(BLOB) == StartTransfer()
     await claims.run(TAKEN_AWAY, "stale")

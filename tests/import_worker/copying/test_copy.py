@@ -34,12 +34,12 @@ async def test_the_tag_is_the_last_write(image: Image) -> None:
     kinds = ["blob" if write in target.blobs else "manifest" for write in target.writes]
     assert kinds == sorted(kinds)
     assert target.writes[-1] == "latest"
-    # Nothing was refused for lack of what it refers to, and put again.
+    # No manifest was refused because its content was missing, and put again.
     assert len(target.writes) == len(set(target.writes))
 
 
 async def test_a_refused_fence_leaves_the_tag_alone(image: Image) -> None:
-    """A worker that lost its import must not write the one thing that others could see."""
+    """A worker that lost its import must not write the one thing that other clients can see."""
     source, target = DictSource(image), DictTarget()
     plan = await make_plan(source, await source.resolve(), ())
 
@@ -52,7 +52,7 @@ async def test_a_refused_fence_leaves_the_tag_alone(image: Image) -> None:
 
 
 async def test_the_fence_is_asked_again_when_the_tag_is_sent(image: Image) -> None:
-    """Much may happen between the first answer and that moment, such as a stop of the whole process."""
+    """The whole process may be stopped between the first answer and that moment."""
     source, target, asked = DictSource(image), DictTarget(), 0
     plan = await make_plan(source, await source.resolve(), ())
 
@@ -91,7 +91,7 @@ async def test_progress_never_shrinks_and_ends_complete(image: Image) -> None:
 
 
 async def test_a_platform_subset_is_a_valid_trimmed_index(image: Image) -> None:
-    """Only the wanted child and its blobs come; the new index lists just that."""
+    """Only the requested child and its blobs are copied; the new index lists just that child."""
     source, target = DictSource(image), DictTarget()
     plan, _ = await copy(source, target, platforms=(ARM,))
     assert plan.partial
@@ -104,20 +104,20 @@ async def test_a_platform_subset_is_a_valid_trimmed_index(image: Image) -> None:
 
 
 async def test_all_platforms_by_name_is_the_whole_index(image: Image) -> None:
-    """Nothing was left out, so the index stays byte for byte and is not called partial."""
+    """Nothing is left out, so the index stays byte for byte and is not called partial."""
     plan, _ = await copy(DictSource(image), DictTarget(), platforms=(ARM, Platform("linux", "amd64")))
     assert not plan.partial
     assert str(plan.root.digest) == image.digest
 
 
 async def test_a_missing_platform_is_named_with_what_there_is(image: Image) -> None:
-    """The error helps to choose."""
+    """The error lists the platforms to choose from."""
     with pytest.raises(LongshoreError, match=r"linux/s390x.*linux/amd64, linux/arm64"):
         await make_plan(DictSource(image), Digest.parse(image.digest), [Platform("linux", "s390x")])
 
 
 async def test_a_single_manifest_is_checked_against_its_config() -> None:
-    """Without an index the platform stands in the config."""
+    """Without an index, the config names the platform."""
     source = DictSource(synthetic_image("single", [100], platforms=("linux/arm64",), index=False))
     plan = await make_plan(source, await source.resolve(), [ARM])
     assert plan.platforms == (ARM,)

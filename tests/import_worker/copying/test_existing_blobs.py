@@ -17,7 +17,7 @@ pytestmark = pytest.mark.usefixtures("quick_retries")
 
 
 async def test_a_new_repository_is_not_searched_for_each_blob(image: Image) -> None:
-    """Whether it has tags is one question, in place of one for each blob and manifest."""
+    """One question about its tags replaces a check for each blob and manifest."""
     target = DictTarget()
     await copy_as_first_attempt(DictSource(image), target, DictLedger())
     assert target.looks == 0
@@ -25,7 +25,7 @@ async def test_a_new_repository_is_not_searched_for_each_blob(image: Image) -> N
 
 
 async def test_what_the_ledger_knows_of_a_repository_without_tags_is_looked_for(image: Image) -> None:
-    """An import that failed has left it behind, and it is not sent a second time."""
+    """A failed import has left the blob behind, and it is not sent again."""
     blob = next(blob for blob in image.blobs if blob.size == 12_345)
     source = DictSource(image)
     target = DictTarget(blobs={blob.digest: source.content(blob.digest)})
@@ -35,7 +35,7 @@ async def test_what_the_ledger_knows_of_a_repository_without_tags_is_looked_for(
 
 
 async def test_a_repository_with_tags_is_searched(image: Image) -> None:
-    """A second image shares blobs with the first one, as a rule."""
+    """A second image usually shares blobs with the first."""
     target = DictTarget()
     await copy(DictSource(image), target)
     again = DictSource(image)
@@ -44,7 +44,7 @@ async def test_a_repository_with_tags_is_searched(image: Image) -> None:
 
 
 async def test_what_exists_is_not_moved_again(image: Image) -> None:
-    """A second copy only looks: no blob is opened but the config, which planning reads."""
+    """A second copy only checks: the one blob that is opened is the config, which planning reads."""
     target = DictTarget()
     await copy(DictSource(image), target)
     again = DictSource(image)
@@ -54,7 +54,7 @@ async def test_what_exists_is_not_moved_again(image: Image) -> None:
 
 
 async def test_a_known_blob_is_mounted_and_a_wrong_hint_is_forgotten(image: Image) -> None:
-    """The ledger's candidates are tried first; one that does not hold the blob costs an upload, not the import."""
+    """The ledger's candidates are tried first; a wrong one costs an upload, not the import."""
     source = DictSource(image)
     right, wrong = (layer for layer in image.blobs if layer.size in {5_000, 12_345} and layer is not image.blobs[0])
     target = DictTarget(elsewhere={"other": {right.digest: source.content(right.digest)}})
@@ -66,8 +66,8 @@ async def test_a_known_blob_is_mounted_and_a_wrong_hint_is_forgotten(image: Imag
     assert {str(digest) for digest in ledger.recorded} == {blob.digest for blob in image.blobs}
 
 
-async def test_a_blob_that_another_import_brings_is_waited_for_and_mounted(image: Image) -> None:
-    """It is not opened at the source; its progress is the other import's until it is there."""
+async def test_a_blob_that_another_import_transfers_is_waited_for_and_mounted(image: Image) -> None:
+    """It is not opened at the source; its progress is the other import's until it has arrived."""
     source = DictSource(image)
     blob = next(blob for blob in image.blobs if blob.size == 12_345)
     digest = Digest.parse(blob.digest)
@@ -81,8 +81,8 @@ async def test_a_blob_that_another_import_brings_is_waited_for_and_mounted(image
     assert digest not in {ended for ended, _ in ledger.ended}
 
 
-async def test_a_blob_that_another_import_gave_up_is_brought(image: Image) -> None:
-    """The waiting import takes the flight over, and tells that it has landed."""
+async def test_a_blob_that_another_import_released_is_transferred(image: Image) -> None:
+    """The waiting import claims the transfer, and completes it."""
     source = DictSource(image)
     blob = next(blob for blob in image.blobs if blob.size == 12_345)
     ledger = DictLedger(next_steps={Digest.parse(blob.digest): [WaitForTransfer(100), StartTransfer()]})
@@ -91,8 +91,8 @@ async def test_a_blob_that_another_import_gave_up_is_brought(image: Image) -> No
     assert (Digest.parse(blob.digest), True) in ledger.ended
 
 
-async def test_a_flight_that_fails_is_given_up(image: Image) -> None:
-    """Others that wait for the blob must not wait for an import that has failed."""
+async def test_a_transfer_that_fails_is_released(image: Image) -> None:
+    """Other imports that need the blob must not wait for an import that has failed."""
     blob = next(blob for blob in image.blobs if blob.size == 12_345)
     source = DictSource(image, break_at={blob.digest: [10] * 100})
     ledger = DictLedger()
@@ -117,8 +117,8 @@ async def test_a_waiting_import_holds_no_slot(image: Image) -> None:
     assert "latest" in target.manifests
 
 
-async def test_a_blob_that_the_target_lost_is_brought_again(image: Image) -> None:
-    """MANIFEST_BLOB_UNKNOWN after a garbage collection re-uploads that blob instead of failing the import."""
+async def test_a_blob_that_the_target_lost_is_copied_again(image: Image) -> None:
+    """MANIFEST_BLOB_UNKNOWN after a garbage collection uploads that blob again instead of failing the import."""
     blob = next(blob for blob in image.blobs if blob.size == 12_345)
     target = DictTarget(lose_before_manifest={blob.digest})
     await copy(DictSource(image), target)
@@ -126,8 +126,8 @@ async def test_a_blob_that_the_target_lost_is_brought_again(image: Image) -> Non
     assert "latest" in target.manifests
 
 
-async def test_only_what_the_target_lost_is_brought_again(image: Image) -> None:
-    """Though the repository was new: by now it holds the rest."""
+async def test_only_what_the_target_lost_is_copied_again(image: Image) -> None:
+    """The repository was new, but holds the rest since."""
     blob = next(blob for blob in image.blobs if blob.size == 12_345)
     source, target = DictSource(image), DictTarget(lose_before_manifest={blob.digest})
     await copy_as_first_attempt(source, target, DictLedger())
@@ -135,8 +135,8 @@ async def test_only_what_the_target_lost_is_brought_again(image: Image) -> None:
     assert [digest for digest in set(opened) if opened.count(digest) > 1] == [blob.digest]
 
 
-async def test_a_lost_blob_that_two_manifests_share_is_brought_once(image: Image) -> None:
-    """Both put it back at the same time: never into the same upload."""
+async def test_a_lost_blob_that_two_manifests_share_is_copied_once(image: Image) -> None:
+    """Both copy it again at the same time: never into the same upload."""
     shared = next(blob for blob in image.blobs if blob.size == 5_000).digest
     source, target = DictSource(image), DictTarget(lose_before_manifest={shared})
     await copy(source, target)
@@ -145,7 +145,7 @@ async def test_a_lost_blob_that_two_manifests_share_is_brought_once(image: Image
 
 
 async def test_a_child_that_the_target_lost_is_put_again(image: Image) -> None:
-    """A manifest deleted between its own push and its parent's is brought again."""
+    """A manifest that is deleted between its own push and its parent's is put again."""
     target = DictTarget(lose_before_manifest={image.children[0].digest})
     target.lose_after = len(image.blobs) + len(image.children)
     await copy(DictSource(image), target)

@@ -1,4 +1,4 @@
-"""A large blob's bytes on their way: what the target is handed at a time, and what the watch sees of it."""
+"""A large blob's bytes: the pieces that the target receives, and the movement that the watch sees."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -15,7 +15,7 @@ CONTENT = bytes(range(256)) * 12_000
 
 
 class WholeReads(DictDownload):
-    """Fills whatever buffer it gets."""
+    """Fills the whole buffer."""
 
     def read_into(self, buffer: memoryview) -> int:
         count = min(len(buffer), len(self._rest))
@@ -25,7 +25,7 @@ class WholeReads(DictDownload):
 
 
 class FromTheStart(WholeReads):
-    """Takes no notice of the offset; looks at the stream's movement with each piece that was not asked for."""
+    """Ignores the offset; checks the stream's movement at each piece that was not requested."""
 
     def __init__(self, content: memoryview, offset: int, seen: Callable[[], None]) -> None:
         super().__init__(content, offset, None)
@@ -55,7 +55,7 @@ class AnewSource(DictSource):
 
 
 async def test_a_slow_target_is_seen_to_take_some_of_a_buffer() -> None:
-    """A megabyte at once would look like nothing for as long as the target needs for all of it."""
+    """Writing a megabyte at once would look like a stall until the target has read all of it."""
     blob = Descriptor(media_type="layer", digest=Digest.of(CONTENT), size=len(CONTENT))
     stream = BlobStream(blob, FastSource.__new__(FastSource), DigestCheck(blob))
     await stream.open()
@@ -72,7 +72,7 @@ async def test_a_slow_target_is_seen_to_take_some_of_a_buffer() -> None:
 
 
 async def test_a_source_that_begins_anew_is_seen_to_move(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It ignores the Range, and on a slow line what was there before takes longer than a stall."""
+    """It ignores the Range, and on a slow line the repeated bytes take longer than a stall."""
     blob = Descriptor(media_type="layer", digest=Digest.of(CONTENT), size=len(CONTENT))
     clock = [1000.0]
     monkeypatch.setattr(stall, "monotonic", lambda: clock[0])

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.usefixtures("quick_retries")
 
 
 async def test_bytes_that_do_not_match_never_become_a_blob(image: Image) -> None:
-    """One flipped bit: the upload is given up before its last chunk, and the error names the blob."""
+    """One flipped bit: the upload is cancelled before its last chunk, and the error names the blob."""
     blob = next(blob for blob in image.blobs if blob.size == 12_345)
     content = bytearray(DictSource(image).content(blob.digest))
     content[7_000] ^= 1
@@ -32,7 +32,7 @@ async def test_bytes_that_do_not_match_never_become_a_blob(image: Image) -> None
 
 
 async def test_a_broken_download_goes_on_where_it_ended(image: Image) -> None:
-    """The upload does not notice: the same session gets the rest of the bytes."""
+    """The upload is not affected: the same session receives the rest of the bytes."""
     blob = next(blob for blob in image.blobs if blob.size == 12_345)
     source, target = DictSource(image, break_at={blob.digest: [4_321, 8_000]}), DictTarget()
     await copy(source, target)
@@ -42,7 +42,7 @@ async def test_a_broken_download_goes_on_where_it_ended(image: Image) -> None:
 
 
 async def test_a_download_that_breaks_at_its_very_end_is_complete(image: Image) -> None:
-    """Asking for bytes from the blob's size on would be a malformed range."""
+    """A request for bytes from the blob's size on would have a malformed range."""
     blob = next(blob for blob in image.blobs if blob.size == 12_345)
     source, target = DictSource(image, break_at={blob.digest: [12_345]}), DictTarget()
     await copy(source, target)
@@ -50,7 +50,7 @@ async def test_a_download_that_breaks_at_its_very_end_is_complete(image: Image) 
 
 
 async def test_a_broken_upload_goes_on_where_the_target_says(image: Image) -> None:
-    """Neither side moves again what the target has taken, and the digest is still that of the whole blob."""
+    """Neither side moves received bytes again, and the digest is still that of the whole blob."""
     blob = next(blob for blob in image.blobs if blob.size == 12_345)
     source, target = DictSource(image), DictTarget(break_uploads_at=[7_500])
     await copy(source, target)
@@ -61,7 +61,7 @@ async def test_a_broken_upload_goes_on_where_the_target_says(image: Image) -> No
 
 
 async def test_a_broken_upload_that_the_target_forgot_begins_anew(image: Image) -> None:
-    """What a registry does not prove to have is sent again."""
+    """Bytes that a registry does not report as received are sent again."""
     blob = next(blob for blob in image.blobs if blob.size == 12_345)
     source, target = DictSource(image), DictTarget(break_uploads_at=[7_500], keeps_sessions=False)
     await copy(source, target)
@@ -71,7 +71,7 @@ async def test_a_broken_upload_that_the_target_forgot_begins_anew(image: Image) 
 
 
 async def test_a_lost_answer_to_the_commit_costs_no_bytes(image: Image) -> None:
-    """Everything was taken: only the commit is repeated."""
+    """Every byte was received: only the commit is repeated."""
     blob = next(blob for blob in image.blobs if blob.size == 12_345)
     source, target = DictSource(image), DictTarget(lose_commits=1)
     await copy(source, target)
@@ -79,8 +79,8 @@ async def test_a_lost_answer_to_the_commit_costs_no_bytes(image: Image) -> None:
     assert target.blobs[blob.digest] == source.content(blob.digest)
 
 
-async def test_another_worker_goes_on_with_an_upload(image: Image) -> None:
-    """It reads the whole blob, because the digest is of all its bytes, and sends only what the target lacks."""
+async def test_another_worker_continues_an_upload(image: Image) -> None:
+    """It reads the whole blob, because the digest covers all its bytes, and sends only the missing ones."""
     blob = next(blob for blob in image.blobs if blob.size == 12_345)
     target, ledger = DictTarget(break_uploads_at=[7_500] * 2 * BLOB_TRIES), DictLedger()
     with pytest.raises(LongshoreError, match="target_unavailable"):
@@ -95,7 +95,7 @@ async def test_another_worker_goes_on_with_an_upload(image: Image) -> None:
 
 
 async def test_a_kept_upload_of_other_bytes_is_never_committed(image: Image) -> None:
-    """Bytes that another worker sent are not believed: the target compares the digest, and the blob is sent anew."""
+    """Another worker's bytes are not trusted: the target compares the digest, and the blob is sent again."""
     blob = next(blob for blob in image.blobs if blob.size == 12_345)
     source, target, ledger = DictSource(image), DictTarget(), DictLedger()
     left = await target.start_upload()
@@ -116,10 +116,10 @@ async def test_a_source_that_always_breaks_ends_the_copy(image: Image) -> None:
     assert len([digest for digest, _ in source.opened if digest == blob.digest]) >= DOWNLOAD_TRIES
 
 
-async def test_a_source_that_breaks_often_but_brings_something_is_gone_on_with(
+async def test_a_source_that_breaks_often_but_makes_progress_is_continued(
     image: Image, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What counts is progress: a large layer from a far registry may break many times."""
+    """Progress resets the count: a large layer from a distant registry may break many times."""
     monkeypatch.setattr("import_worker.copying.stream.MIN_PROGRESS", 1_000)
     blob = next(blob for blob in image.blobs if blob.size == 12_345)
     source, target = DictSource(image, break_at={blob.digest: list(range(1_000, 12_000, 1_000))}), DictTarget()
@@ -129,7 +129,7 @@ async def test_a_source_that_breaks_often_but_brings_something_is_gone_on_with(
 
 
 async def test_a_small_blob_that_drips_is_not_waited_for(image: Image, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is read as a whole is watched as well."""
+    """A blob that is read completely is watched as well."""
     monkeypatch.setattr("import_worker.copying.stall.STALL_SECONDS", 0.3)
     monkeypatch.setattr("import_worker.copying.transfer.WHOLE_SIZE", 20_000)
 

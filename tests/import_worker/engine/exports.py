@@ -1,4 +1,4 @@
-"""Exports as engines write them, made by hand: the older form, the image layout, and that with compressed blobs."""
+"""Exports in the forms that engines write: the older form, the image layout, and that with compressed blobs."""
 
 import gzip
 import hashlib
@@ -28,7 +28,7 @@ def layer(seed: str, size: int = 20_000) -> bytes:
 
 
 def archive(files: dict[str, bytes], links: dict[str, str] | None = None, form: int = tarfile.USTAR_FORMAT) -> bytes:
-    """Make a tar file with these entries, in their order, the links after them."""
+    """Make a tar file with these entries in their order, followed by the links."""
     plain = io.BytesIO()
     with tarfile.open(fileobj=plain, mode="w", format=form) as tar:
         for name, content in files.items():
@@ -54,7 +54,7 @@ class Saved:
 
     @property
     def config(self) -> bytes:
-        """Written with spaces, so that whoever writes it anew is caught."""
+        """Write the config with spaces, so that a test notices if it is rewritten."""
         root = {"type": "layers", "diff_ids": [str(diff_id) for diff_id in self.diff_ids]}
         document = {"os": "linux", "architecture": "amd64", "created": CREATED, "rootfs": root, "config": {}}
         return json.dumps(document, indent=1).encode()
@@ -69,7 +69,7 @@ class Saved:
         return DescribedImage(id=self.id, diff_ids=self.diff_ids, sizes=sizes, platforms=(AMD,))
 
     def legacy(self, *, links: bool = False) -> bytes:
-        """The form up to Docker 24, in alphabetical order; `links` for layers that come twice."""
+        """Return the form up to Docker 24, in alphabetical order; with `links`, repeated layers are links."""
         files: dict[str, bytes] = {}
         twice: dict[str, str] = {}
         names = []
@@ -86,7 +86,7 @@ class Saved:
         return archive(dict(sorted(files.items())), twice)
 
     def layout(self, *, reverse: bool = False) -> bytes:
-        """The form of current engines; `reverse` has the layers in front of all that tells about them."""
+        """Return the form of current engines; with `reverse`, the layers precede the documents that describe them."""
         blobs = {f"blobs/sha256/{Digest.of(content).hex}": content for content in (*self.layers, self.config)}
         names = [f"blobs/sha256/{diff_id.hex}" for diff_id in self.diff_ids]
         files = blobs | {
@@ -97,7 +97,7 @@ class Saved:
         return archive(dict(sorted(files.items(), reverse=reverse)), form=tarfile.PAX_FORMAT)
 
     def containerd(self, others: Sequence[bytes] = ()) -> tuple[Digest, bytes]:
-        """Return an image store's id, which is the manifest's, and its export with packed layers, in turn."""
+        """Return an image store's id, which is the manifest's, and its export, with gzip and zstd in turn."""
         packed = [pack(content) for pack, content in zip(_packers(len(self.layers)), self.layers, strict=True)]
         manifest = json.dumps({"schemaVersion": 2, "config": str(self.id)}).encode()
         blobs = {f"blobs/sha256/{Digest.of(blob).hex}": blob for blob in (*others, *packed, self.config, manifest)}
@@ -136,14 +136,14 @@ def _packers(count: int) -> list[Callable[[bytes], bytes]]:
 
 
 def in_two_members(content: bytes) -> bytes:
-    """As parallel and seekable gzip writers do."""
+    """Compress as parallel and seekable gzip writers do."""
     half = len(content) // 2
     return gzip.compress(content[:half]) + gzip.compress(content[half:])
 
 
 @dataclass
 class TarEngine:
-    """An engine that has one image; `cut` ends its exports after so many bytes."""
+    """An engine with one image; `cut` ends its exports after this many bytes."""
 
     image: DescribedImage
     export_: bytes

@@ -1,4 +1,4 @@
-"""A real engine, as a person with the docker command uses one."""
+"""A real engine, used as with the docker command."""
 
 import gzip
 import os
@@ -17,15 +17,15 @@ from deploy.local.servers.docker_engine import DockerEngine
 from tests.import_worker.engine.exports import Saved, chunks
 
 BASE = "base:1"
-# What is sent to an engine at a time. Bytes.
+# Bytes sent to an engine at a time.
 PIECE = 1024 * 1024
-# A container here prints a line and ends. Seconds.
+# A container prints a line and ends within this time. Seconds.
 RUN_SECONDS = 60
 
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """What an engine knows an image by."""
+    """The digests by which an engine identifies an image."""
 
     id: str
     diff_ids: Sequence[str]
@@ -33,7 +33,7 @@ class Facts:
 
 @contextmanager
 def started(scratch: Scratch, name: str) -> Iterator[DockerEngine]:
-    """Start an engine, or skip the test where there can be none; a build server is one where there can."""
+    """Start an engine, or skip the test if none can run; with `CI` set, that is a failure."""
     if os.geteuid() != 0:
         pytest.skip("a Docker Engine needs root")
     engine = DockerEngine(scratch, name=name)
@@ -56,7 +56,7 @@ async def client(engine: DockerEngine) -> AsyncIterator[Docker]:
 
 
 def busybox() -> Saved:
-    """Debian's busybox, for this machine's kind of processor."""
+    """Return Debian's busybox for this machine's architecture."""
     image = demo_image(CACHE)
     content = {blob.digest: blob for blob in image.blobs}
     layers = [content[layer["digest"]] for layer in image.children[0].document["layers"][:2]]

@@ -1,4 +1,4 @@
-"""Layers packed and unpacked as they pass."""
+"""Compressing and unpacking layers as they pass."""
 
 import gzip
 import tracemalloc
@@ -21,7 +21,7 @@ def pack(content: bytes, wanted: Compression, piece: int = 10_000) -> tuple[Laye
 
 @pytest.mark.parametrize("wanted", Compression)
 def test_a_layer_has_both_its_digests(wanted: Compression) -> None:
-    """The tar's, which the config lists, and that of what was sent."""
+    """The digest of the tar, which the config lists, and that of the sent bytes."""
     packer, sent = pack(CONTENT, wanted)
     assert packer.diff_id == Digest.of(CONTENT)
     assert packer.digest == Digest.of(sent)
@@ -31,14 +31,14 @@ def test_a_layer_has_both_its_digests(wanted: Compression) -> None:
 
 @pytest.mark.parametrize("wanted", Compression)
 def test_the_same_pieces_give_the_same_blob(wanted: Compression) -> None:
-    """Nothing of the time, the machine or the run is in it."""
+    """The blob does not depend on the time, the machine or the run."""
     assert pack(CONTENT, wanted)[1] == pack(CONTENT, wanted)[1]
 
 
 @pytest.mark.parametrize("packed", [gzip.compress(CONTENT), in_two_members(CONTENT), zstandard.compress(CONTENT)])
 @pytest.mark.parametrize("wanted", Compression)
 def test_what_comes_packed_stays_so(packed: bytes, wanted: Compression) -> None:
-    """And is unpacked for its diff id alone."""
+    """It is unpacked for its diff id alone."""
     packer, sent = pack(packed, wanted, 1_000)
     assert sent == packed
     assert packer.diff_id == Digest.of(CONTENT)
@@ -47,7 +47,7 @@ def test_what_comes_packed_stays_so(packed: bytes, wanted: Compression) -> None:
 @pytest.mark.parametrize(
     ("broken", "reason"), [(b"\x1f\x8b" + bytes(50), "gzip"), (b"\x28\xb5\x2f\xfd" + b"\xff" * 50, "zstd")]
 )
-def test_broken_bytes_are_told(broken: bytes, reason: str) -> None:
+def test_broken_bytes_are_reported(broken: bytes, reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
         pack(broken, Compression.GZIP)
 
@@ -58,7 +58,7 @@ def test_broken_bytes_are_told(broken: bytes, reason: str) -> None:
     ids=["gzip", "zstd"],
 )
 def test_a_bomb_stays_small(bomb: bytes, unpacker: Gunzip | Unzstd) -> None:
-    """Half a megabyte of input may stand for gigabytes, of which only a piece is held."""
+    """Half a megabyte of input may expand to gigabytes, of which only a piece is held."""
     tracemalloc.start()
     try:
         sizes = [

@@ -21,7 +21,7 @@ async def loaded(engine: EngineServer) -> DockerEngine:
 
 
 async def test_an_image_is_described_as_the_engine_knows_it(engine: EngineServer, loaded: DockerEngine) -> None:
-    """By name and by id; the sizes are about those of the layers."""
+    """By name and by id; the sizes approximate those of the layers."""
     described = await loaded.describe("described:1")
     async with client(engine) as docker:
         known = await facts(docker, "described:1")
@@ -34,21 +34,21 @@ async def test_an_image_is_described_as_the_engine_knows_it(engine: EngineServer
 
 
 async def test_an_unknown_image_is_not_found(loaded: DockerEngine) -> None:
-    """For good: another try finds no more."""
+    """The error is permanent: another try would not find it."""
     with pytest.raises(LongshoreError) as caught:
         await loaded.describe("nobody/made:this")
     assert (caught.value.code, caught.value.kind.retryable) == ("source_not_found", False)
 
 
 async def test_an_image_that_goes_between_look_and_export_is_looked_up_again(loaded: DockerEngine) -> None:
-    """The engine says 500 then; the next attempt's look tells that it is gone."""
+    """The engine answers 500 then; the next attempt finds that the image is gone."""
     with pytest.raises(LongshoreError, match="docker_engine_unavailable"):
         async with loaded.export(Digest.of(b"nothing")):
             pass
 
 
 async def test_an_engine_that_is_away_is_worth_another_try() -> None:
-    """Its socket is not there, or nobody listens."""
+    """Its socket is missing, or no process listens."""
     for address in ("unix:///nowhere/docker.sock", "tcp://127.0.0.1:1"):
         with pytest.raises(LongshoreError) as caught:
             await DockerEngine(address).describe("app:1")
@@ -56,7 +56,7 @@ async def test_an_engine_that_is_away_is_worth_another_try() -> None:
 
 
 async def test_an_export_may_be_left_early(engine: EngineServer, loaded: DockerEngine) -> None:
-    """A cancelled import closes the stream; the engine goes on with others."""
+    """A cancelled import closes the stream; the engine serves other exports."""
     async with loaded.export(IMAGE.id) as chunks:
         assert await anext(chunks)
     async with loaded.export(IMAGE.id) as chunks:

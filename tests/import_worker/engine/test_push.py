@@ -1,4 +1,4 @@
-"""An engine's image on its way into a target, played on tar files made by hand."""
+"""The push of an engine's image to a target, on hand-made tar files."""
 
 import gzip
 import hashlib
@@ -35,13 +35,13 @@ FORMS: dict[str, Callable[[Saved], bytes]] = {
 
 
 async def allowed() -> None:
-    """A fence that lets everything pass."""
+    """A fence that permits every write."""
 
 
 async def push(
     engine: TarEngine, target: DictTarget, compression: Compression = Compression.GZIP, board: Board | None = None
 ) -> Board:
-    """Do with an engine's image what a worker does."""
+    """Push and copy an engine's image as a worker does."""
     shown = board or Board()
     stream_target = DictStreamTarget(target.blobs)
     source = EngineImage(engine=engine, name="app:1", target=stream_target, compression=compression)
@@ -53,7 +53,7 @@ async def push(
 
 
 def unpacked(target: DictTarget) -> list[bytes]:
-    """Return the tagged image's layers as whoever pulls it unpacks them."""
+    """Return the tagged image's layers, unpacked as a client that pulls it does."""
     return [_unpack(target.blobs[str(blob.digest)]) for blob in target.manifests["1"].layers]
 
 
@@ -72,7 +72,7 @@ def config_of(target: DictTarget) -> bytes:
 @pytest.mark.parametrize("compression", Compression)
 @pytest.mark.parametrize("form", FORMS)
 async def test_the_image_arrives_with_its_id_and_its_layers(form: str, compression: Compression) -> None:
-    """The config is the engine's own, byte for byte, so the id is; the layers unpack to their diff ids, in order."""
+    """The config and the id are the engine's own, byte for byte; the layers unpack to their diff ids, in order."""
     target = DictTarget()
     await push(TarEngine(IMAGE.described, FORMS[form](IMAGE)), target, compression)
     manifest = target.manifests["1"]
@@ -86,7 +86,7 @@ async def test_the_image_arrives_with_its_id_and_its_layers(form: str, compressi
 
 @pytest.mark.parametrize("form", FORMS)
 async def test_the_same_image_gives_the_same_bytes(form: str) -> None:
-    """So that a repeated import finds its blobs, whatever the form and however the bytes arrived."""
+    """A repeated import finds its blobs, whatever the form and however the bytes arrived."""
     image = Saved(layers=[BASE, LARGE, TOP])
     first, second = DictTarget(), DictTarget()
     await push(TarEngine(image.described, image.layout()), first)
@@ -95,7 +95,7 @@ async def test_the_same_image_gives_the_same_bytes(form: str) -> None:
 
 
 async def test_gzip_headers_tell_nothing() -> None:
-    """No name, no time: both would make the same layer another blob."""
+    """They have no name and no time: both would make the same layer another blob."""
     target = DictTarget()
     await push(TarEngine(IMAGE.described, IMAGE.legacy()), target)
     for blob in target.manifests["1"].layers:
@@ -105,7 +105,7 @@ async def test_gzip_headers_tell_nothing() -> None:
 
 @pytest.mark.parametrize("links", [True, False])
 async def test_layers_that_come_twice_are_pushed_once(links: bool) -> None:
-    """Docker writes links for them, others the bytes again; the manifest lists the layer at each of its places."""
+    """Docker writes links, other tools the bytes again; the manifest lists the layer at each of its positions."""
     twice = Saved(layers=[BASE, EMPTY, TOP, EMPTY, BASE])
     target = DictTarget()
     board = await push(TarEngine(twice.described, twice.legacy(links=links)), target)
@@ -116,7 +116,7 @@ async def test_layers_that_come_twice_are_pushed_once(links: bool) -> None:
 
 @pytest.mark.parametrize("compression", Compression)
 async def test_a_layer_without_a_byte_is_a_layer(compression: Compression) -> None:
-    """Odd, but a tar file of no bytes has a digest, and images with it run."""
+    """Unusual, but a tar file of no bytes has a digest, and images with it run."""
     image = Saved(layers=[BASE, b""])
     target = DictTarget()
     await push(TarEngine(image.described, image.layout()), target, compression)
@@ -124,7 +124,7 @@ async def test_a_layer_without_a_byte_is_a_layer(compression: Compression) -> No
 
 
 async def test_packed_blobs_stay_as_they_are() -> None:
-    """Engines on containerd's image store export what they pulled: nothing is compressed again."""
+    """Engines on containerd's image store export the blobs that they pulled: nothing is compressed again."""
     others = [gzip.compress(layer("other platform"))]
     image = Saved(layers=[BASE, MIDDLE, LARGE, TOP])
     image_id, export = image.containerd(others)
@@ -139,7 +139,7 @@ async def test_packed_blobs_stay_as_they_are() -> None:
 
 @pytest.mark.parametrize("form", FORMS)
 async def test_progress_has_the_diff_ids_and_only_grows(form: str) -> None:
-    """Each layer is shown from the start, moves while it is pushed, and ends complete, with its config beside it."""
+    """Each layer is shown from the start, moves while it is pushed, and ends complete, as does the config."""
     image = Saved(layers=[BASE, LARGE, TOP])
     board = await push(TarEngine(image.described, FORMS[form](image)), DictTarget())
     assert {digest for digest, _ in board.shown} == {str(digest) for digest in (*image.diff_ids, image.id)}
@@ -163,7 +163,7 @@ def _only_grows(shown: list[LayerProgress]) -> bool:
 
 @pytest.mark.parametrize("part", [0.1, 0.5, 0.9])
 async def test_a_broken_export_is_worth_another_try(part: float) -> None:
-    """What ends too soon publishes nothing, closes the export, and says whose fault it was."""
+    """An export that ends too early publishes nothing, is closed, and fails with an error of the engine."""
     export = IMAGE.layout()
     engine = TarEngine(IMAGE.described, export, cut=int(len(export) * part))
     target = DictTarget()
@@ -175,7 +175,7 @@ async def test_a_broken_export_is_worth_another_try(part: float) -> None:
 
 
 async def test_a_failing_target_ends_the_export() -> None:
-    """The engine need not go on reading its disk."""
+    """The engine need not continue to read its disk."""
     engine = TarEngine(IMAGE.described, IMAGE.layout())
     target = DictStreamTarget({}, fail=LongshoreError(Code.TARGET_REFUSED, "over quota"))
     source = EngineImage(engine=engine, name="app:1", target=target, compression=Compression.GZIP)
@@ -187,7 +187,7 @@ async def test_a_failing_target_ends_the_export() -> None:
 
 
 async def test_a_layer_with_other_bytes_is_never_committed() -> None:
-    """Its path promises a digest; what has another one is no blob afterwards."""
+    """Its path promises a digest; a layer with another one does not become a blob."""
     damaged = IMAGE.layout().replace(MIDDLE, MIDDLE[:600_000] + b"!" + MIDDLE[600_001:])
     target = DictTarget()
     with pytest.raises(LongshoreError, match="blob_digest_mismatch"):
@@ -207,29 +207,29 @@ async def test_a_broken_gzip_layer_is_named() -> None:
         await push(TarEngine(replace(image.described, id=image_id), damaged), DictTarget())
 
 
-async def test_a_missing_layer_is_told() -> None:
-    """An engine that lost one exports the rest without a word."""
+async def test_a_missing_layer_is_reported() -> None:
+    """An engine that lost a layer exports the rest without an error."""
     rest = Saved(layers=[BASE, TOP])
     with pytest.raises(LongshoreError, match=f"blob_not_found.*{Digest.of(MIDDLE)}"):
         await push(TarEngine(IMAGE.described, rest.layout()), DictTarget())
 
 
 async def test_an_export_of_another_image_is_refused() -> None:
-    """The id that was looked up is the one that arrives, or nothing does."""
+    """Either the image with the looked-up id arrives, or none does."""
     other = replace(IMAGE.described, id=Digest.of(b"another"))
     with pytest.raises(LongshoreError, match=r"source_protocol_error.*not of the image"):
         await push(TarEngine(other, IMAGE.layout()), DictTarget())
 
 
 async def test_an_export_without_its_list_has_no_config() -> None:
-    """Every engine writes manifest.json; what lacks it was not made by one."""
+    """Every engine writes manifest.json; an export without it was not made by one."""
     export = IMAGE.layout().replace(b"manifest.json", b"another_.json")
     with pytest.raises(LongshoreError, match="source_protocol_error"):
         await push(TarEngine(IMAGE.described, _resealed(export)), DictTarget())
 
 
 def _resealed(export: bytes) -> bytes:
-    """Leave a header's sum right: 'another_.json' must weigh what 'manifest.json' does."""
+    """Correct a header's checksum: 'another_.json' must sum up to what 'manifest.json' does."""
     difference = sum(b"another_.json") - sum(b"manifest.json")
     at = export.index(b"another_.json")
     old = int(export[at + 148 : at + 154], 8)
@@ -237,7 +237,7 @@ def _resealed(export: bytes) -> bytes:
 
 
 async def test_a_pinned_image_is_asked_for_by_its_id() -> None:
-    """The name may mean another image by the second attempt; platforms are checked before a byte moves."""
+    """The name may point to another image at the second attempt; platforms are checked before a byte is moved."""
     engine = TarEngine(IMAGE.described, IMAGE.layout())
     source = EngineImage(engine=engine, name="app:1", target=DictStreamTarget({}), compression=Compression.GZIP)
     await source.describe(IMAGE.id, [])
@@ -248,7 +248,7 @@ async def test_a_pinned_image_is_asked_for_by_its_id() -> None:
 
 
 async def test_a_layer_that_the_target_lost_fails_the_attempt() -> None:
-    """It cannot be had again from an export that has ended; the next attempt makes another."""
+    """It cannot be read again from an export that has ended; the next attempt makes another export."""
     engine, target = TarEngine(IMAGE.described, IMAGE.layout()), DictTarget()
     source = EngineImage(
         engine=engine, name="app:1", target=DictStreamTarget(target.blobs), compression=Compression.NONE

@@ -1,4 +1,4 @@
-"""Tar files as they arrive, in every form that engines and other tools write."""
+"""Reading tar files as they arrive, in every form that engines and other tools write."""
 
 import io
 import tarfile
@@ -30,20 +30,20 @@ async def read(content: bytes, chunk: int = 1_000) -> dict[str, bytes]:
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("chunk", [1, 511, 512, 1_000_000])
 async def test_files_come_out_as_they_went_in(form: int, chunk: int) -> None:
-    """However the bytes arrive."""
+    """The chunks of the stream make no difference."""
     files = FILES if chunk > 1 else {"small": b"content", "empty": b""}
     assert await read(archive(files, form=form), chunk) == files
 
 
 @pytest.mark.parametrize("form", [tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
 async def test_long_names_and_links_are_read(form: int) -> None:
-    """They stand in entries of their own, before the one that they belong to."""
+    """They are in entries of their own, before the entry that they belong to."""
     content = archive({f"{LONG}/first": b"1", "second": b"2"}, {"link": f"{LONG}/first"}, form)
     assert await read(content) == {f"{LONG}/first": b"1", "second": b"2"}
 
 
 async def test_what_is_not_read_is_skipped() -> None:
-    """Nothing, or a part of it."""
+    """An entry may be read not at all, or in part."""
     tar = TarStream(chunks(archive(FILES), 100_000))
     names = []
     while entry := await tar.next_entry():
@@ -54,7 +54,7 @@ async def test_what_is_not_read_is_skipped() -> None:
 
 
 async def test_a_size_beyond_eight_gigabytes_is_read_from_its_record() -> None:
-    """The header's own field ends there; Go's writer, as Docker uses it, puts the size into a record then."""
+    """The header's own field ends there; Go's writer, which Docker uses, puts the size into a record."""
     entry = tarfile.TarInfo("large")
     entry.size = 9 * 1024**3
     tar = TarStream(chunks(entry.tobuf(tarfile.PAX_FORMAT), BLOCK))
@@ -76,19 +76,19 @@ async def test_an_early_end_is_an_error(missing: int) -> None:
 
 
 async def test_an_end_without_its_empty_blocks_is_one() -> None:
-    """Some writers leave them out."""
+    """Some writers omit them."""
     whole = archive({"first": b"1" * 1000})
     assert await read(whole[: BLOCK + 1024]) == {"first": b"1" * 1000}
 
 
 async def test_something_else_is_no_tar() -> None:
-    """An error page in place of an export."""
+    """For example an error page instead of an export."""
     with pytest.raises(TarError, match="a header is broken"):
         await read(b"<html>" * 200)
 
 
 async def test_an_extended_header_is_bounded() -> None:
-    """It is held in memory as a whole."""
+    """It is held in memory completely."""
     entry = tarfile.TarInfo("pax")
     entry.type, entry.size = tarfile.XHDTYPE, 1024**3
     with pytest.raises(TarError, match="extended header"):
@@ -107,7 +107,7 @@ async def test_a_malformed_record_is_an_error(record: bytes) -> None:
 
 @given(content=st.binary(max_size=3_000))
 async def test_no_bytes_do_worse_than_an_error(content: bytes) -> None:
-    """Whatever an engine sends."""
+    """This holds for any bytes that an engine sends."""
     whole = archive({"first": b"1" * 600})
     for start in (whole, b""):
         with suppress(TarError):
@@ -115,6 +115,6 @@ async def test_no_bytes_do_worse_than_an_error(content: bytes) -> None:
 
 
 def test_the_standard_library_agrees() -> None:
-    """The archives above are what tarfile itself reads."""
+    """`tarfile` reads the archives above in the same way."""
     with tarfile.open(fileobj=io.BytesIO(archive(FILES))) as tar:
         assert [member.name for member in tar] == list(FILES)

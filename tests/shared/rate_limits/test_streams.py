@@ -55,7 +55,7 @@ def image(seed: str) -> Image:
 
 
 async def allowed() -> None:
-    """A fence that lets everything pass."""
+    """A fence that permits every write."""
 
 
 async def prepared(

@@ -32,7 +32,7 @@ from tests.import_worker.ends import Board, DictLedger
 
 @pytest.fixture(autouse=True)
 def no_waits() -> Iterator[None]:
-    """Retries as in production, without the pauses between them."""
+    """Retry as in production, without the pauses."""
     stamina.set_testing(True, attempts=ATTEMPTS, cap=True)
     yield
     stamina.set_testing(False)
@@ -40,7 +40,7 @@ def no_waits() -> Iterator[None]:
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """A repository of a registry, as anybody else sees it."""
+    """A repository of a registry, as any client sees it."""
 
     server: Registry | MemoryRegistry
     repository: str
@@ -55,13 +55,13 @@ class Place:
         return image
 
     async def attach(self, made: tuple[Manifest, tuple[Blob, ...]], tag: str | None = None) -> Manifest:
-        """Push an artifact that refers to something, under a tag or its digest."""
+        """Push an artifact that refers to another manifest, under a tag or its digest."""
         manifest, blobs = made
         await self.push(Image(root=manifest, children=(), blobs=blobs), tag or manifest.digest)
         return manifest
 
     async def serves(self, reference: str) -> Manifest | None:
-        """Return what a client gets for a tag or digest, None where it gets nothing."""
+        """Return the manifest that a client gets for a tag or digest; None if it gets none."""
         try:
             return await asyncio.to_thread(self.remote.manifest, self.repository, reference)
         except LocalStackError as error:
@@ -78,7 +78,7 @@ class Place:
 
 @dataclass(kw_only=True)
 class Copied:
-    """What came of a copy."""
+    """The result of a copy."""
 
     plan: ImportPlan
     referrers: ReferrersCopy
@@ -88,7 +88,7 @@ class Copied:
 
 @dataclass(frozen=True, kw_only=True)
 class Copier:
-    """Copies as a worker does, without a queue around it."""
+    """Copies as a worker does, without a queue."""
 
     source: Place
     target: Place
@@ -114,7 +114,7 @@ class Copier:
 
 
 async def _allowed() -> None:
-    """A fence that lets everything pass."""
+    """A fence that permits every write."""
 
 
 @asynccontextmanager
@@ -143,7 +143,7 @@ async def memory() -> AsyncIterator[MemoryRegistry]:
 
 @pytest.fixture(scope="session")
 def lenient_registry(scratch: Scratch) -> Iterator[Registry]:
-    """A docker-registry that takes manifests whose layers are elsewhere; unless told, 2.8 takes none."""
+    """A docker-registry that accepts manifests with foreign layers; without this setting, 2.8 accepts none."""
     urls = {"manifests": {"urls": {"allow": ["^https://elsewhere\\.example/"]}}}
     with Registry(scratch, name="lenient", extra={"validation": urls}) as registry:
         yield registry

@@ -1,4 +1,4 @@
-"""Artifacts of every kind that registries hold, written down without the product's code."""
+"""Artifacts of every kind that registries hold, written without the product's code."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ def empty_config() -> Blob:
 def artifact(
     *layers: Blob, config: Blob | None = None, subject: Manifest | None = None, **more: object
 ) -> tuple[Manifest, tuple[Blob, ...]]:
-    """Make an OCI manifest of any kind, with its blobs; `more` are fields of it."""
+    """Make an OCI manifest of any kind, with its blobs; `more` are further fields of it."""
     config = config or empty_config()
     document: dict[str, Any] = {
         "schemaVersion": 2,
@@ -54,7 +54,7 @@ def signature_of(subject: Manifest, signer: str = "release") -> tuple[Manifest, 
 
 
 def cosign_signature(subject: Manifest, *signers: str) -> tuple[Manifest, tuple[Blob, ...]]:
-    """Make what cosign puts under `sha256-….sig`: one payload, and a layer with an annotation for each signer."""
+    """Make the manifest that cosign puts under `sha256-….sig`: a payload, and a layer with an annotation per signer."""
     payload = memory_blob(SIMPLE_SIGNING, encode({"critical": {"image": subject.digest}}))
     config = memory_blob(OCI.config, encode({"rootfs": {"type": "layers"}, "of": subject.digest}))
     document = {

@@ -60,7 +60,7 @@ class MemoryRegistry:
             yield self
 
     def referrers(self, repository: str, subject: str) -> list[dict[str, Any]]:
-        """Describe, as the specification says, the manifests that name this subject."""
+        """Return descriptors of the manifests that name this subject, as the specification defines them."""
         documents = [(each, each.document) for each in self.repositories[repository].manifests.values()]
         return [
             _described(manifest, document)

@@ -1,4 +1,4 @@
-"""Images of every shape that may be imported, by what is special about them."""
+"""Images of every shape that can be imported, by their peculiarity."""
 
 from collections.abc import Callable
 from typing import Any
@@ -30,7 +30,7 @@ def _nested() -> Image:
 
 
 def _attested() -> Image:
-    """Make what BuildKit pushes: a platform, and beside it what attests to that."""
+    """Make an image as BuildKit pushes it: a platform, and its attestation in the same index."""
     image = synthetic_image("attested", [600], platforms=("linux/amd64",))
     statement = memory_blob("application/vnd.in-toto+json", encode({"predicateType": "https://spdx.dev/Document"}))
     attestation, blobs = artifact(statement, config=memory_blob(OCI.config, encode({"rootfs": {"type": "layers"}})))
@@ -67,7 +67,7 @@ def _duplicates() -> Image:
 
 
 def padded(size: int) -> Image:
-    """Make an image whose manifest has exactly so many bytes."""
+    """Make an image whose manifest has exactly this many bytes."""
     manifest, blobs = artifact(memory_blob(OCI.tar, b"small"), annotations={"padding": ""})
     manifest, blobs = artifact(
         memory_blob(OCI.tar, b"small"), annotations={"padding": "x" * (size - len(manifest.body))}
@@ -76,7 +76,7 @@ def padded(size: int) -> Image:
 
 
 def foreign() -> tuple[Image, Blob]:
-    """Make an image with a layer that no registry holds, and return that layer, too."""
+    """Make an image with a layer that no registry holds, and return that layer too."""
     away = memory_blob(FOREIGN_LAYER, b"licensed elsewhere")
     image = _single(types=DOCKER)
     document = image.root.document

@@ -1,4 +1,4 @@
-"""The registry in memory answers as docker-registry does, and as the specification says where that has no answer."""
+"""The registry in memory behaves like docker-registry, and like the specification beyond that."""
 
 import json
 from collections.abc import AsyncIterator
@@ -18,7 +18,7 @@ from tests.import_worker.copying.artifacts.memory_registry import MemoryRegistry
 
 @pytest.fixture(params=["memory", "docker-registry"])
 def place(request: pytest.FixtureRequest, memory: MemoryRegistry, public_registry: Registry, repository: str) -> Place:
-    """Each of them in turn."""
+    """Each of the two registries in turn."""
     return Place(server=memory if request.param == "memory" else public_registry, repository=repository)
 
 
@@ -51,7 +51,7 @@ async def test_what_is_pushed_is_served(place: Place, http: aiohttp.ClientSessio
 
 
 async def test_what_is_not_there_is_a_404(place: Place, http: aiohttp.ClientSession) -> None:
-    """With a code of the specification where there is a body."""
+    """With a code of the specification, if the answer has a body."""
     await place.push(synthetic_image("contract", [400]))
     absent = "sha256:" + 64 * "0"
     for path, code in ((f"manifests/{absent}", "MANIFEST_UNKNOWN"), (f"blobs/{absent}", "BLOB_UNKNOWN")):
@@ -61,7 +61,7 @@ async def test_what_is_not_there_is_a_404(place: Place, http: aiohttp.ClientSess
 
 
 async def test_a_manifest_needs_what_it_names(place: Place) -> None:
-    """Blobs and children alike; a subject may be missing."""
+    """This holds for blobs and children; a subject may be missing."""
     manifest, blobs = artifact(memory_blob("text/plain", b"never pushed"))
     for lacking in (manifest, index_of(manifest.descriptor())):
         with pytest.raises(LocalStackError, match=r"MANIFEST_BLOB_UNKNOWN|404|400"):
@@ -91,7 +91,7 @@ async def referrers(http: aiohttp.ClientSession, address: str) -> tuple[list[dic
 async def test_the_referrers_api_is_the_specifications(
     memory: MemoryRegistry, http: aiohttp.ClientSession, repository: str
 ) -> None:
-    """An index, empty for what nothing refers to; type and annotations with each entry; OCI-Subject on a push."""
+    """It is an index, empty without referrers, with type and annotations per entry; a push answers OCI-Subject."""
     place = Place(server=memory, repository=repository)
     image = await place.push(synthetic_image("contract", [400]))
     address = url(place, f"referrers/{image.digest}")
@@ -110,7 +110,7 @@ async def test_the_referrers_api_is_the_specifications(
 
 
 async def test_pages_follow_one_another(memory: MemoryRegistry, http: aiohttp.ClientSession, repository: str) -> None:
-    """By Link, to the last one, which has none."""
+    """The Link header leads to the last page, which has none."""
     place = Place(server=memory, repository=repository)
     image = await place.push(synthetic_image("contract", [400]))
     for number in range(3):

@@ -19,8 +19,8 @@ from tests.import_worker.copying.artifacts.content import (
 from tests.import_worker.copying.artifacts.memory_registry import MemoryRegistry
 
 
-async def test_a_referrer_that_misses_a_blob_is_left_out_and_told(from_api: Copier, image: Image) -> None:
-    """So is what refers to it; the image and its other referrers come."""
+async def test_a_referrer_that_misses_a_blob_is_left_out_and_reported(from_api: Copier, image: Image) -> None:
+    """Its own referrers are left out too; the image and its other referrers are copied."""
     await from_api.source.push(image)
     bom, blobs = sbom_of(image.root, "broken")
     broken = await from_api.source.attach((bom, blobs))
@@ -42,7 +42,7 @@ async def test_a_referrer_that_misses_a_blob_is_left_out_and_told(from_api: Copi
 async def test_what_another_try_may_mend_ends_the_attempt(
     from_api: Copier, image: Image, memory: MemoryRegistry, part: str
 ) -> None:
-    """A signature is not lost to a bad moment of the source: the import is tried again, and no tag was written."""
+    """A transient failure of the source loses no signature: the import is tried again, and no tag was written."""
     await from_api.source.push(image)
     await from_api()
     await from_api.target.delete(image.root)
@@ -60,7 +60,7 @@ async def test_what_another_try_may_mend_ends_the_attempt(
 async def test_a_registry_that_does_not_know_the_api_is_asked_for_tags(
     from_api: Copier, image: Image, memory: MemoryRegistry, status: int
 ) -> None:
-    """Gateways and old registries say it in their own ways."""
+    """Gateways and old registries refuse the API with different statuses."""
     await from_api.source.push(image)
     sbom = await from_api.source.attach(sbom_of(image.root))
     await from_api.source.attach((listing_of(sbom), ()), fallback_tag(image.root))
@@ -72,7 +72,7 @@ async def test_a_registry_that_does_not_know_the_api_is_asked_for_tags(
 async def test_tags_that_cannot_be_listed_are_asked_for_one_by_one(
     from_api: Copier, image: Image, memory: MemoryRegistry, status: int
 ) -> None:
-    """Some accounts may pull and not list."""
+    """Some accounts may pull but not list."""
     await from_api.source.push(image)
     await from_api.source.attach(cosign_signature(image.root, "release"), cosign_tag(image.root))
     memory.answers = {"/tags/": status}
@@ -80,7 +80,7 @@ async def test_tags_that_cannot_be_listed_are_asked_for_one_by_one(
 
 
 async def test_a_manifest_that_names_another_subject_is_not_believed(from_api: Copier, image: Image) -> None:
-    """A source could otherwise hang anything onto an image, or lead round in a circle."""
+    """A source could otherwise attach anything to an image, or make a cycle."""
     await from_api.source.push(image)
     other = synthetic_image("another", [10], platforms=("linux/amd64",), index=False)
     await from_api.source.push(other, "other")
@@ -95,7 +95,7 @@ async def test_a_manifest_that_names_another_subject_is_not_believed(from_api: C
 
 
 async def test_tags_that_lead_round_in_a_circle_end(plain: Copier, image: Image) -> None:
-    """Cosign's tags can name anything, the image itself included."""
+    """Cosign's tags can name anything, including the image itself."""
     await plain.source.push(image)
     first = await plain.source.attach(cosign_signature(image.root, "one"), cosign_tag(image.root))
     await plain.source.attach((first, cosign_signature(image.root, "one")[1]), cosign_tag(first))
@@ -104,7 +104,7 @@ async def test_tags_that_lead_round_in_a_circle_end(plain: Copier, image: Image)
 
 
 async def test_chains_and_crowds_are_bounded(from_api: Copier, image: Image, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is beyond the limit on their number is told."""
+    """The note reports how many referrers exceed the limit."""
     monkeypatch.setattr("shared.planning.find_referrers.MAX_REFERRERS", 4)
     await from_api.source.push(image)
     for number in range(6):
@@ -117,7 +117,7 @@ async def test_chains_and_crowds_are_bounded(from_api: Copier, image: Image, mon
 async def test_manifests_of_referrers_are_bounded_together(
     from_api: Copier, image: Image, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """They are held in memory until they are put; what does not fit is left out, and the image is imported."""
+    """They are held in memory until they are put; those beyond the limit are left out, and the image is imported."""
     await from_api.source.push(image)
     boms = [await from_api.source.attach(sbom_of(image.root, f"part {number}")) for number in range(3)]
     monkeypatch.setattr("shared.planning.find_referrers.MAX_MANIFEST_BYTES", sum(len(bom.body) for bom in boms) - 1)
@@ -129,7 +129,7 @@ async def test_manifests_of_referrers_are_bounded_together(
 async def test_a_list_is_read_to_a_thousand_entries(
     from_api: Copier, image: Image, monkeypatch: pytest.MonkeyPatch, memory: MemoryRegistry
 ) -> None:
-    """A source cannot fill our memory with a list that does not end."""
+    """A source cannot fill the worker's memory with an endless list."""
     monkeypatch.setattr("shared.registry.repository.MAX_REFERRERS_LISTED", 3)
     memory.page_size = 2
     await from_api.source.push(image)
@@ -140,7 +140,7 @@ async def test_a_list_is_read_to_a_thousand_entries(
 
 
 async def test_a_chain_is_followed_three_steps(from_api: Copier, image: Image) -> None:
-    """The fourth has no known use."""
+    """A fourth step has no known use."""
     await from_api.source.push(image)
     subject = image.root
     for _ in range(5):
@@ -149,7 +149,7 @@ async def test_a_chain_is_followed_three_steps(from_api: Copier, image: Image) -
 
 
 async def test_a_subset_of_platforms_brings_their_own_referrers(from_api: Copier, image: Image) -> None:
-    """Signatures of the whole index do not fit a part of it; those of other platforms have nothing to refer to."""
+    """Signatures of the whole index do not fit a part of it, and those of other platforms have no subject."""
     await from_api.source.push(image)
     await from_api.source.attach(signature_of(image.root))
     amd, arm = [await from_api.source.attach(signature_of(child)) for child in image.children]
@@ -157,5 +157,5 @@ async def test_a_subset_of_platforms_brings_their_own_referrers(from_api: Copier
     assert copied.referrers.count == 1
     assert await from_api.target.serves(arm.digest) is not None
     assert await from_api.target.serves(amd.digest) is None
-    (told,) = copied.referrers.left_out
-    assert told.startswith(f"1 referrers of {image.digest} were left out")
+    (reason,) = copied.referrers.left_out
+    assert reason.startswith(f"1 referrers of {image.digest} were left out")

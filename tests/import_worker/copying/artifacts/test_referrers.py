@@ -1,4 +1,4 @@
-"""What refers to an image comes along, whichever of the three ways leads to it, and is found at the target."""
+"""Referrers are copied with their image, however they are attached, and are found at the target."""
 
 import pytest
 
@@ -39,7 +39,7 @@ async def test_the_api_leads_to_referrers_of_the_image_and_of_its_platforms(from
 async def test_the_tag_schema_leads_to_referrers_that_an_api_then_lists(
     to_api: Copier, image: Image, memory: MemoryRegistry
 ) -> None:
-    """The target reads each manifest's subject by itself: no tag is written there but the image's."""
+    """The target reads each manifest's subject itself: the image's tag is the only one written."""
     await to_api.source.push(image)
     sbom = await to_api.source.attach(sbom_of(image.root))
     await to_api.source.attach((listing_of(sbom), ()), fallback_tag(image.root))
@@ -89,7 +89,7 @@ async def test_referrers_of_referrers_come_along(
 async def test_a_list_of_several_pages_is_read_to_its_end(
     from_api: Copier, image: Image, memory: MemoryRegistry
 ) -> None:
-    """Also where the tags do not fit on one page, and have to be asked for one by one."""
+    """This also holds if the tags do not fit on one page and are requested one by one."""
     memory.page_size = 2
     await from_api.source.push(image)
     boms = [await from_api.source.attach(sbom_of(image.root, f"part {number}")) for number in range(5)]
@@ -112,7 +112,7 @@ async def test_a_blob_that_image_and_referrer_share_is_moved_once(
 
 
 async def test_an_index_that_refers_to_an_image_comes_with_its_children(from_api: Copier, image: Image) -> None:
-    """Nothing says that a referrer is a single manifest."""
+    """A referrer need not be a single manifest."""
     await from_api.source.push(image)
     child = await from_api.source.attach(artifact(memory_blob("text/plain", b"part"), artifactType="text/plain"))
     index = index_of(
@@ -127,7 +127,7 @@ async def test_an_index_that_refers_to_an_image_comes_with_its_children(from_api
 async def test_the_image_is_there_before_its_signatures_and_its_tag_comes_last(
     to_api: Copier, image: Image, memory: MemoryRegistry
 ) -> None:
-    """Harbor ties cosign's tags to an artifact that it has; whoever pulls by the tag finds the signatures."""
+    """Harbor ties cosign's tags to an artifact that it holds; a client that pulls the tag finds the signatures."""
     await to_api.source.push(image)
     sbom = await to_api.source.attach(sbom_of(image.root))
     await to_api.source.attach((listing_of(sbom), ()), fallback_tag(image.root))
@@ -138,7 +138,7 @@ async def test_the_image_is_there_before_its_signatures_and_its_tag_comes_last(
 
 
 async def test_an_image_without_referrers_costs_a_look(from_api: Copier, image: Image, memory: MemoryRegistry) -> None:
-    """One request for each manifest and one for the tags; without the API two in all."""
+    """One request per manifest and one for the tags; without the API, two in all."""
     await from_api.source.push(image)
     for api, looks in ((True, 4), (False, 2)):
         memory.api = api
@@ -149,7 +149,7 @@ async def test_an_image_without_referrers_costs_a_look(from_api: Copier, image: 
 
 
 async def test_a_second_copy_writes_nothing(plain: Copier, image: Image) -> None:
-    """Neither lists nor tags that are as they should be."""
+    """Lists and tags that are right already are not written."""
     await plain.source.push(image)
     sbom = await plain.source.attach(sbom_of(image.root))
     await plain.source.attach((listing_of(sbom), ()), fallback_tag(image.root))
@@ -162,7 +162,7 @@ async def test_a_second_copy_writes_nothing(plain: Copier, image: Image) -> None
 
 
 async def test_a_targets_own_referrers_stay_listed(from_api: Copier, image: Image) -> None:
-    """What others have attached at the target, and fields of the list that we do not know, are kept."""
+    """Other clients' attachments at the target, and unknown fields of the list, are kept."""
     await from_api.source.push(image)
     theirs = await from_api.target.attach(signature_of(image.root, "the target's owner"))
     index = index_of(*listing_of(theirs).document["manifests"], annotations={"kept": "yes"})
@@ -178,7 +178,7 @@ async def test_a_targets_own_referrers_stay_listed(from_api: Copier, image: Imag
 async def test_a_list_with_entries_that_are_gone_is_mended(
     from_api: Copier, image: Image, memory: MemoryRegistry
 ) -> None:
-    """A registry refuses an index of missing manifests: they go, and the others stay."""
+    """A registry refuses an index of missing manifests: their entries are removed, and the others stay."""
     await from_api.source.push(image)
     theirs = await from_api.target.attach(signature_of(image.root, "one"))
     gone = await from_api.target.attach(signature_of(image.root, "two"))
@@ -190,20 +190,20 @@ async def test_a_list_with_entries_that_are_gone_is_mended(
 
 
 async def test_a_signature_made_at_the_target_is_not_overwritten(plain: Copier, image: Image) -> None:
-    """Two signers' layers differ in their annotations alone; the source's signature is left out, and that is told."""
+    """Two signers' layers differ in their annotations alone; the source's signature is left out and reported."""
     await plain.source.push(image)
     theirs = await plain.target.attach(cosign_signature(image.root, "the target's owner"), cosign_tag(image.root))
     await plain.source.attach(cosign_signature(image.root, "release"), cosign_tag(image.root))
     copied = await plain()
     assert copied.referrers.count == 0
-    (told,) = copied.referrers.left_out
-    assert cosign_tag(image.root) in told
-    assert "keeps it" in told
+    (reason,) = copied.referrers.left_out
+    assert cosign_tag(image.root) in reason
+    assert "keeps it" in reason
     assert await plain.target.serves(cosign_tag(image.root)) == theirs
 
 
 async def test_a_signature_that_was_added_to_at_the_source_replaces_its_older_self(plain: Copier, image: Image) -> None:
-    """Nothing that the target has is lost by that."""
+    """No signature of the target is lost."""
     await plain.source.push(image)
     await plain.source.attach(cosign_signature(image.root, "release"), cosign_tag(image.root))
     await plain()

@@ -1,4 +1,4 @@
-"""Everything that a registry holds arrives byte for byte; what cannot be imported says why."""
+"""Everything that a registry holds arrives byte for byte; an image that cannot be imported fails with its reason."""
 
 import asyncio
 import json
@@ -39,7 +39,7 @@ async def test_every_shape_arrives_byte_for_byte(plain: Copier, shape: str) -> N
 
 @pytest.mark.parametrize("shape", SHAPES)
 async def test_every_shape_arrives_where_there_is_a_referrers_api(to_api: Copier, shape: str) -> None:
-    """Nothing depends on docker-registry's own ways."""
+    """The copy does not depend on peculiarities of docker-registry."""
     image = await to_api.source.push(SHAPES[shape]())
     await to_api()
     await same(to_api, image)
@@ -55,7 +55,7 @@ async def test_a_manifest_of_one_byte_more_than_the_limit_is_refused(from_api: C
 
 
 async def test_a_layer_twice_in_a_manifest_is_moved_once(from_api: Copier, memory: MemoryRegistry) -> None:
-    """Also where it is the image's and a referrer's."""
+    """This also holds for a layer that the image and a referrer share."""
     await from_api.source.push(SHAPES["duplicate layers"]())
     await from_api()
     reads = [asked for asked in memory.asked if asked.startswith("GET") and "/blobs/" in asked]
@@ -63,7 +63,7 @@ async def test_a_layer_twice_in_a_manifest_is_moved_once(from_api: Copier, memor
 
 
 async def test_foreign_layers_stay_where_they_are(lenient_registry: Registry, repository: str) -> None:
-    """They are listed as existing, and neither asked for nor fetched; a target that allows their address takes them."""
+    """They are listed as existing, and are not requested; a target that allows their address accepts them."""
     source = Place(server=lenient_registry, repository=repository)
     target = Place(server=lenient_registry, repository=f"{repository}/copy")
     image, away = foreign()
@@ -78,7 +78,7 @@ async def test_foreign_layers_stay_where_they_are(lenient_registry: Registry, re
 async def test_a_target_that_takes_no_foreign_layers_says_so(
     lenient_registry: Registry, target_registry: Registry, repository: str
 ) -> None:
-    """Unless told their addresses, docker-registry 2.8 answers 500, and then an import ends after its attempts."""
+    """docker-registry 2.8 without the setting answers 500, and the import fails after its attempts."""
     image, away = foreign()
     source = Place(server=lenient_registry, repository=repository)
     await source.push(image)
@@ -93,7 +93,7 @@ async def test_a_target_that_takes_no_foreign_layers_says_so(
 
 @pytest.mark.parametrize("media_type", [SCHEMA1, SIGNED])
 async def test_schema_1_is_refused_with_its_reason(from_api: Copier, memory: MemoryRegistry, media_type: str) -> None:
-    """Signed or not: no current runtime pulls it, and pushing it anew as something else would change its digest."""
+    """Signed or not: no current runtime pulls it, and converting it would change its digest."""
     document = {"schemaVersion": 1, "name": "old", "tag": "1.0", "fsLayers": [], "history": [], "signatures": []}
     manifest = Manifest(media_type=media_type, body=json.dumps(document).encode())
     held = memory.repositories[from_api.source.repository]

@@ -1,4 +1,4 @@
-"""Which of several tags there are, with as few requests as that takes."""
+"""Finding out which of several tags exist, with as few requests as possible."""
 
 from collections.abc import AsyncIterator
 
@@ -36,7 +36,7 @@ def manifest(digest: str) -> Answer:
 
 
 async def test_listed_tags_are_asked_for_and_no_others(hostile: HostileRegistry, lookup: TagLookup) -> None:
-    """The list is read once, however often somebody asks."""
+    """The list is read once, however often the lookup is used."""
     hostile.on("GET", LIST, Answer(body=b'{"tags": ["a", "other"]}'))
     hostile.on("HEAD", "/v2/team/app/manifests/a", manifest(A))
     for _ in range(3):
@@ -49,7 +49,7 @@ async def test_listed_tags_are_asked_for_and_no_others(hostile: HostileRegistry,
 async def test_a_list_that_takes_too_long_is_done_without(
     hostile: HostileRegistry, lookup: TagLookup, monkeypatch: pytest.MonkeyPatch, wait: bool
 ) -> None:
-    """Storage without folders makes a registry slow at it; a page that is not the last has not all tags."""
+    """Storage without folders makes listing slow; a page that is not the last lacks some tags."""
     monkeypatch.setattr(tag_lookup, "LIST_TIMEOUT", 0.2)
     link = {"Link": f'<{LIST}?last=a>; rel="next"'}
     hostile.on(
@@ -62,7 +62,7 @@ async def test_a_list_that_takes_too_long_is_done_without(
 
 
 async def test_a_rate_limit_is_heeded(hostile: HostileRegistry, lookup: TagLookup) -> None:
-    """More requests are no answer to that."""
+    """More requests would make it worse."""
     hostile.on("GET", LIST, error(429, "TOOMANYREQUESTS", Retry_After="60"))
     with pytest.raises(LongshoreError, match="source_rate_limited"):
         await lookup.find(["a"])
