@@ -49,6 +49,7 @@ def web_side(*names: str) -> tuple[str, ...]:
 
 SERVERS = (
     "api_service.app",
+    "api_service.parts",
     "api_service.routes",
     "api_service.web",
     "api_service.console.handlers",

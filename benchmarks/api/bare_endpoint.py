@@ -16,7 +16,7 @@ import uvloop
 from aio_pika.abc import AbstractExchange
 from aiohttp import web
 
-from api_service.app import POOL_SIZE
+from api_service.parts import POOL_SIZE
 from shared.db.database import ACQUIRE_TIMEOUT, CONNECT_TIMEOUT, STATEMENT_TIMEOUT
 
 if TYPE_CHECKING:

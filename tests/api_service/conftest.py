@@ -9,9 +9,10 @@ from typing import TypeAlias
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
-from api_service.app import (
+from api_service.app import create_app
+from api_service.imports.retry_policy import RetryPolicy
+from api_service.parts import (
     Part,
-    create_app,
     database_part,
     images_part,
     imports_part,
@@ -19,7 +20,6 @@ from api_service.app import (
     oidc_part,
     registry_clients_part,
 )
-from api_service.imports.retry_policy import RetryPolicy
 from api_service.settings import Settings
 from deploy.local.images.image import Image
 from deploy.local.images.synthetic import synthetic_image

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from api_service.app import PARTS
+from api_service.parts import PARTS
 from api_service.settings import Settings
 from deploy.local.stack import Registry
 from shared.model.roles import Role

@@ -12,9 +12,10 @@ import aiohttp
 import stamina
 from aiohttp import web
 
-from api_service.app import create_app, relay_part
+from api_service.app import create_app
 from api_service.images.deletion import begin as begin_deletion
 from api_service.imports.retry_policy import RetryPolicy
+from api_service.parts import relay_part
 from api_service.settings import Settings
 from deploy.local.processes.server import new_key
 from deploy.local.stack import Registry, Remote

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from api_service.app import relay_part
+from api_service.parts import relay_part
 from api_service.routes import ALL_ROUTES
 from api_service.settings import Settings
 from shared.errors.codes import Code

@@ -15,9 +15,9 @@ import pytest
 from aio_pika.abc import AbstractIncomingMessage, AbstractQueue
 from structlog.testing import capture_logs
 
-from api_service.app import PARTS
 from api_service.background import relay
 from api_service.background.broker import open_broker
+from api_service.parts import PARTS
 from api_service.settings import Settings
 from deploy.local.stack import RabbitMQ, Registry
 from shared.db import outbox

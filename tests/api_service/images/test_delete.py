@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from api_service.app import Part, images_part
 from api_service.auth.identity import Identity
 from api_service.images.deletion import begin as begin_deletion
 from api_service.images.deletion import carry_out as carry_out_deletion
@@ -18,6 +17,7 @@ from api_service.images.deletion.carry_out import DeletionWork
 from api_service.images.deletion.resume import resume_deletions
 from api_service.images.keys import DELETION, VERIFIER
 from api_service.images.patrol import verify_batch
+from api_service.parts import Part, images_part
 from api_service.settings import Settings
 from api_service.web.keys import MANAGEMENT
 from deploy.local.images.image import Manifest

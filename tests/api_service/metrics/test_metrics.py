@@ -9,10 +9,10 @@ import aiohttp
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from api_service.app import PARTS, metrics_part, readiness_part, relay_part
 from api_service.background.reaper import reap
 from api_service.imports.retry_policy import RetryPolicy
 from api_service.metrics import exposition
+from api_service.parts import PARTS, metrics_part, readiness_part, relay_part
 from api_service.settings import Settings
 from shared.messages.progress_report import ReportedState
 from shared.model.progress import LayerProgress, LayerStatus, Transfer

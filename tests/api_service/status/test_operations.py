@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from api_service.app import relay_part
+from api_service.parts import relay_part
 from api_service.settings import Settings
 from tests.api_service.api import Api, until
 from tests.api_service.conftest import REQUESTS_ONLY, OpenApi

@@ -3,7 +3,7 @@
 import asyncio
 from dataclasses import replace
 
-from api_service.app import PARTS
+from api_service.parts import PARTS
 from api_service.settings import Settings
 from shared.db.migrations.revision import needed_revision
 from shared.errors.codes import Code

@@ -9,7 +9,7 @@ from typing import cast
 import pytest
 from aiohttp import web
 
-from api_service.app import Part, images_part
+from api_service.parts import Part, images_part
 from api_service.settings import Settings
 from api_service.status import target_statistics
 from api_service.status.answers import NO_FIGURES, PARTIAL_VIEW, STORAGE_NOT_REPORTED

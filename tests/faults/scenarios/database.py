@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from functools import partial
 from http import HTTPStatus
 
-from api_service.app import POOL_SIZE
+from api_service.parts import POOL_SIZE
 from deploy.local.processes.guardian import descendants
 from deploy.local.stack import Api
 from shared.messages.progress_report import ProgressReport, ReportedState, dump_report

@@ -1,0 +1,240 @@
+"""The parts of the application, in the order in which they start: each opens a resource or creates use cases."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import TypeAlias
+
+from aiohttp import web
+
+from api_service.auth.issuer_keys import IssuerKeys
+from api_service.auth.jwt_verifier import JwtVerifier
+from api_service.auth.keys import JWT, TOKENS
+from api_service.auth.token_lookup import TokenLookup
+from api_service.background.reaper import Reaper
+from api_service.background.relay import Relay
+from api_service.images.deletion.carry_out import DeletionWork
+from api_service.images.deletion.delete_image import ImageDeletion
+from api_service.images.deletion.resume import DeletionResumer
+from api_service.images.get_image import ImageReader
+from api_service.images.import_details import ImportDetailsReader
+from api_service.images.import_feed import ImportFeed
+from api_service.images.keys import DELETION, DETAILS, FEED, IMAGE, IMAGES, VERIFIER
+from api_service.images.list_images import ImageLister
+from api_service.images.patrol import TagPatrol
+from api_service.images.verify_tag import TagVerifier
+from api_service.imports.apply_report import ReportApplier
+from api_service.imports.cancel import ImportCanceller
+from api_service.imports.dry_run.preview import ImportPreviewer
+from api_service.imports.dry_run.target_contents import TargetInspector
+from api_service.imports.enqueue import ImportQueue
+from api_service.imports.keys import CANCELLER, PREVIEWER, QUEUE, REPORT_APPLIER, RETRIER, STARTER
+from api_service.imports.retry import ImportRetrier
+from api_service.imports.source.docker import DockerSources
+from api_service.imports.source.find import SourceFinder
+from api_service.imports.source.registry import RegistrySources
+from api_service.imports.source.target_name import TargetNaming
+from api_service.imports.start import ImportStarter
+from api_service.metrics.exposition import Exposition, serve_metrics
+from api_service.registries.keys import REGISTRIES
+from api_service.registries.lookup import RegistryLookup
+from api_service.registries.stored_registries import StoredRegistries
+from api_service.settings import Settings
+from api_service.status.keys import QUEUE_STATUS, RELAY, STATISTICS
+from api_service.status.queue_status import QueueStatusReader
+from api_service.status.readiness import OPTIONAL_PARTS, part_checks
+from api_service.status.target_statistics import StatisticsReader
+from api_service.web.keys import (
+    DATABASE,
+    DRAINING,
+    MANAGEMENT,
+    NOTIFICATIONS,
+    READINESS,
+    SOURCES,
+    TARGET,
+)
+from shared.db import imports
+from shared.db.database import open_database
+from shared.db.notifications import Notifications
+from shared.db.registry_limits import RegistryLimits
+from shared.errors.codes import Side
+from shared.http_client.session import open_outgoing
+from shared.rate_limits.limits import Limits
+from shared.registry.client import open_registries
+from shared.runtime.readiness import Readiness
+from shared.runtime.supervise import running
+from shared.target.open_target import open_target
+
+# Connections of one instance to PostgreSQL, without the listening one. Relay and reaper use one each at times.
+POOL_SIZE = 20
+
+# Only the parts read the settings: they pass to each use case the values that it needs.
+SETTINGS = web.AppKey("SETTINGS", Settings)
+
+Part: TypeAlias = Callable[[web.Application], AsyncIterator[None]]
+
+
+async def database_part(app: web.Application) -> AsyncIterator[None]:
+    """The pool of connections to PostgreSQL."""
+    url = app[SETTINGS].shared.database_url
+    async with open_database(url, application="longshore-api", size=POOL_SIZE) as database:
+        app[DATABASE] = database
+        app[TOKENS] = TokenLookup(database)
+        yield
+
+
+async def notifications_part(app: web.Application) -> AsyncIterator[None]:
+    """The connection that listens for PostgreSQL's notifications."""
+    url = app[SETTINGS].shared.database_url
+    app[NOTIFICATIONS] = notifications = Notifications(url, (imports.CHANNEL,))
+    async with running("notifications", notifications.run):
+        yield
+
+
+async def registry_clients_part(app: web.Application) -> AsyncIterator[None]:
+    """The clients of source registries and of the target, which have different network policies."""
+    settings = app[SETTINGS].shared
+    limits = Limits(RegistryLimits(app[DATABASE]))
+    async with (
+        open_registries(settings.source_network, Side.SOURCE, limits) as sources,
+        open_registries(settings.target_network, Side.TARGET, limits) as targets,
+        open_target(settings.target, settings.target_network) as management,
+    ):
+        app[SOURCES] = sources
+        app[TARGET] = targets.registry(settings.target.host, settings.target.credential)
+        app[MANAGEMENT] = management
+        yield
+
+
+async def oidc_part(app: web.Application) -> AsyncIterator[None]:
+    """The issuer of JWTs, if one is configured."""
+    settings = app[SETTINGS].oidc
+    if settings is None:
+        yield
+        return
+    async with open_outgoing(settings.network) as outgoing:
+        keys = IssuerKeys(outgoing, settings)
+        app[JWT] = JwtVerifier(settings, keys)
+        async with running("oidc", keys.run):
+            yield
+
+
+async def imports_part(app: web.Application) -> AsyncIterator[None]:
+    """Imports, and the stored registries that sources are read with."""
+    settings, database = app[SETTINGS], app[DATABASE]
+    secrets, network = settings.shared.secrets, settings.shared.source_network
+    stored = RegistryLookup(database)
+    app[REGISTRIES] = StoredRegistries(database=database, lookup=stored, secrets=secrets, policy=network)
+    registries = RegistrySources(registries=app[SOURCES], stored=stored, secrets=secrets, network=network)
+    finder = SourceFinder(kinds=(DockerSources(policy=settings.docker_source), registries))
+    naming = TargetNaming(
+        host=settings.target_name, project=settings.default_project, drop_host_for=settings.drop_host_for
+    )
+    app[QUEUE] = queue = ImportQueue(database=database, notifications=app[NOTIFICATIONS])
+    app[VERIFIER] = TagVerifier(database=database, target=app[MANAGEMENT], registry_host=settings.target_name)
+    app[STARTER] = ImportStarter(
+        queue=queue,
+        finder=finder,
+        naming=naming,
+        registry_host=settings.target_name,
+        secrets=secrets,
+        referrers=settings.referrers,
+        verifier=app[VERIFIER],
+    )
+    app[PREVIEWER] = ImportPreviewer(
+        database=database,
+        finder=finder,
+        naming=naming,
+        target=app[TARGET],
+        management=app[MANAGEMENT],
+        inspector=TargetInspector(database=database, registry=settings.shared.target.host),
+        referrers=settings.referrers,
+    )
+    app[CANCELLER] = ImportCanceller(database=database)
+    app[RETRIER] = ImportRetrier(database=database, queue=queue, finder=finder, secrets=secrets)
+    app[REPORT_APPLIER] = ReportApplier(database=database, queue=queue, retries=settings.retries, lease=settings.lease)
+    yield
+
+
+async def images_part(app: web.Application) -> AsyncIterator[None]:
+    """Images: the feed of their imports, their deletion, and the target's statistics."""
+    settings = app[SETTINGS]
+    app[IMAGES] = ImageLister(database=app[DATABASE])
+    app[IMAGE] = ImageReader(database=app[DATABASE])
+    app[DETAILS] = ImportDetailsReader(database=app[DATABASE])
+    app[FEED] = ImportFeed(details=app[DETAILS], notifications=app[NOTIFICATIONS])
+    work = DeletionWork(
+        database=app[DATABASE],
+        target=app[MANAGEMENT],
+        registry_host=settings.target_name,
+        registry=settings.shared.target.host,
+    )
+    app[DELETION] = ImageDeletion(work=work)
+    app[STATISTICS] = StatisticsReader(
+        database=app[DATABASE], target=app[MANAGEMENT], registry_host=settings.target_name
+    )
+    yield
+    await app[DELETION].close()
+    await app[STATISTICS].close()
+
+
+async def relay_part(app: web.Application) -> AsyncIterator[None]:
+    """The relay, which publishes the outbox to RabbitMQ."""
+    app[RELAY] = relay = Relay(app[SETTINGS].shared.amqp_url, app[DATABASE], app[NOTIFICATIONS])
+    app[QUEUE_STATUS] = QueueStatusReader(database=app[DATABASE], relay=relay)
+    async with running("relay", relay.run):
+        yield
+
+
+async def reaper_part(app: web.Application) -> AsyncIterator[None]:
+    """The reaper, which takes back the imports of lost workers."""
+    reaper = Reaper(app[QUEUE], app[SETTINGS].retries, grace=app[SETTINGS].lease)
+    async with running("reaper", reaper.run):
+        yield
+
+
+async def deletions_part(app: web.Application) -> AsyncIterator[None]:
+    """The loop that resumes interrupted deletions."""
+    finisher = DeletionResumer(app[DELETION].work)
+    async with running("deletions", finisher.run):
+        yield
+
+
+async def patrol_part(app: web.Application) -> AsyncIterator[None]:
+    """The loop that checks whether the target still serves the ready images."""
+    patrol = TagPatrol(app[VERIFIER])
+    async with running("patrol", patrol.run):
+        yield
+
+
+async def readiness_part(app: web.Application) -> AsyncIterator[None]:
+    """The readiness that /readyz reports."""
+    app[READINESS] = readiness = Readiness(
+        part_checks(app[DATABASE], app[RELAY], app[MANAGEMENT]), optional=OPTIONAL_PARTS
+    )
+    app[DRAINING].tell(readiness)
+    yield
+
+
+async def metrics_part(app: web.Application) -> AsyncIterator[None]:
+    """The metrics for Prometheus, if they have a port."""
+    settings = app[SETTINGS]
+    if settings.metrics_port is None:
+        yield
+        return
+    async with serve_metrics(settings.host, settings.metrics_port, Exposition(app[DATABASE], app[READINESS])):
+        yield
+
+
+PARTS: Sequence[Part] = (
+    database_part,
+    notifications_part,
+    registry_clients_part,
+    oidc_part,
+    imports_part,
+    images_part,
+    relay_part,
+    reaper_part,
+    deletions_part,
+    patrol_part,
+    readiness_part,
+    metrics_part,
+)
