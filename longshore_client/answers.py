@@ -116,7 +116,8 @@ def _find(document: Json, key: str) -> Any:
     if "." not in key:
         return document.get(key)
     outer, _, inner = key.partition(".")
-    return (document.get(outer) or {}).get(inner)
+    value = document.get(outer)
+    return None if value is None else _checked(value, outer, dict).get(inner)
 
 
 def _moment(value: Any, key: str) -> datetime:
