@@ -24,7 +24,7 @@ _log = structlog.stdlib.get_logger(__name__)
 
 
 class ProjectLedger(Protocol):
-    """What is known of blobs in the target repository's project. Hints only."""
+    """Hints about the blobs of the target repository's project."""
 
     async def held_by_project(self, blobs: Sequence[Descriptor]) -> AbstractSet[Digest]:
         """Return those blobs that any repository of the project is known to hold."""

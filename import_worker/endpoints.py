@@ -25,7 +25,7 @@ class AttemptProgress(ProgressBoard, Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreparedImage:
-    """An image that is ready to be copied: what to copy, where to read it, and where its progress is shown.
+    """An image that is ready to be copied: its plan, its source, and the board for its progress.
 
     `referrers` finds what refers to the image; None if nothing at this source can. `layers_in_target` is True if the
     layers have been pushed already, although no tag shows them yet.
@@ -48,15 +48,19 @@ class ImportSource(Protocol):
         ...
 
 
-class ReferrersAwareSource(Source, ReferrersSource, Protocol):
-    """A source that can also list what refers to its images."""
+class ResolvableSource(Source, ReferrersSource, Protocol):
+    """A source that also resolves a reference and lists referrers, as a registry does."""
+
+    async def resolve(self) -> Digest:
+        """Return the digest that the image's reference points to."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
 class RegistryImage:
     """An image in a registry. Fits `ImportSource`."""
 
-    source: ReferrersAwareSource
+    source: ResolvableSource
 
     async def prepare(
         self, pinned: Digest | None, platforms: Sequence[Platform], admission: Admission, progress: AttemptProgress

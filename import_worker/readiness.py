@@ -10,7 +10,7 @@ from shared.db.migrations.revision import check_schema
 from shared.runtime.readiness import CachedCheck, Check, PartDownError
 from shared.target.management import TargetManagement
 
-# Other services are asked at most this often, whoever asks us. Seconds.
+# Between two requests to another service, however often /readyz is requested. Seconds.
 CHECK_KEPT_FOR = 5.0
 
 

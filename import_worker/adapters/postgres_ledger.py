@@ -25,7 +25,7 @@ _log = structlog.stdlib.get_logger(__name__)
 
 
 class PostgresLedger:
-    """Fits `copying.ends.BlobLedger`. If the database is away, the import goes on without mounts and claims."""
+    """Fits `copying.ends.BlobLedger`. If the database is away, the import continues without mounts and claims."""
 
     def __init__(self, database: Database, notifications: Notifications, registry: str, claimed: ClaimedImport) -> None:
         self._database = database

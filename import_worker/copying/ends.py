@@ -1,4 +1,4 @@
-"""The two ends of a copy, and what a copy knows of other copies: protocols small enough for a dict to implement.
+"""The two ends of a copy, and the ledger that copies share: protocols small enough for a dict to implement.
 
 Methods carry the names of the distribution specification's steps. All raise LongshoreError with a code of their side.
 """
@@ -39,10 +39,6 @@ class Source(ReadableImage, Protocol):
 
     def download_blob(self, blob: Descriptor, offset: int = 0) -> AbstractAsyncContextManager[Download]:
         """Open the blob's bytes from an offset before its end."""
-        ...
-
-    async def resolve(self) -> Digest:
-        """Return the digest that the image's reference points to."""
         ...
 
 
@@ -133,7 +129,7 @@ class WaitForTransfer:
 
 
 class BlobLedger(Protocol):
-    """What is known of blobs in the target's repositories, and of other imports' transfers. Hints only."""
+    """Hints about the blobs of the target's repositories and about the transfers of other imports."""
 
     async def held_by_repository(self, blobs: Sequence[Descriptor]) -> AbstractSet[Digest]:
         """Return those blobs that the target's repository is known to hold."""

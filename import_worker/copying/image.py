@@ -104,7 +104,7 @@ class ImageCopy:
             self._board.show(layer.digest, done)
 
     async def _known_absent(self) -> AbstractSet[Digest]:
-        """Return what a new repository lacks: one question instead of one for each blob and manifest.
+        """Return the blobs and manifests that a new repository lacks: one request instead of one for each of them.
 
         Where that is wrong, because a failed import has left blobs behind, these blobs are sent again.
         """
@@ -197,7 +197,6 @@ class _PrefetchedSource:
     def __init__(self, source: Source, contents: Mapping[Digest, bytes]) -> None:
         self._source = source
         self._contents = contents
-        self.resolve = source.resolve
         self.fetch_manifest = source.fetch_manifest
         self.download_blob = source.download_blob
 

@@ -89,7 +89,7 @@ class ReferrersCopy:
         for referrer in self._referrers.found:
             reasons = [self._missing[blob.digest].detail for blob in referrer.blobs if blob.digest in self._missing]
             if referrer.attachment.subject in gone:
-                reasons.append("so was what it refers to.")
+                reasons.append("its subject was left out, too.")
             if reasons:
                 gone.add(referrer.manifest.digest)
                 self.left_out.append(f"{referrer.attachment} was left out: {reasons[0]}")
@@ -147,10 +147,10 @@ class ReferrersCopy:
             if await self._target.find_manifest(reference) is None:
                 await self._target.put_manifest(reference, manifest)
 
-    def _leave_out(self, what: str, error: LongshoreError) -> None:
+    def _leave_out(self, subject: str, error: LongshoreError) -> None:
         if not may_be_left_out(error):
             raise error
-        self.left_out.append(f"{what} was left out: {error.detail}")
+        self.left_out.append(f"{subject} was left out: {error.detail}")
 
 
 def _signatures(manifest: Manifest) -> AbstractSet[tuple[Digest, AbstractSet[tuple[str, str]]]]:

@@ -41,9 +41,6 @@ class PushedImage:
         config = _config(image, pushed.documents)
         return cls(manifest=_manifest(config, [pushed.layers[diff_id] for diff_id in image.diff_ids]), config=config)
 
-    async def resolve(self) -> Digest:
-        return self.manifest.digest
-
     async def fetch_manifest(self, digest: Digest) -> Manifest:
         if digest != self.manifest.digest:
             raise LongshoreError(Code.SOURCE_NOT_FOUND, f"The engine's image has no manifest {digest}.")
