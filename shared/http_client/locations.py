@@ -31,7 +31,7 @@ def redirect_target(request: Request, current: URL, location: str | None, policy
 def resolve_location(request: Request, current: URL, location: str | None) -> URL:
     """Return the absolute address of a Location header in the response from `current`; raises if there is none."""
     if not location:
-        raise request.failed(Failure.PROTOCOL, "gave no Location", host=authority(current))
+        raise request.failed(Failure.PROTOCOL, "sent no Location", host=authority(current))
     # Signed queries must arrive unchanged; only characters that a request line cannot hold are encoded.
     safe = quote(location, safe=string.punctuation, errors="surrogateescape")
     try:
@@ -40,5 +40,5 @@ def resolve_location(request: Request, current: URL, location: str | None) -> UR
     except ValueError:
         usable = None
     if not usable:
-        raise request.failed(Failure.PROTOCOL, "gave a Location that is no address", host=authority(current))
+        raise request.failed(Failure.PROTOCOL, "sent a Location that is no address", host=authority(current))
     return url

@@ -75,7 +75,7 @@ def _meaning(error: BaseException) -> tuple[Failure, str, str]:
         return failure, "cannot be reached", reason
     if isinstance(error, aiohttp.ClientConnectionError):
         return Failure.UNREACHABLE, "lost the connection", ""
-    return Failure.PROTOCOL, "does not answer as a registry does", "what it sent is not HTTP"
+    return Failure.PROTOCOL, "does not answer as a registry does", "its response is not HTTP"
 
 
 def _tls_reason(error: BaseException) -> str:

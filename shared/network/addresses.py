@@ -1,6 +1,6 @@
-"""Which IP addresses are the public internet, and which are somebody's inside.
+"""Distinguishes IP addresses of the public internet from private and reserved ones.
 
-The ranges are written out, after IANA's special-purpose address registries (RFC 6890 and its updates), because
+The ranges are listed here, after IANA's special-purpose address registries (RFC 6890 and its updates), because
 `ipaddress.is_global` changes between Python's patch releases and counts multicast as global.
 """
 
@@ -30,7 +30,7 @@ _CLOSED_V4 = tuple(
         "240.0.0.0/4",  # reserved, broadcast
     )
 )
-# Everything outside it is loopback, link-local, unique local, multicast, mapped or unassigned.
+# Every address outside it is loopback, link-local, unique local, multicast, mapped or unassigned.
 _GLOBAL_V6 = IPv6Network("2000::/3")
 _CLOSED_V6 = tuple(
     IPv6Network(network)
@@ -52,15 +52,15 @@ def read_address(text: str) -> Address:
 
 
 def is_public(address: Address) -> bool:
-    """Tell whether the address is an ordinary one of the public internet."""
-    address = reached(address)
+    """Return whether the address belongs to the public internet."""
+    address = embedded_ipv4(address)
     if isinstance(address, IPv4Address):
         return not any(address in network for network in _CLOSED_V4)
     return address in _GLOBAL_V6 and not any(address in network for network in _CLOSED_V6)
 
 
-def reached(address: Address) -> Address:
-    """Return the IPv4 address that a mapped (::ffff:…) or NAT64 address stands for, else the address itself."""
+def embedded_ipv4(address: Address) -> Address:
+    """Return the IPv4 address inside a mapped (::ffff:…) or NAT64 address, else the address itself."""
     if isinstance(address, IPv4Address):
         return address
     if address.ipv4_mapped is not None:

@@ -1,10 +1,10 @@
-"""`host[:port]` as operators and registries write it, and what an operator's lists say about one."""
+"""`host[:port]` as operators and registries write it, and the entries of an operator's lists."""
 
 import re
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 
-from shared.network.addresses import Address, Network, reached
+from shared.network.addresses import Address, Network, embedded_ipv4
 
 MAX_PORT = 65535
 _NAME = re.compile(r"[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?)*")
@@ -12,7 +12,7 @@ _NAME = re.compile(r"[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_
 
 @dataclass(frozen=True, slots=True)
 class HostPort:
-    """A host by name or IP literal (no brackets), and a port where one is written."""
+    """A host by name or IP literal (without brackets), and a port if one is given."""
 
     host: str
     port: int | None = None
@@ -32,15 +32,15 @@ class HostPort:
         return cls(host, _port(port, text) if colon else None)
 
     def covers(self, host: str, port: int) -> bool:
-        """Tell whether an entry of a list means this host; without a port it means every port."""
+        """Return whether this entry of a list covers the host; without a port, it covers every port."""
         return self.host == host and self.port in (None, port)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AllowedPrivate:
-    """One entry of ALLOWED_PRIVATE: a network or address, or a name that may lead to a private address.
+    """One entry of ALLOWED_PRIVATE: a network or address, or a name that may resolve to a private address.
 
-    `port` limits the entry where it is set.
+    `port` restricts the entry to one port if it is set.
     """
 
     network: Network | None = None
@@ -57,13 +57,13 @@ class AllowedPrivate:
             return cls(network=ip_network(entry.host), port=entry.port)
         return cls(name=entry.host, port=entry.port)
 
-    def covers(self, asked: str, address: Address, port: int) -> bool:
-        """Tell whether this entry lets a request for the host `asked` connect to the address and port."""
+    def covers(self, requested: str, address: Address, port: int) -> bool:
+        """Return whether this entry allows a request for the host `requested` to connect to the address and port."""
         if self.port not in (None, port):
             return False
         if self.network is None:
-            return self.name == asked
-        return address in self.network or reached(address) in self.network
+            return self.name == requested
+        return address in self.network or embedded_ipv4(address) in self.network
 
 
 def _network(text: str) -> Network:

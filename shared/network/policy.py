@@ -1,4 +1,4 @@
-"""Who may be called, and how: the operator's settings, read once."""
+"""The operator's network settings: which hosts Longshore may call, and how."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,11 +14,11 @@ HTTPS_PORT = 443
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkPolicy:
-    """Settings for one side's outgoing requests; plain data, judged on every connection and hop.
+    """Settings for one side's outgoing requests; they are checked on every connection and redirect.
 
     `plain_http` holds `host:port`. `ca_files` maps `host[:port]` to a file of certificate authorities that are
-    trusted for it beside the system's. `token_realms` maps a registry (`host[:port]`) to the `host[:port]` of its
-    token service. `trusted` is for hosts that the operator himself configured: their addresses are not judged.
+    trusted for it in addition to the system's. `token_realms` maps a registry (`host[:port]`) to the `host[:port]`
+    of its token service. `trusted` is for hosts that the operator configured: their addresses are not checked.
     """
 
     allowed_private: tuple[AllowedPrivate, ...] = ()
@@ -37,7 +37,7 @@ class NetworkPolicy:
         token_realms: Mapping[str, str] | None = None,
         trusted: bool = False,
     ) -> "NetworkPolicy":
-        """Read the settings' texts; raises ValueError with a sentence that names the bad entry."""
+        """Parse the settings; raises ValueError with a sentence that names the invalid entry."""
         return cls(
             allowed_private=tuple(AllowedPrivate.parse(entry) for entry in allowed_private),
             plain_http=frozenset(_with_port(entry, HTTP_PORT) for entry in plain_http),
@@ -46,14 +46,14 @@ class NetworkPolicy:
             trusted=trusted,
         )
 
-    def allows(self, asked: str, address: Address, port: int) -> bool:
-        """Tell whether a request for the host `asked` may connect to this address."""
+    def allows(self, requested: str, address: Address, port: int) -> bool:
+        """Return whether a request for the host `requested` may connect to this address."""
         if self.trusted or is_public(address):
             return True
-        return any(entry.covers(asked, address, port) for entry in self.allowed_private)
+        return any(entry.covers(requested, address, port) for entry in self.allowed_private)
 
     def allows_plain(self, host: str, port: int) -> bool:
-        """Tell whether the host may be spoken to without TLS."""
+        """Return whether the host may be called without TLS."""
         return f"{host}:{port}" in self.plain_http
 
     def scheme(self, authority: str) -> str:
@@ -61,11 +61,11 @@ class NetworkPolicy:
         return "http" if _with_port(authority, HTTP_PORT) in self.plain_http else "https"
 
     def ca_file(self, host: str, port: int) -> str | None:
-        """Return the file of authorities for this host; an entry with the port goes before one without."""
+        """Return the file of authorities for this host; an entry with the port takes precedence over one without."""
         return self.ca_files.get(f"{host}:{port}") or self.ca_files.get(host)
 
 
-# Every request asks it several times of the same few hosts.
+# Cached, because every request needs it several times for the same few hosts.
 @lru_cache(maxsize=256)
 def _with_port(authority: str, default: int) -> str:
     entry = HostPort.parse(authority)

@@ -1,4 +1,4 @@
-"""TLS settings: certificates are always verified, with the operator's own authorities where a host has some."""
+"""TLS settings: certificates are always verified, by the operator's own authorities if a host has any."""
 
 import ssl
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from shared.network.policy import NetworkPolicy
 
 @dataclass(frozen=True, slots=True)
 class TlsSettings:
-    """One context for all hosts, and one for each file of authorities."""
+    """One SSL context for all hosts, and one for each file of certificate authorities."""
 
     policy: NetworkPolicy
     common: ssl.SSLContext
@@ -18,7 +18,7 @@ class TlsSettings:
 
     @classmethod
     def load(cls, policy: NetworkPolicy) -> "TlsSettings":
-        """Read the authorities from disk (blocking); raises ValueError with a sentence naming a bad file."""
+        """Read the authorities from disk (blocking); raises ValueError that names an unreadable file."""
         by_file = {path: _with_authorities(path) for path in set(policy.ca_files.values())}
         return cls(policy, _system_context(), by_file)
 
@@ -30,7 +30,7 @@ class TlsSettings:
 
 @cache
 def _system_context() -> ssl.SSLContext:
-    """Return the context with the system's authorities; reading those takes 50 ms, so it is done once."""
+    """Return the context with the system's authorities; cached, because reading them takes 50 ms."""
     return _context()
 
 

@@ -28,7 +28,7 @@ def bytes_to_skip(request: Request, response: Response, blob: Descriptor, offset
         return offset
     stated = response.headers.get("Content-Range", "")
     if not offset or stated not in (f"bytes {offset}-{blob.size - 1}/{total}" for total in (blob.size, "*")):
-        raise request.failed(Failure.UNAVAILABLE, "answered with another range than the one asked for", host=host)
+        raise request.failed(Failure.UNAVAILABLE, "answered with another range than the requested one", host=host)
     _check_length(request, response, blob.size - offset)
     return 0
 

@@ -32,7 +32,7 @@ def read_descriptor(request: Request, headers: CIMultiDictProxy[str], wanted: Di
     if digest is None or media_type not in media_types.MANIFESTS or not (size.isascii() and size.isdigit()):
         return None
     if wanted and wanted.algorithm == digest.algorithm and wanted != digest:
-        raise request.failed(Failure.MANIFEST_MISMATCH, "names another digest than the one asked for", str(digest))
+        raise request.failed(Failure.MANIFEST_MISMATCH, "names another digest than the requested one", str(digest))
     if int(size) > MAX_MANIFEST_SIZE:
         return None
     return Descriptor(media_type=media_type, digest=digest, size=int(size))
@@ -54,7 +54,7 @@ def check_pushed(request: Request, reply: Reply, manifest: Manifest) -> None:
     """Raise if the response to a push states another digest than that of the pushed manifest."""
     stated = _stated_digest(reply.headers)
     if stated and not stated.matches(manifest.content):
-        raise request.failed(Failure.MANIFEST_MISMATCH, "took the manifest for another one", str(stated))
+        raise request.failed(Failure.MANIFEST_MISMATCH, "stored the manifest under another digest", str(stated))
 
 
 def _stated_digest(headers: CIMultiDictProxy[str]) -> Digest | None:

@@ -233,7 +233,7 @@ class Repository:
         finally:
             await body.stop()
         if not body.complete:
-            raise request.failed(Failure.PROTOCOL, "took the blob before it was sent")
+            raise request.failed(Failure.PROTOCOL, "accepted the blob before it was sent")
         return UploadSession.read(request, reply)
 
     async def commit_upload(self, session: UploadSession, digest: Digest) -> None:

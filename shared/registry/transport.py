@@ -55,7 +55,7 @@ class Transport:
         """Wait for a limit that ends within seconds; raise `*_rate_limited` while another one holds this scope."""
         seconds = await self.limits.wait(scope)
         if seconds:
-            detail = f"{request.host} is at its rate limit, and is not asked before that ends."
+            detail = f"{request.host} is at its rate limit; Longshore sends it no request before the limit ends."
             raise request.error(Failure.RATE_LIMITED, detail, retry_after=seconds)
 
     def ping(self) -> RegistryRequest:
@@ -63,7 +63,7 @@ class Transport:
         return RegistryRequest(
             side=self.account.side,
             resource=Resource.REGISTRY,
-            step="greeting the registry",
+            step="checking the registry's API",
             method="GET",
             url=self.account.base.with_path("/v2/"),
         )
@@ -101,7 +101,7 @@ class Transport:
         if renewed is None:
             raise await self._error(request, challenged, sent)
         if not request.replayable:
-            raise request.failed(Failure.UNAVAILABLE, "no longer took its own token")
+            raise request.failed(Failure.UNAVAILABLE, "no longer accepts its own token")
         return renewed
 
     async def _check(self, request: RegistryRequest, response: Response, sent: str | None) -> None:

@@ -1,5 +1,5 @@
-"""HTTP/1.1 over blocking sockets in threads, for what is large: a layer's bytes go through a buffer, and no further.
+"""HTTP/1.1 over blocking sockets in threads, for large bodies: a layer's bytes pass through one buffer.
 
-aiohttp's streams cost about twice the CPU seconds a gigabyte (docs/performance.md), because every byte is copied into
-objects of the interpreter and passes the event loop. Everything small stays with aiohttp.
+aiohttp's streams need about twice the CPU seconds per gigabyte (docs/performance.md), because every byte is copied into
+Python objects and passes the event loop. Small requests stay with aiohttp.
 """

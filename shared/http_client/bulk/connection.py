@@ -1,4 +1,4 @@
-"""One connection, used by one thread at a time: heads by h11, bodies straight between the socket and a buffer."""
+"""One connection, used by one thread at a time: h11 parses heads, bodies move directly between socket and buffer."""
 
 import errno
 import select
@@ -13,31 +13,31 @@ from typing import cast
 
 import h11
 
-# Bytes of an answer's head. Presigned storage addresses and upload states are long.
+# Bytes of a response's head. Presigned storage addresses and upload states are long.
 MAX_HEAD_SIZE = 64 * 1024
-# Bytes asked for while a head is awaited; what comes with it belongs to the body.
+# Bytes requested while waiting for a head; bytes after the head belong to the body.
 HEAD_READ_SIZE = 64 * 1024
-# Answers without a body, whatever length they state (RFC 9112, section 6.3).
+# Responses without a body, regardless of a stated length (RFC 9112, section 6.3).
 BODILESS = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
-# Seconds that a write waits for room before it looks whether the answer has come already.
+# Seconds that a write waits for buffer space before it checks whether the response has arrived early.
 ANSWER_CHECK_SECONDS = 1.0
-# Seconds for reading what made the socket readable, which under TLS may be no part of an answer.
+# Seconds for reading a readable socket, which under TLS may hold no part of a response.
 LOOK_SECONDS = 0.01
-# Seconds for filling a buffer with what is at hand already: TLS hands out records of 16 KiB, too small to pass on.
+# Seconds for filling a buffer with bytes that have arrived: TLS returns records of 16 KiB, too small to pass on.
 FILL_SECONDS = 0.05
 
 
 class NotHttpError(ValueError):
-    """What came, or would have to be sent, is not HTTP/1.1."""
+    """Received or outgoing bytes are not HTTP/1.1."""
 
 
 class EarlyAnswerError(Exception):
-    """The server has answered before it has the whole body."""
+    """The server has responded before it has received the whole body."""
 
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """An answer's status line and fields, names in lower case."""
+    """A response's status and header fields, names in lower case."""
 
     status: int
     fields: tuple[tuple[str, str], ...]
@@ -46,8 +46,8 @@ class Head:
 class BulkConnection:
     """One exchange at a time: `start`, `write` until the body is sent, `read_head`, `read_into` until it returns 0.
 
-    Raises OSError (TimeoutError where nothing came for `timeout` seconds) and NotHttpError. All but `abort` belong to
-    the thread that carries the exchange out.
+    Raises OSError (TimeoutError if no byte arrived for `timeout` seconds) and NotHttpError. All methods except `abort`
+    belong to the thread that runs the exchange.
     """
 
     def __init__(self, sock: socket.socket, *, timeout: float) -> None:
@@ -55,15 +55,15 @@ class BulkConnection:
         self._timeout = timeout
         self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEAD_SIZE)
         self._closing = False
-        # Bytes of the answer's body that are still to come; None where only h11 can tell.
+        # Bytes of the response body that have not arrived yet; None if only h11 knows.
         self._left: int | None = None
         self._ended = True
-        # Bytes of it that came with something else.
+        # Bytes of the body that arrived together with the head.
         self._early = memoryview(b"")
 
     def start(self, method: str, target: str, fields: Iterable[tuple[str, str]]) -> None:
         """Send a request's head."""
-        # What h11 knows of the exchange before ends where its body went past it.
+        # h11's state of the previous exchange is stale, because the body bypassed it.
         self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEAD_SIZE)
         self._left, self._ended, self._early = None, False, memoryview(b"")
         try:
@@ -73,23 +73,23 @@ class BulkConnection:
         self._send(request)
 
     def write(self, data: memoryview) -> None:
-        """Send a part of the body; raises EarlyAnswerError where the server has answered instead of reading on."""
-        # By h11's documentation the data may be anything with a length where it is passed through.
+        """Send a part of the body; raises EarlyAnswerError if the server has responded instead of reading on."""
+        # By h11's documentation, data that is passed through may be any object with a length.
         self._send(h11.Data(data=cast("bytes", data)))
 
     def read_head(self) -> Head:
-        """End the request and wait for the final answer's head."""
+        """End the request and wait for the head of the final response."""
         if self._http.our_state is h11.SEND_BODY:
             self._send(h11.EndOfMessage())
         return self._read_head(self._timeout)
 
     def read_early_head(self, *, timeout: float | None = None) -> Head:
-        """Wait for the head of an answer that came before the body's end; the connection serves no other exchange."""
+        """Wait for the head of a response before the body's end; the connection cannot be reused afterwards."""
         self._http.send_failed()
         return self._read_head(timeout or self._timeout)
 
     def read_into(self, buffer: memoryview) -> int:
-        """Wait for bytes of the answer's body; 0 at its end, or where the server closed the connection before it."""
+        """Wait for bytes of the response body; 0 at its end, or if the server closed the connection before it."""
         if self._early:
             return self._serve_early(buffer)
         if self._ended:
@@ -102,9 +102,9 @@ class BulkConnection:
         return count
 
     def abort(self) -> None:
-        """End whatever waits on this connection; may be called from any thread."""
+        """End a call that waits on this connection; may be called from any thread."""
         with suppress(OSError):
-            # Not the TLS socket's own shutdown(): that would let a reading thread go on without TLS.
+            # Not the TLS socket's own shutdown(): after that, a reading thread would continue without TLS.
             socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
 
     def close(self) -> None:
@@ -119,7 +119,7 @@ class BulkConnection:
 
     @property
     def stale(self) -> bool:
-        """Whether an idle connection was closed by the server, or holds bytes that nobody asked for."""
+        """Whether an idle connection was closed by the server, or holds unrequested bytes."""
         spare = isinstance(self._socket, ssl.SSLSocket) and self._socket.pending()
         return bool(spare) or _readable(self._socket)
 
@@ -148,7 +148,7 @@ class BulkConnection:
         return Head(answer.status_code, fields)
 
     def _rest_of_head(self) -> Iterable[bytes]:
-        """Take what came with the head from h11, which sees nothing of the rest."""
+        """Return the bytes that arrived with the head from h11, which does not see the rest of the body."""
         while isinstance(event := self._next_event(), h11.Data):
             yield event.data
 
@@ -169,8 +169,8 @@ class BulkConnection:
                 return 0
 
     def _feed(self) -> bool:
-        """Hand h11 what has arrived; False where the server has closed the connection."""
-        with _lost_with_tls():
+        """Pass received bytes to h11; return False if the server has closed the connection."""
+        with _tls_errors_as_lost():
             data = self._socket.recv(HEAD_READ_SIZE)
         if data:
             self._http.receive_data(data)
@@ -185,7 +185,7 @@ class BulkConnection:
     def _receive(self, buffer: memoryview) -> int:
         if not isinstance(self._socket, ssl.SSLSocket):
             return self._socket.recv_into(buffer)
-        with _lost_with_tls():
+        with _tls_errors_as_lost():
             return self._receive_records(self._socket, buffer)
 
     def _receive_records(self, sock: ssl.SSLSocket, buffer: memoryview) -> int:
@@ -210,14 +210,14 @@ class BulkConnection:
         self._socket.settimeout(ANSWER_CHECK_SECONDS)
         while data:
             try:
-                with _lost_with_tls():
+                with _tls_errors_as_lost():
                     data = data[self._socket.send(data) :]
             except TimeoutError:
-                self._look_for_answer()
+                self._check_for_answer()
         self._socket.settimeout(self._timeout)
 
-    def _look_for_answer(self) -> None:
-        """Raise EarlyAnswerError where one is coming; that the socket is readable is no proof of it under TLS."""
+    def _check_for_answer(self) -> None:
+        """Raise EarlyAnswerError if a response is arriving; under TLS, a readable socket alone does not prove it."""
         if not _readable(self._socket):
             return
         self._socket.settimeout(LOOK_SECONDS)
@@ -228,8 +228,8 @@ class BulkConnection:
 
 
 @contextmanager
-def _lost_with_tls() -> Iterator[None]:
-    """Once the certificate has been accepted, what TLS complains of is a lost connection, not a lack of trust."""
+def _tls_errors_as_lost() -> Iterator[None]:
+    """Raise a TLS error as a lost connection: the certificate was accepted, so it does not mean a lack of trust."""
     try:
         yield
     except ssl.SSLError as error:

@@ -1,4 +1,4 @@
-"""Opens the sockets of bulk connections, under the rules of every other connection."""
+"""Opens the sockets of bulk connections, under the same network rules as every other connection."""
 
 import asyncio
 import errno
@@ -15,29 +15,29 @@ from shared.network.guard import Guard
 from shared.network.tls import TlsSettings
 from shared.runtime.concurrency import run_in_thread
 
-# Seconds until another address of the host is tried beside the one that does not answer (RFC 8305, section 8).
+# Seconds without a connection after which another address of the host is tried in parallel (RFC 8305, section 8).
 HAPPY_EYEBALLS_DELAY = 0.25
-# The connection ended in the middle of a handshake; Python 3.11.2 takes that for an orderly end.
+# The connection ended during a handshake; Python 3.11.2 reports that as an orderly end.
 ENDED = (ssl.SSLEOFError, ssl.SSLZeroReturnError)
 
 
 class ConnectTimeoutError(TimeoutError):
-    """No connection, TLS included, in time."""
+    """No connection, TLS included, within the timeout."""
 
 
 @dataclass(frozen=True, slots=True)
 class Dialer:
-    """Connects to the host of an address; `timeout` in seconds, for each of TCP and TLS."""
+    """Connects to the host of a URL; `timeout` is in seconds, for each of TCP and TLS."""
 
     guard: Guard
     tls: TlsSettings
     timeout: float
 
     async def dial(self, url: URL, threads: Executor) -> socket.socket:
-        """Return a connected socket; raises OSError, ConnectTimeoutError among others.
+        """Return a connected socket; raises OSError, including ConnectTimeoutError.
 
-        TLS is agreed on in one of the threads: the event loop's own are few, and silent servers would hold them all.
-        The caller has named the host with `guard.calling`.
+        The TLS handshake runs in one of `threads`: the event loop's own threads are few, and servers that stay silent
+        would occupy them all. The caller has named the host with `guard.calling`.
         """
         host, port = url.raw_host or "", url.port or 0
         try:
@@ -63,7 +63,7 @@ class Dialer:
 
         def abort() -> None:
             with suppress(OSError):
-                # The thread sees the end of the connection; the TLS socket's own shutdown() would let it go on.
+                # This ends the thread's handshake; the TLS socket's own shutdown() would not.
                 socket.socket.shutdown(secured, socket.SHUT_RDWR)
 
         try:
@@ -73,7 +73,7 @@ class Dialer:
             if isinstance(error, TimeoutError):
                 raise ConnectTimeoutError from error
             if isinstance(error, ENDED):
-                # A server that goes away offers nothing to be distrusted.
+                # The server closed the connection; that says nothing about its certificate.
                 raise ConnectionResetError(errno.ECONNRESET, "the connection was closed in the handshake") from error
             raise
         return secured

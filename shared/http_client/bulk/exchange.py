@@ -1,4 +1,4 @@
-"""Exchanges over bulk connections: dialled or kept from the last one, carried out in threads."""
+"""Bulk exchanges: each runs in a thread, over a new connection or one that is kept from an earlier exchange."""
 
 import time
 from collections import defaultdict
@@ -17,13 +17,13 @@ from shared.http_client.bulk.connection import BulkConnection, EarlyAnswerError,
 from shared.http_client.bulk.dialer import Dialer
 from shared.runtime.concurrency import run_in_thread
 
-# Exchanges at a time in one process; each has a thread while it lasts. Above what the import limits can ask for.
+# Concurrent exchanges in one process; each occupies a thread. More than the import limits allow.
 MAX_THREADS = 512
-# Seconds that an unused connection is kept.
+# Seconds that an idle connection is kept.
 KEEP_ALIVE = 30.0
-# Seconds for the answer of a server that broke the connection off: it is there already, or never comes.
-LAST_WORDS_SECONDS = 2.0
-# Bytes read at a time where an answer is only words.
+# Seconds to read the response of a server that has closed the connection: it has arrived already, or never will.
+LATE_RESPONSE_SECONDS = 2.0
+# Bytes read at a time from a short response, such as an error.
 PIECE = 64 * 1024
 
 Result = TypeVar("Result")
@@ -31,7 +31,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BulkRequest:
-    """What is sent. `fields` lack Host and Content-Length, which come from the address and the body."""
+    """A request. `fields` lacks Host and Content-Length, which are taken from the URL and the body."""
 
     method: str
     url: URL
@@ -40,7 +40,7 @@ class BulkRequest:
 
 
 class BulkResponse:
-    """An answer whose body has not been read yet. It has the part of aiohttp's interface that is asked for here."""
+    """A response whose body has not been read yet, with the part of aiohttp's interface that Longshore uses."""
 
     def __init__(self, exchanges: "BulkExchanges", url: URL, head: Head, connection: BulkConnection) -> None:
         self.status = head.status
@@ -59,11 +59,11 @@ class BulkResponse:
         return self
 
     def read_into(self, buffer: memoryview) -> int:
-        """Wait, in a thread, for bytes of the body; 0 at its end, or where the connection ended before it."""
+        """Wait, in a thread, for bytes of the body; 0 at its end, or if the connection ended before it."""
         return self._connection.read_into(buffer)
 
     async def iter_any(self) -> AsyncIterator[bytes]:
-        """Yield the body as it arrives, for answers that are only words."""
+        """Yield a short body, such as an error's, as it arrives."""
         buffer = memoryview(bytearray(PIECE))
         while count := await self._exchanges.in_thread(lambda: self.read_into(buffer), self.abort):
             yield bytes(buffer[:count])
@@ -73,7 +73,7 @@ class BulkResponse:
         self._connection.abort()
 
     def release(self) -> None:
-        """Give the connection back; one with half an answer in it is closed."""
+        """Return the connection; one whose response is incomplete is closed."""
         self._exchanges.give_back(self.url, self._connection)
 
 
@@ -81,25 +81,25 @@ class BulkExchanges:
     """The bulk connections of one session."""
 
     def __init__(self, dialer: Dialer, *, timeout: float) -> None:
-        """Keep connections; `timeout` is what an answer may let us wait for its next byte, in seconds."""
+        """Keep connections with the dialer; `timeout` bounds the wait for a response's next byte, in seconds."""
         self._dialer = dialer
         self._timeout = timeout
         self._threads = ThreadPoolExecutor(MAX_THREADS, thread_name_prefix="bulk")
         self._idle: defaultdict[URL, list[tuple[float, BulkConnection]]] = defaultdict(list)
 
     async def request(self, request: BulkRequest) -> BulkResponse:
-        """Send a request with its body and wait for the answer's head; raises OSError and NotHttpError."""
+        """Send a request with its body and wait for the response's head; raises OSError and NotHttpError."""
         kept = self._take(request.url)
         if kept:
             try:
                 return await self._exchange(request, kept)
             except ConnectionError:
                 if request.body:
-                    raise  # A part of it may be gone.
+                    raise  # A part of the body may have been consumed.
         return await self._exchange(request, await self._dial(request.url))
 
     async def in_thread(self, work: Callable[[], Result], abort: Callable[[], None]) -> Result:
-        """Run work in a thread; when this is cancelled, abort the work and wait until it has ended."""
+        """Run work in a thread; on cancellation, abort the work and wait until it has ended."""
         return await run_in_thread(work, abort, self._threads)
 
     def give_back(self, url: URL, connection: BulkConnection) -> None:
@@ -111,7 +111,7 @@ class BulkExchanges:
             connection.close()
 
     def close(self) -> None:
-        """Close the connections that nobody uses; exchanges have ended by now."""
+        """Close the idle connections; all exchanges must have ended."""
         for kept in self._idle.values():
             for _, connection in kept:
                 connection.close()
@@ -119,7 +119,7 @@ class BulkExchanges:
         self._threads.shutdown(wait=False)
 
     def _close_unused(self) -> None:
-        """Close what was kept too long: its own server may never be called again."""
+        """Close every connection that has been idle too long, as its own server may never be called again."""
         oldest = time.monotonic() - KEEP_ALIVE
         for url, kept in list(self._idle.items()):
             while kept and kept[0][0] < oldest:
@@ -147,14 +147,14 @@ class BulkExchanges:
                 request.body.abort()
 
         try:
-            head = await self.in_thread(lambda: _carry_out(request, connection), abort)
+            head = await self.in_thread(lambda: _run_exchange(request, connection), abort)
         except BaseException:
             connection.close()
             raise
         return BulkResponse(self, request.url, head, connection)
 
 
-def _carry_out(request: BulkRequest, connection: BulkConnection) -> Head:
+def _run_exchange(request: BulkRequest, connection: BulkConnection) -> Head:
     body = request.body
     host = [("Host", request.url.host_port_subcomponent or "")]
     length = [("Content-Length", str(body.size))] if body else []
@@ -163,17 +163,17 @@ def _carry_out(request: BulkRequest, connection: BulkConnection) -> Head:
         if body:
             body.send_to(connection.write)
     except EarlyAnswerError:
-        return _refusal(connection.read_early_head())
+        return _early_response(connection.read_early_head())
     except ConnectionError:
-        # A server that takes no more may have said why.
+        # A server that stops reading may have sent the reason.
         with suppress(OSError, ValueError):
-            return _refusal(connection.read_early_head(timeout=LAST_WORDS_SECONDS))
+            return _early_response(connection.read_early_head(timeout=LATE_RESPONSE_SECONDS))
         raise
     return connection.read_head()
 
 
-def _refusal(head: Head) -> Head:
-    """Return an answer that did not wait for the body; nobody can succeed with bytes that are still here."""
+def _early_response(head: Head) -> Head:
+    """Return a response that came before the body's end; a success cannot be true while bytes are unsent."""
     if head.status < HTTPStatus.MULTIPLE_CHOICES:
         raise NotHttpError("it accepted a body before it was sent")
     return head

@@ -28,7 +28,7 @@ async def link_referrers(repository: Repository, subject: Digest, referrers: Seq
         if extended is None:
             return
         await _put(repository, tag, extended)
-    raise LongshoreError(Code.TARGET_DIGEST_MISMATCH, f"The tag {tag} is being written by somebody else all the time.")
+    raise LongshoreError(Code.TARGET_DIGEST_MISMATCH, f"Another client keeps overwriting the tag {tag}.")
 
 
 def _extended_index(known: bytes | None, referrers: Sequence[Manifest], tag: str) -> Manifest | None:

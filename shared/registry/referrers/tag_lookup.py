@@ -27,9 +27,9 @@ class TagLookup:
     async def find(self, tags: Sequence[str]) -> Mapping[str, Digest]:
         """Return the digests of those tags that exist."""
         listed = await self._list()
-        asked = tags if listed is None else [tag for tag in tags if tag in listed]
-        found = await gather_all([self._find(tag) for tag in asked])
-        return {tag: digest for tag, digest in zip(asked, found, strict=True) if digest}
+        candidates = tags if listed is None else [tag for tag in tags if tag in listed]
+        found = await gather_all([self._find(tag) for tag in candidates])
+        return {tag: digest for tag, digest in zip(candidates, found, strict=True) if digest}
 
     async def _find(self, tag: str) -> Digest | None:
         """Look one tag up by HEAD, because Docker Hub meters GETs."""

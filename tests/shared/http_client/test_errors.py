@@ -165,7 +165,7 @@ async def test_what_is_not_http_is_no_registry(opened: Opener, hostile: HostileR
     with pytest.raises(LongshoreError) as caught:
         await registries.registry(hostile.host).ping()
     assert caught.value.code == "source_protocol_error"
-    assert caught.value.detail.endswith("greeting the registry: what it sent is not HTTP.")
+    assert caught.value.detail.endswith("checking the registry's API: its response is not HTTP.")
 
 
 async def test_nobody_listening_is_unreachable(opened: Opener) -> None:

@@ -143,7 +143,7 @@ async def test_a_peer_that_takes_nothing_is_given_up() -> None:
         while True:
             await asyncio.get_running_loop().sock_sendall(client, bytes(1024 * 1024))
 
-    guard = Guard(NetworkPolicy.of(trusted=True), untaken_data_timeout=1000)
+    guard = Guard(NetworkPolicy.of(trusted=True), unread_data_timeout=1000)
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = server.getsockname()
         with guard.make_socket((socket.AF_INET, socket.SOCK_STREAM, 0, "", address)) as client:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.network.addresses import is_public, reached, read_address
+from shared.network.addresses import embedded_ipv4, is_public, read_address
 from shared.network.hosts import AllowedPrivate, HostPort
 from shared.network.policy import NetworkPolicy
 
@@ -100,7 +100,7 @@ def test_an_address_means_the_same_in_every_disguise(address: object) -> None:
     """Mapped into IPv6, or through NAT64, it is the same host."""
     plain = ip_address(str(address))
     disguises = [ip_address(f"::ffff:{address}"), ip_address(f"64:ff9b::{address}")]
-    assert [reached(disguise) for disguise in disguises] == [plain, plain]
+    assert [embedded_ipv4(disguise) for disguise in disguises] == [plain, plain]
     assert {is_public(disguise) for disguise in disguises} == {is_public(plain)}
 
 
