@@ -1,14 +1,14 @@
-"""The closed list of error codes, with the side, HTTP status, title and hint of each.
+"""The closed list of error codes; `kinds` has the side, HTTP status, title and hint of each.
 
-A code is stable: clients and alert rules match on it. `side` says whose door to knock at: the registry that the image
-comes from, the one it goes to, or Longshore itself.
+A code is stable: clients and alert rules match on it. Its side names the system to look at: the registry that the image
+comes from, the registry that it goes to, or Longshore itself.
 """
 
 from enum import StrEnum
 
 
 class Side(StrEnum):
-    """Where an error arose."""
+    """The system in which an error arose."""
 
     SOURCE = "source"
     TARGET = "target"
@@ -46,7 +46,7 @@ class Code(StrEnum):
     IMPORT_NOT_RETRYABLE = "import_not_retryable"
     REPOSITORY_BUSY = "repository_busy"
 
-    # Longshore and its own services.
+    # Longshore's own services.
     INTERNAL_ERROR = "internal_error"
     DATABASE_UNAVAILABLE = "database_unavailable"
     OIDC_UNAVAILABLE = "oidc_unavailable"
@@ -54,7 +54,7 @@ class Code(StrEnum):
     API_REFUSED = "api_refused"
     DOCKER_SOURCE_DISABLED = "docker_source_disabled"
 
-    # The fate of an import.
+    # Imports that Longshore itself ends.
     WORKER_LOST = "worker_lost"
     CREDENTIALS_UNREADABLE = "credentials_unreadable"
 

@@ -9,8 +9,8 @@ from shared.errors.kinds import ERROR_KINDS
 class LongshoreError(Exception):
     """An error with a code from the list.
 
-    `detail` is one sentence for a person about this case; it must hold no secret and no driver text. `fields` names
-    the request's failing fields. `retry_after` is in seconds, where the other side gave one.
+    `detail` is one sentence for a person about this case, without secrets or driver messages. `fields` maps the
+    request's invalid fields to their problems. `retry_after` is in seconds, if the other side named a time.
     """
 
     def __init__(

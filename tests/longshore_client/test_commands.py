@@ -136,7 +136,7 @@ async def test_a_failed_import_is_told_and_tried_again(api: Api, cli: Cli, cart:
     done = await cli.run("watch", image_id)
     assert (done.status, done.out) == (1, "")
     assert f"✘ {cart}: A layer is missing at the source: The layer is gone." in done.err
-    assert "hint: The image is incomplete there; push it again." in done.err
+    assert "hint: The image is incomplete at the source; push it again." in done.err
     assert f"again: longshore retry {image_id}" in done.err
     told = json.loads((await cli.run("retry", "--no-wait", "--json", image_id)).out)
     assert (told["imageId"], told["state"], told["error"]) == (image_id, "started", None)

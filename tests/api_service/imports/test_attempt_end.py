@@ -72,7 +72,7 @@ async def test_a_permanent_error_fails_the_import(worker: Worker, api: Api) -> N
         "code": "blob_digest_mismatch",
         "side": "source",
         "retryable": False,
-        "hint": "The source, or something between, alters content; nothing of it was published.",
+        "hint": "The source or a proxy alters content; the import published nothing.",
         "title": "A layer's bytes do not match its digest",
         "detail": "It was blob_digest_mismatch.",
     }
