@@ -94,7 +94,7 @@ async def _wait_until_gone(client: LongshoreClient, image_id: int) -> bool:
 
 
 async def _explain(client: LongshoreClient, image: FullImage, deleted: set[int]) -> None:
-    """Say what the image is, and what its deletion means for others."""
+    """Print the image, and the effects of its deletion on other tags."""
     known = f", {size(image.size)}, sha256:{short_digest(image.digest)}" if image.digest else ""
     note(f"{image.name}: image {image.id} of {image.user}, {image.status}{known}", style="bold")
     if image.state in _OPEN:

@@ -1,4 +1,4 @@
-"""The API in this process, and the command beside it as people start it."""
+"""The API in this process, and the command in a process of its own."""
 
 import asyncio
 import os
@@ -25,13 +25,13 @@ from tests.api_service.conftest import (  # noqa: F401 - fixtures for this folde
 
 ROOT = Path(__file__).parents[2]
 COMMAND = (sys.executable, "-m", "longshore_client.cli")
-# What a command does takes a second or two; this is for a busy machine. Seconds.
-PATIENCE = 60.0
+# Time limit of a command, which takes a second or two on an idle machine. Seconds.
+COMMAND_SECONDS = 60.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Done:
-    """A command that has ended."""
+    """The outcome of a command."""
 
     status: int
     out: str
@@ -40,7 +40,7 @@ class Done:
 
 @dataclass(frozen=True, kw_only=True)
 class Cli:
-    """The `longshore` command, in a home of its own."""
+    """The command `longshore`, with a home directory of its own."""
 
     home: Path
     settings: Mapping[str, str] = field(default_factory=dict)
@@ -61,7 +61,7 @@ class Cli:
         return self.home / "config" / "longshore" / "config.json"
 
     async def run(self, *arguments: object, stdin: str = "", **environment: str) -> Done:
-        """Run it to its end, without a terminal."""
+        """Run the command to its end, without a terminal."""
         process = await asyncio.create_subprocess_exec(
             *COMMAND,
             *map(str, arguments),
@@ -70,7 +70,7 @@ class Cli:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(COMMAND_SECONDS):
             out, err = await process.communicate(stdin.encode())
         assert "Traceback" not in err.decode()
         return Done(status=process.returncode or 0, out=out.decode(), err=err.decode())
@@ -82,7 +82,7 @@ def url_of(api: Api) -> str:  # noqa: F811 - the fixture's value
 
 @pytest.fixture
 def home(tmp_path: Path) -> Cli:
-    """The command of somebody who is not signed in."""
+    """The command of a user who is not signed in."""
     return Cli(home=tmp_path)
 
 

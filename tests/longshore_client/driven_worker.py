@@ -1,4 +1,4 @@
-"""An import whose worker is the test: it reports what a view is to show."""
+"""A worker whose reports the test sends."""
 
 import itertools
 from collections.abc import Iterator
@@ -27,28 +27,28 @@ def arrived(size: int, transfer: Transfer = Transfer.COPIED) -> LayerProgress:
 
 @dataclass
 class DrivenWorker:
-    """Carries out one import at a time."""
+    """Claims one import at a time and reports its progress."""
 
     api: Api
     name: str = ""
     attempt: int = 0
     sequence: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
-    async def take(self, repository: str) -> "DrivenWorker":
+    async def claim(self, repository: str) -> "DrivenWorker":
         """Wait for an import from this source repository, and claim it."""
 
-        async def there() -> bool:
+        async def is_queued() -> bool:
             find = "SELECT name FROM imports WHERE source LIKE '%' || $1 || '%' AND state = 'queued'"
             self.name = await self.api.value(find, repository) or ""
             return bool(self.name)
 
-        await until(there)
+        await until(is_queued)
         self.attempt = (await self.api.claim(self.name)).attempt
         self.sequence = itertools.count(1)
         return self
 
     async def report(self, state: ReportedState = ReportedState.RUNNING, **layers: LayerProgress) -> None:
-        """Report layers by the letter that their digest is made of."""
+        """Report layers, each named by the letter that its digest repeats."""
         await self._send(state, layers={digest(letter): layer for letter, layer in layers.items()})
 
     async def ready(self, letter: str = "f", size: int = 3 * MEGABYTE) -> None:

@@ -1,4 +1,4 @@
-"""Records docs/cli.cast: a short session with the `longshore` command before a stack of its own.
+"""Records docs/cli.cast: a short session with the command `longshore` and a stack of its own.
 
 `python -m tests.longshore_client.record_session docs/cli.cast`; `asciinema play docs/cli.cast` shows it. Its
 picture is made by `npx svg-term-cli --in docs/cli.cast --out docs/cli.svg --window --width 100 --height 24`
@@ -20,17 +20,17 @@ from tests.longshore_client.pty_terminal import CTRL_C, in_terminal
 ROOT = Path(__file__).parents[2]
 COLUMNS, LINES = 100, 24
 MIB = 1024 * 1024
-# How a person types, and how long they look at what came. Seconds.
+# Pauses between keys, and after a command. Seconds.
 KEY_SECONDS = 0.04
 LOOK_SECONDS = 1.5
-# What stands in the recording, and what is run instead: a recording machine has no installed command.
+# The command in the recording, and the one that runs: the recording machine has no installed command.
 PROGRAM = "longshore"
 COMMAND = (sys.executable, "-m", "longshore_client.cli")
 
 
 @dataclass
 class Recording:
-    """An asciinema recording, version 2: a header, then what was shown when, in seconds."""
+    """An asciinema recording, version 2: a header, then each output with its time in seconds."""
 
     environment: dict[str, str]
     events: list[tuple[float, str]] = field(default_factory=list)
@@ -46,7 +46,7 @@ class Recording:
         self.show("\r\n")
 
     def run(self, *arguments: str, answers: Sequence[tuple[str, str]] = ()) -> None:
-        """Run a command; each answer is typed when the text before it has come."""
+        """Run a command; type each answer when the output contains the text before it."""
         self.show("\x1b[1;32m$\x1b[0m ")
         self.type(" ".join((PROGRAM, *arguments)))
         with in_terminal([*COMMAND, *arguments], self.environment, columns=COLUMNS, lines=LINES) as terminal:
@@ -56,7 +56,7 @@ class Recording:
                 self.now = at - begun
                 self.show(data.decode(errors="replace"))
 
-            terminal.noted = note
+            terminal.on_output = note
             for text, answer in answers:
                 terminal.wait_for(text)
                 terminal.type(answer)
@@ -70,7 +70,7 @@ class Recording:
 
 
 def session(recording: Recording, host: str) -> None:
-    """Play what the documents tell: look, plan, import, share, leave alone, delete."""
+    """Run the documented steps: doctor, plan, import, mount shared layers, detach, watch, list, delete."""
     recording.run("doctor")
     recording.run("import", f"{host}/demo/app:1.0", "--dry-run")
     recording.run("import", f"{host}/demo/app:1.0")
@@ -81,7 +81,7 @@ def session(recording: Recording, host: str) -> None:
 
 
 def main() -> None:
-    """Start everything, record, and save."""
+    """Start the stack, record the session, and save it."""
     with tempfile.TemporaryDirectory() as home, Scratch() as scratch, Stack(scratch, harbor=True) as stack:
         source = Remote.of(stack.source)
         source.push(

@@ -1,4 +1,4 @@
-"""Which API, which token, and who else gets to see it."""
+"""The address and the token: their forms, their storage, and the access of others."""
 
 import stat
 from pathlib import Path
@@ -32,28 +32,28 @@ def environment(tmp_path: Path) -> dict[str, str]:
         ("https://example.com/Longshore", "https://example.com/Longshore"),
     ],
 )
-def test_an_address_is_kept_in_one_form(given: str, kept: str) -> None:
+def test_an_address_is_normalized(given: str, kept: str) -> None:
     assert clean_url(given) == kept
 
 
 @pytest.mark.parametrize("given", ["", "ftp://x", "https://", "https://me:x@host", "https://h?x=1", "https://h:port"])
-def test_what_is_no_address_is_refused(given: str) -> None:
+def test_an_invalid_address_is_refused(given: str) -> None:
     with pytest.raises(ValueError, match=r"address|port"):
         clean_url(given)
 
 
 @pytest.mark.parametrize("given", ["", "  ", "two words", "line\nbreak", "tökén"])
-def test_what_cannot_stand_in_a_header_is_no_token(given: str) -> None:
+def test_a_token_that_a_header_cannot_carry_is_refused(given: str) -> None:
     with pytest.raises(ValueError, match="token"):
         clean_token(given)
 
 
-def test_a_token_is_not_in_what_is_printed_of_it() -> None:
+def test_the_repr_does_not_contain_the_token() -> None:
     assert "lsh_stored" not in repr(STORED)
 
 
 @pytest.mark.parametrize(
-    ("url", "readable"),
+    ("url", "unencrypted"),
     [
         ("https://longshore.example.com", False),
         ("http://127.0.0.1:8080", False),
@@ -62,13 +62,13 @@ def test_a_token_is_not_in_what_is_printed_of_it() -> None:
         ("http://longshore.example.com", True),
     ],
 )
-def test_a_token_sent_in_the_open_is_noticed(url: str, readable: bool) -> None:
-    """On this machine nobody is on the way."""
-    assert Access(url=url, token="t").unencrypted is readable
+def test_an_unencrypted_token_is_detected(url: str, unencrypted: bool) -> None:
+    """Loopback addresses need no TLS."""
+    assert Access(url=url, token="t").unencrypted is unencrypted
 
 
-def test_what_is_stored_is_its_owners_alone(environment: dict[str, str]) -> None:
-    """From the first moment on, and also where there was a file that others could read."""
+def test_only_the_owner_can_read_the_file(environment: dict[str, str]) -> None:
+    """From its creation on, and also if it replaces a file that others could read."""
     path = config_path(environment)
     path.parent.mkdir(parents=True)
     path.write_text("{}")
@@ -80,7 +80,7 @@ def test_what_is_stored_is_its_owners_alone(environment: dict[str, str]) -> None
     assert list(path.parent.iterdir()) == [path]
 
 
-def test_a_damaged_file_is_said_to_be_that(environment: dict[str, str]) -> None:
+def test_a_damaged_file_is_reported(environment: dict[str, str]) -> None:
     path = config_path(environment)
     path.parent.mkdir(parents=True)
     for content in ("", "[]", '{"url": "https://x"}', "{"):
@@ -89,7 +89,7 @@ def test_a_damaged_file_is_said_to_be_that(environment: dict[str, str]) -> None:
             read_access(path)
 
 
-def test_the_environment_goes_first(environment: dict[str, str]) -> None:
+def test_the_environment_has_precedence(environment: dict[str, str]) -> None:
     write_access(config_path(environment), STORED)
     found = find_access({**environment, "LONGSHORE_URL": "http://127.0.0.1:1", "LONGSHORE_TOKEN": "lsh_mine"})
     assert (found.access, found.token_from) == (Access(url="http://127.0.0.1:1", token="lsh_mine"), ENVIRONMENT)
@@ -97,7 +97,7 @@ def test_the_environment_goes_first(environment: dict[str, str]) -> None:
 
 
 def test_a_stored_token_is_not_sent_to_another_address(environment: dict[str, str]) -> None:
-    """Who changes LONGSHORE_URL, or has it changed for them, does not hand their token over."""
+    """Another value of LONGSHORE_URL, from the user or from someone else, must not disclose the token."""
     write_access(config_path(environment), STORED)
     with pytest.raises(NoAccessError, match="not for LONGSHORE_URL"):
         find_access({**environment, "LONGSHORE_URL": "https://elsewhere.example.com"})
@@ -105,7 +105,7 @@ def test_a_stored_token_is_not_sent_to_another_address(environment: dict[str, st
     assert same.access == STORED
 
 
-def test_what_is_missing_is_named(environment: dict[str, str]) -> None:
+def test_a_missing_setting_is_named(environment: dict[str, str]) -> None:
     with pytest.raises(NoAccessError, match="has no LONGSHORE_TOKEN"):
         find_access({**environment, "LONGSHORE_URL": "https://x"})
     with pytest.raises(NoAccessError, match="You are not signed in"):

@@ -1,4 +1,4 @@
-"""docs/cli.md tells of every command, option and exit status; its recording can be played."""
+"""docs/cli.md describes every command, option and exit status; its recording can be played."""
 
 import json
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ COMMANDS = dict(commands(longshore))
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_is_in_the_document(name: str) -> None:
-    """With each of its options by one of its names."""
+    """Each command, and each option by one of its names."""
     *_, last = name.split()
     assert last in TEXT
     for option in COMMANDS[name].params:
@@ -39,8 +39,8 @@ def test_every_exit_status_is_in_the_document() -> None:
         assert f"| {code.value} | " in TEXT
 
 
-def test_the_recording_is_whole() -> None:
-    """Asciinema's second format: a header, then times that only grow; and nothing in it that opens a door."""
+def test_the_recording_is_complete() -> None:
+    """Asciinema's second format: a header, then events in order of time; no token is in it."""
     header, *lines = (DOCS / "cli.cast").read_text().splitlines()
     events = [json.loads(line) for line in lines]
     assert json.loads(header)["version"] == 2

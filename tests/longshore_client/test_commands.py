@@ -1,4 +1,4 @@
-"""The commands one by one, as scripts use them: what is printed where, JSON, and the exit status."""
+"""Each command as scripts use it: stdout, stderr, JSON, and the exit status."""
 
 import asyncio
 import json
@@ -11,9 +11,9 @@ from aiohttp import web
 from shared.model.roles import Role
 from tests.api_service.api import Api, until
 from tests.api_service.conftest import Source
-from tests.longshore_client.between import Between
 from tests.longshore_client.conftest import Cli, url_of
 from tests.longshore_client.driven_worker import MEGABYTE, DrivenWorker, arrived, digest
+from tests.longshore_client.faulty_proxy import FaultyProxy
 
 REPOSITORY = "shop/cart"
 IN_TARGET = "imports/{host}/shop/cart"
@@ -27,7 +27,7 @@ def cart(source: Source) -> str:
 
 
 def problem_answer(problem: dict[str, Any]) -> web.Response:
-    """Return an error as the API tells it."""
+    """Return an error as the API sends it."""
     return web.json_response(problem, status=problem["status"], content_type="application/problem+json")
 
 
@@ -38,7 +38,7 @@ async def start(cli: Cli, reference: str, *more: str) -> int:
 
 
 async def insert(api: Api, *tags: str, repository: str = "imports/app", letter: str = "f") -> Sequence[int]:
-    """Put ready images into the list."""
+    """Insert ready images."""
     return [
         await api.value(
             """
@@ -54,8 +54,8 @@ async def insert(api: Api, *tags: str, repository: str = "imports/app", letter: 
     ]
 
 
-async def test_signing_in_is_tried_kept_and_forgotten(api: Api, home: Cli) -> None:
-    """The token comes on stdin, is in no output, and nobody else can read where it is."""
+async def test_a_login_is_checked_stored_and_deleted(api: Api, home: Cli) -> None:
+    """The token is read from stdin, is in no output, and only its owner can read its file."""
     token = api.tokens[Role.USER]
     done = await home.run("login", url_of(api), "--token-stdin", stdin=f"{token}\n")
     assert (done.status, done.out) == (0, "")
@@ -69,7 +69,7 @@ async def test_signing_in_is_tried_kept_and_forgotten(api: Api, home: Cli) -> No
     assert (await home.run("images")).status == 4
 
 
-async def test_a_bad_token_is_not_kept(api: Api, home: Cli) -> None:
+async def test_a_bad_token_is_not_stored(api: Api, home: Cli) -> None:
     done = await home.run("login", url_of(api), "--token-stdin", stdin="lsh_wrong\n")
     assert done.status == 4
     assert "unauthenticated, request " in done.err
@@ -93,7 +93,7 @@ async def test_a_bad_token_is_not_kept(api: Api, home: Cli) -> None:
         (["nonsense"], "No such command"),
     ],
 )
-async def test_what_cannot_be_meant_is_refused_before_anybody_is_asked(
+async def test_an_invalid_command_line_is_refused_without_a_request(
     home: Cli, arguments: Sequence[str], reason: str
 ) -> None:
     done = await home.run(*arguments, LONGSHORE_URL="http://127.0.0.1:1", LONGSHORE_TOKEN="x")
@@ -101,7 +101,7 @@ async def test_what_cannot_be_meant_is_refused_before_anybody_is_asked(
     assert reason in done.err
 
 
-async def test_an_api_that_is_away_has_a_status_of_its_own(home: Cli) -> None:
+async def test_an_absent_api_has_an_exit_status_of_its_own(home: Cli) -> None:
     done = await home.run("images", LONGSHORE_URL="http://127.0.0.1:1", LONGSHORE_TOKEN="x")
     assert (done.status, done.out) == (3, "")
     assert done.err.splitlines() == [
@@ -110,10 +110,10 @@ async def test_an_api_that_is_away_has_a_status_of_its_own(home: Cli) -> None:
     ]
 
 
-async def test_an_import_prints_what_to_pull(api: Api, cli: Cli, cart: str) -> None:
-    """On stdout alone, so that a script can use it."""
+async def test_an_import_prints_the_reference_to_pull(api: Api, cli: Cli, cart: str) -> None:
+    """It is all of stdout, so that a script can use it."""
     image_id = await start(cli, cart)
-    worker = await DrivenWorker(api).take(REPOSITORY)
+    worker = await DrivenWorker(api).claim(REPOSITORY)
     await worker.report(a=arrived(MEGABYTE))
     await worker.ready()
     done = await cli.run("watch", image_id)
@@ -122,7 +122,7 @@ async def test_an_import_prints_what_to_pull(api: Api, cli: Cli, cart: str) -> N
     assert f"✔ {cart}: ready, sha256:ffffffffffff (3.0 MB; blobs: 1 copied)" in done.err
 
 
-async def test_an_import_refused_by_the_api_says_why(api: Api, cli: Cli, cart: str) -> None:
+async def test_a_refused_import_has_the_reason(api: Api, cli: Cli, cart: str) -> None:
     done = await cli.run("import", cart.replace("1.0", "9.9"))
     assert (done.status, done.out) == (1, "")
     assert done.err.startswith("error: ")
@@ -130,23 +130,23 @@ async def test_an_import_refused_by_the_api_says_why(api: Api, cli: Cli, cart: s
     assert "source_not_found, request " in done.err
 
 
-async def test_a_failed_import_is_told_and_tried_again(api: Api, cli: Cli, cart: str) -> None:
+async def test_a_failed_import_is_reported_and_retried(api: Api, cli: Cli, cart: str) -> None:
     image_id = await start(cli, cart)
-    await (await DrivenWorker(api).take(REPOSITORY)).fail("blob_not_found", "The layer is gone.")
+    await (await DrivenWorker(api).claim(REPOSITORY)).fail("blob_not_found", "The layer is gone.")
     done = await cli.run("watch", image_id)
     assert (done.status, done.out) == (1, "")
     assert f"✘ {cart}: A layer is missing at the source: The layer is gone." in done.err
     assert "hint: The image is incomplete at the source; push it again." in done.err
     assert f"again: longshore retry {image_id}" in done.err
-    told = json.loads((await cli.run("retry", "--no-wait", "--json", image_id)).out)
-    assert (told["imageId"], told["state"], told["error"]) == (image_id, "started", None)
+    answer = json.loads((await cli.run("retry", "--no-wait", "--json", image_id)).out)
+    assert (answer["imageId"], answer["state"], answer["error"]) == (image_id, "started", None)
     refused = await cli.run("retry", image_id)
     assert (refused.status, "import_not_retryable" in refused.err) == (1, True)
 
 
-async def test_changes_are_lines_of_json_for_programs(api: Api, cli: Cli, cart: str) -> None:
+async def test_watch_prints_changes_as_lines_of_json(api: Api, cli: Cli, cart: str) -> None:
     image_id = await start(cli, cart)
-    await (await DrivenWorker(api).take(REPOSITORY)).fail("blob_not_found", "Gone.")
+    await (await DrivenWorker(api).claim(REPOSITORY)).fail("blob_not_found", "Gone.")
     done = await cli.run("watch", "--json", image_id)
     lines = [json.loads(line) for line in done.out.splitlines()]
     assert (done.status, lines[-1]["state"], lines[-1]["error"]["code"]) == (1, "failed", "blob_not_found")
@@ -173,14 +173,14 @@ async def test_images_are_listed_filtered_and_counted(api: Api, cli: Cli) -> Non
 async def test_an_image_is_shown_by_id_and_by_name(api: Api, cli: Cli, cart: str) -> None:
     image_id = await start(cli, cart)
     await api.execute("UPDATE images SET description = $1", "The \x1b[2Jcart")
-    await (await DrivenWorker(api).take(REPOSITORY)).report(a=arrived(MEGABYTE))
+    await (await DrivenWorker(api).claim(REPOSITORY)).report(a=arrived(MEGABYTE))
     by_id = await cli.run("show", image_id)
     assert (await cli.run("show", "cart:1.0")).out == by_id.out
     assert "aaaaaaaaaaaa  1.0 MB  100 %  copied" in by_id.out
     assert "\x1b" not in by_id.out
     reference = next(line for line in by_id.out.splitlines() if line.startswith("Reference")).split()[1]
-    told = json.loads((await cli.run("show", "--json", reference)).out)
-    assert (told["image"]["id"], told["importingDetails"]["state"]) == (image_id, "running")
+    answer = json.loads((await cli.run("show", "--json", reference)).out)
+    assert (answer["image"]["id"], answer["importingDetails"]["state"]) == (image_id, "running")
 
 
 async def test_a_name_of_several_images_is_not_guessed(api: Api, cli: Cli) -> None:
@@ -193,7 +193,7 @@ async def test_a_name_of_several_images_is_not_guessed(api: Api, cli: Cli) -> No
     assert (await cli.run("show", "99")).status == 5
 
 
-async def test_imports_are_cancelled_each_for_itself(api: Api, cli: Cli, cart: str) -> None:
+async def test_each_import_is_cancelled_separately(api: Api, cli: Cli, cart: str) -> None:
     image_id = await start(cli, cart)
     done = await cli.run("cancel", image_id, "99")
     assert done.status == 5
@@ -202,8 +202,8 @@ async def test_imports_are_cancelled_each_for_itself(api: Api, cli: Cli, cart: s
     assert (await cli.run("cancel", image_id)).status == 1
 
 
-async def test_a_deletion_says_who_shares_the_digest(api: Api, cli: Cli) -> None:
-    """The target of these tests is away: the API's error is told, and the image stays."""
+async def test_a_deletion_lists_the_tags_with_the_same_digest(api: Api, cli: Cli) -> None:
+    """The target of these tests is away: the command prints the API's error, and the image stays."""
     first, *_ = await insert(api, "1", "2", "3")
     await insert(api, "4", letter="e")
     await insert(api, "1", repository="imports/app-two")
@@ -220,19 +220,19 @@ async def test_a_deletion_says_who_shares_the_digest(api: Api, cli: Cli) -> None
     assert "the manifest is deleted, too" in both.err
 
 
-async def test_a_deletion_that_goes_on_is_waited_for(api: Api, cli: Cli) -> None:
-    """A slow target makes the API answer before the end."""
+async def test_the_command_waits_for_an_unfinished_deletion(api: Api, cli: Cli) -> None:
+    """With a slow target, the API answers before the deletion is complete."""
     [image_id] = await insert(api, "1")
     unfinished = {"code": "deletion_unfinished", "side": "target", "status": 504, "detail": "It goes on."}
-    between = Between(url_of(api), deletion=problem_answer(unfinished))
-    async with between.running():
-        running = asyncio.create_task(cli.run("delete", "--yes", image_id, LONGSHORE_URL=between.url))
+    proxy = FaultyProxy(url_of(api), deletion=problem_answer(unfinished))
+    async with proxy.running():
+        running = asyncio.create_task(cli.run("delete", "--yes", image_id, LONGSHORE_URL=proxy.url))
 
-        async def looked_at_again() -> bool:
-            asked = [path for path, _ in between.seen]
+        async def has_polled() -> bool:
+            asked = [path for path, _ in proxy.seen]
             return asked.count(f"/api/v1/images/{image_id}") >= 3
 
-        await until(looked_at_again)
+        await until(has_polled)
         await api.execute("DELETE FROM images")
         done = await running
     assert (done.status, "Deleted imports/app:1: it is gone." in done.err) == (0, True)
@@ -255,15 +255,15 @@ async def test_registries_are_listed_and_managed(api: Api, cli: Cli) -> None:
 
 async def test_statistics_are_shown(api: Api, cli: Cli) -> None:
     await insert(api, "1", "2")
-    told = await cli.run("stats")
-    assert "Managed here  2, 2 of them ready" in told.out
+    table = await cli.run("stats")
+    assert "Managed here  2, 2 of them ready" in table.out
     figures: Any = json.loads((await cli.run("stats", "--json")).out)
     assert figures["totalImages"] == 2
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 async def test_shells_complete_commands(home: Cli, shell: str) -> None:
-    """The script asks the command itself what could follow."""
+    """The script asks the command for completions."""
     script = await home.run("completion", shell)
     assert (script.status, "_LONGSHORE_COMPLETE" in script.out) == (0, True)
     word = "im" if shell == "fish" else "1"
@@ -273,7 +273,7 @@ async def test_shells_complete_commands(home: Cli, shell: str) -> None:
     assert "images" in completed.out
 
 
-async def test_every_command_explains_itself(home: Cli) -> None:
+async def test_the_help_lists_every_command(home: Cli) -> None:
     listed = (await home.run("--help")).out
     for command in ("login", "import", "images", "watch", "registries", "doctor", "completion"):
         assert f"\n  {command} " in listed

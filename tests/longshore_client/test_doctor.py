@@ -1,4 +1,4 @@
-"""`longshore doctor` names what is wrong, and what to do."""
+"""`longshore doctor` finds faults and advises on them."""
 
 import json
 from dataclasses import replace
@@ -20,27 +20,25 @@ async def doctor(cli: Cli, api: Api, role: Role = Role.USER) -> Done:
 
 
 def marks(done: Done) -> dict[str, str]:
-    """Return what each line begins with, by the name behind it."""
+    """Return the mark of each line by the name of its part."""
     lines = [line for line in done.out.splitlines() if line[0] in "✔✘"]
     return {line[2:18].strip(): line[0] for line in lines}
 
 
-async def test_all_is_well(
+async def test_a_service_without_faults(
     home: Cli, open_api: OpenApi, settings: Settings, amqp_url: str, target_registry: Registry
 ) -> None:
     target = TargetSettings(host=target_registry.host, credential=None)
     shared = replace(settings.shared, amqp_url=amqp_url, target=target)
     async with open_api(replace(settings, shared=shared), PARTS) as api:
-        # The relay connects in its own time.
+        # The relay connects in the background.
         while (done := await doctor(home, api)).status:
             assert "broker" in done.out, done
     assert set(marks(done)) == {"settings", "API", "database", "database schema", "broker", "target", "token", "role"}
     assert set(marks(done).values()) == {"✔"}
 
 
-async def test_each_part_that_is_away_is_named_with_what_to_do(
-    home: Cli, open_api: OpenApi, settings: Settings
-) -> None:
+async def test_each_faulty_part_has_advice(home: Cli, open_api: OpenApi, settings: Settings) -> None:
     async with open_api(settings, PARTS) as api:
         done = await doctor(home, api)
     assert done.status == 1
@@ -49,15 +47,15 @@ async def test_each_part_that_is_away_is_named_with_what_to_do(
     assert "check TARGET_URL" in done.out
 
 
-async def test_a_workers_token_is_not_a_persons(home: Cli, open_api: OpenApi, settings: Settings) -> None:
+async def test_a_workers_token_is_refused(home: Cli, open_api: OpenApi, settings: Settings) -> None:
     async with open_api(settings, PARTS) as api:
         done = await doctor(home, api, Role.WORKER)
     assert "✘ role            worker" in done.out
     assert "This token is a worker's." in done.out
 
 
-async def test_a_bad_token_is_told_from_an_api_that_is_away(home: Cli, api: Api) -> None:
-    """The parts of these tests' API cannot be asked, which is told too."""
+async def test_a_bad_token_and_an_absent_api_differ(home: Cli, api: Api) -> None:
+    """The API of these tests does not answer /readyz, which the doctor reports, too."""
     bad = await home.run("doctor", LONGSHORE_URL=url_of(api), LONGSHORE_TOKEN="lsh_wrong")
     assert marks(bad)["token"] == "✘"
     assert "Sign in with `longshore login`" in bad.out
@@ -65,7 +63,7 @@ async def test_a_bad_token_is_told_from_an_api_that_is_away(home: Cli, api: Api)
     assert (away.status, marks(away)) == (3, {"settings": "✔", "API": "✘"})
 
 
-async def test_nobody_signed_in_is_where_it_begins(home: Cli) -> None:
+async def test_a_user_who_is_not_signed_in_gets_advice(home: Cli) -> None:
     done = await home.run("doctor", "--json")
     [finding] = json.loads(done.out)
     assert (done.status, finding["name"], finding["well"]) == (4, "settings", False)
@@ -73,7 +71,7 @@ async def test_nobody_signed_in_is_where_it_begins(home: Cli) -> None:
 
 
 @pytest.mark.parametrize(("mode", "mark"), [(0o600, "✔"), (0o644, "✘")])
-async def test_a_token_that_others_can_read_is_noticed(api: Api, home: Cli, mode: int, mark: str) -> None:
+async def test_a_token_that_others_can_read_is_a_fault(api: Api, home: Cli, mode: int, mark: str) -> None:
     await home.run("login", url_of(api), "--token-stdin", stdin=api.tokens[Role.USER])
     home.config.chmod(mode)
     done = await home.run("doctor")

@@ -1,4 +1,4 @@
-"""Server-sent events out of bytes, however the network cuts them."""
+"""Server-sent events, for any division into chunks."""
 
 from itertools import pairwise
 
@@ -21,7 +21,7 @@ EVENTS = [
 
 @given(st.lists(st.integers(0, len(STREAM)), max_size=12))
 def test_events_do_not_depend_on_how_they_are_cut(cuts: list[int]) -> None:
-    """Chunks end anywhere, also inside a character or between CR and LF."""
+    """Chunks end anywhere, even within a character or between CR and LF."""
     reader, found = EventReader(), []
     edges = [0, *sorted(cuts), len(STREAM)]
     for begin, end in pairwise(edges):
@@ -29,18 +29,18 @@ def test_events_do_not_depend_on_how_they_are_cut(cuts: list[int]) -> None:
     assert found == EVENTS
 
 
-def test_an_event_without_data_is_none() -> None:
-    """As the standard says: a lone id or retry tells nobody anything."""
+def test_an_event_without_data_is_ignored() -> None:
+    """As the standard says: an id or a retry alone is not an event."""
     assert EventReader().feed(b"id: 7\nretry: 10\n\n") == []
 
 
-def test_an_unfinished_event_is_not_told() -> None:
+def test_an_incomplete_event_is_not_returned() -> None:
     assert EventReader().feed(b"data: half") == []
 
 
 @pytest.mark.parametrize("line", [b"x", b"data: " + 1023 * b"x" + b"\n"])
 def test_an_event_that_never_ends_is_refused(line: bytes) -> None:
-    """So that a server gone wrong does not fill the memory."""
+    """A faulty server must not fill the client's memory."""
     reader, chunk = EventReader(), line * (1024 * 1024 // len(line))
 
     def endlessly() -> None:

@@ -1,4 +1,4 @@
-"""Following one import: bars at a terminal, lines elsewhere, and Ctrl-C; the worker is the test."""
+"""Following imports: bars in a terminal, lines elsewhere, and Ctrl-C; the test plays the worker."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -20,8 +20,8 @@ SHOW_CURSOR = "\x1b[?25h"
 
 
 @dataclass
-class Seat:
-    """A person at a terminal; the API runs on meanwhile."""
+class Session:
+    """A user's terminal. The API runs in this process meanwhile."""
 
     terminal: Terminal
 
@@ -29,7 +29,7 @@ class Seat:
         return await asyncio.to_thread(self.terminal.wait_for, text)
 
     async def end(self) -> tuple[int, str]:
-        """Return the exit status, and what came since the last wait."""
+        """Return the exit status, and the output since the last wait."""
         status = await asyncio.to_thread(self.terminal.end)
         return status, self.terminal.rest()
 
@@ -38,9 +38,9 @@ class Seat:
 
 
 @asynccontextmanager
-async def seated(cli: Cli, *arguments: object, **size: int) -> AsyncIterator[Seat]:
+async def in_session(cli: Cli, *arguments: object, **size: int) -> AsyncIterator[Session]:
     with in_terminal([*COMMAND, *map(str, arguments)], cli.environment, **size) as terminal:
-        yield Seat(terminal)
+        yield Session(terminal)
 
 
 @pytest.fixture
@@ -54,24 +54,24 @@ async def state(api: Api) -> str:
 
 
 async def test_a_terminal_shows_a_bar_for_each_layer(api: Api, cli: Cli, reference: str) -> None:
-    """With bytes, rate and time left; mounted and existing layers are told from copied ones."""
-    async with seated(cli, "import", reference) as seat:
-        await seat.wait_for("Waiting for a worker.")
-        worker = await DrivenWorker(api).take(REPOSITORY)
+    """With bytes, rate and time left; mounted and existing layers differ from copied ones."""
+    async with in_session(cli, "import", reference) as session:
+        await session.wait_for("Waiting for a worker.")
+        worker = await DrivenWorker(api).claim(REPOSITORY)
         size = 20 * MEGABYTE
         await worker.report(a=moving(size, 0), b=arrived(500, Transfer.MOUNTED), c=arrived(900, Transfer.EXISTING))
-        await seat.wait_for("mounted, 500 bytes")
-        await seat.wait_for("exists already, 900 bytes")
+        await session.wait_for("mounted, 500 bytes")
+        await session.wait_for("exists already, 900 bytes")
         for megabytes in (4, 8):
             await asyncio.sleep(0.5)
             await worker.report(a=moving(size, megabytes * MEGABYTE))
-        line = await seat.wait_for("8.0/20.0 MB, ")
+        line = await session.wait_for("8.0/20.0 MB, ")
         assert "━" in line
-        assert "MB/s, " in await seat.wait_for(" s")
-        assert await seat.wait_for("40 %, 8.0/20.0 MB")
+        assert "MB/s, " in await session.wait_for(" s")
+        assert await session.wait_for("40 %, 8.0/20.0 MB")
         await worker.report(a=arrived(size))
         await worker.ready()
-        status, rest = await seat.end()
+        status, rest = await session.end()
     assert status == 0
     assert SHOW_CURSOR in rest
     assert "copied, 20.0 MB" in rest
@@ -79,24 +79,24 @@ async def test_a_terminal_shows_a_bar_for_each_layer(api: Api, cli: Cli, referen
 
 
 async def test_an_image_with_many_layers_fits_a_small_terminal(api: Api, cli: Cli, reference: str) -> None:
-    """What moves is shown, the rest is counted; no line is longer than the terminal is wide."""
-    async with seated(cli, "import", reference, columns=48, lines=12) as seat:
-        await seat.wait_for("Waiting for a worker.")
-        worker = await DrivenWorker(api).take(REPOSITORY)
+    """The layers that move are shown, the others are counted; no line is wider than the terminal."""
+    async with in_session(cli, "import", reference, columns=48, lines=12) as session:
+        await session.wait_for("Waiting for a worker.")
+        worker = await DrivenWorker(api).claim(REPOSITORY)
         layers = {letter: arrived(1000) for letter in "0123456789"} | {"a": moving(MEGABYTE, 500_000)}
         await worker.report(ReportedState.RUNNING, **layers, b=moving(MEGABYTE, 0))
-        shown = await seat.wait_for("and 6 done")
-        await seat.wait_for("Copying.")
+        shown = await session.wait_for("and 6 done")
+        await session.wait_for("Copying.")
         await worker.ready()
-        assert (await seat.end())[0] == 0
+        assert (await session.end())[0] == 0
     assert shown.count("copied") == 4
 
 
-async def test_ctrl_c_leaves_the_import_alone(api: Api, cli: Cli, reference: str) -> None:
-    async with seated(cli, "import", reference) as seat:
-        await seat.wait_for("Waiting for a worker.")
-        seat.type(CTRL_C)
-        status, rest = await seat.end()
+async def test_ctrl_c_lets_the_import_continue(api: Api, cli: Cli, reference: str) -> None:
+    async with in_session(cli, "import", reference) as session:
+        await session.wait_for("Waiting for a worker.")
+        session.type(CTRL_C)
+        status, rest = await session.end()
     assert status == 130
     assert SHOW_CURSOR in rest
     assert "Watch it: longshore watch 1" in rest
@@ -104,51 +104,51 @@ async def test_ctrl_c_leaves_the_import_alone(api: Api, cli: Cli, reference: str
 
 
 @pytest.mark.parametrize("command", ["import", "watch"])
-async def test_ctrl_c_cancels_where_that_was_asked_for(api: Api, cli: Cli, reference: str, command: str) -> None:
+async def test_ctrl_c_cancels_with_the_option(api: Api, cli: Cli, reference: str, command: str) -> None:
     if command == "watch":
         await cli.run("import", "--no-wait", reference)
-    async with seated(cli, command, "--cancel-on-interrupt", reference if command == "import" else 1) as seat:
-        await seat.wait_for("Waiting for a worker.")
-        seat.type(CTRL_C)
-        status, rest = await seat.end()
+    async with in_session(cli, command, "--cancel-on-interrupt", reference if command == "import" else 1) as session:
+        await session.wait_for("Waiting for a worker.")
+        session.type(CTRL_C)
+        status, rest = await session.end()
     assert (status, await state(api)) == (130, "cancelled")
     assert f"{reference}: The import was cancelled." in rest
 
 
-async def test_an_import_that_writes_its_tag_is_waited_for(api: Api, cli: Cli, reference: str) -> None:
-    """It cannot be cancelled any more, and ends in moments."""
-    async with seated(cli, "import", "--cancel-on-interrupt", reference) as seat:
-        worker = await DrivenWorker(api).take(REPOSITORY)
+async def test_the_command_waits_for_an_import_that_writes_its_tag(api: Api, cli: Cli, reference: str) -> None:
+    """The API refuses to cancel it, and it ends within moments."""
+    async with in_session(cli, "import", "--cancel-on-interrupt", reference) as session:
+        worker = await DrivenWorker(api).claim(REPOSITORY)
         await worker.report(ReportedState.TAGGING, a=arrived(500))
-        await seat.wait_for("the tag is being written.")
-        seat.type(CTRL_C)
+        await session.wait_for("the tag is being written.")
+        session.type(CTRL_C)
         await asyncio.sleep(0.5)
         await worker.ready()
-        status, rest = await seat.end()
+        status, rest = await session.end()
     assert (status, await state(api)) == (130, "ready")
     assert "ready, sha256:ffffffffffff" in rest
 
 
-async def test_a_second_ctrl_c_ends_at_once(api: Api, cli: Cli, reference: str) -> None:
-    """Also while the first one waits for an answer that does not come."""
-    async with seated(cli, "import", "--cancel-on-interrupt", reference) as seat:
-        worker = await DrivenWorker(api).take(REPOSITORY)
+async def test_a_second_ctrl_c_ends_the_command_at_once(api: Api, cli: Cli, reference: str) -> None:
+    """Even while the first one waits for an answer."""
+    async with in_session(cli, "import", "--cancel-on-interrupt", reference) as session:
+        worker = await DrivenWorker(api).claim(REPOSITORY)
         await worker.report(ReportedState.TAGGING, a=arrived(500))
-        await seat.wait_for("the tag is being written.")
-        seat.type(CTRL_C)
-        await seat.wait_for(SHOW_CURSOR)
+        await session.wait_for("the tag is being written.")
+        session.type(CTRL_C)
+        await session.wait_for(SHOW_CURSOR)
         await asyncio.sleep(0.2)
-        seat.type(CTRL_C)
+        session.type(CTRL_C)
         async with asyncio.timeout(5):
-            status, rest = await seat.end()
+            status, rest = await session.end()
     assert (status, SHOW_CURSOR in rest) == (130, True)
     assert await state(api) == "running"
 
 
 async def test_without_a_terminal_there_are_plain_lines(api: Api, cli: Cli, reference: str) -> None:
-    """For logs: no line is ever taken back, and none is about nothing."""
+    """For logs: no cursor movements, and no line twice."""
     running = asyncio.create_task(cli.run("import", reference))
-    worker = await DrivenWorker(api).take(REPOSITORY)
+    worker = await DrivenWorker(api).claim(REPOSITORY)
     for offset in (100_000, 550_000):
         await worker.report(a=moving(MEGABYTE, offset), b=arrived(500, Transfer.MOUNTED))
         await asyncio.sleep(1)
@@ -166,17 +166,17 @@ async def test_without_a_terminal_there_are_plain_lines(api: Api, cli: Cli, refe
 
 
 @pytest.mark.parametrize("setting", [{"TERM": "dumb"}, {"NO_COLOR": "1"}])
-async def test_terminals_that_want_less_get_less(api: Api, cli: Cli, reference: str, setting: dict[str, str]) -> None:
+async def test_plain_terminals_get_plain_output(api: Api, cli: Cli, reference: str, setting: dict[str, str]) -> None:
     """TERM=dumb: lines; NO_COLOR (no-color.org): bars without colours."""
     plain = Cli(home=cli.home, settings={**cli.settings, **setting})
-    async with seated(plain, "import", reference) as seat:
-        await seat.wait_for("Waiting for a worker.")
-        worker = await DrivenWorker(api).take(REPOSITORY)
+    async with in_session(plain, "import", reference) as session:
+        await session.wait_for("Waiting for a worker.")
+        worker = await DrivenWorker(api).claim(REPOSITORY)
         await worker.report(a=arrived(MEGABYTE))
-        await seat.wait_for("copied, 1.0 MB")
+        await session.wait_for("copied, 1.0 MB")
         await worker.ready()
-        status, _ = await seat.end()
-        shown = seat.terminal.output.decode()
+        status, _ = await session.end()
+        shown = session.terminal.output.decode()
     assert status == 0
     if "TERM" in setting:
         assert "\x1b" not in shown
@@ -184,23 +184,23 @@ async def test_terminals_that_want_less_get_less(api: Api, cli: Cli, reference: 
         assert "\x1b[3" not in shown
 
 
-async def test_several_are_followed_at_once(api: Api, cli: Cli, source: Source) -> None:
-    """One bar for all and one for each that moves; what fails does not touch the others."""
+async def test_several_imports_are_followed_at_once(api: Api, cli: Cli, source: Source) -> None:
+    """One bar for all and one for each that moves; the failure of one does not affect the others."""
     names = [f"many/{letter}" for letter in "abc"]
     for name in names:
         source.push(name)
     listed = cli.home / "list.txt"
     listed.write_text("# all of them\n\n" + "".join(f"{source.host}/{name}:1.0\n" for name in [*names, "many/none"]))
-    async with seated(cli, "import", "-f", listed) as seat:
-        await seat.wait_for("source_not_found, request ")
-        first, second, third = [await DrivenWorker(api).take(name) for name in names]
+    async with in_session(cli, "import", "-f", listed) as session:
+        await session.wait_for("source_not_found, request ")
+        first, second, third = [await DrivenWorker(api).claim(name) for name in names]
         await first.report(a=moving(20 * MEGABYTE, 5 * MEGABYTE))
-        await seat.wait_for("25 %, 5.0/20.0 MB")
-        await seat.wait_for("1/4 images")
+        await session.wait_for("25 %, 5.0/20.0 MB")
+        await session.wait_for("1/4 images")
         await first.ready()
         await second.ready("e")
         await third.fail("blob_not_found", "Gone.")
-        status, rest = await seat.end()
+        status, rest = await session.end()
     assert status == 1
     assert "many/c:1.0: A layer is missing at the source: Gone." in rest
     assert "longshore retry " in rest
@@ -208,18 +208,18 @@ async def test_several_are_followed_at_once(api: Api, cli: Cli, source: Source) 
 
 
 async def test_a_list_without_a_terminal_is_lines_and_references(api: Api, cli: Cli, source: Source) -> None:
-    """A target may stand behind a source; with --json, one array tells it all."""
+    """A line may have a target after the source."""
     source.push("list/a")
     listed = f"{source.host}/list/a:1.0  team/chosen:7  # with a target\n{source.host}/list/none:1.0"
     running = asyncio.create_task(cli.run("import", "-f", "-", stdin=listed))
-    await (await DrivenWorker(api).take("list/a")).ready()
+    await (await DrivenWorker(api).claim("list/a")).ready()
     done = await running
     assert (done.status, done.out) == (1, "harbor.example.com/team/chosen:7\n")
     assert f"[1/2] ✘ {source.host}/list/none:1.0: " in done.err
     assert f"[2/2] ✔ {source.host}/list/a:1.0: ready" in done.err
 
 
-async def test_a_list_can_be_left_alone_and_cancelled(api: Api, cli: Cli, source: Source) -> None:
+async def test_a_list_can_be_detached_from_and_cancelled(api: Api, cli: Cli, source: Source) -> None:
     names = [f"stop/{letter}" for letter in "ab"]
     for name in names:
         source.push(name)
@@ -229,12 +229,12 @@ async def test_a_list_can_be_left_alone_and_cancelled(api: Api, cli: Cli, source
         return bool(await api.value("SELECT count(*) = 2 FROM imports WHERE state = 'queued'"))
 
     async def interrupted(*options: str) -> str:
-        async with seated(cli, "import", *options, *sources) as seat:
+        async with in_session(cli, "import", *options, *sources) as session:
             await until(all_queued)
-            await seat.wait_for("0/2 images")
+            await session.wait_for("0/2 images")
             await asyncio.sleep(0.5)
-            seat.type(CTRL_C)
-            status, rest = await seat.end()
+            session.type(CTRL_C)
+            status, rest = await session.end()
         assert status == 130
         return rest
 

@@ -1,4 +1,4 @@
-"""What is said on a terminal, piece by piece."""
+"""The parts of the output for terminals."""
 
 import io
 from datetime import UTC, datetime, timedelta
@@ -15,14 +15,14 @@ from longshore_client.terminal.tables import Column, print_table
 
 
 @pytest.mark.parametrize("text", ["\x1b[2J", "a\rb", "\x07", "\x9b2J", "\u202egnp", "one\ntwo"])
-def test_other_peoples_words_move_no_cursor(text: str) -> None:
-    """Descriptions, references and registries' reasons come from anywhere."""
+def test_foreign_text_has_no_control_characters(text: str) -> None:
+    """Descriptions, references and registries' error messages are not trusted."""
     shown = safe(text)
     assert shown.isprintable()
     assert len(shown) == len(text)
 
 
-def test_ordinary_words_stay_as_they_are() -> None:
+def test_ordinary_text_is_unchanged() -> None:
     assert safe("  Größe → 3 MB ✔") == "  Größe → 3 MB ✔"
 
 
@@ -30,11 +30,11 @@ def test_ordinary_words_stay_as_they_are() -> None:
     ("seconds", "shown"),
     [(0.4, "0 s"), (59.4, "59 s"), (59.6, "1 min 00 s"), (3_599, "59 min 59 s"), (7_260, "2 h 01 min")],
 )
-def test_durations_have_the_units_that_matter(seconds: float, shown: str) -> None:
+def test_durations_have_their_two_largest_units(seconds: float, shown: str) -> None:
     assert duration(seconds) == shown
 
 
-def test_a_part_says_its_unit_once() -> None:
+def test_a_part_has_one_unit() -> None:
     assert part(9_600_000, 25_200_000) == "9.6/25.2 MB"
     assert part(600, 25_200_000) == "600 bytes/25.2 MB"
 
@@ -45,7 +45,7 @@ def test_ages_are_rounded_down() -> None:
     assert shown == ["0 s ago", "59 s ago", "1 min ago", "1 h ago", "1 d ago"]
 
 
-def test_a_meter_follows_slowly_and_starts_over_after_a_fall() -> None:
+def test_a_rate_is_smoothed_and_starts_over_after_a_decrease() -> None:
     meter = RateMeter()
     for second, count in enumerate((0, 100, 200, 300)):
         meter.observe(count, float(second))
@@ -70,8 +70,8 @@ LAYERS = [
 ]
 
 
-def test_where_room_is_short_what_moves_is_shown() -> None:
-    """In the image's order, with the others counted in the last line."""
+def test_a_small_terminal_shows_the_layers_that_move() -> None:
+    """In the image's order; the last line counts the others."""
     rows = choose_rows(LAYERS, 4)
     assert [shown.digest for shown in rows.shown] == ["b", "c", "e"]
     assert rows.hidden == "and 2 done"
@@ -79,9 +79,9 @@ def test_where_room_is_short_what_moves_is_shown() -> None:
     assert choose_rows(LAYERS, 2).hidden == "and 2 done, 2 to come"
 
 
-def test_mounted_and_existing_layers_are_told_from_copied_ones() -> None:
-    ways = ("copied", "mounted", "existing", None)
-    assert [layer_outcome(layer("a", "completed", way)) for way in ways] == [
+def test_mounted_and_existing_layers_differ_from_copied_ones() -> None:
+    transfers = ("copied", "mounted", "existing", None)
+    assert [layer_outcome(layer("a", "completed", transfer)) for transfer in transfers] == [
         "copied",
         "mounted",
         "exists already",
@@ -97,8 +97,8 @@ def printed(width: int, *, terminal: bool) -> list[str]:
     return console.file.getvalue().splitlines()
 
 
-def test_a_narrow_terminal_folds_names_and_drops_what_matters_least() -> None:
-    """Nothing is cut off: a name that cannot be copied is of no use."""
+def test_a_narrow_terminal_folds_names_and_drops_columns() -> None:
+    """Names are not cut off, so that a user can copy them."""
     lines = printed(30, terminal=True)
     assert max(map(len, lines)) <= 30
     assert "USER" not in lines[0]

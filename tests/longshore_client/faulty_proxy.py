@@ -1,4 +1,4 @@
-"""What may stand between a client and the API: a proxy that does as a test tells it."""
+"""A proxy between a client and the API, with the faults that a test sets."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -10,14 +10,16 @@ from aiohttp import ClientSession, web
 from aiohttp.test_utils import TestServer
 
 STREAM = "text/event-stream"
-_HOP = {"Transfer-Encoding", "Content-Length", "Connection"}
+# Headers of one connection, which a proxy does not forward.
+_HOP_BY_HOP = {"Transfer-Encoding", "Content-Length", "Connection"}
 
 
 @dataclass
-class Between:
-    """Passes everything on, but for event streams, and for what it has been told to answer itself.
+class FaultyProxy:
+    """Forwards requests, except for the faults.
 
-    `answer` is for every request, `deletion` for those that delete.
+    `streams`: forward event streams, request them as plain JSON, or send no event. `answer` replaces the answer to
+    every request, `deletion` the answer to each DELETE. `seen` has the path and the Accept header of each request.
     """
 
     upstream: str
@@ -35,7 +37,7 @@ class Between:
             return self.deletion
         wants_stream = request.headers.get("Accept") == STREAM
         if wants_stream and self.streams == "silent":
-            return await self._silence(request)
+            return await self._send_nothing(request)
         dropped = {"Host", "Accept"} if wants_stream and self.streams == "plain" else {"Host"}
         headers = {name: value for name, value in request.headers.items() if name not in dropped}
         async with (
@@ -44,22 +46,22 @@ class Between:
                 request.method, self.upstream + request.path_qs, headers=headers, data=await request.read()
             ) as answer,
         ):
-            kept = {name: value for name, value in answer.headers.items() if name not in _HOP}
+            kept = {name: value for name, value in answer.headers.items() if name not in _HOP_BY_HOP}
             response = web.StreamResponse(status=answer.status, headers=kept)
             await response.prepare(request)
             async for chunk in answer.content.iter_any():
                 await response.write(chunk)
             return response
 
-    async def _silence(self, request: web.Request) -> web.StreamResponse:
-        """Keep every event, as a proxy with a buffer does."""
+    async def _send_nothing(self, request: web.Request) -> web.StreamResponse:
+        """Hold back every event, as a proxy with a buffer does."""
         response = web.StreamResponse(headers={"Content-Type": STREAM})
         await response.prepare(request)
         await asyncio.Event().wait()
         return response
 
     @asynccontextmanager
-    async def running(self) -> AsyncIterator["Between"]:
+    async def running(self) -> AsyncIterator["FaultyProxy"]:
         app = web.Application()
         app.router.add_route("*", "/{path:.*}", self.handle)
         async with TestServer(app) as server:
