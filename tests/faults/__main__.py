@@ -13,20 +13,20 @@ from pathlib import Path
 from benchmarks.measure import conditions, write_json
 from deploy.local.commands.run_folder import FOLDER
 from deploy.local.stack import Scratch
-from tests.faults.bench.plant import Plant
 from tests.faults.bench.run import Result, Run
 from tests.faults.bench.scenario import Scenario, scenarios
+from tests.faults.bench.shared_servers import SharedServers
 from tests.faults.bench.size import Size
 
 ALL = "all"
-# Seeds that are made here; any whole number may be given.
+# The size of random seeds; any whole number may be given.
 SEED_BITS = 32
-# Logs of the services of broken promises, each in a folder of its own.
+# The services' logs of broken promises, each in its own folder.
 LOGS = FOLDER / "faults"
 
 
 def main() -> int:
-    """Play what is asked for, print a line for each run, write the report."""
+    """Run the chosen scenarios, print a line for each run, and write the report."""
     known = scenarios()
     given = _parser(known).parse_args()
     if given.list:
@@ -35,11 +35,13 @@ def main() -> int:
         return 0
     chosen = list(known.values()) if ALL in given.scenario else [known[name] for name in given.scenario]
     started = conditions()
-    with Scratch() as scratch, Plant(scratch) as plant:
+    with Scratch() as scratch, SharedServers(scratch) as shared_servers:
         if given.minutes is None:
-            results = _play_each(plant, [Run(scenario=one, seed=given.seed, size=given.size) for one in chosen])
+            results = _play_each(
+                shared_servers, [Run(scenario=one, seed=given.seed, size=given.size) for one in chosen]
+            )
         else:
-            results = _soak(plant, _random_runs(chosen, given.seed, given.size), given.minutes)
+            results = _soak(shared_servers, _random_runs(chosen, given.seed, given.size), given.minutes)
     if given.json:
         write_json(given.json, _document(given.seed, results, started))
     return 0 if all(result.verdict.held for result in results) else 1
@@ -56,30 +58,30 @@ def _parser(known: Mapping[str, Scenario]) -> argparse.ArgumentParser:
     return parser
 
 
-def _play_each(plant: Plant, runs: Sequence[Run]) -> list[Result]:
-    return [_play(plant, run) for run in runs]
+def _play_each(shared_servers: SharedServers, runs: Sequence[Run]) -> list[Result]:
+    return [_play(shared_servers, run) for run in runs]
 
 
-def _soak(plant: Plant, runs: Iterator[Run], minutes: float) -> list[Result]:
-    """Play until the time is over or a promise is broken."""
+def _soak(shared_servers: SharedServers, runs: Iterator[Run], minutes: float) -> list[Result]:
+    """Run until the time is over or a promise is broken."""
     limit = time.monotonic() + minutes * 60
     results: list[Result] = []
     while time.monotonic() < limit and all(result.verdict.held for result in results):
-        results.append(_play(plant, next(runs)))
+        results.append(_play(shared_servers, next(runs)))
     return results
 
 
 def _random_runs(chosen: Sequence[Scenario], seed: int, size: Size) -> Iterator[Run]:
-    """Yield runs for ever, each scenario as often as the others, with seeds that follow from this one."""
+    """Yield an endless sequence of runs, each scenario equally often, with seeds derived from this one."""
     rng = random.Random(seed)
     while True:
         for scenario in rng.sample(chosen, len(chosen)):
             yield Run(scenario=scenario, seed=rng.getrandbits(SEED_BITS), size=size)
 
 
-def _play(plant: Plant, run: Run) -> Result:
+def _play(shared_servers: SharedServers, run: Run) -> Result:
     say(f"{run.scenario.name}: seed {run.seed} …")
-    result = run.play(plant, logs=LOGS)
+    result = run.play(shared_servers, logs=LOGS)
     say(result.line())
     if not result.verdict.held:
         say(f"again: {run.command}\nlogs: {LOGS}")
@@ -87,7 +89,7 @@ def _play(plant: Plant, run: Run) -> Result:
 
 
 def _document(seed: int, results: Sequence[Result], started: object) -> Mapping[str, object]:
-    """Return the report; of a scenario that was played more than once, what broke goes before what held."""
+    """Return the report; for a scenario that ran repeatedly, a held result replaces broken ones."""
     ordered = sorted(results, key=lambda result: not result.verdict.held)
     return {
         "bench": "faults",
@@ -99,8 +101,8 @@ def _document(seed: int, results: Sequence[Result], started: object) -> Mapping[
 
 
 def say(text: str) -> None:
-    """Tell whoever looks on."""
-    print(text, flush=True)  # noqa: T201 - it speaks to a person at a terminal
+    """Print a line."""
+    print(text, flush=True)  # noqa: T201 - output of the command
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""One connection through the link: two sockets and the two ways between them."""
+"""One connection through the link: two sockets and the two directions between them."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from tests.faults.active_faults import ActiveFaults
 from tests.faults.fault import Direction
 from tests.faults.lane import CutError, Lane, TruncatedError
 
-# With these values of SO_LINGER, closing sends a reset and drops what is left to send (socket(7)).
+# With these values of SO_LINGER, close() sends a reset and drops unsent bytes (socket(7)).
 LINGER_NOT = struct.pack("ii", 1, 0)
 
 
 class Connection:
-    """Passes bytes on until both ways have ended, or a fault or a side's reset ends both."""
+    """Forwards bytes until both directions have ended, or a fault or a reset ends both."""
 
     def __init__(self, number: int, faults: ActiveFaults, client: socket.socket, server: socket.socket) -> None:
         self._ends = (client, server)
@@ -25,7 +25,7 @@ class Connection:
         )
 
     async def run(self) -> None:
-        """Pass bytes on; cancelling this resets the connection."""
+        """Forward bytes; cancelling this resets the connection."""
         orderly = False
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -43,10 +43,10 @@ class Connection:
 
 
 def close(end: socket.socket, *, orderly: bool) -> None:
-    """Close a socket with FIN, or with RST; one that is closed stays so."""
+    """Close a socket with FIN or with RST; a closed socket is left alone."""
     try:
         if orderly:
-            # First: closing alone would be a reset where the other side's bytes lie unread.
+            # Before close(), which sends a reset if bytes of the other side are unread.
             end.shutdown(socket.SHUT_WR)
         else:
             end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_NOT)

@@ -1,4 +1,4 @@
-"""The simplest server there is, for the tests of the link."""
+"""An echo server for the tests of the link."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ LOOPBACK = "127.0.0.1"
 
 
 class Echo:
-    """Sends back what it gets, on each connection; `got` counts the bytes, `connections` who came."""
+    """Echoes all bytes; `got` counts the bytes, `connections` the connections."""
 
     def __init__(self) -> None:
         self._listener = socket.create_server((LOOPBACK, 0))
@@ -20,7 +20,7 @@ class Echo:
         self.connections = 0
 
     def accept(self) -> None:
-        """Serve everybody until the listener is closed."""
+        """Serve connections until the listener is closed."""
         with suppress(OSError):
             while True:
                 client, _ = self._listener.accept()
@@ -28,7 +28,7 @@ class Echo:
                 threading.Thread(target=self._serve, args=(client,), daemon=True).start()
 
     def stop(self) -> None:
-        """Accept nobody any more."""
+        """Close the listener."""
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
 
@@ -41,7 +41,7 @@ class Echo:
 
 @contextmanager
 def echoing() -> Iterator[Echo]:
-    """Run one."""
+    """Run an echo server while the block runs."""
     echo = Echo()
     thread = threading.Thread(target=echo.accept, daemon=True)
     thread.start()

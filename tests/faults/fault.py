@@ -1,7 +1,7 @@
-"""What a link can do to the connections that go through it.
+"""The faults that a link can inject into its connections.
 
-A way is one direction of a connection. `after` counts the bytes of that way of that connection. `times` is how many
-connections a fault befalls, the first ones that come to its point; None: all of them.
+`after` counts the bytes of one direction of a connection. `times` is the number of connections that a fault affects,
+the first ones that reach its byte; None: all of them.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 
 class Direction(StrEnum):
-    """A direction; the client is who opened the connection."""
+    """A direction; the client is the side that opened the connection."""
 
     TO_SERVER = "to_server"
     TO_CLIENT = "to_client"
@@ -20,7 +20,7 @@ class Direction(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Fault:
-    """One kind of harm; `kind` is its name in JSON."""
+    """A kind of fault; `kind` is its name in JSON."""
 
     kinds: ClassVar[dict[str, type[Fault]]] = {}
     times: int | None = None
@@ -34,7 +34,7 @@ class Fault:
 
     @classmethod
     def parse(cls, document: dict[str, Any]) -> Fault:
-        """Read what `document` made."""
+        """Parse the JSON of `document`."""
         fields = dict(document)
         kind = cls.kinds[fields.pop("kind")]
         if "direction" in fields:
@@ -44,17 +44,17 @@ class Fault:
 
 @dataclass(frozen=True, kw_only=True)
 class Refuse(Fault):
-    """Nobody listens: new connections are refused."""
+    """New connections are refused."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Silence(Fault):
-    """New connections are accepted and never hear a word; they stay so when the fault is taken back."""
+    """New connections are accepted, and nothing is sent on them, even after the fault is removed."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class OneDirection(Fault):
-    """Befalls one way of a connection, from a byte on."""
+    """Affects one direction of a connection, from a byte on."""
 
     direction: Direction
     after: int = 0
@@ -62,33 +62,44 @@ class OneDirection(Fault):
 
 @dataclass(frozen=True, kw_only=True)
 class Freeze(OneDirection):
-    """Nothing passes, not even the connection's end, until the fault is taken back."""
+    """Nothing is forwarded, not even the end of the connection, until the fault is removed."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pace(OneDirection):
-    """So many bytes pass in a second: a bandwidth, or a drip of single bytes when there are few."""
+    """Limits the bytes per second: a bandwidth, or single bytes at a low rate."""
 
     rate: float
 
 
 @dataclass(frozen=True, kw_only=True)
 class Delay(OneDirection):
-    """Every byte arrives so many seconds late; how many pass in a second does not change."""
+    """Every byte arrives late by these seconds, at the same rate."""
 
     seconds: float
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cut(OneDirection):
-    """The connection is reset on both sides, right at that byte."""
+    """The connection is reset on both sides, exactly at that byte."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Truncate(OneDirection):
-    """The connection ends in good order, right at that byte."""
+    """The connection is closed without a reset, exactly at that byte."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Corrupt(OneDirection):
-    """One bit of the byte at `after` is another one."""
+    """One bit of the byte at `after` is flipped."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Counts:
+    """Accepted and open connections, forwarded bytes by direction, and the affected connections of each fault."""
+
+    connections: int
+    open: int
+    to_server: int
+    to_client: int
+    affected: list[int]

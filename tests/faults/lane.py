@@ -1,40 +1,78 @@
-"""One way of one connection: what comes in on one side goes out on the other, as the faults let it."""
+"""One direction of one connection: forwards bytes from one socket to the other, subject to the faults."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
+from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import TypeVar
 
 from tests.faults.active_faults import ActiveFaults
-from tests.faults.buffer import Buffer, Piece
 from tests.faults.fault import Corrupt, Cut, Delay, Direction, Freeze, OneDirection, Pace, Truncate
 
 Kind = TypeVar("Kind", bound=OneDirection)
 
-# Bytes read at a time; larger ones gain nothing.
+# Bytes per read; larger reads gain nothing.
 READ_SIZE = 256 * 1024
-# Bytes on their way through: few, so that a side that stops is soon felt on the other. A delayed way holds as many as
-# come in during a tenth of a second at 600 MB/s.
+# Buffered bytes: few, so that a stopped side soon blocks the other. A delayed direction buffers the bytes of a tenth of
+# a second at 600 MB/s.
 MAX_HELD = 512 * 1024
 MAX_DELAYED = 64 * 1024 * 1024
-# A paced way sends so often, with as many bytes as its rate allows, and single bytes more slowly. Seconds.
+# The interval of a paced direction, with as many bytes as its rate allows; single bytes have longer intervals. Seconds.
 PACE_SECONDS = 0.05
 FLIPPED_BIT = 0x01
 
 
 class CutError(Exception):
-    """The connection is to be reset."""
+    """The connection must be reset."""
 
 
 class TruncatedError(Exception):
-    """The connection is to be closed in good order."""
+    """The connection must be closed without a reset."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Piece:
+    """Some bytes with the loop's time of their arrival; no bytes mark the end."""
+
+    content: bytes
+    came: float
+
+
+class Buffer:
+    """A queue of pieces between one reader and one writer."""
+
+    def __init__(self) -> None:
+        self._pieces: deque[Piece] = deque()
+        self._size = 0
+        self._filled = asyncio.Event()
+        self._emptied = asyncio.Event()
+
+    async def put(self, piece: Piece, limit: int) -> None:
+        """Wait until the buffer has fewer bytes than the limit, and add a piece."""
+        while self._size >= limit:
+            self._emptied.clear()
+            await self._emptied.wait()
+        self._pieces.append(piece)
+        self._size += len(piece.content)
+        self._filled.set()
+
+    async def get(self) -> Piece:
+        """Wait for a piece, and remove the oldest."""
+        while not self._pieces:
+            self._filled.clear()
+            await self._filled.wait()
+        piece = self._pieces.popleft()
+        self._size -= len(piece.content)
+        self._emptied.set()
+        return piece
 
 
 class Lane:
-    """Two tasks, `read` and `write`; `passed` counts the bytes that were sent on."""
+    """Two tasks, `read` and `write`; `passed` counts the forwarded bytes."""
 
     def __init__(
         self, connection: int, direction: Direction, faults: ActiveFaults, inlet: socket.socket, outlet: socket.socket
@@ -49,7 +87,7 @@ class Lane:
         self._due = 0.0
 
     async def read(self) -> None:
-        """Take what comes, until its end."""
+        """Read until the end."""
         content = b"more"
         while content:
             content = await self._loop.sock_recv(self._inlet, READ_SIZE)
@@ -57,28 +95,28 @@ class Lane:
             await self._buffer.put(Piece(content=content, came=self._loop.time()), limit)
 
     async def write(self) -> None:
-        """Send on what was taken, and its end."""
+        """Forward the bytes and the end."""
         while (piece := await self._buffer.get()).content:
             rest = memoryview(piece.content)
             while rest:
                 await self._wait(piece.came)
-                part = rest[: self._room()]
+                part = rest[: self._allowed_bytes()]
                 rest = rest[len(part) :]
                 await self._loop.sock_sendall(self._outlet, self._damaged(part))
                 self._count(len(part))
-            self._end_if_told()
+            self._end_if_cut()
         await self._wait(piece.came)
         self._outlet.shutdown(socket.SHUT_WR)
 
     async def _wait(self, came: float) -> None:
-        """Return when the next byte may go; raises where the connection ends before it."""
-        self._end_if_told()
+        """Wait until the next byte may be sent; raises if a fault ends the connection before it."""
+        self._end_if_cut()
         while (seconds := self._seconds_to_wait(came)) > 0:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._faults.changed(), seconds)
         while any(self._active(Freeze)):
             await self._faults.changed()
-        self._end_if_told()
+        self._end_if_cut()
 
     def _seconds_to_wait(self, came: float) -> float:
         due = [came + delay.seconds for delay in self._active(Delay)]
@@ -86,19 +124,19 @@ class Lane:
             due.append(self._due)
         return max(due, default=0.0) - self._loop.time()
 
-    def _end_if_told(self) -> None:
+    def _end_if_cut(self) -> None:
         if any(self._active(Cut)):
             raise CutError
         if any(self._active(Truncate)):
             raise TruncatedError
 
-    def _room(self) -> int:
-        """Return how many bytes may be sent at once: up to where a fault begins, or what a pace allows."""
+    def _allowed_bytes(self) -> int:
+        """Return how many bytes may be sent at once: up to the start of a fault, or as a pace allows."""
         begins = [
             fault.after - self.passed for _, fault in self._faults.of(OneDirection) if fault.direction is self.direction
         ]
         paces = [max(1, int(pace.rate * PACE_SECONDS)) for pace in self._active(Pace)]
-        # A byte that is to be damaged is sent by itself.
+        # A corrupted byte is sent alone.
         alone = [1] if any(self._damages()) else []
         return min([READ_SIZE, *paces, *alone, *(distance for distance in begins if distance > 0)])
 
@@ -116,7 +154,7 @@ class Lane:
         self.passed += sent
 
     def _active(self, kind: type[Kind]) -> Iterator[Kind]:
-        """Return the faults of a kind that befall this way where it is."""
+        """Yield the faults of a kind that affect this direction at its current byte."""
         for active, fault in self._faults.of(kind):
             if fault.direction is self.direction and fault.after <= self.passed and active.affects(self.connection):
                 yield fault

@@ -1,4 +1,4 @@
-"""A link between two parts of the local stack that a test can harm while they use it."""
+"""A link between two parts of the local stack, into which a test can inject faults."""
 
 from __future__ import annotations
 
@@ -12,12 +12,11 @@ from typing import Any
 from deploy.local.paths import ROOT
 from deploy.local.processes.scratch import Process, Scratch
 from deploy.local.processes.server import LOOPBACK, PROBE_SECONDS, Server, accepts
-from tests.faults.counts import Counts
-from tests.faults.fault import Fault
+from tests.faults.fault import Counts, Fault
 
 
 class Link(Server):
-    """A proxy process before a server on loopback: whoever connects to `port` reaches the port `to`."""
+    """A proxy process in front of a server on loopback: connections to `port` are forwarded to the port `to`."""
 
     def __init__(self, scratch: Scratch, to: int, *, name: str = "link") -> None:
         super().__init__(scratch, name)
@@ -27,11 +26,11 @@ class Link(Server):
 
     @property
     def host(self) -> str:
-        """host:port, as it stands in an image reference."""
+        """host:port, as in an image reference."""
         return f"{LOOPBACK}:{self.port}"
 
     def prepare(self) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def launch(self) -> Process:
         """Start the proxy with this interpreter."""
@@ -40,11 +39,11 @@ class Link(Server):
         return self.scratch.spawn(self.name, command, env={"PYTHONPATH": str(ROOT)})
 
     def probe(self) -> bool:
-        """See whether it takes orders; by then it listens."""
+        """Connect to the control port, which is opened after the other."""
         return accepts(self._control)
 
     def set(self, *faults: Fault) -> None:
-        """Let these faults be all that the link does wrong from now on, on open connections and new ones."""
+        """Replace the faults, for open and for new connections."""
         self._ask(do="set", faults=[fault.document() for fault in faults])
 
     def reset(self) -> None:
@@ -52,12 +51,12 @@ class Link(Server):
         self._ask(do="reset")
 
     def counts(self) -> Counts:
-        """Return what has gone through since its start."""
+        """Return the counts since the start."""
         return Counts(**self._ask(do="count"))
 
     @contextmanager
     def injecting(self, *faults: Fault) -> Iterator[None]:
-        """Have these faults while the block runs."""
+        """Inject these faults while the block runs."""
         self.set(*faults)
         try:
             yield

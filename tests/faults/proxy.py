@@ -1,6 +1,6 @@
-"""A TCP proxy that does harm when told: `python -m tests.faults.proxy LISTEN TO CONTROL`, as link.py starts it.
+"""A TCP proxy that injects faults: `python -m tests.faults.proxy LISTEN TO CONTROL`; link.py starts it.
 
-It knows nothing of what it carries, so it fits registries, RabbitMQ, PostgreSQL and the API alike.
+It does not interpret the bytes, so it works for registries, RabbitMQ, PostgreSQL and the API.
 """
 
 from __future__ import annotations
@@ -15,8 +15,7 @@ from typing import Any
 from shared.runtime.concurrency import cancel_all
 from tests.faults.active_faults import ActiveFaults
 from tests.faults.connection import Connection, close
-from tests.faults.counts import Counts
-from tests.faults.fault import Direction, Fault, Refuse, Silence
+from tests.faults.fault import Counts, Direction, Fault, Refuse, Silence
 
 LOOPBACK = "127.0.0.1"
 BACKLOG = 128
@@ -35,7 +34,7 @@ class Proxy:
         self._passed = dict.fromkeys(Direction, 0)
 
     async def set(self, faults: list[Fault]) -> None:
-        """Put these faults in the place of all others."""
+        """Replace the faults."""
         self._faults.set(faults)
         refused = any(self._faults.of(Refuse))
         if refused and self._accepting:
@@ -45,12 +44,12 @@ class Proxy:
             self._accepting = asyncio.create_task(self._accept(self._listener()))
 
     def reset(self) -> None:
-        """End all connections, as a firewall that has forgotten them would."""
+        """Reset all connections, like a firewall that has lost its state."""
         for task in self._tasks:
             task.cancel()
 
     def counts(self) -> Counts:
-        """Return what has gone through so far."""
+        """Return the counts so far."""
         return Counts(
             connections=self._numbers,
             open=len(self._open),
@@ -89,7 +88,7 @@ class Proxy:
             server = await self._connect(client)
             await self._carry(Connection(number, self._faults, client, server))
         except OSError:
-            pass  # Nobody listens at the other end.
+            pass  # The server does not listen.
         finally:
             for end in filter(None, (client, server)):
                 close(end, orderly=False)
@@ -113,13 +112,13 @@ class Proxy:
 
 
 class Control:
-    """Takes one order in a line of JSON after the other, and answers each with the counts."""
+    """Carries out requests, each a line of JSON, and answers each with the counts."""
 
     def __init__(self, proxy: Proxy) -> None:
         self._proxy = proxy
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Answer until the client goes."""
+        """Answer until the client disconnects."""
         while line := await reader.readline():
             await self._obey(json.loads(line))
             writer.write(json.dumps(asdict(self._proxy.counts())).encode() + b"\n")

@@ -1,4 +1,4 @@
-"""An HTTP server that passes requests on to another one, and lets something happen right at one of them."""
+"""An HTTP server that forwards requests to another one, and can run a function at one of them."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from tests.scripted.connection import Connection, Ending
 from tests.scripted.deliver import deliver
 from tests.scripted.server import LOOPBACK, Server
 
-# Seconds for the server behind it, on a busy machine.
-PATIENCE = 60.0
-# Headers of the connection to that server, not of ours.
+# Seconds for a response of the server, on a busy machine.
+TIMEOUT = 60.0
+# Hop-by-hop headers, which are not forwarded.
 HOP_HEADERS = frozenset({"connection", "transfer-encoding", "keep-alive"})
 
 
 class Moment(StrEnum):
-    """When something happens at a request."""
+    """The moment of an action at a request."""
 
     BEFORE = "before"
-    """It is lost: the server never hears of it, and the connection ends."""
+    """Before the server gets it: the request is lost, and the connection is closed."""
     AFTER = "after"
-    """It has been carried out; the answer follows."""
+    """After the server has carried it out, and before its response is sent."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Passed:
-    """A request that was passed on, with what was in it and what came back."""
+    """A forwarded request with its body and response."""
 
     asked: Asked
     body: bytes
@@ -43,7 +43,7 @@ class Passed:
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """One request of many: with this method, this whole path (a pattern) and part of a body, after `skip` others."""
+    """Matches one request: with this method, path (a pattern for all of it) and part of a body, after `skip` others."""
 
     method: str
     path: str
@@ -55,29 +55,29 @@ class Step:
 
 
 class Trap:
-    """Waits for a step, and does something at it."""
+    """Waits for a step and runs a function at it."""
 
     def __init__(self, step: Step, moment: Moment, do: Callable[[], object]) -> None:
         self.moment = moment
-        self.sprung = threading.Event()
-        """Set when it is done."""
+        self.fired = threading.Event()
+        """Set after the function has run."""
         self._step = step
         self._do = do
         self._seen = 0
 
     def takes(self, asked: Asked, body: bytes) -> bool:
-        """Tell whether this is the request, and count it."""
+        """Return whether this is the request, and count it."""
         fits = self._step.fits(asked, body)
         self._seen += fits
         return fits and self._seen == self._step.skip + 1
 
-    def spring(self) -> None:
+    def fire(self) -> None:
         self._do()
-        self.sprung.set()
+        self.fired.set()
 
 
 class Relay(Server):
-    """Stands before a server on a loopback port; bodies go through it as a whole."""
+    """A relay in front of a server on a loopback port; it forwards complete bodies."""
 
     def __init__(self, to: int) -> None:
         super().__init__()
@@ -86,7 +86,7 @@ class Relay(Server):
         self._traps: list[Trap] = []
 
     def at(self, step: Step, moment: Moment, do: Callable[[], object]) -> Trap:
-        """Do something, once, at a step."""
+        """Run a function once at a step."""
         trap = Trap(step, moment, do)
         self._traps.append(trap)
         return trap
@@ -95,16 +95,16 @@ class Relay(Server):
         body = b"".join([part async for part in connection.body(asked)])
         trap = next((trap for trap in self._traps if trap.takes(asked, body)), None)
         if trap and trap.moment is Moment.BEFORE:
-            await asyncio.to_thread(trap.spring)
+            await asyncio.to_thread(trap.fire)
             await connection.end(Ending.CLOSE)
-        answer = await asyncio.to_thread(self._pass_on, asked, body)
+        answer = await asyncio.to_thread(self._forward, asked, body)
         self.passed.append(Passed(asked=asked, body=body, answer=answer))
         if trap:
-            await asyncio.to_thread(trap.spring)
+            await asyncio.to_thread(trap.fire)
         return await deliver(connection, asked, answer, USUAL)
 
-    def _pass_on(self, asked: Asked, body: bytes) -> Answer:
-        upstream = HTTPConnection(LOOPBACK, self._to, timeout=PATIENCE)
+    def _forward(self, asked: Asked, body: bytes) -> Answer:
+        upstream = HTTPConnection(LOOPBACK, self._to, timeout=TIMEOUT)
         try:
             headers = {name: value for name, value in asked.headers.items() if name not in HOP_HEADERS}
             upstream.request(asked.method, asked.target, body if asked.has_body else None, headers)

@@ -1,4 +1,4 @@
-"""The fault bench: its short scenarios, and that it tells the truth about a broken promise."""
+"""The fault bench: its short scenarios, and its report of a broken promise."""
 
 import json
 import random
@@ -13,100 +13,100 @@ import pytest
 
 from deploy.local.stack import Scratch
 from tests.faults import __main__ as command
-from tests.faults.bench.fates import count_fates
-from tests.faults.bench.ground import Ground
-from tests.faults.bench.plant import Plant
+from tests.faults.bench.disruptions import Disruption, Exposure, Kind, plan_disruptions
 from tests.faults.bench.run import Run
 from tests.faults.bench.scenario import scenarios
+from tests.faults.bench.shared_servers import SharedServers
 from tests.faults.bench.size import Size
-from tests.faults.bench.storm import Blow, Kind, Prey, make_blows
+from tests.faults.bench.testbed import Testbed
+from tests.faults.bench.totals import count_totals
 
 pytestmark = pytest.mark.xdist_group("bench")
 
-# Those that take few seconds and that no other test has; `python -m tests.faults` and `make soak` play all of them.
+# Scenarios that take few seconds and that no other test covers; `python -m tests.faults` and `make soak` run all.
 QUICK = (
     *("clocks", "duplicates", "fate"),
     *("bounded", "broker_away", "consumer", "content", "database", "stale_worker"),
 )
-# Always the same, so that a run of the tests is like the one before.
+# A fixed seed makes runs of the tests repeatable.
 SEED = 1
-PREY = {"api": Prey(kinds=tuple(Kind)), "worker": Prey(kinds=(Kind.KILL,), share=5)}
+EXPOSURE = {"api": Exposure(kinds=tuple(Kind)), "worker": Exposure(kinds=(Kind.KILL,), share=5)}
 SCENARIO = """
 from tests.faults.bench.verdict import Verdict
 PROMISE = "Whatever is asked for is so."
-def play(ground):
+def play(testbed):
     {body}
 """
 
 
 @pytest.fixture(scope="module")
-def plant() -> Iterator[Plant]:
-    """Servers in a folder of their own: other tests of this process have some of the same names."""
-    with Scratch() as scratch, Plant(scratch) as plant:
-        yield plant
+def shared_servers() -> Iterator[SharedServers]:
+    """Servers in a separate scratch folder: other tests of this process use some of the names."""
+    with Scratch() as scratch, SharedServers(scratch) as shared_servers:
+        yield shared_servers
 
 
 @pytest.mark.parametrize("name", QUICK)
-def test_a_promise_holds(plant: Plant, name: str, tmp_path: Path) -> None:
-    """In its short form; a failure names the command that plays the same again, and leaves the services' logs."""
-    result = Run(scenario=scenarios()[name], seed=SEED, size=Size.SHORT).play(plant, logs=tmp_path)
+def test_a_promise_holds(shared_servers: SharedServers, name: str, tmp_path: Path) -> None:
+    """The short form; a failure prints the command that repeats it, and keeps the services' logs."""
+    result = Run(scenario=scenarios()[name], seed=SEED, size=Size.SHORT).play(shared_servers, logs=tmp_path)
     assert result.verdict.held, json.dumps(result.document(), indent=1)
 
 
-def test_the_bench_finds_what_is_wrong(plant: Plant) -> None:
-    """A blob that was damaged behind the product's back, and an accepted import that nobody knows."""
-    with Ground(plant, "wrong", seed=SEED, size=Size.SHORT) as ground:
-        ground.start()
-        accepted = ground.accept_all(ground.push(2))
-        outcomes = ground.wait_final(60)
-        assert count_fates(ground, accepted, outcomes).all_ready
-        plant.target.blob_path(accepted[0].wanted.image.blobs[0].digest).write_bytes(b"damaged")
-        damaged = count_fates(ground, [*accepted, replace(accepted[0], name="unknown")], outcomes)
+def test_the_bench_finds_what_is_wrong(shared_servers: SharedServers) -> None:
+    """A damaged blob and an unknown accepted import are detected."""
+    with Testbed(shared_servers, "wrong", seed=SEED, size=Size.SHORT) as testbed:
+        testbed.start()
+        accepted = testbed.accept_all(testbed.push(2))
+        outcomes = testbed.wait_final(60)
+        assert count_totals(testbed, accepted, outcomes).all_ready
+        shared_servers.target.blob_path(accepted[0].pushed.image.blobs[0].digest).write_bytes(b"damaged")
+        damaged = count_totals(testbed, [*accepted, replace(accepted[0], name="unknown")], outcomes)
     assert (damaged.wrong, damaged.lost, damaged.stuck) == (1, 1, 0)
     assert not damaged.good
 
 
-def test_a_seed_repeats_its_blows() -> None:
-    """Times, victims, kinds and lengths are decided before the storm begins."""
-    assert blows(7) == blows(7)
-    assert blows(7) != blows(8)
+def test_a_seed_repeats_its_disruptions() -> None:
+    """The seed decides the times, victims, kinds and durations in advance."""
+    assert disruptions(7) == disruptions(7)
+    assert disruptions(7) != disruptions(8)
 
 
-def test_everybody_is_hit() -> None:
-    """However small a process's share is; the rest of the blows goes by it, and each is one that its victim knows."""
-    made = blows(7)
-    hits = [blow.victim for blow in made]
+def test_every_process_is_disrupted() -> None:
+    """Every process is disrupted at least once, otherwise by its share, and only with its kinds."""
+    made = disruptions(7)
+    hits = [disruption.victim for disruption in made]
     assert 0 < hits.count("api") < hits.count("worker")
-    assert {blow.kind for blow in made if blow.victim == "worker"} == {Kind.KILL}
-    assert [blow.at for blow in made] == sorted(blow.at for blow in made)
+    assert {disruption.kind for disruption in made if disruption.victim == "worker"} == {Kind.KILL}
+    assert [disruption.at for disruption in made] == sorted(disruption.at for disruption in made)
 
 
-def blows(seed: int) -> list[Blow]:
-    return make_blows(random.Random(seed), PREY, number=40, seconds=60)
+def disruptions(seed: int) -> list[Disruption]:
+    return plan_disruptions(random.Random(seed), EXPOSURE, number=40, seconds=60)
 
 
 class Bench:
-    """The bench's command, with scenarios of the test's own."""
+    """The command of the bench, with scenarios of the test."""
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.folder, self._monkeypatch = folder, monkeypatch
 
     def add(self, name: str, body: str) -> None:
-        """Let there be a scenario with this function's body."""
+        """Add a scenario with this body of `play`."""
         (self.folder / f"{name}.py").write_text(SCENARIO.format(body=body))
 
     def run(self, *options: str) -> tuple[int, Any]:
-        """Return what it ends with, and its report."""
+        """Run the bench; return its exit status and its report."""
         report = self.folder / "report.json"
         self._monkeypatch.setattr(sys, "argv", ["faults", "--json", str(report), "--size", "short", *options])
         return command.main(), json.loads(report.read_text())
 
 
 @pytest.fixture
-def bench(plant: Plant, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
+def bench(shared_servers: SharedServers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
     monkeypatch.setattr("tests.faults.scenarios.__path__", [str(tmp_path)])
-    # The one that runs already.
-    monkeypatch.setattr(command, "Plant", lambda _: nullcontext(plant))
+    # The servers that already run.
+    monkeypatch.setattr(command, "SharedServers", lambda _: nullcontext(shared_servers))
     monkeypatch.setattr(command, "LOGS", tmp_path / "logs")
     before = set(sys.modules)
     yield Bench(tmp_path, monkeypatch)
@@ -115,8 +115,8 @@ def bench(plant: Plant, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
 
 
 def test_a_held_promise_ends_well(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
-    """The report has the seed, the promise, and figures that follow from the seed."""
-    bench.add("good", "return Verdict(held=True, figures={'random': ground.rng.random()})")
+    """The report has the seed, the promise, and figures that depend on the seed."""
+    bench.add("good", "return Verdict(held=True, figures={'random': testbed.rng.random()})")
     code, report = bench.run("--scenario", "good", "--seed", "5")
     assert (code, report["seed"]) == (0, 5)
     good = report["promises"]["good"]
@@ -128,7 +128,7 @@ def test_a_held_promise_ends_well(bench: Bench, capsys: pytest.CaptureFixture[st
 
 @pytest.mark.parametrize("body", ["return Verdict(held=False, figures={'lost': 1})", "raise OSError('lost')"])
 def test_a_broken_promise_ends_with_1(bench: Bench, capsys: pytest.CaptureFixture[str], body: str) -> None:
-    """Also one whose scenario cannot go on; it says what plays the same again, and keeps the logs."""
+    """A failed check or an exception breaks the promise; the output has the command that repeats it; logs are kept."""
     bench.add("bad", body)
     bench.add("good", "return Verdict(held=True, figures={})")
     code, report = bench.run("--seed", "5")
@@ -142,8 +142,8 @@ def test_a_broken_promise_ends_with_1(bench: Bench, capsys: pytest.CaptureFixtur
 
 
 def test_a_soak_ends_at_the_first_broken_promise(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
-    """It has a fresh seed for each run, and says them all; of those that follow from 5, the fourth breaks."""
-    bench.add("brittle", "return Verdict(held=ground.rng.random() < 0.5, figures={})")
+    """Each run has a fresh seed, which is printed; of the seeds derived from 5, the fourth breaks the promise."""
+    bench.add("brittle", "return Verdict(held=testbed.rng.random() < 0.5, figures={})")
     code, report = bench.run("--minutes", "5", "--seed", "5")
     lines = [line for line in capsys.readouterr().out.splitlines() if " (seed " in line]
     assert code == 1
@@ -152,7 +152,7 @@ def test_a_soak_ends_at_the_first_broken_promise(bench: Bench, capsys: pytest.Ca
 
 
 def test_a_soak_ends_when_its_time_is_over(bench: Bench) -> None:
-    """If nothing is broken."""
+    """Without a broken promise the soak ends after its time."""
     bench.add("good", "return Verdict(held=True, figures={})")
     code, report = bench.run("--minutes", "0.02")
     assert code == 0

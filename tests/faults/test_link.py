@@ -1,4 +1,4 @@
-"""Each fault on a link to a server that only echoes: what a client sees of it, and what the server does."""
+"""Each fault on a link to an echo server: its effects for the client and the server."""
 
 import random
 import socket
@@ -15,9 +15,9 @@ from tests.faults.link import Link
 
 MIB = 1024 * 1024
 CONTENT = random.Random("link").randbytes(MIB)
-# Long enough to see that nothing comes, and for what comes on a busy machine. Seconds.
+# Seconds to check that nothing arrives, and to wait for bytes on a busy machine.
 NOTHING = 0.3
-PATIENCE = 20.0
+TIMEOUT = 20.0
 
 
 @pytest.fixture(scope="module")
@@ -40,11 +40,11 @@ def link(running: Link) -> Iterator[Link]:
 
 
 def connect(link: Link) -> socket.socket:
-    return socket.create_connection(("127.0.0.1", link.port), PATIENCE)
+    return socket.create_connection(("127.0.0.1", link.port), TIMEOUT)
 
 
 def exchange(connection: socket.socket, content: bytes = CONTENT) -> bytes:
-    """Send from a thread and return what comes back until there is as much, or the connection ends."""
+    """Send from a thread, and return the received bytes, up to the same number or the end of the connection."""
     sender = threading.Thread(target=send, args=(connection, content))
     sender.start()
     got = receive(connection, len(content))
@@ -66,19 +66,19 @@ def receive(connection: socket.socket, size: int) -> bytes:
     return bytes(got)
 
 
-def hears_nothing(connection: socket.socket) -> bool:
+def gets_nothing(connection: socket.socket) -> bool:
     connection.settimeout(NOTHING)
     try:
         connection.recv(1)
     except TimeoutError:
         return True
     finally:
-        connection.settimeout(PATIENCE)
+        connection.settimeout(TIMEOUT)
     return False
 
 
 def test_bytes_pass_unharmed_and_are_counted(link: Link) -> None:
-    """Without a fault the link is not there."""
+    """Without a fault the link is transparent."""
     before = link.counts()
     with connect(link) as connection:
         assert exchange(connection) == CONTENT
@@ -88,7 +88,7 @@ def test_bytes_pass_unharmed_and_are_counted(link: Link) -> None:
 
 
 def test_an_orderly_end_passes_in_its_own_direction(link: Link) -> None:
-    """A client that has said everything still hears the answer."""
+    """A client that has closed its direction still gets the answer."""
     with connect(link) as connection:
         connection.sendall(b"ship")
         connection.shutdown(socket.SHUT_WR)
@@ -96,7 +96,7 @@ def test_an_orderly_end_passes_in_its_own_direction(link: Link) -> None:
 
 
 def test_a_reset_ends_open_connections_only(link: Link) -> None:
-    """As after a firewall's restart."""
+    """New connections work, as after the restart of a firewall."""
     with connect(link) as old:
         assert exchange(old, b"ship") == b"ship"
         link.reset()
@@ -107,7 +107,7 @@ def test_a_reset_ends_open_connections_only(link: Link) -> None:
 
 
 def test_a_server_that_is_away_is_a_reset(scratch: Scratch) -> None:
-    """The link itself listens, but there is nothing behind it."""
+    """The link listens, but its server does not."""
     with Link(scratch, scratch.ports.reserve(), name="nowhere") as link, connect(link) as connection:
         with pytest.raises(ConnectionResetError):
             connection.recv(1)
@@ -115,7 +115,7 @@ def test_a_server_that_is_away_is_a_reset(scratch: Scratch) -> None:
 
 
 def test_refused(link: Link) -> None:
-    """Nobody listens until the fault is taken back."""
+    """Connections are refused until the fault is removed."""
     with link.injecting(Refuse()), pytest.raises(ConnectionRefusedError):
         connect(link)
     with connect(link) as connection:
@@ -123,30 +123,30 @@ def test_refused(link: Link) -> None:
 
 
 def test_silent(link: Link, echo: Echo) -> None:
-    """A new connection is taken and nothing is said; the server never hears of it; those before go on."""
+    """A new connection is accepted without an answer, the server does not get it, and older connections work."""
     with connect(link) as old:
         assert exchange(old, b"ship") == b"ship"
         before = echo.connections
         with link.injecting(Silence()), connect(link) as connection:
             connection.sendall(b"ship")
-            assert hears_nothing(connection)
+            assert gets_nothing(connection)
             assert exchange(old, b"ship") == b"ship"
         assert echo.connections == before
 
 
 def test_frozen_one_way(link: Link, echo: Echo) -> None:
-    """What the client says arrives, what it is answered waits, and comes when the fault is taken back."""
+    """The client's bytes arrive; the answer waits until the fault is removed."""
     with connect(link) as connection:
         before = echo.got
         with link.injecting(Freeze(direction=Direction.TO_CLIENT)):
             connection.sendall(b"ship")
-            assert hears_nothing(connection)
+            assert gets_nothing(connection)
             assert echo.got - before == 4
         assert receive(connection, 4) == b"ship"
 
 
 def test_frozen_both_ways(link: Link, echo: Echo) -> None:
-    """Not even the connection's end passes."""
+    """Not even the end of the connection is forwarded."""
     before = echo.got
     connection = connect(link)
     with link.injecting(Freeze(direction=Direction.TO_SERVER), Freeze(direction=Direction.TO_CLIENT)):
@@ -158,11 +158,11 @@ def test_frozen_both_ways(link: Link, echo: Echo) -> None:
 
 
 def test_frozen_from_a_byte_on(link: Link) -> None:
-    """A transfer stops in its middle."""
+    """A transfer stops in the middle."""
     with link.injecting(Freeze(direction=Direction.TO_CLIENT, after=1000)), connect(link) as connection:
         connection.sendall(CONTENT[:5000])
         assert receive(connection, 1000) == CONTENT[:1000]
-        assert hears_nothing(connection)
+        assert gets_nothing(connection)
 
 
 def test_dripping(link: Link) -> None:
@@ -184,7 +184,7 @@ def test_bandwidth(link: Link) -> None:
 
 
 def test_delayed(link: Link) -> None:
-    """Each byte is late by as much, and a hundred pieces of them together are not later than one."""
+    """Each byte has the same delay; a hundred pieces together have no longer delay than one."""
     content = CONTENT * 25
     with link.injecting(Delay(direction=Direction.TO_CLIENT, seconds=0.4)), connect(link) as connection:
         started = time.monotonic()
@@ -195,7 +195,7 @@ def test_delayed(link: Link) -> None:
 
 
 def test_cut_at_a_byte(link: Link) -> None:
-    """Exactly so many bytes go through, then both sides see a reset."""
+    """Exactly this number of bytes is forwarded, then both sides get a reset."""
     before = link.counts()
     with link.injecting(Cut(direction=Direction.TO_CLIENT, after=70_000)), connect(link) as connection:
         with pytest.raises(ConnectionResetError):
@@ -207,13 +207,13 @@ def test_cut_at_a_byte(link: Link) -> None:
 
 
 def test_truncated_at_a_byte(link: Link) -> None:
-    """Exactly so many bytes arrive, and then the end in good order."""
+    """Exactly this number of bytes arrives, and then an orderly end."""
     with link.injecting(Truncate(direction=Direction.TO_CLIENT, after=70_000)), connect(link) as connection:
         assert exchange(connection) == CONTENT[:70_000]
 
 
 def test_a_byte_is_corrupted(link: Link) -> None:
-    """That one, by one bit, and no other."""
+    """One bit of exactly that byte is flipped."""
     with link.injecting(Corrupt(direction=Direction.TO_SERVER, after=70_000)), connect(link) as connection:
         got = exchange(connection)
     assert [index for index in range(MIB) if got[index] != CONTENT[index]] == [70_000]
@@ -222,18 +222,18 @@ def test_a_byte_is_corrupted(link: Link) -> None:
 
 @pytest.mark.parametrize("fault", [Truncate(direction=Direction.TO_CLIENT, after=10, times=1), Silence(times=1)])
 def test_a_fault_that_befalls_one_connection(link: Link, fault: Fault) -> None:
-    """The first that comes to its point; the next one is left alone."""
+    """The fault affects only the first connection that reaches its byte."""
     with link.injecting(fault):
         with connect(link) as unlucky:
             unlucky.sendall(CONTENT[:20])
-            assert hears_nothing(unlucky) if isinstance(fault, Silence) else receive(unlucky, 20) == CONTENT[:10]
+            assert gets_nothing(unlucky) if isinstance(fault, Silence) else receive(unlucky, 20) == CONTENT[:10]
         with connect(link) as connection:
             assert exchange(connection) == CONTENT
         assert link.counts().affected == [1]
 
 
 def test_faults_are_taken_in_turn(link: Link) -> None:
-    """Several cuts, each once: a client that comes back is cut again, further on."""
+    """Several cuts occur once each: a reconnecting client is cut again at the next byte."""
     cuts = [Truncate(direction=Direction.TO_CLIENT, after=after, times=1) for after in (10, 40, 50)]
     with link.injecting(*cuts):
         for expected in (10, 40, 50, 60):
@@ -243,7 +243,7 @@ def test_faults_are_taken_in_turn(link: Link) -> None:
 
 
 def test_a_registry_works_through_a_link(scratch: Scratch, target_registry: Registry, repository: str) -> None:
-    """The link's address is the registry's: what it hands out leads through the link again."""
+    """The Locations that the registry returns also lead through the link."""
     image = synthetic_image("linked", [300_000])
     with Link(scratch, target_registry.port, name="registry-link") as link:
         Remote(f"http://{link.host}").push(repository, "1.0", image)

@@ -1,4 +1,4 @@
-"""A layer between real registries whose way freezes or drips: found in time, and the right side named."""
+"""A frozen or dripping transfer between real registries is detected in time, with the right side."""
 
 import asyncio
 from collections.abc import Callable, Iterator
@@ -7,16 +7,16 @@ import pytest
 import uvloop
 
 from deploy.local.stack import Registry, Remote, Scratch
-from tests.faults.copying import LAYER, MIDDLE, REPOSITORY, Copying, impatient, stalls
 from tests.faults.link import Link
+from tests.faults.stalled_copy import LAYER, MIDDLE, REPOSITORY, StalledCopy, stall_limit, stalls
 
-# The limit, shortened for the tests, and how much later a stall may be found. Seconds.
+# The shortened limit, and the latest time of the detection. Seconds.
 LIMIT = 6.0
 LATEST = LIMIT * 1.1
 
 
 def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
-    """Run on the event loop that the services run on."""
+    """Use the event loop of the services."""
     return {"uvloop": uvloop.new_event_loop}
 
 
@@ -34,18 +34,18 @@ def to_target(scratch: Scratch, target_registry: Registry) -> Iterator[Link]:
 
 
 @pytest.fixture
-def copying(from_source: Link, to_target: Link, repository: str) -> Copying:
-    return Copying(from_source, to_target, repository)
+def copying(from_source: Link, to_target: Link, repository: str) -> StalledCopy:
+    return StalledCopy(from_source, to_target, repository)
 
 
 @pytest.mark.parametrize("name", stalls(MIDDLE))
-async def test_a_stall_is_found(copying: Copying, name: str) -> None:
-    """In the middle of the layer, on connections that stay open: within the limit and a tenth of it.
+async def test_a_stall_is_found(copying: StalledCopy, name: str) -> None:
+    """A stall in the middle of the layer, on open connections, is detected within the limit and a tenth of it.
 
-    One that is never silent is found as soon as one that is; but nothing is found before its time.
+    A trickle is detected as soon as silence, and no stall is detected too early.
     """
     side, fault = stalls(MIDDLE)[name]
-    with impatient(LIMIT):
+    with stall_limit(LIMIT):
         stall = await copying.stall(side, fault)
     assert stall.code == f"{side}_stalled"
     assert stall.seconds < LATEST

@@ -1,4 +1,4 @@
-"""One scenario with one seed, from a clean ground to its verdict."""
+"""Runs one scenario with one seed on a clean testbed."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.faults.bench.ground import Ground
-from tests.faults.bench.plant import Plant
 from tests.faults.bench.scenario import Scenario
+from tests.faults.bench.shared_servers import SharedServers
 from tests.faults.bench.size import Size
+from tests.faults.bench.testbed import Testbed
 from tests.faults.bench.verdict import Verdict
 
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """What is to be played."""
+    """A scenario with its seed and size."""
 
     scenario: Scenario
     seed: int
@@ -26,38 +26,38 @@ class Run:
 
     @property
     def command(self) -> str:
-        """What plays the same again."""
+        """The command that repeats this run."""
         return f"python -m tests.faults --scenario {self.scenario.name} --seed {self.seed} --size {self.size}"
 
-    def play(self, plant: Plant, *, logs: Path | None = None) -> Result:
-        """Play; whatever is raised breaks the promise. Logs of a broken one are copied below `logs`."""
+    def play(self, shared_servers: SharedServers, *, logs: Path | None = None) -> Result:
+        """Run the scenario; an exception breaks the promise. The logs of a broken promise are copied below `logs`."""
         began = time.monotonic()
         try:
-            with Ground(plant, self.scenario.name, seed=self.seed, size=self.size) as ground:
-                verdict = self._verdict(ground)
+            with Testbed(shared_servers, self.scenario.name, seed=self.seed, size=self.size) as testbed:
+                verdict = self._verdict(testbed)
                 if not verdict.held and logs:
-                    self._keep(ground, logs)
-        except Exception:  # noqa: BLE001 - a ground that cannot be made or cleared is a failure to be told, too
+                    self._keep(testbed, logs)
+        except Exception:  # noqa: BLE001 - a testbed that cannot be created or removed is a failure to report, too
             verdict = _raised()
         return Result(run=self, verdict=verdict, seconds=time.monotonic() - began)
 
-    def _verdict(self, ground: Ground) -> Verdict:
+    def _verdict(self, testbed: Testbed) -> Verdict:
         try:
-            return self.scenario.play(ground)
-        except Exception:  # noqa: BLE001 - as above; here the ground's logs are still there
+            return self.scenario.play(testbed)
+        except Exception:  # noqa: BLE001 - as above; here the testbed's logs still exist
             return _raised()
 
-    def _keep(self, ground: Ground, logs: Path) -> None:
+    def _keep(self, testbed: Testbed, logs: Path) -> None:
         folder = logs / f"{self.scenario.name}-{self.seed}"
         folder.mkdir(parents=True, exist_ok=True)
-        for server in ground.servers:
+        for server in testbed.servers:
             if server.process:
                 shutil.copy(server.process.log, folder)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """What came out; `seconds` it took, the ground's making included."""
+    """The result of a run; `seconds` includes the creation of the testbed."""
 
     run: Run
     verdict: Verdict
@@ -76,10 +76,10 @@ class Result:
         }
 
     def line(self) -> str:
-        """Return it for people."""
-        told = ", ".join(f"{name} {value}" for name, value in self.verdict.figures.items() if name != "trace")
+        """Return it as a line of text."""
+        figures = ", ".join(f"{name} {value}" for name, value in self.verdict.figures.items() if name != "trace")
         word = "held" if self.verdict.held else "BROKEN"
-        return f"{self.run.scenario.name}: {word} (seed {self.run.seed}, {self.seconds:.0f} s): {told}"
+        return f"{self.run.scenario.name}: {word} (seed {self.run.seed}, {self.seconds:.0f} s): {figures}"
 
 
 def _raised() -> Verdict:

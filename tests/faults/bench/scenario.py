@@ -1,6 +1,6 @@
 """The scenarios: every module of tests.faults.scenarios is one, under its own name.
 
-A module has `PROMISE`, a sentence of what must hold, and `play(ground) -> Verdict`, which may block.
+A module has `PROMISE`, a sentence that must hold, and `play(testbed) -> Verdict`, which may block.
 """
 
 from __future__ import annotations
@@ -11,21 +11,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tests.faults import scenarios as package
-from tests.faults.bench.ground import Ground
+from tests.faults.bench.testbed import Testbed
 from tests.faults.bench.verdict import Verdict
 
 
 @dataclass(frozen=True, kw_only=True)
 class Scenario:
-    """A promise, and what tries to break it."""
+    """A promise, and the function that tries to break it."""
 
     name: str
     promise: str
-    play: Callable[[Ground], Verdict]
+    play: Callable[[Testbed], Verdict]
 
 
 def scenarios() -> dict[str, Scenario]:
-    """Return all of them by their names."""
+    """Return all scenarios by name."""
     names = sorted(found.name for found in pkgutil.iter_modules(package.__path__))
     return {name: _load(name) for name in names}
 

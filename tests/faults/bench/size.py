@@ -1,4 +1,4 @@
-"""How long a scenario goes on."""
+"""The size of a scenario."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ Value = TypeVar("Value")
 
 
 class Size(StrEnum):
-    """FULL is what the promise is measured with; SHORT takes seconds, for `make test` and `make soak`."""
+    """FULL measures the promise; SHORT takes seconds, for `make test` and `make soak`."""
 
     FULL = "full"
     SHORT = "short"
 
     def of(self, *, full: Value, short: Value) -> Value:
-        """Return the one that is meant for this size."""
+        """Return the value for this size."""
         return full if self is Size.FULL else short

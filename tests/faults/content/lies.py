@@ -1,4 +1,4 @@
-"""What a source, or the way from it, can do to an image's content, as rules of a scripted registry."""
+"""Ways in which a source can serve wrong content, as rules of a scripted registry."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.scripted.connection import Ending
 from tests.scripted.registry import ScriptedRegistry
 from tests.scripted.rule import Rule
 
-# Bytes more or fewer than there should be.
+# Additional bytes, and the number of missing bytes.
 MORE = b"more"
 FEWER = 7
 
@@ -115,14 +115,14 @@ def _root_flipped(victim: Victim, rng: random.Random) -> object:
 
 
 def _root_is_child(victim: Victim, _rng: random.Random) -> object:
-    """Answer another manifest, valid in itself, under the root's digest, and say that it is the one."""
+    """Serve another valid manifest under the root's digest."""
     child = victim.image.children[0]
     rule = victim.on_manifest(victim.image.digest)
     return rule.change(lambda answer: replace(answer, body=child.body)).set_header("Content-Type", child.media_type)
 
 
 def _sizes_lie(victim: Victim, _rng: random.Random) -> object:
-    """Let the child say, under its old digest, that its layers are larger."""
+    """Serve the child with larger layer sizes, under its old digest."""
     child = victim.image.children[0]
     document = json.loads(child.body)
     for layer in document["layers"]:
@@ -131,23 +131,23 @@ def _sizes_lie(victim: Victim, _rng: random.Random) -> object:
 
 
 def _digest_header(victim: Victim, _rng: random.Random) -> object:
-    """Name another manifest's digest for the tag: what it leads to is not there."""
+    """Return the digest of a missing manifest for the tag."""
     false = "sha256:" + "0" * 64
     rule = victim.registry.on("HEAD", f"/v2/{victim.repository}/manifests/latest")
     return rule.set_header("Docker-Content-Digest", false)
 
 
 def of_blob(pick: Callable[[Victim], Blob], lie: BlobLie) -> Lie:
-    """Return the lie about one of the image's blobs."""
+    """Return a lie about one of the image's blobs."""
 
-    def told(victim: Victim, rng: random.Random) -> object:
+    def apply(victim: Victim, rng: random.Random) -> object:
         blob = pick(victim)
         return lie(victim.on_blob(blob), b"".join(blob.read()), rng)
 
-    return told
+    return apply
 
 
-# By name: each content lie about a small layer, a large one and the configuration, and those about manifests.
+# All lies by name: each content lie about a small layer, a large one and the configuration, and those about manifests.
 LIES: Mapping[str, Lie] = {
     **{f"small layer: {name}": of_blob(lambda victim: victim.layers[0], lie) for name, lie in BLOB_LIES.items()},
     **{f"large layer: {name}": of_blob(lambda victim: victim.layers[1], lie) for name, lie in BLOB_LIES.items()},
@@ -161,7 +161,7 @@ LIES: Mapping[str, Lie] = {
 
 
 def place(registry: ScriptedRegistry, repository: str, image: Image) -> Victim:
-    """Put an image into a scripted registry, under its tag `latest`."""
+    """Add an image to a scripted registry under the tag `latest`."""
     for blob in image.blobs:
         registry.add_blob(repository, b"".join(blob.read()))
     for child in image.children:

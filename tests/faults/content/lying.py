@@ -1,4 +1,4 @@
-"""Imports from a source that lies, each under a tag that has another image already."""
+"""Imports from a source that lies, each for a tag that already has another image."""
 
 from __future__ import annotations
 
@@ -9,26 +9,25 @@ from dataclasses import dataclass
 from deploy.local.images.image import Image
 from deploy.local.stack import synthetic_image
 from shared.model.states import ImportState
-from tests.faults.bench.ground import Ground
-from tests.faults.bench.wanted import Accepted, Outcome, Wanted
-from tests.faults.content.cast import dismiss
+from tests.faults.bench.imports import Accepted, Outcome, PushedImage
+from tests.faults.bench.testbed import Testbed
 from tests.faults.content.lies import LIES, place
-from tests.faults.serving import serving
+from tests.faults.scripted_server import serving
 from tests.scripted.registry import ScriptedRegistry
 
-# One layer is read as a whole, the other one is streamed (import_worker/copying/blob.py, WHOLE_SIZE). Bytes.
+# The worker reads one layer as a whole and streams the other (import_worker/copying/blob.py, WHOLE_SIZE). Bytes.
 LAYERS = (5_000, 1_500_000)
 AT_ONCE = 6
-# Downloads that end early are tried again, with growing pauses. Seconds.
-PATIENCE = 240.0
+# The worker retries downloads that end early, with growing pauses. Seconds.
+TIMEOUT = 240.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Lied:
-    """What came of a lie: how its import ended, and whether the tag leads to what it should.
+class LieOutcome:
+    """The effects of a lie: how its import ended, and whether the tag has the wrong content.
 
-    That is the image that it had where the import failed. A lie may be harmless: a download that ends early is gone on
-    with, and bytes behind a layer's end are not read. Then it is the new image, which must be whole.
+    After a failed import the tag must have the old image. A lie may be harmless: a download that ends early is resumed,
+    and bytes after the end of a layer are not read. Then the tag must have the complete new image.
     """
 
     name: str
@@ -37,48 +36,50 @@ class Lied:
     wrong: bool
 
 
-def lie(ground: Ground, names: Sequence[str]) -> list[Lied]:
-    """Import good images, then lying ones under the same tags; the first failure of these is final."""
+def lie(testbed: Testbed, names: Sequence[str]) -> list[LieOutcome]:
+    """Import correct images, then lying ones for the same tags; the first failure of these is final."""
     with serving(ScriptedRegistry()) as source:
-        ground.allow(source.host)
-        ground.start(MAX_FAILURES="1", WORKER_SLOTS=str(AT_ONCE))
+        testbed.allow(source.host)
+        testbed.start(MAX_FAILURES="1", WORKER_SLOTS=str(AT_ONCE))
         for name in names:
-            place(source, _repository(name), _image(ground, name, version=1))
-        before = _import_all(ground, source, names, version=1)
+            place(source, _repository(name), _image(testbed, name, version=1))
+        before = _import_all(testbed, source, names, version=1)
         for name in names:
-            LIES[name](place(source, _repository(name), _image(ground, name, version=2)), ground.rng)
-        after = _import_all(ground, source, names, version=2)
-        dismiss(ground)
-    return [_judge(ground, name, before[name], after[name]) for name in names]
+            LIES[name](place(source, _repository(name), _image(testbed, name, version=2)), testbed.rng)
+        after = _import_all(testbed, source, names, version=2)
+        testbed.stop_services()
+    return [_outcome(testbed, name, before[name], after[name]) for name in names]
 
 
-def _judge(ground: Ground, name: str, before: tuple[Accepted, Outcome], after: tuple[Accepted, Outcome]) -> Lied:
+def _outcome(
+    testbed: Testbed, name: str, before: tuple[Accepted, Outcome], after: tuple[Accepted, Outcome]
+) -> LieOutcome:
     end = after[1]
     if before[1].state is not ImportState.READY:
         raise AssertionError(f"{name}: the good image was not imported: {before[1]}")
-    image = (after if end.state is ImportState.READY else before)[0].wanted
-    return Lied(name=name, state=end.state, code=end.code, wrong=not ground.serves(end, image.digest))
+    image = (after if end.state is ImportState.READY else before)[0].pushed
+    return LieOutcome(name=name, state=end.state, code=end.code, wrong=not testbed.serves(end, image.digest))
 
 
 def _repository(name: str) -> str:
     return "lies/" + "-".join(name.replace(":", "").replace(",", "").split())
 
 
-def _image(ground: Ground, name: str, *, version: int) -> Image:
-    return synthetic_image(f"{ground.seed} {name} {version}", LAYERS, platforms=("linux/amd64",))
+def _image(testbed: Testbed, name: str, *, version: int) -> Image:
+    return synthetic_image(f"{testbed.seed} {name} {version}", LAYERS, platforms=("linux/amd64",))
 
 
 def _import_all(
-    ground: Ground, source: ScriptedRegistry, names: Sequence[str], *, version: int
+    testbed: Testbed, source: ScriptedRegistry, names: Sequence[str], *, version: int
 ) -> Mapping[str, tuple[Accepted, Outcome]]:
-    """Ask for all and wait for their ends; return what was accepted and its outcome, by name."""
+    """Request all imports and wait for their end; return accepted imports and outcomes by name."""
 
     def ask(name: str) -> Accepted:
-        repository, image = _repository(name), _image(ground, name, version=version)
-        wanted = Wanted(reference=f"{source.host}/{repository}:latest", repository=repository, image=image)
-        return ground.accept(wanted, force=True)
+        repository, image = _repository(name), _image(testbed, name, version=version)
+        pushed = PushedImage(reference=f"{source.host}/{repository}:latest", repository=repository, image=image)
+        return testbed.accept(pushed, force=True)
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
         accepted = dict(zip(names, pool.map(ask, names), strict=True))
-    ends = {outcome.name: outcome for outcome in ground.wait_final(PATIENCE)}
+    ends = {outcome.name: outcome for outcome in testbed.wait_final(TIMEOUT)}
     return {name: (one, ends[one.name]) for name, one in accepted.items()}

@@ -1,4 +1,4 @@
-"""Layers that come faster than they go, and manifests that are huge, endless, or lead into themselves."""
+"""Layers from a fast source to a slow target, and manifests that are huge, endless or cyclic."""
 
 from __future__ import annotations
 
@@ -12,48 +12,48 @@ from benchmarks.processes import peak_rss
 from deploy.local.images.image import OCI
 from deploy.local.stack import Worker
 from shared.model.states import ImportState
-from tests.faults.bench.ground import Ground
+from tests.faults.bench.imports import Outcome
+from tests.faults.bench.testbed import Testbed
 from tests.faults.bench.verdict import Verdict
-from tests.faults.bench.wanted import Outcome
-from tests.faults.copying import MIB
 from tests.faults.fault import Direction, Pace
-from tests.faults.serving import serving
+from tests.faults.scripted_server import serving
+from tests.faults.stalled_copy import MIB
 from tests.scripted.contents import digest_of
 from tests.scripted.registry import ScriptedRegistry
 
 PROMISE = "Memory and disk stay bounded, whatever an image is: a fixed cap for a worker, and nothing on its disk."
 
-# Of a worker, however many imports and however large their layers. Bytes.
+# The memory limit of a worker, for any number of imports and any size of layers. Bytes.
 MEMORY = 150 * MIB
-# Of a worker's writes: its log. Bytes.
+# The limit of a worker's writes, which are its log. Bytes.
 WRITTEN = MIB
-# What the target takes, of each connection: far less than the source gives. Bytes a second.
+# The rate of the target for each connection: far less than the source's. Bytes per second.
 SLOW = 6 * MIB
 SLOTS = 8
-PATIENCE = 240.0
-# A manifest that cannot be imported is refused so soon after its import was asked for, on a busy machine. Seconds.
+TIMEOUT = 240.0
+# An import of an invalid manifest is refused within this time, on a busy machine. Seconds.
 REFUSED_SECONDS = 5.0
 MANY = 1_000_000
 DEEP = 200
 WIDE = 3_000
 
 
-def play(ground: Ground) -> Verdict:
-    """Import from a fast source to a slow target, and what nobody could import."""
-    layer, number = ground.size.of(full=(128 * MIB, SLOTS * 2), short=(3 * MIB, SLOTS // 2))
-    link = ground.link("target", ground.target.port)
+def play(testbed: Testbed) -> Verdict:
+    """Import invalid manifests, then images from a fast source to a slow target."""
+    layer, number = testbed.size.of(full=(128 * MIB, SLOTS * 2), short=(3 * MIB, SLOTS // 2))
+    link = testbed.link("target", testbed.target.port)
     with serving(ScriptedRegistry()) as hostile:
-        ground.allow(hostile.host)
-        ground.add_api(MAX_FAILURES="1")
-        worker = ground.add_worker(TARGET_URL=f"http://{link.host}", WORKER_SLOTS=str(SLOTS))
+        testbed.allow(hostile.host)
+        testbed.add_api(MAX_FAILURES="1")
+        worker = testbed.add_worker(TARGET_URL=f"http://{link.host}", WORKER_SLOTS=str(SLOTS))
         idle = peak_rss(worker.pid)
-        ends = [_refused(ground, hostile, name) for name in MANIFESTS]
+        ends = [_refused(testbed, hostile, name) for name in MANIFESTS]
         after_manifests = peak_rss(worker.pid)
-        wanted = ground.push(number, layers=[layer])
+        pushed = testbed.push(number, layers=[layer])
         link.set(Pace(direction=Direction.TO_SERVER, rate=SLOW))
         began = time.monotonic()
-        names = {one.name for one in ground.accept_all(wanted)}
-        outcomes = [one for one in ground.wait_final(PATIENCE) if one.name in names]
+        names = {one.name for one in testbed.accept_all(pushed)}
+        outcomes = [one for one in testbed.wait_final(TIMEOUT) if one.name in names]
     seconds, peak, written = time.monotonic() - began, peak_rss(worker.pid), _written(worker)
     ready = sum(outcome.state is ImportState.READY for outcome in outcomes)
     return Verdict(
@@ -75,7 +75,7 @@ def play(ground: Ground) -> Verdict:
 
 @dataclass(frozen=True, kw_only=True)
 class Refused:
-    """How an import of such a manifest ended, and how soon; `sent` are the bytes that the source got rid of."""
+    """The end of an import of an invalid manifest; `sent` is the number of bytes that the source has sent."""
 
     name: str
     state: str
@@ -88,16 +88,16 @@ class Refused:
         return self.state == ImportState.FAILED and self.seconds <= REFUSED_SECONDS
 
 
-def _refused(ground: Ground, hostile: ScriptedRegistry, name: str) -> Refused:
+def _refused(testbed: Testbed, hostile: ScriptedRegistry, name: str) -> Refused:
     repository = f"manifests/{name.replace(' ', '-')}"
     MANIFESTS[name](hostile, repository)
     before = sum(hostile.sent.values())
     began = time.monotonic()
-    status, answer = ground.ask("POST", "/images:import", {"source": f"{hostile.host}/{repository}:latest"})
+    status, answer = testbed.ask("POST", "/images:import", {"source": f"{hostile.host}/{repository}:latest"})
     if status != 200:
         end, code = ImportState.FAILED, answer["code"]
     else:
-        outcome = _end(ground.wait_final(PATIENCE), answer["name"])
+        outcome = _end(testbed.wait_final(TIMEOUT), answer["name"])
         end, code = outcome.state, outcome.code
     seconds, sent = time.monotonic() - began, sum(hostile.sent.values()) - before
     return Refused(name=name, state=end.value, code=code, seconds=round(seconds, 3), sent=sent)
@@ -114,7 +114,7 @@ def _index(entries: Sequence[tuple[str, int]], media_type: str) -> bytes:
 
 
 def _endless(hostile: ScriptedRegistry, repository: str) -> None:
-    """Begin as an index does, and go on for ever."""
+    """Send an index that never ends."""
     hostile.add_manifest(repository, "latest", _index([(digest_of(b"any"), 3)], OCI.manifest), OCI.index)
     hostile.on("GET", f"/v2/{repository}/manifests/.*").send_endlessly()
 
@@ -125,13 +125,13 @@ def _huge(hostile: ScriptedRegistry, repository: str) -> None:
 
 
 def _wide(hostile: ScriptedRegistry, repository: str) -> None:
-    """List as many manifests as fit, each another one, and none of them there."""
+    """List as many distinct manifests as fit; none of them exists."""
     entries = [(digest_of(str(number).encode()), 3) for number in range(WIDE)]
     hostile.add_manifest(repository, "latest", _index(entries, OCI.manifest), OCI.index)
 
 
 def _deep(hostile: ScriptedRegistry, repository: str) -> None:
-    """Lead from index to index to index."""
+    """Serve a deep chain of indexes."""
     body = _index([(digest_of(b"any"), 3)], OCI.manifest)
     for _ in range(DEEP):
         digest = hostile.add_manifest(repository, digest_of(body), body, OCI.index)
@@ -140,7 +140,7 @@ def _deep(hostile: ScriptedRegistry, repository: str) -> None:
 
 
 def _cyclic(hostile: ScriptedRegistry, repository: str) -> None:
-    """Answer, for the index's child, the index itself; only a registry that lies about a digest can."""
+    """Serve the index as its own child, which needs a registry that lies about a digest."""
     child = digest_of(b"the child")
     body = _index([(child, 0)], OCI.index)
     body = _index([(child, len(body))], OCI.index)
@@ -159,6 +159,6 @@ MANIFESTS: Mapping[str, Callable[[ScriptedRegistry, str], None]] = {
 
 
 def _written(worker: Worker) -> int:
-    """Return the bytes that the worker made go to a disk (proc(5), write_bytes)."""
+    """Return the bytes that the worker has written to disk (proc(5), write_bytes)."""
     lines = Path(f"/proc/{worker.pid}/io").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("write_bytes:"))

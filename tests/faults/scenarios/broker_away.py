@@ -1,4 +1,4 @@
-"""RabbitMQ is down, unreachable, frozen, full, alarmed or leads nowhere while imports are asked for."""
+"""RabbitMQ is down, unreachable, frozen, full, alarmed or without a binding while imports are requested."""
 
 from __future__ import annotations
 
@@ -11,62 +11,62 @@ from functools import partial
 from http import HTTPStatus
 
 from deploy.local.servers.rabbitmq import MEMORY_SHARE
-from tests.faults.bench.fates import count_fates
-from tests.faults.bench.ground import Ground, through
+from tests.faults.bench.imports import Accepted, PushedImage
+from tests.faults.bench.testbed import Testbed, through
+from tests.faults.bench.totals import count_totals
 from tests.faults.bench.verdict import Verdict
-from tests.faults.bench.wanted import Accepted, Wanted
 from tests.faults.broker import VirtualHost
-from tests.faults.crowd import Question, asking
+from tests.faults.clients import Query, querying
 from tests.faults.fault import Direction, Fault, Freeze, Refuse, Silence
 from tests.faults.link import Link
 
 PROMISE = "The broker being away is not the API being away: imports are accepted, and told to workers soon after."
 
-# From the broker's return until no message waits any more. Seconds.
+# The time from the broker's return until all messages are published. Seconds.
 BACKLOG_SECONDS = 30.0
-# For the end of all imports, which workers begin to carry out after the last trouble. Seconds.
-PATIENCE = 120.0
-LOOK_SECONDS = 0.05
-# Imports that are accepted at the same time.
+# The time for all imports, which the workers start after the last trouble. Seconds.
+TIMEOUT = 120.0
+POLL_SECONDS = 0.05
+# Concurrent import requests.
 AT_ONCE = 4
-# Readers beside them.
+# Concurrent readers.
 PEOPLE = 2
-# As a share of the machine's memory, this is exceeded at once.
+# A share of the machine's memory that is always exceeded.
 NO_MEMORY = "0.00001"
 
 
-def play(ground: Ground) -> Verdict:
-    """Make each trouble in turn, in an order of the seed's; workers come when all is over."""
-    link = ground.link("rabbitmq", ground.rabbitmq.port)
-    api = ground.add_api(AMQP_URL=through(ground.amqp_url, link))
-    troubles = _troubles(ground, link)
-    names = ground.rng.sample(sorted(troubles), len(troubles))
-    names = ground.size.of(full=names, short=["frozen", "refused"])
-    number, seconds = ground.size.of(full=(20, 15.0), short=(3, 1.0))
-    images = iter(ground.push(number * len(names)))
-    reading = Question(method="GET", path="/api/v1/images", token=ground.plant.user_token)
+def play(testbed: Testbed) -> Verdict:
+    """Cause each trouble in turn, in the seed's order; the workers start afterwards."""
+    link = testbed.link("rabbitmq", testbed.rabbitmq.port)
+    api = testbed.add_api(AMQP_URL=through(testbed.amqp_url, link))
+    troubles = _troubles(testbed, link)
+    names = testbed.rng.sample(sorted(troubles), len(troubles))
+    names = testbed.size.of(full=names, short=["frozen", "refused"])
+    number, seconds = testbed.size.of(full=(20, 15.0), short=(3, 1.0))
+    images = iter(testbed.push(number * len(names)))
+    reading = Query(method="GET", path="/api/v1/images", token=testbed.shared_servers.user_token)
     accepted: list[Accepted] = []
-    found: dict[str, Suffered] = {}
-    _await_backlog(ground)
-    with asking(api, [reading], PEOPLE) as crowd:
+    found: dict[str, TroubleOutcome] = {}
+    _await_backlog(testbed)
+    with querying(api, [reading], PEOPLE) as responses:
         for name in names:
-            wanted = [next(images) for _ in range(number)]
-            told, found[name] = _suffer(ground, wanted, troubles[name], seconds)
-            accepted += told
-    ground.start(apis=0, workers=2)
-    fates = count_fates(ground, accepted, ground.wait_final(PATIENCE))
-    errors = sum(one.status != HTTPStatus.OK for one in crowd.heard) + sum(one.tries for one in accepted)
+            pushed = [next(images) for _ in range(number)]
+            new, found[name] = _run_trouble(testbed, pushed, troubles[name], seconds)
+            accepted += new
+    testbed.start(apis=0, workers=2)
+    totals = count_totals(testbed, accepted, testbed.wait_final(TIMEOUT))
+    errors = sum(one.status != HTTPStatus.OK for one in responses.all) + sum(one.tries for one in accepted)
     slowest = max(one.seconds for one in found.values())
     return Verdict(
-        held=fates.all_ready
+        held=totals.all_ready
         and not errors
         and slowest <= BACKLOG_SECONDS
         and all(one.held_back for one in found.values()),
         figures={
-            **fates.figures(),
+            **totals.figures(),
             "api_errors": errors,
-            "requests": len(crowd.heard) + len(accepted),
-            "worst_answer_seconds": crowd.worst,
+            "requests": len(responses.all) + len(accepted),
+            "worst_answer_seconds": responses.worst,
             "backlog_published_worst_seconds": slowest,
             "troubles": {name: asdict(one) for name, one in found.items()},
         },
@@ -77,23 +77,23 @@ Trouble = Callable[[], AbstractContextManager[None]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Suffered:
-    """What a trouble did: the most messages that waited, and the seconds from its end until none did."""
+class TroubleOutcome:
+    """The effects of a trouble: the maximum of waiting messages, and the seconds from its end until none waited."""
 
     held_back: int
     seconds: float
 
 
-def _troubles(ground: Ground, link: Link) -> Mapping[str, Trouble]:
+def _troubles(testbed: Testbed, link: Link) -> Mapping[str, Trouble]:
     both = [Freeze(direction=each) for each in Direction]
     return {
-        "down": partial(_down, ground),
+        "down": partial(_down, testbed),
         "refused": partial(_harmed, link, [Refuse()], reset=True),
         "silent": partial(_harmed, link, [Silence()], reset=True),
         "frozen": partial(_harmed, link, both, reset=False),
-        "full": partial(_full, ground),
-        "alarmed": partial(_alarmed, ground),
-        "unroutable": partial(_unroutable, ground),
+        "full": partial(_full, testbed),
+        "alarmed": partial(_alarmed, testbed),
+        "unroutable": partial(_unroutable, testbed),
     }
 
 
@@ -106,60 +106,62 @@ def _harmed(link: Link, faults: Sequence[Fault], *, reset: bool) -> Iterator[Non
 
 
 @contextmanager
-def _down(ground: Ground) -> Iterator[None]:
-    ground.rabbitmq.stop()
+def _down(testbed: Testbed) -> Iterator[None]:
+    testbed.rabbitmq.stop()
     yield
-    ground.rabbitmq.start()
+    testbed.rabbitmq.start()
 
 
 @contextmanager
-def _full(ground: Ground) -> Iterator[None]:
-    """Let the queue refuse what goes beyond one message; nobody takes any."""
-    host = VirtualHost(ground)
+def _full(testbed: Testbed) -> Iterator[None]:
+    """Limit the queue to one message, without consumers."""
+    host = VirtualHost(testbed)
     host.limit_queue(1)
     yield
     host.unlimit_queue()
 
 
 @contextmanager
-def _alarmed(ground: Ground) -> Iterator[None]:
-    """Let RabbitMQ think that it has no memory left: it blocks whoever publishes."""
-    ground.rabbitmq.control("set_vm_memory_high_watermark", NO_MEMORY)
+def _alarmed(testbed: Testbed) -> Iterator[None]:
+    """Trigger RabbitMQ's memory alarm, which blocks publishers."""
+    testbed.rabbitmq.control("set_vm_memory_high_watermark", NO_MEMORY)
     try:
         yield
     finally:
-        ground.rabbitmq.control("set_vm_memory_high_watermark", str(MEMORY_SHARE))
+        testbed.rabbitmq.control("set_vm_memory_high_watermark", str(MEMORY_SHARE))
 
 
 @contextmanager
-def _unroutable(ground: Ground) -> Iterator[None]:
-    """Unbind the queue: whoever notices declares and binds it again."""
-    VirtualHost(ground).unbind_queue()
+def _unroutable(testbed: Testbed) -> Iterator[None]:
+    """Unbind the queue; the relay declares and binds it again."""
+    VirtualHost(testbed).unbind_queue()
     yield
 
 
-def _suffer(ground: Ground, wanted: list[Wanted], trouble: Trouble, seconds: float) -> tuple[list[Accepted], Suffered]:
-    """Accept imports in the trouble, and look how many messages it holds back and how soon they go afterwards."""
+def _run_trouble(
+    testbed: Testbed, pushed: list[PushedImage], trouble: Trouble, seconds: float
+) -> tuple[list[Accepted], TroubleOutcome]:
+    """Request imports during the trouble; measure the waiting messages, and the time until they are published."""
     with trouble(), ThreadPoolExecutor(AT_ONCE) as pool:
         began, held = time.monotonic(), 0
-        accepting = pool.map(ground.accept, wanted)
+        accepting = pool.map(testbed.accept, pushed)
         while time.monotonic() < began + seconds:
-            held = max(held, _backlog(ground))
-            time.sleep(LOOK_SECONDS)
+            held = max(held, _backlog(testbed))
+            time.sleep(POLL_SECONDS)
         accepted = list(accepting)
     returned = time.monotonic()
-    return accepted, Suffered(held_back=held, seconds=round(_await_backlog(ground) - returned, 3))
+    return accepted, TroubleOutcome(held_back=held, seconds=round(_await_backlog(testbed) - returned, 3))
 
 
-def _backlog(ground: Ground) -> int:
-    return int(ground.sql("SELECT count(*) FROM outbox WHERE published_at IS NULL AND due_at <= now()"))
+def _backlog(testbed: Testbed) -> int:
+    return int(testbed.sql("SELECT count(*) FROM outbox WHERE published_at IS NULL AND due_at <= now()"))
 
 
-def _await_backlog(ground: Ground) -> float:
-    """Return the moment when nothing waits to be published, or twice as much time has passed as it may take."""
+def _await_backlog(testbed: Testbed) -> float:
+    """Wait until no message waits, at most twice the allowed time; return the end of the wait."""
     limit = time.monotonic() + 2 * BACKLOG_SECONDS
     while time.monotonic() < limit:
-        if _backlog(ground) == 0:
+        if _backlog(testbed) == 0:
             break
-        time.sleep(LOOK_SECONDS)
+        time.sleep(POLL_SECONDS)
     return time.monotonic()

@@ -1,4 +1,4 @@
-"""What makes a consumer die quietly: a queue deleted or replaced, a broker or a connection that is silent."""
+"""Events after which a consumer may be silently dead: a deleted or replaced queue, a silent broker or connection."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from dataclasses import asdict, dataclass
 from functools import partial
 
 from deploy.local.stack import Worker
-from tests.faults.bench.fates import count_fates
-from tests.faults.bench.ground import Ground, through
+from tests.faults.bench.imports import Accepted
+from tests.faults.bench.testbed import Testbed, through
+from tests.faults.bench.totals import count_totals
 from tests.faults.bench.verdict import Verdict
-from tests.faults.bench.wanted import Accepted
 from tests.faults.broker import VirtualHost
 from tests.faults.fault import Direction, Freeze
 from tests.faults.link import Link
@@ -21,16 +21,16 @@ from tests.faults.link import Link
 PROMISE = "The consumer never dies silently: a worker is at most 60 seconds without consuming, or its process ends."
 
 LIMIT = 60.0
-# Above the limit, so that what breaks it is measured. Seconds.
-PATIENCE = 100.0
-LOOK_SECONDS = 0.1
+# Above the limit, so that a violation is measured. Seconds.
+TIMEOUT = 100.0
+POLL_SECONDS = 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
-class Deaf:
-    """How long no import was taken, from when it could have been; what /readyz said meanwhile, and who was affected.
+class Interruption:
+    """The time without a claim after the end of the trouble, and whether /readyz reported the trouble.
 
-    `affected`: what shows that the trouble was there: refusals, consumers that were lost, connections that were harmed.
+    `affected` is the evidence of the trouble: the number of refusals, lost consumers, or affected connections.
     """
 
     seconds: float
@@ -38,38 +38,38 @@ class Deaf:
     affected: int
 
 
-def play(ground: Ground) -> Verdict:
-    """Make each trouble, in an order of the seed's, with one worker; an import shows when it hears again."""
-    link = ground.link("rabbitmq", ground.rabbitmq.port)
-    ground.add_api()
-    worker = ground.add_worker(AMQP_URL=through(ground.amqp_url, link))
-    troubles = _troubles(ground, link, worker)
-    kinds = ground.size.of(full=sorted(troubles) * 2, short=["refused_queue"])
-    found: list[tuple[str, Deaf]] = []
+def play(testbed: Testbed) -> Verdict:
+    """Cause each trouble with one worker, in the seed's order; an import shows when the worker consumes again."""
+    link = testbed.link("rabbitmq", testbed.rabbitmq.port)
+    testbed.add_api()
+    worker = testbed.add_worker(AMQP_URL=through(testbed.amqp_url, link))
+    troubles = _troubles(testbed, link, worker)
+    kinds = testbed.size.of(full=sorted(troubles) * 2, short=["refused_queue"])
+    found: list[tuple[str, Interruption]] = []
     accepted: list[Accepted] = []
-    for kind in ground.rng.sample(kinds, len(kinds)):
-        affected, unready, began = troubles[kind](ground.size.of(full=40.0, short=2.0))
-        accepted += ground.accept_all(ground.push(1))
-        found.append((kind, Deaf(seconds=_until_taken(ground, began), unready=unready, affected=affected)))
-    fates = count_fates(ground, accepted, ground.wait_final(PATIENCE))
+    for kind in testbed.rng.sample(kinds, len(kinds)):
+        affected, unready, began = troubles[kind](testbed.size.of(full=40.0, short=2.0))
+        accepted += testbed.accept_all(testbed.push(1))
+        found.append((kind, Interruption(seconds=_until_taken(testbed, began), unready=unready, affected=affected)))
+    totals = count_totals(testbed, accepted, testbed.wait_final(TIMEOUT))
     longest = max(one.seconds for _, one in found)
     return Verdict(
-        held=fates.all_ready and longest <= LIMIT and all(one.affected for _, one in found) and worker.alive,
+        held=totals.all_ready and longest <= LIMIT and all(one.affected for _, one in found) and worker.alive,
         figures={
-            **fates.figures(),
-            "longest_deaf_seconds": longest,
+            **totals.figures(),
+            "longest_interruption_seconds": longest,
             "troubles": [{"kind": kind, **asdict(one)} for kind, one in found],
         },
     )
 
 
-# Makes the trouble, for so many seconds where it has a length; returns what shows that it was there, whether the worker
-# said that it is not ready, and from which moment on it could hear again.
+# Causes a trouble for a number of seconds, if it has a duration. Returns its evidence, whether the worker was not
+# ready, and the time from which the worker could consume again.
 Trouble = Callable[[float], tuple[int, bool, float]]
 
 
-def _troubles(ground: Ground, link: Link, worker: Worker) -> Mapping[str, Trouble]:
-    host = VirtualHost(ground)
+def _troubles(testbed: Testbed, link: Link, worker: Worker) -> Mapping[str, Trouble]:
+    host = VirtualHost(testbed)
     return {
         "refused_queue": partial(_refuse_queue, host, link, worker),
         "cancelled": partial(_cancel, host),
@@ -79,7 +79,7 @@ def _troubles(ground: Ground, link: Link, worker: Worker) -> Mapping[str, Troubl
 
 
 def _refuse_queue(host: VirtualHost, link: Link, worker: Worker, seconds: float) -> tuple[int, bool, float]:
-    """Put a queue of the same name and another kind in the place of ours: to declare ours is refused (406)."""
+    """Replace the queue by one of another kind, so that its declaration is refused (406)."""
     before = _refusals(worker)
     host.delete_queue()
     host.declare_foreign_queue()
@@ -91,7 +91,7 @@ def _refuse_queue(host: VirtualHost, link: Link, worker: Worker, seconds: float)
 
 
 def _refusals(worker: Worker) -> int:
-    """Return how often the worker was told that its queue is another one."""
+    """Return how often RabbitMQ has refused the worker's declaration."""
     assert worker.process
     return worker.process.log.read_text(errors="replace").count("PRECONDITION_FAILED")
 
@@ -104,7 +104,7 @@ def _cancel(host: VirtualHost, _seconds: float) -> tuple[int, bool, float]:
 
 
 def _freeze(link: Link, worker: Worker, seconds: float) -> tuple[int, bool, float]:
-    """Let RabbitMQ say nothing for a while, with its connections open."""
+    """Silence RabbitMQ for a while, with open connections."""
     with link.injecting(*(Freeze(direction=each) for each in Direction)):
         time.sleep(seconds)
         unready, affected = not _ready(worker), max(link.counts().affected)
@@ -112,20 +112,20 @@ def _freeze(link: Link, worker: Worker, seconds: float) -> tuple[int, bool, floa
 
 
 def _half_open(link: Link, _seconds: float) -> tuple[int, bool, float]:
-    """Let the open connection be silent for ever, as after a firewall has forgotten it; a new one would do."""
+    """Silence the open connection permanently, like a firewall that has lost its state; new connections work."""
     link.set(*(Freeze(direction=each, times=1) for each in Direction))
     began = time.monotonic()
-    # Heartbeats and looks pass often enough to strike it.
+    # Heartbeats are frequent enough to trigger the fault.
     while not any(link.counts().affected) and time.monotonic() < began + LIMIT:
-        time.sleep(LOOK_SECONDS)
+        time.sleep(POLL_SECONDS)
     return max(link.counts().affected), False, began
 
 
-def _until_taken(ground: Ground, began: float) -> float:
+def _until_taken(testbed: Testbed, began: float) -> float:
     """Return the seconds from a moment until no import waits for a worker."""
     waiting = "SELECT count(*) FROM imports WHERE state = 'queued'"
-    while ground.sql(waiting) != "0" and time.monotonic() < began + PATIENCE:
-        time.sleep(LOOK_SECONDS)
+    while testbed.sql(waiting) != "0" and time.monotonic() < began + TIMEOUT:
+        time.sleep(POLL_SECONDS)
     return round(time.monotonic() - began, 3)
 
 

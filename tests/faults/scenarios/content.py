@@ -1,4 +1,4 @@
-"""A source that lies, ways that corrupt bytes, and workers killed at each step, while a tag has an older image."""
+"""A source that lies, corrupted connections, and workers killed at each step, while a tag has an older image."""
 
 from __future__ import annotations
 
@@ -6,29 +6,29 @@ from collections import Counter
 from dataclasses import asdict
 
 from shared.model.states import ImportState
-from tests.faults.bench.ground import Ground
+from tests.faults.bench.testbed import Testbed
 from tests.faults.bench.verdict import Verdict
+from tests.faults.content.corruption import corrupt
 from tests.faults.content.kills import kill
 from tests.faults.content.lies import LIES
 from tests.faults.content.lying import lie
-from tests.faults.content.ways import corrupt
+from tests.faults.copy_steps import STEPS
 from tests.faults.relay import Moment
-from tests.faults.steps import STEPS
 
 PROMISE = "A tag never points to unverified or partial content."
 
-# Right around the tag, where it matters most.
+# The critical step is the write of the tag.
 SHORT_KILLS = [("tag written", Moment.BEFORE)]
-# One of each kind; the full form tells them all.
+# One lie of each kind; the full form uses all.
 SHORT_LIES = ["small layer: a bit flipped", "large layer: last bit flipped", "index: another manifest"]
 
 
-def play(ground: Ground) -> Verdict:
-    """Let the source lie, then corrupt both ways, then kill the worker at each step."""
-    steps = ground.size.of(full=[(step, moment) for step in STEPS for moment in Moment], short=SHORT_KILLS)
-    lied = lie(ground, ground.size.of(full=sorted(LIES), short=SHORT_LIES))
-    corrupted = corrupt(ground, number=ground.size.of(full=40, short=2), faults=ground.size.of(full=30, short=3))
-    kills = kill(ground, ground.rng.sample(steps, len(steps)))
+def play(testbed: Testbed) -> Verdict:
+    """Let the source lie, then corrupt both directions, then kill the worker at each step."""
+    steps = testbed.size.of(full=[(step, moment) for step in STEPS for moment in Moment], short=SHORT_KILLS)
+    lied = lie(testbed, testbed.size.of(full=sorted(LIES), short=SHORT_LIES))
+    corrupted = corrupt(testbed, number=testbed.size.of(full=40, short=2), faults=testbed.size.of(full=30, short=3))
+    kills = kill(testbed, testbed.rng.sample(steps, len(steps)))
     harmless = [one.name for one in lied if one.state is ImportState.READY]
     tags_wrong = sum(one.wrong for one in lied) + corrupted.wrong + sum(not one.sound for one in kills)
     return Verdict(

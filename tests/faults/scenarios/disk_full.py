@@ -1,4 +1,4 @@
-"""A target whose disk is full: a part of what is to go there fits, or nothing; and then there is room again."""
+"""A target whose disk has space for a part of the content, for nothing, and later for everything."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from deploy.local.stack import LocalStackError, Registry, Remote
 from shared.errors.codes import Code, Side
 from shared.errors.kinds import ERROR_KINDS
 from shared.model.states import ImportState
-from tests.faults.bench.ground import Ground
+from tests.faults.bench.imports import Accepted, Outcome
+from tests.faults.bench.testbed import Testbed
 from tests.faults.bench.verdict import Verdict
-from tests.faults.bench.wanted import Accepted, Outcome
-from tests.faults.tags import is_sound
+from tests.faults.tag_content import is_consistent
 
 PROMISE = "A target without room costs no image: imports fail with the target's code or wait, and no tag is wrong."
 
 MIB = 1024 * 1024
 LAYER = 1_500_000
-# Bytes of the target's disk: for two layers and something; for hardly anything; for all.
+# Bytes of free disk space: for two layers, for hardly anything, for everything.
 LITTLE, NOTHING, PLENTY = 4 * MIB, 64 * 1024, 256 * MIB
 ATTEMPTS = "2"
-PATIENCE = 240.0
+TIMEOUT = 240.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Filled:
-    """What came of imports into so much room, in bytes: `wrong` are tags that lead to what is not whole."""
+class FillOutcome:
+    """The outcomes of imports with `room` bytes of free space: `wrong` are tags with incomplete content."""
 
     room: int
     states: dict[str, int]
@@ -38,18 +38,18 @@ class Filled:
 
     @property
     def good(self) -> bool:
-        """Whether something did not fit, was said to be the target's fault, and nothing is wrong."""
+        """Whether some imports did not fit, their errors name the target, and no tag is wrong."""
         blamed = all(ERROR_KINDS[Code(code)].side is Side.TARGET for code in self.codes)
         return bool(self.codes) and blamed and not self.wrong
 
 
-def play(ground: Ground) -> Verdict:
-    """Import into a target that fills up, into one that is full, and into one that gets room while imports wait."""
-    number = ground.size.of(full=12, short=4)
-    with _small_target(ground) as target:
-        ground.start(TARGET_URL=target.url, TARGET_NAME=target.host, MAX_FAILURES=ATTEMPTS)
-        filled = [_fill(ground, target, room, number) for room in (LITTLE, NOTHING)]
-        waiting, ready = _wait_for_room(ground, target, number)
+def play(testbed: Testbed) -> Verdict:
+    """Import to a target that fills up, to one that is full, and to one that gets space while imports wait."""
+    number = testbed.size.of(full=12, short=4)
+    with _small_target(testbed) as target:
+        testbed.start(TARGET_URL=target.url, TARGET_NAME=target.host, MAX_FAILURES=ATTEMPTS)
+        filled = [_fill(testbed, target, room, number) for room in (LITTLE, NOTHING)]
+        waiting, ready = _wait_for_room(testbed, target, number)
     return Verdict(
         held=all(one.good for one in filled) and waiting > 0 and ready == number,
         figures={
@@ -62,13 +62,13 @@ def play(ground: Ground) -> Verdict:
 
 
 @contextmanager
-def _small_target(ground: Ground) -> Iterator[Registry]:
-    """Start a registry whose disk is a file system in memory, of which root alone can say how large it is."""
-    target = Registry(ground.scratch, name=f"small-target-{ground.database}")
+def _small_target(testbed: Testbed) -> Iterator[Registry]:
+    """Start a registry on a file system in memory, whose size root can change."""
+    target = Registry(testbed.scratch, name=f"small-target-{testbed.database}")
     target.prepare_once()
     _mount(target, "-t", "tmpfs", "-o", f"size={PLENTY}", "tmpfs")
     try:
-        ground.allow(target.host)
+        testbed.allow(target.host)
         with target:
             yield target
     finally:
@@ -82,38 +82,38 @@ def _mount(target: Registry, *arguments: str) -> None:
 
 
 def _give_room(target: Registry, room: int) -> None:
-    """Let the disk have so many bytes more than are taken."""
+    """Resize the disk to the used bytes plus `room`."""
     taken = sum(file.stat().st_blocks * 512 for file in target.root.rglob("*") if file.is_file())
     _mount(target, "-o", f"remount,size={taken + room}")
 
 
-def _fill(ground: Ground, target: Registry, room: int, number: int) -> Filled:
-    """Import as much as does not fit, until all have ended."""
+def _fill(testbed: Testbed, target: Registry, room: int, number: int) -> FillOutcome:
+    """Import more than fits, until all imports have ended."""
     _give_room(target, room)
-    accepted = ground.accept_all(ground.push(number, layers=[LAYER]))
-    ends = _of(ground.wait_final(PATIENCE), accepted)
+    accepted = testbed.accept_all(testbed.push(number, layers=[LAYER]))
+    ends = _of(testbed.wait_final(TIMEOUT), accepted)
     failed = [end for end in ends if end.state is not ImportState.READY]
-    return Filled(
+    return FillOutcome(
         room=room,
         states=dict(Counter(end.state.value for end in ends)),
         codes=dict(Counter(end.code or "" for end in failed)),
-        wrong=sum(not is_sound(Remote.of(target), end) for end in ends),
+        wrong=sum(not is_consistent(Remote.of(target), end) for end in ends),
     )
 
 
-def _wait_for_room(ground: Ground, target: Registry, number: int) -> tuple[int, int]:
-    """Return how many imports waited while the disk was full, and how many are ready when it no longer is."""
+def _wait_for_room(testbed: Testbed, target: Registry, number: int) -> tuple[int, int]:
+    """Return the number of imports that waited for the full disk, and that were ready after it got space."""
     _give_room(target, 0)
-    accepted = ground.accept_all(ground.push(number, layers=[LAYER]))
-    ground.wait_until(lambda: _waiting(ground) > 0, PATIENCE)
-    waiting = _waiting(ground)
+    accepted = testbed.accept_all(testbed.push(number, layers=[LAYER]))
+    testbed.wait_until(lambda: _waiting(testbed) > 0, TIMEOUT)
+    waiting = _waiting(testbed)
     _give_room(target, PLENTY)
-    ends = _of(ground.wait_final(PATIENCE), accepted)
-    return waiting, sum(end.state is ImportState.READY and is_sound(Remote.of(target), end) for end in ends)
+    ends = _of(testbed.wait_final(TIMEOUT), accepted)
+    return waiting, sum(end.state is ImportState.READY and is_consistent(Remote.of(target), end) for end in ends)
 
 
-def _waiting(ground: Ground) -> int:
-    return int(ground.sql("SELECT count(*) FROM imports WHERE state = 'waiting'"))
+def _waiting(testbed: Testbed) -> int:
+    return int(testbed.sql("SELECT count(*) FROM imports WHERE state = 'waiting'"))
 
 
 def _of(outcomes: Sequence[Outcome], accepted: Sequence[Accepted]) -> list[Outcome]:

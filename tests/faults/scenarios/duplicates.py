@@ -1,4 +1,4 @@
-"""Requests and reports come many times, late, and in any order."""
+"""Requests and reports arrive repeatedly, late, and in any order."""
 
 from __future__ import annotations
 
@@ -22,28 +22,28 @@ from shared.messages.progress_report import ProgressReport, ReportedError, Repor
 from shared.model.image_content import ImageContent
 from shared.model.progress import LayerProgress, LayerStatus, Transfer
 from shared.model.states import FINAL_STATES
-from tests.faults.bench.ground import REQUEST_SECONDS, Ground
+from tests.faults.bench.imports import PushedImage
+from tests.faults.bench.testbed import REQUEST_SECONDS, Testbed
 from tests.faults.bench.verdict import Verdict
-from tests.faults.bench.wanted import Wanted
 
 PROMISE = "Repeated, late and reordered requests and reports change nothing."
 
-# Equal requests at once, and reports that are on their way at the same time.
+# Equal concurrent requests, and concurrent reports.
 POSTS, AT_ONCE = 50, 8
-# Nobody else works here: an attempt keeps its lease for as long as the scenario takes. Seconds.
+# Longer than the scenario, which has no workers: an attempt keeps its lease. Seconds.
 LEASE = 600.0
 LAYERS, LAYER_SIZE = 4, 10_000_000
-# A report comes this many places too late at most; and of two reports one comes a second time.
+# A report is late by at most this many places; half of the reports are repeated.
 LATE_BY = 6
 REPEATED = 0.5
-# The outcome that is told first, and others that are told afterwards.
+# The outcome that is reported first; others are reported afterwards.
 OUTCOMES = (ReportedState.READY, ReportedState.FAILED)
 ROW = "SELECT md5(array_agg(row_to_json(t)::text ORDER BY id)::text) FROM {table} t WHERE {column} = {image}"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Told:
-    """What one import's duplicates did."""
+class Duplicates:
+    """The effects of one import's duplicates."""
 
     rows: int
     different_answers: int
@@ -54,15 +54,15 @@ class Told:
     changed_after_end: int
 
 
-def play(ground: Ground) -> Verdict:
-    """Ask for each image fifty times at once, then tell its import's progress out of order."""
-    images, reports = ground.size.of(full=(20, 200), short=(2, 20))
-    ground.start(apis=2, workers=0, LEASE_SECONDS=str(LEASE))
+def play(testbed: Testbed) -> Verdict:
+    """Request each image fifty times at once, then report its import's progress out of order."""
+    images, reports = testbed.size.of(full=(20, 200), short=(2, 20))
+    testbed.start(apis=2, workers=0, LEASE_SECONDS=str(LEASE))
     told = [
-        _one(ground, wanted, OUTCOMES[number % len(OUTCOMES)], reports)
-        for number, wanted in enumerate(ground.push(images))
+        _one(testbed, pushed, OUTCOMES[number % len(OUTCOMES)], reports)
+        for number, pushed in enumerate(testbed.push(images))
     ]
-    sums = {name: sum(getattr(one, name) for one in told) for name in Told.__annotations__}
+    sums = {name: sum(getattr(one, name) for one in told) for name in Duplicates.__annotations__}
     unwanted = ("different_answers", "regressions", "changed_after_end")
     return Verdict(
         held=sums["rows"] == images and sums["refused"] > 0 and not any(sums[name] for name in unwanted),
@@ -70,23 +70,23 @@ def play(ground: Ground) -> Verdict:
     )
 
 
-def _one(ground: Ground, wanted: Wanted, outcome: ReportedState, reports: int) -> Told:
-    image, name, different = _post(ground, wanted)
-    claimed = asyncio.run(_claim(ground, name))
+def _one(testbed: Testbed, pushed: PushedImage, outcome: ReportedState, reports: int) -> Duplicates:
+    image, name, different = _post(testbed, pushed)
+    claimed = asyncio.run(_claim(testbed, name))
     if outcome is ReportedState.READY:
-        # The target shall serve what is said of it, or the API would find out.
-        Remote.of(ground.target).push(claimed.repository, claimed.tag, wanted.image)
-    story = list(_story(wanted, outcome, reports))
-    with _looking(ground, image) as seen:
-        refused = _tell(ground, name, _disordered(ground.rng, story[:-1]))
-        refused += _tell(ground, name, story[-1:])
-        before = _rows(ground, image)
-        late = [*story, *(replace(end, sequence=reports + 10) for end in _ends(wanted)), *story[-1:] * AT_ONCE]
-        ground.rng.shuffle(late)
-        refused += _tell(ground, name, late)
-        changed = before != _rows(ground, image)
-    return Told(
-        rows=int(ground.sql(f"SELECT count(*) FROM imports WHERE source LIKE '%/{wanted.repository}:%'")),
+        # The target must serve the reported image, because the API checks it.
+        Remote.of(testbed.target).push(claimed.repository, claimed.tag, pushed.image)
+    story = list(_story(pushed, outcome, reports))
+    with _polling(testbed, image) as seen:
+        refused = _send_reports(testbed, name, _disordered(testbed.rng, story[:-1]))
+        refused += _send_reports(testbed, name, story[-1:])
+        before = _rows(testbed, image)
+        late = [*story, *(replace(end, sequence=reports + 10) for end in _ends(pushed)), *story[-1:] * AT_ONCE]
+        testbed.rng.shuffle(late)
+        refused += _send_reports(testbed, name, late)
+        changed = before != _rows(testbed, image)
+    return Duplicates(
+        rows=int(testbed.sql(f"SELECT count(*) FROM imports WHERE source LIKE '%/{pushed.repository}:%'")),
         different_answers=different,
         reports=len(story) + len(late),
         refused=refused,
@@ -96,14 +96,14 @@ def _one(ground: Ground, wanted: Wanted, outcome: ReportedState, reports: int) -
     )
 
 
-def _post(ground: Ground, wanted: Wanted) -> tuple[int, str, int]:
-    """Ask fifty times at once; return the image, the import, and how many answers tell of others."""
+def _post(testbed: Testbed, pushed: PushedImage) -> tuple[int, str, int]:
+    """Send fifty requests at once; return the image, the import, and the number of answers with others."""
     together = threading.Barrier(POSTS)
 
     def ask(number: int) -> tuple[int, Any]:
         together.wait(REQUEST_SECONDS)
-        return ground.ask(
-            "POST", "/images:import", {"source": wanted.reference}, api=ground.apis[number % len(ground.apis)]
+        return testbed.ask(
+            "POST", "/images:import", {"source": pushed.reference}, api=testbed.apis[number % len(testbed.apis)]
         )
 
     with ThreadPoolExecutor(POSTS) as pool:
@@ -114,13 +114,13 @@ def _post(ground: Ground, wanted: Wanted) -> tuple[int, str, int]:
 
 
 def _meant(answer: Mapping[str, Any]) -> tuple[Any, ...]:
-    """Return what an answer points to; its message tells whether this request was the first."""
+    """Return the identifying part of an answer; its message differs for the first request."""
     return answer["state"], answer["imageId"], answer["name"]
 
 
-async def _claim(ground: Ground, name: str) -> ClaimedImport:
+async def _claim(testbed: Testbed, name: str) -> ClaimedImport:
     async with (
-        open_database(ground.database_url, application="bench", size=1) as database,
+        open_database(testbed.database_url, application="bench", size=1) as database,
         database.connection() as connection,
     ):
         claimed = await claim(connection, name, worker="bench", lease=LEASE)
@@ -128,8 +128,8 @@ async def _claim(ground: Ground, name: str) -> ClaimedImport:
     return claimed
 
 
-def _story(wanted: Wanted, outcome: ReportedState, reports: int) -> Iterator[ProgressReport]:
-    """Yield what a worker would tell, in its order: layers that grow, leave to write the tag, the outcome."""
+def _story(pushed: PushedImage, outcome: ReportedState, reports: int) -> Iterator[ProgressReport]:
+    """Yield a worker's reports in order: growing layers, the permission to write the tag, the outcome."""
     digests = [f"sha256:{number:064x}" for number in range(LAYERS)]
     for sequence in range(1, reports + 1):
         offset = LAYER_SIZE * sequence // reports
@@ -138,14 +138,14 @@ def _story(wanted: Wanted, outcome: ReportedState, reports: int) -> Iterator[Pro
         yield ProgressReport(
             attempt=1, sequence=sequence, state=ReportedState.RUNNING, layers=dict.fromkeys(digests, layer)
         )
-    yield ProgressReport(attempt=1, sequence=reports + 1, state=ReportedState.TAGGING, tag_digest=wanted.digest)
-    yield next(replace(end, sequence=reports + 2) for end in _ends(wanted) if end.state is outcome)
+    yield ProgressReport(attempt=1, sequence=reports + 1, state=ReportedState.TAGGING, tag_digest=pushed.digest)
+    yield next(replace(end, sequence=reports + 2) for end in _ends(pushed) if end.state is outcome)
 
 
-def _ends(wanted: Wanted) -> Iterator[ProgressReport]:
+def _ends(pushed: PushedImage) -> Iterator[ProgressReport]:
     content = ImageContent(
-        source_digest=wanted.digest,
-        digest=wanted.digest,
+        source_digest=pushed.digest,
+        digest=pushed.digest,
         size=LAYERS * LAYER_SIZE,
         architecture="amd64",
         os="linux",
@@ -159,20 +159,20 @@ def _ends(wanted: Wanted) -> Iterator[ProgressReport]:
 
 
 def _disordered(rng: random.Random, story: Sequence[ProgressReport]) -> list[ProgressReport]:
-    """Return them with some twice, each at most so many places from where it belongs."""
+    """Return the reports with some repeated, each moved by at most LATE_BY places."""
     doubled = [report for report in story for _ in range(2 if rng.random() < REPEATED else 1)]
     places = [(number + rng.uniform(0, LATE_BY), report) for number, report in enumerate(doubled)]
     return [report for _, report in sorted(places, key=lambda place: place[0])]
 
 
-def _tell(ground: Ground, name: str, reports: Sequence[ProgressReport]) -> int:
-    """Send reports, some at a time, to both APIs in turn; return how many were refused as superseded."""
+def _send_reports(testbed: Testbed, name: str, reports: Sequence[ProgressReport]) -> int:
+    """Send reports concurrently to both APIs in turn; return the number of refused ones."""
 
     def put(numbered: tuple[int, ProgressReport]) -> int:
         number, report = numbered
-        api = ground.apis[number % len(ground.apis)]
+        api = testbed.apis[number % len(testbed.apis)]
         path, body = f"/api/v1/images:import/{name}/progress", dump_report(report)
-        status, _ = api.request("PUT", path, ground.plant.worker_token, body, seconds=REQUEST_SECONDS)
+        status, _ = api.request("PUT", path, testbed.shared_servers.worker_token, body, seconds=REQUEST_SECONDS)
         return status
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
@@ -182,15 +182,15 @@ def _tell(ground: Ground, name: str, reports: Sequence[ProgressReport]) -> int:
 
 
 @contextmanager
-def _looking(ground: Ground, image: int) -> Iterator[list[Mapping[str, Any]]]:
-    """Ask for the details again and again while the block runs, as people do, of both APIs."""
+def _polling(testbed: Testbed, image: int) -> Iterator[list[Mapping[str, Any]]]:
+    """Poll the details from both APIs in turn while the block runs."""
     seen: list[Mapping[str, Any]] = []
     ended = threading.Event()
 
     def look() -> None:
         while not ended.is_set():
-            api = ground.apis[len(seen) % len(ground.apis)]
-            seen.append(ground.ask("GET", f"/images/{image}/importing-details", api=api)[1])
+            api = testbed.apis[len(seen) % len(testbed.apis)]
+            seen.append(testbed.ask("GET", f"/images/{image}/importing-details", api=api)[1])
 
     with ThreadPoolExecutor(1) as pool:
         looking = pool.submit(look)
@@ -202,7 +202,7 @@ def _looking(ground: Ground, image: int) -> Iterator[list[Mapping[str, Any]]]:
 
 
 def _regressions(seen: Sequence[Mapping[str, Any]]) -> int:
-    """Count the looks that show less than the look before."""
+    """Count the polls that show less progress than the previous one."""
     return sum(_is_less(after, before) for before, after in pairwise(seen))
 
 
@@ -215,7 +215,7 @@ def _is_less(after: Mapping[str, Any], before: Mapping[str, Any]) -> bool:
     )
 
 
-def _rows(ground: Ground, image: int) -> str:
-    """Return what identifies all that is stored of an image and its import."""
+def _rows(testbed: Testbed, image: int) -> str:
+    """Return a hash of the stored rows of an image and its import."""
     places = {"images": "id", "imports": "image_id"}
-    return "|".join(ground.sql(ROW.format(table=name, column=of, image=image)) for name, of in places.items())
+    return "|".join(testbed.sql(ROW.format(table=name, column=of, image=image)) for name, of in places.items())

@@ -1,4 +1,4 @@
-"""Each of our processes is told to end while imports are carried out and asked for."""
+"""Each service process is stopped with SIGTERM while imports are requested and carried out."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ from dataclasses import dataclass
 
 from deploy.local.stack import Server, Worker
 from shared.model.states import FINAL_STATES, ImportState
-from tests.faults.bench.fates import Fates, count_fates
-from tests.faults.bench.ground import Ground
-from tests.faults.bench.storm import revive
+from tests.faults.bench.disruptions import recover
+from tests.faults.bench.imports import Accepted, Change
+from tests.faults.bench.testbed import Testbed
+from tests.faults.bench.totals import Totals, count_totals
 from tests.faults.bench.verdict import Verdict
-from tests.faults.bench.wanted import Accepted, Change
 from tests.faults.fault import Direction, Pace
 
-PROMISE = "Told to end under load, a process loses nothing, and what it had goes on elsewhere within ten seconds."
+PROMISE = "Duplicates to end under load, a process loses nothing, and what it had goes on elsewhere within ten seconds."
 
-# From the signal to the process's end, and to the next step of each import that it had. Seconds.
+# The time from the signal to the exit, and to the next step of each import of the process. Seconds.
 LIMIT = 10.0
-# What the source gives of each layer, so that none ends within the worker's grace. Bytes a second.
+# The rate of the source for each layer, so that no import ends within the worker's grace period. Bytes per second.
 PACE = 100_000
-# Imports for each turn, and how many each worker has room for: one has to do for two.
+# Imports for each turn, and the slots of each worker: one worker must have enough for two.
 LOAD, SLOTS = 6, 16
-# Until they have been claimed, and until all have ended. Seconds.
-CLAIM_PATIENCE, PATIENCE = 30.0, 180.0
+# The time until they are claimed, and until all have ended. Seconds.
+CLAIM_TIMEOUT, TIMEOUT = 30.0, 180.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Turn:
-    """One process's end: `had` are the imports that it ran; `began` is the database's time, Unix seconds."""
+    """One stop of a process: `had` are the imports that it ran; `began` is the database's time, Unix seconds."""
 
     victim: str
     had: Collection[str]
@@ -39,36 +39,36 @@ class Turn:
     seconds: float
 
 
-def play(ground: Ground) -> Verdict:
-    """Take the processes one after the other, each with fresh imports under way."""
-    grace, layer = ground.size.of(full=("5", 12 * PACE), short=("1", 3 * PACE))
-    link = ground.link("source", ground.source.port)
+def play(testbed: Testbed) -> Verdict:
+    """Stop the processes in turn, each during fresh imports."""
+    grace, layer = testbed.size.of(full=("5", 12 * PACE), short=("1", 3 * PACE))
+    link = testbed.link("source", testbed.source.port)
     link.set(Pace(direction=Direction.TO_CLIENT, rate=PACE))
-    # The services' own defaults, but for the graces of the short form. A lease bears the time that an API is away.
+    # The services' defaults, except the grace periods of the short form. A lease outlasts the downtime of an API.
     settings = {"LEASE_SECONDS": "30", "STOP_GRACE_SECONDS": grace, "DRAIN_SECONDS": grace}
-    ground.start(apis=2, workers=2, WORKER_SLOTS=str(SLOTS), **settings)
+    testbed.start(apis=2, workers=2, WORKER_SLOTS=str(SLOTS), **settings)
     accepted: list[Accepted] = []
     turns = []
-    every = (*ground.workers, *ground.apis)
-    for victim in ground.size.of(full=every * 4, short=(ground.workers[0], ground.apis[0])):
-        accepted += ground.accept_all(ground.push(LOAD, layers=[layer], host=link.host))
-        turns.append(_end(ground, victim))
-        # While it is away: an API's clients ask the other one.
-        accepted += ground.accept_all(ground.push(LOAD, host=link.host))
-        revive(victim)
-    outcomes = ground.wait_final(PATIENCE)
-    return _judge(turns, _hand_overs(turns, ground.changes()), count_fates(ground, accepted, outcomes))
+    every = (*testbed.workers, *testbed.apis)
+    for victim in testbed.size.of(full=every * 4, short=(testbed.workers[0], testbed.apis[0])):
+        accepted += testbed.accept_all(testbed.push(LOAD, layers=[layer], host=link.host))
+        turns.append(_end(testbed, victim))
+        # During the downtime of an API, clients call the other one.
+        accepted += testbed.accept_all(testbed.push(LOAD, host=link.host))
+        recover(victim)
+    outcomes = testbed.wait_final(TIMEOUT)
+    return _verdict(turns, _hand_overs(turns, testbed.changes()), count_totals(testbed, accepted, outcomes))
 
 
-def _judge(turns: Sequence[Turn], waits: Sequence[float], fates: Fates) -> Verdict:
+def _verdict(turns: Sequence[Turn], waits: Sequence[float], totals: Totals) -> Verdict:
     slowest = max(waits, default=None)
     return Verdict(
-        held=fates.all_ready
+        held=totals.all_ready
         and slowest is not None
         and slowest <= LIMIT
         and all(turn.status == 0 and turn.seconds <= LIMIT for turn in turns),
         figures={
-            **fates.figures(),
+            **totals.figures(),
             "ended_processes": len(turns),
             "imports_they_had": sum(len(turn.had) for turn in turns),
             "slowest_end_seconds": round(max(turn.seconds for turn in turns), 2),
@@ -78,13 +78,13 @@ def _judge(turns: Sequence[Turn], waits: Sequence[float], fates: Fates) -> Verdi
     )
 
 
-def _end(ground: Ground, victim: Server) -> Turn:
-    """Tell a process to end, as soon as it has something to lose, and wait until it has ended."""
+def _end(testbed: Testbed, victim: Server) -> Turn:
+    """Stop a process when it has running imports, and wait for its exit."""
     had: list[str] = []
     if isinstance(victim, Worker):
-        ground.wait_until(lambda: ground.running_at(victim) != [], CLAIM_PATIENCE)
-        had = ground.running_at(victim)
-    began, started = ground.now(), time.monotonic()
+        testbed.wait_until(lambda: testbed.running_at(victim) != [], CLAIM_TIMEOUT)
+        had = testbed.running_at(victim)
+    began, started = testbed.now(), time.monotonic()
     assert victim.process
     victim.process.send(signal.SIGTERM)
     status = victim.process.wait(victim.stop_seconds)
@@ -92,7 +92,7 @@ def _end(ground: Ground, victim: Server) -> Turn:
 
 
 def _hand_overs(turns: Sequence[Turn], changes: Sequence[Change]) -> list[float]:
-    """Return for each import that was taken away how long it took until it ended or ran again; seconds."""
+    """Return for each interrupted import the seconds until it ended or ran again."""
     waits = []
     for turn in turns:
         steps: Mapping[str, float] = {

@@ -1,4 +1,4 @@
-"""An import that takes much longer than RabbitMQ lets a delivery be, whose worker loses its connection all the time."""
+"""An import that takes much longer than RabbitMQ's limit for deliveries, with a worker that loses its connections."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import aio_pika
 from aio_pika.exceptions import AMQPError
 
 from shared.model.states import ImportState
-from tests.faults.bench.fates import count_fates
-from tests.faults.bench.ground import Ground
+from tests.faults.bench.testbed import Testbed
+from tests.faults.bench.totals import count_totals
 from tests.faults.bench.verdict import Verdict
 from tests.faults.broker import VirtualHost
 from tests.faults.fault import Direction, Pace
@@ -21,46 +21,46 @@ from tests.faults.uploads import uploads_to
 
 PROMISE = "Long imports outlive the broker's rules: no transfer begins anew."
 
-# What a consumer may take to acknowledge a delivery, and how often RabbitMQ looks. Milliseconds; by default half an
-# hour, and a minute.
+# RabbitMQ's limit for the acknowledgement of a delivery, and the interval of its check. Milliseconds; the defaults are
+# half an hour and a minute.
 CONSUMER_TIMEOUT, TICK = 2_000, 500
 DEFAULTS = 1_800_000, 60_000
-# What the source gives. Bytes a second.
+# The rate of the source. Bytes per second.
 PACE = 400_000
-# Heads, manifests and the config, beside the layer. Bytes.
+# Headers, manifests and the configuration. Bytes.
 REST = 100_000
-# Between two closed connections: the worker needs a moment to come back. Seconds.
+# The pause between two closed connections, for the worker to reconnect. Seconds.
 PAUSE = 1.0
-PATIENCE = 120.0
+TIMEOUT = 120.0
 WORKER = "longshore-worker"
 
 
-def play(ground: Ground) -> Verdict:
-    """Import a layer that comes slowly, and close the worker's connection again and again."""
-    seconds, closes = ground.size.of(full=(90, 10), short=(6, 2))
-    link = ground.link("source", ground.source.port)
+def play(testbed: Testbed) -> Verdict:
+    """Import a slow layer, and close the worker's connection repeatedly."""
+    seconds, closes = testbed.size.of(full=(90, 10), short=(6, 2))
+    link = testbed.link("source", testbed.source.port)
     link.set(Pace(direction=Direction.TO_CLIENT, rate=PACE))
-    host, layer = VirtualHost(ground), seconds * PACE
-    with _impatient(ground):
-        ground.start()
+    host, layer = VirtualHost(testbed), seconds * PACE
+    with _short_timeouts(testbed):
+        testbed.start()
         before = link.counts().to_client
-        with _holding_a_delivery(ground) as control:
-            accepted = [ground.accept(wanted) for wanted in ground.push(1, layers=[layer], host=link.host)]
-            ground.wait_final(PATIENCE, states=[ImportState.RUNNING])
+        with _holding_a_delivery(testbed) as control:
+            accepted = [testbed.accept(pushed) for pushed in testbed.push(1, layers=[layer], host=link.host)]
+            testbed.wait_final(TIMEOUT, states=[ImportState.RUNNING])
             closed = 0
-            while closed < closes and ground.outcomes()[0].state is ImportState.RUNNING:
+            while closed < closes and testbed.outcomes()[0].state is ImportState.RUNNING:
                 closed += host.close_connections(WORKER)
                 time.sleep(PAUSE)
-            outcomes = ground.wait_final(PATIENCE + seconds)
-    fates = count_fates(ground, accepted, outcomes)
-    assert ground.target.process
-    seen = uploads_to(ground.target.process.log, outcomes[0].repository)
+            outcomes = testbed.wait_final(TIMEOUT + seconds)
+    totals = count_totals(testbed, accepted, outcomes)
+    assert testbed.target.process
+    seen = uploads_to(testbed.target.process.log, outcomes[0].repository)
     read_again = link.counts().to_client - before - layer
     again = outcomes[0].attempt - 1 + sum(count - 1 for count in seen.stored.values())
     return Verdict(
-        held=fates.all_ready and again == 0 and read_again <= REST and closed >= closes and control.taken_after > 0,
+        held=totals.all_ready and again == 0 and read_again <= REST and closed >= closes and control.taken_after > 0,
         figures={
-            **fates.figures(),
+            **totals.figures(),
             "transfer_restarts": again,
             "bytes_read_again": max(0, read_again - REST),
             "import_seconds": outcomes[0].seconds,
@@ -72,30 +72,30 @@ def play(ground: Ground) -> Verdict:
 
 
 @contextmanager
-def _impatient(ground: Ground) -> Iterator[None]:
-    """Give deliveries seconds instead of half an hour; what is changed holds for channels that are opened then."""
-    _set_timeouts(ground, CONSUMER_TIMEOUT, TICK)
+def _short_timeouts(testbed: Testbed) -> Iterator[None]:
+    """Limit deliveries to seconds instead of half an hour, for channels that are opened later."""
+    _set_timeouts(testbed, CONSUMER_TIMEOUT, TICK)
     try:
         yield
     finally:
-        _set_timeouts(ground, *DEFAULTS)
+        _set_timeouts(testbed, *DEFAULTS)
 
 
-def _set_timeouts(ground: Ground, consumer: int, tick: int) -> None:
+def _set_timeouts(testbed: Testbed, consumer: int, tick: int) -> None:
     set_both = f"application:set_env(rabbit, consumer_timeout, {consumer}), "
-    ground.rabbitmq.control("eval", f"{set_both}application:set_env(rabbit, channel_tick_interval, {tick}).")
+    testbed.rabbitmq.control("eval", f"{set_both}application:set_env(rabbit, channel_tick_interval, {tick}).")
 
 
 class Control:
-    """A consumer as simple ones are, with a delivery that it holds for the length of its work."""
+    """A simple consumer that holds a delivery during its work."""
 
     def __init__(self, url: str) -> None:
         self.taken_after = 0.0
-        """Seconds until RabbitMQ took the delivery from it; 0: it has not."""
+        """Seconds until RabbitMQ took the delivery away; 0: it has not."""
         self._url = url
 
     async def hold(self) -> None:
-        """Take a delivery and wait until the channel is closed for that."""
+        """Consume a delivery and wait until RabbitMQ closes the channel."""
         connection = await aio_pika.connect(self._url)
         async with connection:
             channel = await connection.channel()
@@ -115,16 +115,16 @@ async def _set(event: asyncio.Event) -> None:
 
 
 @contextmanager
-def _holding_a_delivery(ground: Ground) -> Iterator[Control]:
-    """Have such a consumer beside ours, which shows that the rule is in force."""
-    control = Control(ground.amqp_url)
+def _holding_a_delivery(testbed: Testbed) -> Iterator[Control]:
+    """Run a simple consumer, which shows that the limit is active."""
+    control = Control(testbed.amqp_url)
 
     async def hold() -> None:
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(TIMEOUT):
                 await control.hold()
         except (AMQPError, TimeoutError):
-            return  # The verdict says that nothing was taken.
+            return  # The verdict shows that no delivery was taken away.
 
     thread = threading.Thread(target=asyncio.run, args=(hold(),))
     thread.start()

@@ -1,4 +1,4 @@
-"""A worker stands still at a step of its copy until its import is another's, and goes on as if nothing had been."""
+"""A worker is frozen at a step of its copy until another worker has its import, and then resumed."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from dataclasses import dataclass
 from http import HTTPStatus
 
 from deploy.local.stack import Worker
-from tests.faults.bench.ground import Ground
+from tests.faults.bench.imports import Accepted
+from tests.faults.bench.testbed import Testbed
 from tests.faults.bench.verdict import Verdict
-from tests.faults.bench.wanted import Accepted
+from tests.faults.copy_steps import STEPS, Stage, open_stage
 from tests.faults.relay import Moment, Passed
-from tests.faults.steps import STEPS, Stage, staged
 
 PROMISE = "A stale worker changes nothing: what it reports is refused, and it moves no tag."
 
-# An import, its take-over and its end on a busy machine. Seconds.
-PATIENCE = 60.0
-# What a worker that goes on needs until it has given up, its own tries included. Seconds.
+# Seconds for an import with a take-over, on a busy machine.
+TIMEOUT = 60.0
+# The time until a resumed worker gives up, including its retries. Seconds.
 SETTLING = 20.0
 GIVES_UP = "import.superseded"
-# Where it matters most: the tag's own request got lost.
+# The critical step: the request that writes the tag is lost.
 SHORT = (("tag written", Moment.BEFORE),)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Stop:
-    """What one stop led to; `accepted` are reports that were taken after it, `moved` says whether the tag was."""
+    """The effects of one stop: `accepted` stale reports, and whether the tag `moved`."""
 
     step: str
     moment: Moment
@@ -46,14 +46,14 @@ class Stop:
         return self.triggered and self.taken_over and not self.accepted and not self.moved
 
 
-def play(ground: Ground) -> Verdict:
-    """Stop a worker at each step, before and after it, in an order of the seed's."""
+def play(testbed: Testbed) -> Verdict:
+    """Freeze a worker before and after each step, in the seed's order."""
     every = [(step, moment) for step in STEPS for moment in Moment]
-    chosen: Sequence[tuple[str, Moment]] = ground.size.of(full=every, short=list(SHORT))
-    with staged(ground) as stage:
+    chosen: Sequence[tuple[str, Moment]] = testbed.size.of(full=every, short=list(SHORT))
+    with open_stage(testbed) as stage:
         stage.add_worker()
         stage.add_worker()
-        stops = [_stop_at(stage, step, moment) for step, moment in ground.rng.sample(chosen, len(chosen))]
+        stops = [_stop_at(stage, step, moment) for step, moment in testbed.rng.sample(chosen, len(chosen))]
     return Verdict(
         held=all(stop.good for stop in stops),
         figures={
@@ -70,7 +70,7 @@ def play(ground: Ground) -> Verdict:
 
 
 def _stop_at(stage: Stage, step: str, moment: Moment) -> Stop:
-    """Stop the worker there, let another one end the import, bring another image under the tag, and let it go on."""
+    """Freeze the worker at the step, let another one finish the import, import another image, and resume the worker."""
     repository = f"stale/{step.replace(' ', '-')}-{moment}"
     stopped: list[Worker] = []
     accepted: list[Accepted] = []
@@ -81,22 +81,22 @@ def _stop_at(stage: Stage, step: str, moment: Moment) -> Stop:
         os.kill(stopped[0].pid, signal.SIGSTOP)
 
     trap = stage.trap(step, moment, stop)
-    accepted.append(stage.ground.accept(stage.push(repository)))
-    triggered = trap.sprung.wait(PATIENCE)
-    taken_over = stage.wait_state(accepted[0], "ready", PATIENCE)
-    newer = stage.ground.accept(stage.push(repository), force=True)
-    taken_over = taken_over and stage.wait_state(newer, "ready", PATIENCE)
+    accepted.append(stage.testbed.accept(stage.push(repository)))
+    triggered = trap.fired.wait(TIMEOUT)
+    taken_over = stage.wait_state(accepted[0], "ready", TIMEOUT)
+    newer = stage.testbed.accept(stage.push(repository), force=True)
+    taken_over = taken_over and stage.wait_state(newer, "ready", TIMEOUT)
     expected = stage.tag(newer)
     went_on = time.monotonic()
     for worker in stopped:
         os.kill(worker.pid, signal.SIGCONT)
-    gave_up = all(stage.said_of(worker, accepted[0], GIVES_UP, SETTLING) for worker in stopped)
+    gave_up = all(stage.logged_about(worker, accepted[0], GIVES_UP, SETTLING) for worker in stopped)
     late = [one for one in stage.relays["api"].passed if _is_late(one, accepted[0], went_on)]
     return Stop(
         step=step,
         moment=moment,
         triggered=triggered,
-        taken_over=taken_over and expected == newer.wanted.digest,
+        taken_over=taken_over and expected == newer.pushed.digest,
         accepted=sum(one.answer.status == HTTPStatus.OK for one in late),
         refused=sum(one.answer.status == HTTPStatus.CONFLICT for one in late),
         moved=stage.tag(newer) != expected,
@@ -105,6 +105,6 @@ def _stop_at(stage: Stage, step: str, moment: Moment) -> Stop:
 
 
 def _is_late(passed: Passed, accepted: Accepted, went_on: float) -> bool:
-    """Tell whether this is a report of the attempt that had stood still, from after it went on."""
+    """Return whether this is a report of the frozen attempt after it was resumed."""
     mine = passed.asked.at >= went_on and accepted.name in passed.asked.path
     return mine and json.loads(passed.body)["attempt"] == 1

@@ -1,4 +1,4 @@
-"""The copy of one layer between real registries, over two links, as a worker makes it, in this process."""
+"""Copies one layer between real registries over two links, with the worker's code in this process."""
 
 from __future__ import annotations
 
@@ -28,30 +28,30 @@ MIB = 1024 * 1024
 REPOSITORY = "stalls"
 LAYER = synthetic_layer("stalls", 64 * MIB)
 BLOB = Descriptor(media_type=LAYER.media_type, digest=Digest.parse(LAYER.digest), size=LAYER.size)
-# Far more than the sockets and the link hold together, and far less than the layer. Bytes.
+# Far more than sockets and link buffer, and far less than the layer. Bytes.
 MIDDLE = 32 * MIB
-# A trickle that never stops, far below the rate that counts as moving. Bytes per second.
+# A trickle that never stops, far below the minimum that counts as progress. Bytes per second.
 DRIP = 200.0
 POLL_SECONDS = 0.02
-# What a fault may take until it strikes. Seconds.
+# The time until a fault takes effect. Seconds.
 EFFECT_SECONDS = 30.0
 
 
 def stalls(after: int) -> Mapping[str, tuple[Side, Fault]]:
-    """Return the faults that can strike from this byte of the layer on, by name, with the side that the error names."""
+    """Return the stalls from this byte of the layer on, by name, each with the side that the error must name."""
     return {
         "source frozen": (Side.SOURCE, Freeze(direction=Direction.TO_CLIENT, after=after)),
         "target frozen": (Side.TARGET, Freeze(direction=Direction.TO_SERVER, after=after)),
         "source drips": (Side.SOURCE, Pace(direction=Direction.TO_CLIENT, after=after, rate=DRIP)),
         "target drips": (Side.TARGET, Pace(direction=Direction.TO_SERVER, after=after, rate=DRIP)),
-        # It has received the whole layer, and does not answer.
+        # The target has received the whole layer, and does not respond.
         "target silent": (Side.TARGET, Freeze(direction=Direction.TO_CLIENT)),
     }
 
 
 @contextmanager
-def impatient(seconds: float) -> Iterator[None]:
-    """Shorten the limit, and try once, so that the first stall is raised."""
+def stall_limit(seconds: float) -> Iterator[None]:
+    """Shorten the stall limit, and allow one try, so that the first stall is raised."""
     with (
         patch("import_worker.copying.stall.STALL_SECONDS", seconds),
         patch("import_worker.copying.transfer.BLOB_TRIES", 1),
@@ -59,43 +59,43 @@ def impatient(seconds: float) -> Iterator[None]:
         yield
 
 
-class Moved:
-    """Records when the target last received enough bytes to count; a trickle does not count, as in the product."""
+class LastProgress:
+    """The time of the target's last progress; like the product, it ignores a trickle."""
 
     def __init__(self) -> None:
         self.last = 0.0
         self._taken = 0
 
     def to(self, taken: int) -> None:
-        """Record how many bytes the target has received; fits `Advance`."""
+        """Record the target's bytes; compatible with `Advance`."""
         if taken - self._taken >= MIN_BYTES_PER_WINDOW:
             self._taken, self.last = taken, time.monotonic()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Stall:
-    """A detected stall: its error code, and the seconds since any byte moved."""
+    """A detected stall: its error code, and the seconds since the last progress."""
 
     code: str
     seconds: float
 
 
 @dataclass
-class Copying:
-    """A copy of the layer that a fault hits as soon as its upload has begun; the source must hold the layer."""
+class StalledCopy:
+    """A copy of the layer into which a fault is injected when its upload has begun; the source must have the layer."""
 
     from_source: Link
     to_target: Link
     repository: str
 
     async def stall(self, side: Side, fault: Fault) -> Stall:
-        """Copy until the stall is detected, and return how long no byte had moved.
+        """Copy until the stall is detected, and return how long there was no progress.
 
-        The time starts at the fault's first effect, or at the last movement after it: buffers still accept some bytes.
+        The time starts with the fault's first effect, or with the last progress: buffers may still drain.
         """
         harmed = self.from_source if side is Side.SOURCE else self.to_target
         affected: list[asyncio.Task[float]] = []
-        moved = Moved()
+        moved = LastProgress()
 
         async def upload_started(_address: str) -> None:
             await asyncio.to_thread(harmed.set, fault)
@@ -123,10 +123,10 @@ class Copying:
 
 
 def _wait_until_affected(link: Link) -> float:
-    """Return when the set fault has struck first."""
+    """Wait until the fault has affected a connection, and return the time."""
     limit = time.monotonic() + EFFECT_SECONDS
     while not any(link.counts().affected):
         if time.monotonic() > limit:
-            raise TimeoutError("the fault did not strike")
+            raise TimeoutError("the fault had no effect")
         time.sleep(POLL_SECONDS)
     return time.monotonic()

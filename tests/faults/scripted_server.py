@@ -1,4 +1,4 @@
-"""A scripted server for a program that blocks: it runs on an event loop of its own, in a thread."""
+"""Runs a scripted server for blocking code, on an event loop in another thread."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from tests.scripted.server import Server
 
 Served = TypeVar("Served", bound=Server)
 
-# Seconds until it listens, and until it has ended.
-PATIENCE = 20.0
+# Seconds for the start and for the end.
+TIMEOUT = 20.0
 
 
 @contextmanager
@@ -30,11 +30,11 @@ def serving(server: Served) -> Iterator[Served]:
 
     thread = threading.Thread(target=loop.run_until_complete, args=(serve(),), daemon=True)
     thread.start()
-    if not listens.wait(PATIENCE):
+    if not listens.wait(TIMEOUT):
         raise TimeoutError("the scripted server does not listen")
     try:
         yield server
     finally:
         loop.call_soon_threadsafe(ended.set)
-        thread.join(PATIENCE)
+        thread.join(TIMEOUT)
         loop.close()

@@ -1,15 +1,15 @@
-"""Whether what a tag leads to is there, byte for byte."""
+"""Checks that the content of a tag is complete."""
 
 from __future__ import annotations
 
 from deploy.local.images.verify import Place, verify
 from deploy.local.stack import LocalStackError, Remote
 from shared.model.states import ImportState
-from tests.faults.bench.wanted import Outcome
+from tests.faults.bench.imports import Outcome
 
 
 def digest_of_tag(remote: Remote, repository: str, tag: str) -> str | None:
-    """Return what the tag points to; None where there is none."""
+    """Return the digest of a tag, or None if there is no tag."""
     try:
         return remote.manifest(repository, tag).digest
     except LocalStackError:
@@ -17,15 +17,15 @@ def digest_of_tag(remote: Remote, repository: str, tag: str) -> str | None:
 
 
 def is_whole(remote: Remote, repository: str, digest: str) -> bool:
-    """Tell whether a manifest and all that is below it are there and have their digests."""
+    """Return whether a manifest and everything below it exist with the right digests."""
     try:
         return bool(verify(digest, Place(remote=remote, repository=repository)))
     except LocalStackError:
         return False
 
 
-def is_sound(remote: Remote, end: Outcome) -> bool:
-    """Tell whether the image's tag leads to whole content, or there is none and the image is not called ready."""
+def is_consistent(remote: Remote, end: Outcome) -> bool:
+    """Return whether the image's tag has complete content, or there is no tag and the image is not ready."""
     digest = digest_of_tag(remote, end.repository, end.tag)
     if digest is None:
         return end.state is not ImportState.READY

@@ -1,4 +1,4 @@
-"""What became of the imports that were accepted, counted the same way by every scenario."""
+"""Totals of the outcomes of accepted imports, counted the same way for every scenario."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from shared.model.states import ImportState
-from tests.faults.bench.ground import AT_ONCE, Ground
-from tests.faults.bench.wanted import Accepted, Outcome
+from tests.faults.bench.imports import Accepted, Outcome
+from tests.faults.bench.testbed import AT_ONCE, Testbed
 
 
 @dataclass(frozen=True, kw_only=True)
-class Fates:
-    """`lost` were accepted and are not known, `stuck` are open, `wrong` are ready and not served by that digest.
+class Totals:
+    """`lost` imports were accepted and are unknown, `stuck` are open, `wrong` are ready but not served.
 
-    `ended_again` have come to a final state more than once. `codes` are of those that did not become ready.
+    `ended_again` have reached a final state more than once. `codes` are the error codes of the others.
     """
 
     accepted: int
@@ -29,12 +29,12 @@ class Fates:
 
     @property
     def good(self) -> bool:
-        """Whether each has one end, and ready is true."""
+        """Whether each import has ended once, and every ready image is served."""
         return self.accepted > 0 and not (self.lost or self.stuck or self.wrong or self.ended_again)
 
     @property
     def all_ready(self) -> bool:
-        """Whether, beside that, none has failed."""
+        """Whether `good` holds and every import is ready."""
         return self.good and set(self.states) == {ImportState.READY}
 
     def figures(self) -> Mapping[str, object]:
@@ -43,14 +43,14 @@ class Fates:
         return counts | {"states": dict(self.states)} | ({"codes": dict(self.codes)} if self.codes else {})
 
 
-def count_fates(ground: Ground, accepted: Sequence[Accepted], outcomes: Sequence[Outcome]) -> Fates:
-    """Look at each import, and in the target for those that are ready."""
+def count_totals(testbed: Testbed, accepted: Sequence[Accepted], outcomes: Sequence[Outcome]) -> Totals:
+    """Count the imports, and check the ready ones in the target."""
     by_name = {outcome.name: outcome for outcome in outcomes}
     found = [(one, by_name[one.name]) for one in accepted if one.name in by_name]
-    ready = [(end, one.wanted.digest) for one, end in found if end.state is ImportState.READY]
+    ready = [(end, one.pushed.digest) for one, end in found if end.state is ImportState.READY]
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        served = list(pool.map(ground.serves, *zip(*ready, strict=True))) if ready else []
-    return Fates(
+        served = list(pool.map(testbed.serves, *zip(*ready, strict=True))) if ready else []
+    return Totals(
         accepted=len(accepted),
         lost=len(accepted) - len(found),
         stuck=sum(not outcome.final for outcome in outcomes),

@@ -1,4 +1,4 @@
-"""Images that a bench asks for, and what became of them."""
+"""The images that a scenario imports, and the outcomes of their imports."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from shared.model.states import FINAL_STATES, ImportState
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wanted:
-    """An image in the source; `reference` is what a request names."""
+class PushedImage:
+    """An image in the source; `reference` is the source of import requests."""
 
     reference: str
     repository: str
@@ -18,15 +18,15 @@ class Wanted:
 
     @property
     def digest(self) -> str:
-        """What its tag points to."""
+        """The digest of its tag."""
         return self.image.digest
 
 
 @dataclass(frozen=True, kw_only=True)
 class Accepted:
-    """A request that was answered with 200: from here on the import may not be lost. `tries` went before."""
+    """A request that was answered with 200: its import must not be lost. `tries` counts the failed tries before."""
 
-    wanted: Wanted
+    pushed: PushedImage
     image_id: int
     name: str
     tries: int
@@ -34,10 +34,10 @@ class Accepted:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """An import as the database tells it.
+    """An import in the database.
 
-    `seconds` from its acceptance to its end, None while it is open; `ends` is how often it has come to a final state.
-    `repository` and `tag` are the image's in the target.
+    `seconds` is the time from its acceptance to its end, None while it is open; `ends` is the number of transitions to
+    a final state. `repository` and `tag` are the image's in the target.
     """
 
     name: str
@@ -59,7 +59,7 @@ class Outcome:
 
 @dataclass(frozen=True, kw_only=True)
 class Change:
-    """One change of an import's state, as the database wrote it down; `at` is its own clock, Unix seconds."""
+    """One recorded change of an import's state; `at` is the database's time, Unix seconds."""
 
     name: str
     state: ImportState
