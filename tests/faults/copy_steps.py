@@ -37,17 +37,17 @@ STEPS = {
     "second manifest read": StepAt(of="source", step=Step(method="GET", path=_MANIFEST, skip=1)),
     "config read": StepAt(of="source", step=Step(method="GET", path=_BLOB)),
     "layer read": StepAt(of="source", step=Step(method="GET", path=_BLOB, skip=2)),
-    "blob looked for": StepAt(of="target", step=Step(method="HEAD", path=_BLOB)),
+    "blob checked": StepAt(of="target", step=Step(method="HEAD", path=_BLOB)),
     "upload begun": StepAt(of="target", step=Step(method="POST", path=r"/v2/.*/blobs/uploads/")),
     "layer sent": StepAt(of="target", step=Step(method="PATCH", path=_UPLOAD)),
     "blob committed": StepAt(of="target", step=Step(method="PUT", path=_UPLOAD)),
     "last blob committed": StepAt(of="target", step=Step(method="PUT", path=_UPLOAD, skip=2)),
     "child put": StepAt(of="target", step=Step(method="PUT", path=_MANIFEST)),
-    "leave asked": StepAt(of="api", step=Step(method="PUT", path=".*/progress", body=b'"tagging"')),
-    "tag looked at": StepAt(of="target", step=Step(method="HEAD", path=_TAG)),
+    "permission requested": StepAt(of="api", step=Step(method="PUT", path=".*/progress", body=b'"tagging"')),
+    "tag checked": StepAt(of="target", step=Step(method="HEAD", path=_TAG)),
     "tag written": StepAt(of="target", step=Step(method="PUT", path=_TAG)),
     "tag confirmed": StepAt(of="target", step=Step(method="HEAD", path=_TAG, skip=1)),
-    "ready told": StepAt(of="api", step=Step(method="PUT", path=".*/progress", body=b'"ready"')),
+    "ready reported": StepAt(of="api", step=Step(method="PUT", path=".*/progress", body=b'"ready"')),
 }
 
 

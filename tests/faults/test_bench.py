@@ -33,7 +33,7 @@ SEED = 1
 EXPOSURE = {"api": Exposure(kinds=tuple(Kind)), "worker": Exposure(kinds=(Kind.KILL,), share=5)}
 SCENARIO = """
 from tests.faults.bench.verdict import Verdict
-PROMISE = "Whatever is asked for is so."
+PROMISE = "Every request is fulfilled."
 def play(testbed):
     {body}
 """
@@ -120,7 +120,7 @@ def test_a_held_promise_ends_well(bench: Bench, capsys: pytest.CaptureFixture[st
     code, report = bench.run("--scenario", "good", "--seed", "5")
     assert (code, report["seed"]) == (0, 5)
     good = report["promises"]["good"]
-    assert (good["held"], good["promise"]) == (True, "Whatever is asked for is so.")
+    assert (good["held"], good["promise"]) == (True, "Every request is fulfilled.")
     assert bench.run("--seed", "5")[1]["promises"]["good"]["random"] == good["random"]
     assert bench.run("--seed", "6")[1]["promises"]["good"]["random"] != good["random"]
     assert "good: held (seed 5" in capsys.readouterr().out
@@ -133,7 +133,7 @@ def test_a_broken_promise_ends_with_1(bench: Bench, capsys: pytest.CaptureFixtur
     bench.add("good", "return Verdict(held=True, figures={})")
     code, report = bench.run("--seed", "5")
     assert code == 1
-    assert {name: told["held"] for name, told in report["promises"].items()} == {"bad": False, "good": True}
+    assert {name: entry["held"] for name, entry in report["promises"].items()} == {"bad": False, "good": True}
     said = capsys.readouterr().out
     assert "bad: BROKEN" in said
     assert "lost" in said

@@ -80,6 +80,9 @@ class Testbed:
     Create links before the services that use them: a service reads the allowed hosts at its start.
     """
 
+    # pytest would collect a class of this name.
+    __test__ = False
+
     def __init__(self, shared_servers: SharedServers, name: str, *, seed: int, size: Size) -> None:
         self.shared_servers = shared_servers
         self.name, self.seed, self.size = name, seed, size

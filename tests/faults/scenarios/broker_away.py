@@ -20,7 +20,7 @@ from tests.faults.clients import Query, querying
 from tests.faults.fault import Direction, Fault, Freeze, Refuse, Silence
 from tests.faults.link import Link
 
-PROMISE = "The broker being away is not the API being away: imports are accepted, and told to workers soon after."
+PROMISE = "Without the broker the API still accepts imports, and workers learn of them soon after its return."
 
 # The time from the broker's return until all messages are published. Seconds.
 BACKLOG_SECONDS = 30.0

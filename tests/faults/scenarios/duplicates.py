@@ -58,11 +58,11 @@ def play(testbed: Testbed) -> Verdict:
     """Request each image fifty times at once, then report its import's progress out of order."""
     images, reports = testbed.size.of(full=(20, 200), short=(2, 20))
     testbed.start(apis=2, workers=0, LEASE_SECONDS=str(LEASE))
-    told = [
+    effects = [
         _one(testbed, pushed, OUTCOMES[number % len(OUTCOMES)], reports)
         for number, pushed in enumerate(testbed.push(images))
     ]
-    sums = {name: sum(getattr(one, name) for one in told) for name in Duplicates.__annotations__}
+    sums = {name: sum(getattr(one, name) for one in effects) for name in Duplicates.__annotations__}
     unwanted = ("different_answers", "regressions", "changed_after_end")
     return Verdict(
         held=sums["rows"] == images and sums["refused"] > 0 and not any(sums[name] for name in unwanted),

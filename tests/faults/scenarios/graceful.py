@@ -16,7 +16,7 @@ from tests.faults.bench.totals import Totals, count_totals
 from tests.faults.bench.verdict import Verdict
 from tests.faults.fault import Direction, Pace
 
-PROMISE = "Duplicates to end under load, a process loses nothing, and what it had goes on elsewhere within ten seconds."
+PROMISE = "A process that is stopped under load loses no import, and another continues each one within ten seconds."
 
 # The time from the signal to the exit, and to the next step of each import of the process. Seconds.
 LIMIT = 10.0

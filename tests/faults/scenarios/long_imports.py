@@ -19,7 +19,7 @@ from tests.faults.broker import VirtualHost
 from tests.faults.fault import Direction, Pace
 from tests.faults.uploads import uploads_to
 
-PROMISE = "Long imports outlive the broker's rules: no transfer begins anew."
+PROMISE = "Long imports outlast the broker's limits: no transfer is repeated."
 
 # RabbitMQ's limit for the acknowledgement of a delivery, and the interval of its check. Milliseconds; the defaults are
 # half an hour and a minute.
