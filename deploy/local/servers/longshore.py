@@ -16,8 +16,11 @@ from deploy.local.processes.server import LOOPBACK, PROBE_SECONDS, Server
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# Seconds for a command: a few statements, or the migrations of an empty database.
-COMMAND_SECONDS = 60.0
+# Seconds for a command, a few statements or the migrations of an empty database, on a machine that is many times
+# overloaded: it takes two on an idle one.
+COMMAND_SECONDS = 180.0
+# Seconds without a byte after which a request fails. The API answers within five.
+REQUEST_SECONDS = 60.0
 
 # Variables that a machine behind a TLS-inspecting proxy needs to trust registries on the internet. The services inherit
 # nothing else from the caller.
@@ -95,7 +98,7 @@ class Api(Service):
         token: str | None = None,
         body: object = None,
         *,
-        seconds: float = COMMAND_SECONDS,
+        seconds: float = REQUEST_SECONDS,
     ) -> tuple[int, Any]:
         """Send one request; return the status and the JSON answer, or None for an empty one.
 

@@ -15,7 +15,6 @@ from itertools import count
 from typing import Any, Self, TypeVar
 
 from deploy.local.images.verify import Place, verify
-from deploy.local.servers.longshore import COMMAND_SECONDS
 from deploy.local.stack import (
     Api,
     LocalStackError,
@@ -42,6 +41,8 @@ AT_ONCE = 8
 REQUEST_SECONDS = 15.0
 # A client retries for this time until its import is accepted. Seconds.
 ACCEPT_TIMEOUT = 120.0
+# A query retries for this time while the database is down. Seconds.
+DATABASE_SECONDS = 60.0
 # The pause between two tries of a client, and between two queries of the database. Seconds.
 RETRY_SECONDS = 0.2
 POLL_SECONDS = 0.25
@@ -225,7 +226,7 @@ class Testbed:
 
     def sql(self, query: str) -> str:
         """Query the database; wait for it if it is down."""
-        return self.retrying(lambda: self.postgres.execute(query, database=self.database), COMMAND_SECONDS)
+        return self.retrying(lambda: self.postgres.execute(query, database=self.database), DATABASE_SECONDS)
 
     def outcomes(self) -> list[Outcome]:
         """Return all imports in the order of their acceptance."""
