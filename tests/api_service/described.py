@@ -56,10 +56,10 @@ def _expressions() -> tuple[tuple[str, re.Pattern[str], str], ...]:
 
 def find_operation(method: str, path: str) -> tuple[str, str] | None:
     """Return the document's method and path for a request; None for undescribed routes, such as a 404."""
-    wanted = "GET" if method == "HEAD" else method
+    described = "GET" if method == "HEAD" else method
     plain = path.partition("?")[0]
     for known, expression, template in _expressions():
-        if known == wanted and expression.fullmatch(plain):
+        if known == described and expression.fullmatch(plain):
             return known, template
     return None
 

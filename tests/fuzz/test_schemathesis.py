@@ -109,10 +109,10 @@ def fuzzed() -> Iterator[Fuzzed]:
 @pytest.mark.timeout(LIMIT + 60)
 def test_no_request_made_from_the_description_shows_a_fault(fuzzed: Fuzzed, tmp_path: Path) -> None:
     """This runs all checks on all operations: each keyword of each schema, random data, and sequences of operations."""
-    told = fuzzed.run(tmp_path, codec="ascii", phases="examples,coverage,fuzzing,stateful")
+    output = fuzzed.run(tmp_path, codec="ascii", phases="examples,coverage,fuzzing,stateful")
     number = sum(map(len, fuzzed.description["paths"].values()))
-    assert f"Selected: {number}/{number}" in told
-    assert f"Tested: {number}" in told
+    assert f"Selected: {number}/{number}" in output
+    assert f"Tested: {number}" in output
 
 
 @pytest.mark.timeout(LIMIT + 60)

@@ -120,14 +120,14 @@ async def test_a_moved_tag_is_reported_and_followed_with_force(
     api: Api, source: Source, repository: str, target: HostileRegistry
 ) -> None:
     source.push(repository)
-    wanted = {"source": f"{source.host}/{repository}:1.0"}
-    started = await api.start(wanted)
+    body = {"source": f"{source.host}/{repository}:1.0"}
+    started = await api.start(body)
     await finish(api, started["name"], target)
     moved = source.push(repository, seed="newer")
-    told = (await api.post_import(wanted)).body
-    assert (told["state"], told["alreadyImageId"]) == (2, started["imageId"])
-    assert moved.digest in told["message"]
-    forced = await api.start({**wanted, "force": True})
+    answer = (await api.post_import(body)).body
+    assert (answer["state"], answer["alreadyImageId"]) == (2, started["imageId"])
+    assert moved.digest in answer["message"]
+    forced = await api.start({**body, "force": True})
     assert (forced["imageId"], forced["name"] != started["name"]) == (started["imageId"], True)
     assert (await api.get(f"/images/{started['imageId']}"))["status"] == "importing"
     assert await api.value("SELECT source_digest FROM imports WHERE name = $1", forced["name"]) == moved.digest

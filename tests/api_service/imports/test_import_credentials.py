@@ -107,9 +107,9 @@ async def test_a_stored_account_is_not_sent_to_another_host(
 async def test_a_registry_stored_without_an_account_has_none_to_name(api: Api, source: Source, repository: str) -> None:
     source.push(repository)
     await store(api, "open", source.host)
-    wanted = {"source": f"{source.host}/{repository}:1.0"}
-    refused(await api.post_import({**wanted, "credentials": "open"}), "without an account")
-    assert (await api.claim((await api.start(wanted))["name"])).credentials is None
+    body = {"source": f"{source.host}/{repository}:1.0"}
+    refused(await api.post_import({**body, "credentials": "open"}), "without an account")
+    assert (await api.claim((await api.start(body))["name"])).credentials is None
 
 
 async def test_the_default_registry_is_meant_where_none_is_named(api: Api, source: Source, repository: str) -> None:

@@ -169,14 +169,14 @@ async def test_a_dry_run_counts_them(
         await asyncio.to_thread(remote.push_manifest, repository, tag, manifest)
     extra = [*(blob.size for blob in (*blobs, *more)), len(sbom.body), len(signature.body)]
     body = {"source": reference, "target": f"team/{repository}:1.0", "dryRun": True}
-    told = (await target_api.post_import(body)).body
-    assert told["plan"]["referrers"] == 2
-    assert told["plan"]["bytesTotal"] == told["plan"]["bytesToMove"] == image.size + sum(extra)
-    assert told["plan"]["manifests"]["total"] == 5
+    answer = (await target_api.post_import(body)).body
+    assert answer["plan"]["referrers"] == 2
+    assert answer["plan"]["bytesTotal"] == answer["plan"]["bytesToMove"] == image.size + sum(extra)
+    assert answer["plan"]["manifests"]["total"] == 5
     without = (await target_api.post_import({**body, "referrers": False})).body["plan"]
     assert (without["referrers"], without["bytesTotal"]) == (0, image.size)
     # A referrer that the source has lost.
     await asyncio.to_thread(remote.delete_manifest, repository, sbom.digest)
-    told = (await target_api.post_import(body)).body
-    assert told["plan"]["referrers"] == 1
-    assert f"{sbom.digest} of {image.digest} was left out" in told["message"]
+    answer = (await target_api.post_import(body)).body
+    assert answer["plan"]["referrers"] == 1
+    assert f"{sbom.digest} of {image.digest} was left out" in answer["message"]

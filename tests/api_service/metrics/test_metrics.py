@@ -140,13 +140,13 @@ async def test_waiting_imports_are_counted_with_their_age(watched: Watched, imag
     await watched.api.start({"source": image_source})
     await watched.api.execute("UPDATE imports SET due_at = now() - interval '10 minutes'")
     await watched.api.execute("UPDATE outbox SET due_at = now() - interval '5 minutes'")
-    told = await watched.scrape()
-    assert (told.get("longshore_imports_due"), told.get("longshore_outbox_pending")) == (1, 1)
-    assert told.get("longshore_queue_oldest_seconds") == pytest.approx(600, abs=30)
-    assert told.get("longshore_outbox_lag_seconds") == pytest.approx(300, abs=30)
+    scraped = await watched.scrape()
+    assert (scraped.get("longshore_imports_due"), scraped.get("longshore_outbox_pending")) == (1, 1)
+    assert scraped.get("longshore_queue_oldest_seconds") == pytest.approx(600, abs=30)
+    assert scraped.get("longshore_outbox_lag_seconds") == pytest.approx(300, abs=30)
     await watched.api.execute("UPDATE imports SET due_at = now() + interval '10 minutes'")
-    told = await watched.scrape()
-    assert (told.get("longshore_imports_due"), told.get("longshore_queue_oldest_seconds")) == (0, 0)
+    scraped = await watched.scrape()
+    assert (scraped.get("longshore_imports_due"), scraped.get("longshore_queue_oldest_seconds")) == (0, 0)
 
 
 async def test_registries_that_hold_back_are_named_up_to_a_number(watched: Watched) -> None:
@@ -158,13 +158,14 @@ async def test_registries_that_hold_back_are_named_up_to_a_number(watched: Watch
         FROM generate_series(1, 30) n, generate_series(1, 2) a
         """
     )
-    told = await watched.scrape()
-    named = {dict(labels)["registry"] for name, labels in told.values if name == "longshore_registry_throttled_seconds"}
+    scraped = await watched.scrape()
+    seconds = "longshore_registry_throttled_seconds"
+    named = {dict(labels)["registry"] for name, labels in scraped.values if name == seconds}
     assert named == {f"r{number}.example" for number in range(11, 31)}
-    assert told.get("longshore_registries_throttled") == 30
-    left = told.get("longshore_registry_throttled_seconds", registry="r30.example", scope="pull")
+    assert scraped.get("longshore_registries_throttled") == 30
+    left = scraped.get(seconds, registry="r30.example", scope="pull")
     assert left == pytest.approx(3002, abs=30)
-    assert "secret-account" not in told.text
+    assert "secret-account" not in scraped.text
 
 
 async def test_requests_are_counted_by_template_and_never_by_what_strangers_send(watched: Watched) -> None:
@@ -198,10 +199,10 @@ async def test_a_database_that_is_away_is_a_figure_and_hides_no_other(
     """Old values would mislead: the database's metrics are missing, counters and parts are served."""
     shared = replace(settings.shared, database_url="postgresql://nobody:x@127.0.0.1:1/none")
     async with watch(open_api, replace(settings, shared=shared), unused_tcp_port_factory()) as watched:
-        told = await watched.scrape()
-    assert [told.get("longshore_up", part=part) for part in ("database", "figures", "rabbitmq")] == [0, 0, 0]
-    assert told.get("longshore_imports_finished_total", outcome="ready", code="") is not None
-    assert told.get("longshore_imports_due") is None
+        scraped = await watched.scrape()
+    assert [scraped.get("longshore_up", part=part) for part in ("database", "figures", "rabbitmq")] == [0, 0, 0]
+    assert scraped.get("longshore_imports_finished_total", outcome="ready", code="") is not None
+    assert scraped.get("longshore_imports_due") is None
 
 
 async def test_many_scrapers_cost_the_database_one_look(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
