@@ -11,10 +11,10 @@ from enum import StrEnum
 from http.client import HTTPConnection
 
 from tests.scripted.answer import Answer
-from tests.scripted.asked import Asked
-from tests.scripted.behaviour import USUAL
+from tests.scripted.behaviour import UNCHANGED
 from tests.scripted.connection import Connection, Ending
 from tests.scripted.deliver import deliver
+from tests.scripted.received_request import ReceivedRequest
 from tests.scripted.server import LOOPBACK, Server
 
 # Seconds for a response of the server, on a busy machine.
@@ -36,7 +36,7 @@ class Moment(StrEnum):
 class Passed:
     """A forwarded request with its body and response."""
 
-    asked: Asked
+    asked: ReceivedRequest
     body: bytes
     answer: Answer
 
@@ -50,7 +50,7 @@ class Step:
     body: bytes = b""
     skip: int = 0
 
-    def fits(self, asked: Asked, body: bytes) -> bool:
+    def fits(self, asked: ReceivedRequest, body: bytes) -> bool:
         return asked.method == self.method and bool(re.fullmatch(self.path, asked.path)) and self.body in body
 
 
@@ -65,7 +65,7 @@ class Trap:
         self._do = do
         self._seen = 0
 
-    def takes(self, asked: Asked, body: bytes) -> bool:
+    def takes(self, asked: ReceivedRequest, body: bytes) -> bool:
         """Return whether this is the request, and count it."""
         fits = self._step.fits(asked, body)
         self._seen += fits
@@ -91,7 +91,7 @@ class Relay(Server):
         self._traps.append(trap)
         return trap
 
-    async def exchange(self, asked: Asked, connection: Connection) -> bool:
+    async def exchange(self, asked: ReceivedRequest, connection: Connection) -> bool:
         body = b"".join([part async for part in connection.body(asked)])
         trap = next((trap for trap in self._traps if trap.takes(asked, body)), None)
         if trap and trap.moment is Moment.BEFORE:
@@ -101,9 +101,9 @@ class Relay(Server):
         self.passed.append(Passed(asked=asked, body=body, answer=answer))
         if trap:
             await asyncio.to_thread(trap.fire)
-        return await deliver(connection, asked, answer, USUAL)
+        return await deliver(connection, asked, answer, UNCHANGED)
 
-    def _forward(self, asked: Asked, body: bytes) -> Answer:
+    def _forward(self, asked: ReceivedRequest, body: bytes) -> Answer:
         upstream = HTTPConnection(LOOPBACK, self._to, timeout=TIMEOUT)
         try:
             headers = {name: value for name, value in asked.headers.items() if name not in HOP_HEADERS}

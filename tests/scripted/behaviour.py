@@ -1,11 +1,11 @@
-"""What a rule does to an exchange, as data."""
+"""The effect of a rule on an exchange, as data."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from tests.scripted.answer import Answer
-from tests.scripted.asked import Asked
 from tests.scripted.connection import Ending
+from tests.scripted.received_request import ReceivedRequest
 
 Change = Callable[[Answer], Answer]
 
@@ -14,40 +14,40 @@ Change = Callable[[Answer], Answer]
 class Behaviour:
     """The default changes nothing.
 
-    "The body" is the request's where it has one, else the answer's. Offsets and sizes are in bytes, times in seconds.
+    "The body" is the request's if it has one, else the response's. Offsets and sizes are in bytes, times in seconds.
     """
 
-    answer: Answer | Callable[[Asked], Answer] | None = None
-    """Sent instead of the registry's own; the request changes nothing then."""
+    answer: Answer | Callable[[ReceivedRequest], Answer] | None = None
+    """Sent instead of the registry's own response; the request is not processed then."""
     changes: tuple[Change, ...] = ()
-    """Done to the answer, in this order."""
+    """Applied to the response, in this order."""
     wait: float = 0.0
-    """Before the answer."""
+    """Seconds before the response."""
     end_after: int | None = None
-    """So much of the body goes through, then the connection ends."""
+    """The connection ends after so many bytes of the body."""
     ending: Ending = Ending.RESET
     pace: tuple[int, float] | None = None
-    """The body goes in pieces of this size, with this pause after each."""
+    """The body is sent in pieces of this size, with this pause after each."""
     corrupt_at: int | None = None
-    """This byte of the body is another one."""
+    """This byte of the body is changed."""
     early_after: int | None = None
-    """The answer comes after so much of the request's body."""
+    """The response is sent after so many bytes of the request's body."""
     lingers: bool = True
-    """After an early answer the rest of the body is read and forgotten; else the connection closes at once."""
+    """After an early response, the rest of the body is read and discarded; else the connection closes at once."""
     lost: Ending | None = None
-    """The request is carried out, but instead of the answer the connection ends."""
+    """The request is processed, but the connection ends instead of the response."""
     stated_length: int | None = None
-    """Content-Length says this, whatever is sent."""
+    """Content-Length states this regardless of the body."""
     chunked: bool = False
     endless: bool = False
-    """The answer's body goes on with zeros for ever, without a Content-Length."""
+    """The response's body continues with zeros without end, without a Content-Length."""
     closes: bool = False
-    """The connection closes after the answer, without a word about it."""
+    """The connection closes after the response, unannounced."""
     raw: bytes | None = None
-    """Sent instead of anything that is HTTP; then the connection closes."""
+    """Sent instead of an HTTP response; then the connection closes."""
     interim: bytes = b""
-    """Sent before the answer's own head."""
+    """Sent before the response's own head."""
     withholds_continue: bool = False
 
 
-USUAL = Behaviour()
+UNCHANGED = Behaviour()

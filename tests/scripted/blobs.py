@@ -4,8 +4,8 @@ import re
 from http import HTTPStatus
 
 from tests.scripted.answer import Answer, refusal
-from tests.scripted.asked import Asked
 from tests.scripted.contents import Contents
+from tests.scripted.received_request import ReceivedRequest
 
 _RANGE = re.compile(r"bytes=(\d+)-(\d*)")
 
@@ -14,7 +14,7 @@ def unknown_blob() -> Answer:
     return refusal(HTTPStatus.NOT_FOUND, "BLOB_UNKNOWN", "blob unknown to registry")
 
 
-def answer_blob(contents: Contents, asked: Asked, repository: str, digest: str) -> Answer:
+def answer_blob(contents: Contents, asked: ReceivedRequest, repository: str, digest: str) -> Answer:
     """HEAD, GET (with one Range) and DELETE."""
     blobs = contents.find(repository).blobs
     if digest not in blobs:

@@ -1,4 +1,4 @@
-"""What the scripted registry's own tests share."""
+"""Fixtures of the scripted registry's own tests."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -15,6 +15,6 @@ def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEv
 
 @pytest.fixture
 async def http() -> AsyncIterator[aiohttp.ClientSession]:
-    """An HTTP client without a mind of its own: no redirects, no decompression."""
+    """An HTTP client that follows no redirects and decompresses nothing."""
     async with aiohttp.ClientSession(auto_decompress=False) as session:
         yield session

@@ -1,4 +1,4 @@
-"""One connection of a scripted server: HTTP/1.1 (RFC 9112) by hand, so that it can be broken at any byte."""
+"""One connection of a scripted server: its own HTTP/1.1 (RFC 9112), so that it can be interrupted at any byte."""
 
 import asyncio
 import struct
@@ -8,21 +8,21 @@ from enum import Enum, auto
 from socket import SO_LINGER, SOL_SOCKET
 from typing import NoReturn
 
-from tests.scripted.asked import Asked
+from tests.scripted.received_request import ReceivedRequest
 
 # Bytes read from a connection, or written to it, at a time.
 PIECE = 256 * 1024
 
 
 class Ending(Enum):
-    """How a connection ends before its time."""
+    """How a connection ends prematurely."""
 
     RESET = auto()
     """RST: the peer sees a connection error."""
     CLOSE = auto()
     """FIN: the peer sees the end of the stream."""
     SILENCE = auto()
-    """Nothing is read or written any more; the connection stays open."""
+    """The server stops reading and writing; the connection stays open."""
 
 
 class EndedError(Exception):
@@ -38,13 +38,13 @@ class Connection:
         self._writer = writer
         self._body: AsyncIterator[bytes] | None = None
         self.sent = 0
-        """Bytes that the kernel has taken."""
-        # Draining waits until everything is with the kernel, so that "cut after n bytes" means n bytes. Not at most 0:
-        # under TLS an empty buffer would count as full then.
+        """The number of bytes that the kernel has accepted."""
+        # Draining waits until the kernel has accepted all bytes, so that "cut after n bytes" means n bytes. Not 0,
+        # because under TLS an empty buffer would then count as full.
         writer.transport.set_write_buffer_limits(high=1, low=0)
 
-    async def read_request(self) -> Asked | None:
-        """Read a head; None where the peer has gone."""
+    async def read_request(self) -> ReceivedRequest | None:
+        """Read a request's head; None if the peer has closed the connection."""
         try:
             head = await self._reader.readuntil(b"\r\n\r\n")
         except asyncio.IncompleteReadError:
@@ -52,10 +52,12 @@ class Connection:
         first, *lines = head.decode("latin-1").rstrip("\r\n").split("\r\n")
         method, target, _ = first.split(" ")
         headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
-        return Asked(method=method, target=target, headers=headers, connection=self.number, at=time.monotonic())
+        return ReceivedRequest(
+            method=method, target=target, headers=headers, connection=self.number, at=time.monotonic()
+        )
 
-    def body(self, asked: Asked) -> AsyncIterator[bytes]:
-        """Return the request's body, to be read as it arrives."""
+    def body(self, asked: ReceivedRequest) -> AsyncIterator[bytes]:
+        """Yield the request's body as it arrives."""
         self._body = self._read_body(asked)
         return self._body
 
@@ -75,12 +77,12 @@ class Connection:
         raise EndedError
 
     async def linger(self) -> None:
-        """Read the rest of the body and forget it: closing before would reset the connection under the answer."""
+        """Read and discard the rest of the body: closing earlier would reset the connection during the response."""
         if self._body:
             async for _ in self._body:
                 pass
 
-    async def _read_body(self, asked: Asked) -> AsyncIterator[bytes]:
+    async def _read_body(self, asked: ReceivedRequest) -> AsyncIterator[bytes]:
         async for part in self._chunks() if asked.chunked else self._exactly(asked.length):
             asked.received += len(part)
             yield part

@@ -1,4 +1,4 @@
-"""What a scripted registry holds, in memory."""
+"""The content of a scripted registry, in memory."""
 
 import hashlib
 import json
@@ -31,7 +31,7 @@ class Document:
         return digest_of(self.body)
 
     def blobs(self) -> Iterator[str]:
-        """Yield the digests of the blobs that must be there; layers with `urls` need not."""
+        """Yield the digests of the blobs that must exist; layers with `urls` need not."""
         document: dict[str, Any] = json.loads(self.body)
         entries = [document.get("config"), *document.get("layers", [])]
         yield from (entry["digest"] for entry in entries if entry and not entry.get("urls"))
@@ -70,11 +70,11 @@ class Contents:
         self.uploads: dict[str, Upload] = {}
 
     def stock(self, repository: str) -> Stock:
-        """Return a repository, made where there is none."""
+        """Return a repository, which is created if it does not exist."""
         return self.repositories.setdefault(repository, Stock())
 
     def find(self, repository: str) -> Stock:
-        """Return a repository, an empty one where there is none."""
+        """Return a repository, or an empty one if it does not exist."""
         return self.repositories.get(repository, Stock())
 
     def start(self, repository: str) -> str:

@@ -1,16 +1,16 @@
-"""Sends an answer, with what the rule does to it on the wire."""
+"""Sends a response with the faults that a rule adds on the wire."""
 
 from http import HTTPStatus
 
 from tests.scripted.answer import Answer
-from tests.scripted.asked import Asked
-from tests.scripted.behaviour import USUAL, Behaviour
+from tests.scripted.behaviour import UNCHANGED, Behaviour
 from tests.scripted.connection import PIECE, Connection
+from tests.scripted.received_request import ReceivedRequest
 from tests.scripted.shape import pieces, shaped
 
 
-async def deliver(connection: Connection, asked: Asked, answer: Answer, behaviour: Behaviour) -> bool:
-    """Send the answer; True where the connection can serve another request."""
+async def deliver(connection: Connection, asked: ReceivedRequest, answer: Answer, behaviour: Behaviour) -> bool:
+    """Send the response; return True if the connection can serve another request."""
     if behaviour.lost is not None:
         await connection.end(behaviour.lost)
     if behaviour.raw is not None:
@@ -34,8 +34,8 @@ def _framing(answer: Answer, behaviour: Behaviour) -> str:
     return f"Content-Length: {length}"
 
 
-async def _send_body(connection: Connection, asked: Asked, answer: Answer, behaviour: Behaviour) -> None:
-    async for part in shaped(pieces(answer.body), USUAL if asked.has_body else behaviour, connection):
+async def _send_body(connection: Connection, asked: ReceivedRequest, answer: Answer, behaviour: Behaviour) -> None:
+    async for part in shaped(pieces(answer.body), UNCHANGED if asked.has_body else behaviour, connection):
         await connection.send(b"%x\r\n%b\r\n" % (len(part), part) if behaviour.chunked else part)
     while behaviour.endless:
         await connection.send(b"%x\r\n%b\r\n" % (PIECE, bytes(PIECE)) if behaviour.chunked else bytes(PIECE))

@@ -1,4 +1,4 @@
-"""A registry that answers what a test tells it to, faults of the wire included, and remembers what it was asked."""
+"""A server that sends the responses that a test scripts, including faults on the wire, and records its requests."""
 
 import asyncio
 import json
@@ -6,19 +6,19 @@ import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from tests.scripted.asked import Asked
 from tests.scripted.connection import Connection, Ending
+from tests.scripted.received_request import ReceivedRequest
 from tests.scripted.server import Server
 
-# What an endless body sends at a time.
+# The chunk that an endless body repeats.
 ENDLESS_CHUNK = bytes(64 * 1024)
-# Seconds between the bytes of a body that drips.
+# Seconds between the bytes of a dripping body.
 DRIP_INTERVAL = 0.05
 
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """What is sent back.
+    """A scripted response.
 
     `length` is what Content-Length says where that is not true; None leaves the header out. `early` answers before
     the request's body is read. After `body`: `endless` goes on for ever, `drips` does so byte by byte, `hang` sends
@@ -49,30 +49,30 @@ class Answer:
         return head if method == "HEAD" else head + self.body
 
 
-Scripted = Answer | Callable[[Asked], Answer]
+Scripted = Answer | Callable[[ReceivedRequest], Answer]
 
 NOT_SCRIPTED = Answer(status=404, body=b'{"errors": [{"code": "NOT_SCRIPTED", "message": "no answer was scripted"}]}')
 
 
 def error(status: int, code: str, message: str = "", **more: str) -> Answer:
-    """Make an error answer in the distribution specification's form; `more` are headers."""
+    """Return an error response in the distribution specification's format; `more` are headers."""
     body = json.dumps({"errors": [{"code": code, "message": message}]}).encode()
     headers = {"Content-Type": "application/json", **{name.replace("_", "-"): value for name, value in more.items()}}
     return Answer(status=status, headers=headers, body=body)
 
 
 class HostileRegistry(Server):
-    """For each method and path, answers in order; the last one is repeated."""
+    """Sends the responses of each method and path in order; the last one is repeated."""
 
     def __init__(self, *, tls: ssl.SSLContext | None = None) -> None:
         super().__init__(tls=tls)
         self._scripts: dict[tuple[str, str], list[Scripted]] = {}
 
     def on(self, method: str, path: str, *answers: Scripted) -> None:
-        """Script the answers for a path (without its query)."""
+        """Script the responses for a path (without its query)."""
         self._scripts[method, path] = list(answers)
 
-    async def exchange(self, asked: Asked, connection: Connection) -> bool:
+    async def exchange(self, asked: ReceivedRequest, connection: Connection) -> bool:
         answer = self._answer(asked)
         if not answer.early:
             asked.body = b"".join([part async for part in connection.body(asked)])
@@ -80,14 +80,14 @@ class HostileRegistry(Server):
         await _send(connection, asked, answer)
         return not (answer.close or answer.early)
 
-    def _answer(self, asked: Asked) -> Answer:
+    def _answer(self, asked: ReceivedRequest) -> Answer:
         script = self._scripts.get((asked.method, asked.path), [NOT_SCRIPTED])
         scripted = script.pop(0) if len(script) > 1 else script[0]
         return scripted if isinstance(scripted, Answer) else scripted(asked)
 
 
-async def _send(connection: Connection, asked: Asked, answer: Answer) -> None:
-    """Send an answer; raises EndedError where it ends with the connection."""
+async def _send(connection: Connection, asked: ReceivedRequest, answer: Answer) -> None:
+    """Send a response; raises EndedError if it ends with the connection."""
     await connection.send(answer.head(asked.method))
     while answer.endless or answer.drips:
         await connection.send(ENDLESS_CHUNK if answer.endless else b"x")

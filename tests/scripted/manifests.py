@@ -4,12 +4,18 @@ from collections.abc import AsyncIterator
 from http import HTTPStatus
 
 from tests.scripted.answer import Answer, as_json, refusal
-from tests.scripted.asked import Asked
 from tests.scripted.contents import Contents, Document, Stock, is_digest
+from tests.scripted.received_request import ReceivedRequest
 
 
 async def answer_manifest(
-    contents: Contents, asked: Asked, repository: str, reference: str, body: AsyncIterator[bytes], *, base: str
+    contents: Contents,
+    asked: ReceivedRequest,
+    repository: str,
+    reference: str,
+    body: AsyncIterator[bytes],
+    *,
+    base: str,
 ) -> Answer:
     """HEAD, GET, PUT, and DELETE by digest."""
     if asked.method == "PUT":
@@ -27,7 +33,7 @@ async def answer_manifest(
     return Answer(headers=headers, body=found.body)
 
 
-def answer_tags(contents: Contents, asked: Asked, repository: str) -> Answer:
+def answer_tags(contents: Contents, asked: ReceivedRequest, repository: str) -> Answer:
     """List the tags in order; with `n`, a page of them and a Link to the next."""
     if repository not in contents.repositories:
         return refusal(HTTPStatus.NOT_FOUND, "NAME_UNKNOWN", "repository name not known to registry")
@@ -59,7 +65,7 @@ def _push(contents: Contents, repository: str, reference: str, pushed: Document,
 
 
 def keep(stock: Stock, reference: str, document: Document) -> None:
-    """Hold a manifest under its digest, and under the reference where that is a tag."""
+    """Store a manifest under its digest, and under the reference if that is a tag."""
     stock.manifests[document.digest] = document
     if not is_digest(reference):
         stock.tags[reference] = document.digest

@@ -1,4 +1,4 @@
-"""A registry that behaves as the distribution specification says, until a rule makes it misbehave.
+"""A registry that follows the distribution specification until a rule makes it misbehave.
 
     async with ScriptedRegistry() as registry:
         registry.on("PUT", r"/v2/.*/blobs/uploads/.*", times=1).cut_after(1_000)
@@ -13,13 +13,13 @@ from collections.abc import AsyncIterator
 from http import HTTPStatus
 
 from tests.scripted.answer import Answer, as_json, refusal
-from tests.scripted.asked import Asked
-from tests.scripted.behaviour import USUAL, Behaviour
+from tests.scripted.behaviour import UNCHANGED, Behaviour
 from tests.scripted.blobs import answer_blob, unknown_blob
 from tests.scripted.connection import Connection
 from tests.scripted.contents import Contents, Document, digest_of
 from tests.scripted.deliver import deliver
 from tests.scripted.manifests import answer_manifest, answer_tags, keep
+from tests.scripted.received_request import ReceivedRequest
 from tests.scripted.rule import Rule
 from tests.scripted.server import LOOPBACK, Server
 from tests.scripted.shape import first, shaped
@@ -44,7 +44,7 @@ class ScriptedRegistry(Server):
         tokens: TokenService | None = None,
         realm: str | None = None,
     ) -> None:
-        """Ask for tokens of the service `tokens`, at `realm`; every registry with a service has it at /token."""
+        """Require tokens of the service `tokens`, at `realm`; every registry with a service has it at /token."""
         super().__init__(tls=tls, address=address)
         self.contents = Contents()
         self.tokens = tokens
@@ -52,7 +52,7 @@ class ScriptedRegistry(Server):
         self._rules: list[Rule] = []
 
     def on(self, method: str, path: str, *, times: int | None = None, after: int = 0) -> Rule:
-        """Treat requests otherwise whose whole method and path (no query) fit these patterns.
+        """Return a rule for the requests whose whole method and path (without query) match these patterns.
 
         Of several rules the first that fits counts. It leaves out the first `after` requests that fit it, and is used
         up after `times` of them.
@@ -68,18 +68,18 @@ class ScriptedRegistry(Server):
         return digest
 
     def add_manifest(self, repository: str, reference: str, body: bytes, media_type: str) -> str:
-        """Put a manifest into a repository, whether its blobs are there or not; returns its digest."""
+        """Put a manifest into a repository, whether or not its blobs exist; returns its digest."""
         document = Document(media_type=media_type, body=body)
         keep(self.contents.stock(repository), reference, document)
         return document.digest
 
     def blob(self, repository: str, digest: str) -> bytes | None:
-        """Return a blob that was pushed; None where there is none."""
+        """Return a pushed blob; None if it does not exist."""
         return self.contents.find(repository).blobs.get(digest)
 
-    async def exchange(self, asked: Asked, connection: Connection) -> bool:
+    async def exchange(self, asked: ReceivedRequest, connection: Connection) -> bool:
         rule = next((rule for rule in self._rules if rule.takes(asked)), None)
-        behaviour = rule.behaviour if rule else USUAL
+        behaviour = rule.behaviour if rule else UNCHANGED
         if asked.headers.get("expect") == "100-continue" and not behaviour.withholds_continue:
             await connection.send(_CONTINUE)
         answer = await self._answer(asked, connection, behaviour)
@@ -88,8 +88,8 @@ class ScriptedRegistry(Server):
         await asyncio.sleep(behaviour.wait)
         return await deliver(connection, asked, answer, behaviour)
 
-    async def _answer(self, asked: Asked, connection: Connection, behaviour: Behaviour) -> Answer:
-        body = shaped(connection.body(asked), behaviour if asked.has_body else USUAL, connection)
+    async def _answer(self, asked: ReceivedRequest, connection: Connection, behaviour: Behaviour) -> Answer:
+        body = shaped(connection.body(asked), behaviour if asked.has_body else UNCHANGED, connection)
         if behaviour.early_after is not None:
             body = first(body, behaviour.early_after)
         refused = self._refused(asked) if behaviour.answer is None else None
@@ -99,12 +99,12 @@ class ScriptedRegistry(Server):
             pass
         return answer
 
-    def _refused(self, asked: Asked) -> Answer | None:
+    def _refused(self, asked: ReceivedRequest) -> Answer | None:
         if self.tokens is None or asked.path == "/token":
             return None
         return self.tokens.challenge(asked, self.realm or f"{self.url}/token")
 
-    async def _carry_out(self, asked: Asked, body: AsyncIterator[bytes]) -> Answer:
+    async def _carry_out(self, asked: ReceivedRequest, body: AsyncIterator[bytes]) -> Answer:
         if asked.path == "/token" and self.tokens:
             return self.tokens.answer(asked)
         if asked.path == "/v2/":
@@ -114,7 +114,7 @@ class ScriptedRegistry(Server):
             return refusal(HTTPStatus.NOT_FOUND, "UNKNOWN")
         return await self._step(asked, step, body)
 
-    async def _step(self, asked: Asked, step: re.Match[str], body: AsyncIterator[bytes]) -> Answer:
+    async def _step(self, asked: ReceivedRequest, step: re.Match[str], body: AsyncIterator[bytes]) -> Answer:
         name = step["name"]
         if step["start"]:
             return answer_start(self.contents, asked, name, self.url)

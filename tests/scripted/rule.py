@@ -1,4 +1,4 @@
-"""Says which requests are treated otherwise, and how."""
+"""Rules: which requests of a scripted registry are handled differently, and how."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -6,25 +6,25 @@ from dataclasses import replace
 from typing import Any, Self
 
 from tests.scripted.answer import Answer, refusal
-from tests.scripted.asked import Asked
 from tests.scripted.behaviour import Behaviour
 from tests.scripted.connection import Ending
+from tests.scripted.received_request import ReceivedRequest
 
 
 class Rule:
-    """Made by `ScriptedRegistry.on`; its methods can be chained, and say what happens to the requests that fit."""
+    """Created by `ScriptedRegistry.on`; its methods can be chained, and define how matching requests are handled."""
 
     def __init__(self, method: str, path: str, *, times: int | None, after: int) -> None:
         self.behaviour = Behaviour()
-        self.hits: list[Asked] = []
-        """The requests that were treated so."""
+        self.hits: list[ReceivedRequest] = []
+        """The requests that the rule has applied to."""
         self._method = re.compile(method)
         self._path = re.compile(path)
         self._left = times
         self._skip = after
 
-    def takes(self, asked: Asked) -> bool:
-        """Tell whether this request is the rule's, and count it."""
+    def takes(self, asked: ReceivedRequest) -> bool:
+        """Return whether the rule applies to this request, and count it."""
         if not (self._method.fullmatch(asked.method) and self._path.fullmatch(asked.path)) or self._left == 0:
             return False
         if self._skip:
@@ -34,32 +34,32 @@ class Rule:
         self.hits.append(asked)
         return True
 
-    # The answer.
+    # The response.
 
     def answer(self, status: int, body: bytes = b"", headers: Mapping[str, str] | None = None) -> Self:
-        """Answer this instead; the registry does not see the request."""
+        """Send this response; the registry does not process the request."""
         return self._with(answer=Answer(status=status, body=body, headers=headers or {}))
 
-    def answer_with(self, make: Callable[[Asked], Answer]) -> Self:
-        """Answer what the function makes of the request."""
+    def answer_with(self, make: Callable[[ReceivedRequest], Answer]) -> Self:
+        """Send the response that the function returns for the request."""
         return self._with(answer=make)
 
     def refuse(self, status: int, code: str, message: str = "", **headers: str) -> Self:
-        """Answer an error in the specification's form."""
+        """Send an error in the specification's format."""
         return self._with(answer=refusal(status, code, message, **headers))
 
     def redirect(self, location: str, status: int = 307) -> Self:
         return self.answer(status, headers={"Location": location})
 
     def change(self, change: Callable[[Answer], Answer]) -> Self:
-        """Change the registry's own answer; what the request asks for has been done."""
+        """Change the registry's own response; the request has been processed."""
         return self._with(changes=(*self.behaviour.changes, change))
 
     def set_status(self, status: int) -> Self:
         return self.change(lambda answer: replace(answer, status=status))
 
     def set_header(self, name: str, value: str | Callable[[str], str] | None) -> Self:
-        """Set a header, compute it from what it was, or (None) leave it out."""
+        """Set a header, compute it from its old value, or remove it (None)."""
 
         def change(answer: Answer) -> Answer:
             headers = {key: kept for key, kept in answer.headers.items() if key.lower() != name.lower()}
@@ -69,55 +69,55 @@ class Rule:
         return self.change(change)
 
     def truncate(self, size: int) -> Self:
-        """Leave out all but the first bytes of the answer's body, and say so in Content-Length."""
+        """Cut the response's body after its first bytes; Content-Length states the shorter size."""
         return self.change(lambda answer: replace(answer, body=answer.body[:size]))
 
     def state_length(self, length: int) -> Self:
-        """Let Content-Length say this, whatever is sent."""
+        """State this Content-Length regardless of the body."""
         return self._with(stated_length=length)
 
     def send_chunked(self) -> Self:
-        """Send the answer's body in chunks, without a length."""
+        """Send the response's body in chunks, without a length."""
         return self._with(chunked=True)
 
     def send_endlessly(self) -> Self:
-        """Go on after the answer's body for ever."""
+        """Send zeros without end after the response's body."""
         return self._with(endless=True)
 
     def send_raw(self, raw: bytes) -> Self:
-        """Send these bytes instead of an answer, and close."""
+        """Send these bytes instead of a response, and close the connection."""
         return self._with(raw=raw)
 
     def send_before(self, interim: bytes) -> Self:
-        """Send these bytes before the answer's head: a 100 or 103, or what does not belong there."""
+        """Send these bytes before the response's head: a 100 or 103, or invalid bytes."""
         return self._with(interim=interim)
 
-    # The body: the request's where it has one, else the answer's.
+    # The body: the request's if it has one, else the response's.
 
     def cut_after(self, size: int, ending: Ending = Ending.RESET) -> Self:
         """End the connection after so many bytes of the body."""
         return self._with(end_after=size, ending=ending)
 
     def silent_after(self, size: int) -> Self:
-        """Let nothing more through after so many bytes of the body, and keep the connection."""
+        """Pass nothing after so many bytes of the body, and keep the connection."""
         return self.cut_after(size, Ending.SILENCE)
 
     def drip(self, size: int, pause: float) -> Self:
-        """Let the body through in pieces of `size` bytes, with a pause after each."""
+        """Pass the body in pieces of `size` bytes, with a pause after each."""
         return self._with(pace=(size, pause))
 
     def corrupt(self, at: int) -> Self:
-        """Turn one byte of the body into another."""
+        """Change one byte of the body."""
         return self._with(corrupt_at=at)
 
     # Time and order.
 
     def delay(self, seconds: float) -> Self:
-        """Wait before the answer."""
+        """Wait before the response."""
         return self._with(wait=seconds)
 
     def early(self, after: int = 0, *, lingers: bool = True) -> Self:
-        """Answer after so many bytes of the request's body; needs an answer of the rule's own.
+        """Respond after so many bytes of the request's body; needs a response of the rule's own.
 
         Lingering is what a careful server does; one that closes at once resets the connection under its own answer.
         """
@@ -128,15 +128,15 @@ class Rule:
         return self._with(withholds_continue=True)
 
     def lose_answer(self, ending: Ending = Ending.RESET) -> Self:
-        """Do what is asked, then end the connection instead of answering."""
+        """Process the request, then end the connection instead of responding."""
         return self._with(lost=ending)
 
     def never_answer(self) -> Self:
-        """Do what is asked, and stay silent."""
+        """Process the request, and send nothing."""
         return self.lose_answer(Ending.SILENCE)
 
     def close(self) -> Self:
-        """Close the connection after the answer, without saying so in it."""
+        """Close the connection after the response, without announcing it."""
         return self._with(closes=True)
 
     def _with(self, **fields: Any) -> Self:

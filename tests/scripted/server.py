@@ -1,4 +1,4 @@
-"""A server on a loopback port that remembers what it was asked."""
+"""A server on a loopback port that records its requests."""
 
 import asyncio
 import re
@@ -7,20 +7,20 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
-from tests.scripted.asked import Asked
 from tests.scripted.connection import PIECE, Connection, EndedError
+from tests.scripted.received_request import ReceivedRequest
 
 LOOPBACK = "127.0.0.1"
-# A client that goes away in the middle is part of many tests.
+# Many tests include a client that disconnects during an exchange.
 _GONE = (ConnectionError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, EndedError, ssl.SSLError)
 
 
 class Server:
-    """Subclasses answer in `exchange`. Used as `async with`; whatever is still being served ends with it."""
+    """Subclasses respond in `exchange`. Used as `async with`; running exchanges are cancelled at its end."""
 
     def __init__(self, *, tls: ssl.SSLContext | None = None, address: str = LOOPBACK) -> None:
-        """Listen on a free port of `address`, with TLS where a context is given."""
-        self.asked: list[Asked] = []
+        """Listen on a free port of `address`, with TLS if a context is given."""
+        self.asked: list[ReceivedRequest] = []
         self.connections = 0
         self.port = 0
         self.address = address
@@ -40,7 +40,7 @@ class Server:
 
     @property
     def open_connections(self) -> int:
-        """How many clients have not gone away."""
+        """The number of open client connections."""
         return len(self._serving)
 
     @property
@@ -48,12 +48,12 @@ class Server:
         """Bytes sent on each connection, by its number."""
         return {connection.number: connection.sent for connection in self._links}
 
-    def requests(self, method: str = ".*", path: str = ".*") -> list[Asked]:
-        """Return what was asked, by patterns for the whole method and the whole path."""
+    def requests(self, method: str = ".*", path: str = ".*") -> list[ReceivedRequest]:
+        """Return the recorded requests whose whole method and path match these patterns."""
         return [asked for asked in self.asked if re.fullmatch(method, asked.method) and re.fullmatch(path, asked.path)]
 
-    async def exchange(self, asked: Asked, connection: Connection) -> bool:
-        """Answer one request; True where the connection can serve another."""
+    async def exchange(self, asked: ReceivedRequest, connection: Connection) -> bool:
+        """Respond to one request; return True if the connection can serve another."""
         raise NotImplementedError
 
     async def __aenter__(self) -> Self:

@@ -1,4 +1,4 @@
-"""What can happen to a body on its way, in either direction."""
+"""Faults of a body in transit, in either direction."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -14,7 +14,7 @@ async def pieces(body: bytes) -> AsyncIterator[bytes]:
 
 
 def shaped(parts: AsyncIterator[bytes], behaviour: Behaviour, connection: Connection) -> AsyncIterator[bytes]:
-    """Let the body through as the behaviour says."""
+    """Pass the body as the behaviour defines."""
     if behaviour.corrupt_at is not None:
         parts = _corrupted(parts, behaviour.corrupt_at)
     if behaviour.end_after is not None:
@@ -25,7 +25,7 @@ def shaped(parts: AsyncIterator[bytes], behaviour: Behaviour, connection: Connec
 
 
 async def first(parts: AsyncIterator[bytes], size: int) -> AsyncIterator[bytes]:
-    """Yield the first bytes, and take no more than the part in which they end."""
+    """Yield the first bytes, and read no further than the part in which they end."""
     while size > 0:
         part = await anext(parts, b"")
         if not part:

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from tests.scripted.answer import Answer, as_json, refusal
-from tests.scripted.asked import Asked
+from tests.scripted.received_request import ReceivedRequest
 
 SERVICE = "scripted"
 _REPOSITORY = re.compile(r"/v2/(.+)/(?:blobs|manifests|tags|referrers)/.*")
@@ -30,7 +30,7 @@ class Issued:
 
 @dataclass
 class TokenService:
-    """Gives tokens to accounts (name to password), and to anybody where there are none.
+    """Issues tokens to accounts (name to password), and to every client if there are no accounts.
 
     A token is good for `lifetime` seconds; the answer says so with `stated` instead where that is set, and with
     nothing where it is None. `canary` begins every token, so that a test can look for them.
@@ -43,8 +43,8 @@ class TokenService:
     canary: str = "token-canary"
     issued: list[Issued] = field(default_factory=list)
 
-    def answer(self, asked: Asked) -> Answer:
-        """Answer a request for a token."""
+    def answer(self, asked: ReceivedRequest) -> Answer:
+        """Respond to a token request."""
         account = self._account(asked)
         if self.accounts and account is None:
             return refusal(HTTPStatus.UNAUTHORIZED, "UNAUTHORIZED", "incorrect username or password")
@@ -55,11 +55,11 @@ class TokenService:
         return as_json({self.member: value} | ({} if stated is None else {"expires_in": stated}))
 
     def revoke(self) -> None:
-        """Take back every token that was given so far."""
+        """Revoke every token issued so far."""
         self.issued = [Issued(value=old.value, account=old.account, scopes=old.scopes, ends=0.0) for old in self.issued]
 
-    def challenge(self, asked: Asked, realm: str) -> Answer | None:
-        """Refuse a request that brings no good token; None where it does."""
+    def challenge(self, asked: ReceivedRequest, realm: str) -> Answer | None:
+        """Return the refusal of a request without a valid token; None if its token is valid."""
         value = (asked.authorization or "").removeprefix("Bearer ")
         token = next((token for token in self.issued if token.value == value), None)
         wanted = _wanted(asked)
@@ -74,7 +74,7 @@ class TokenService:
             WWW_Authenticate=f'Bearer realm="{realm}",service="{SERVICE}"{said}',
         )
 
-    def _account(self, asked: Asked) -> str | None:
+    def _account(self, asked: ReceivedRequest) -> str | None:
         scheme, _, encoded = (asked.authorization or "").partition(" ")
         if scheme != "Basic":
             return None
@@ -82,12 +82,12 @@ class TokenService:
         return name if name in self.accounts and self.accounts[name] == password else None
 
 
-def _wanted(asked: Asked) -> str | None:
+def _wanted(asked: ReceivedRequest) -> str | None:
     found = _REPOSITORY.fullmatch(asked.path)
     if found is None:
         return None
     actions = "pull" if asked.method in _READS else "delete" if asked.method == "DELETE" else "pull,push"
-    # A session's own reads and its end belong to the push.
+    # Reading and ending a session are part of the push.
     actions = "pull,push" if "/blobs/uploads/" in asked.path else actions
     return f"repository:{found[1].removesuffix('/blobs')}:{actions}"
 

@@ -9,14 +9,14 @@ from collections.abc import AsyncIterator
 from http import HTTPStatus
 
 from tests.scripted.answer import Answer, refusal
-from tests.scripted.asked import Asked
 from tests.scripted.contents import Contents, Upload, digest_of, is_digest
+from tests.scripted.received_request import ReceivedRequest
 
 _CONTENT_RANGE = re.compile(r"(?:bytes )?(\d+)-(\d+)")
 
 
-def answer_start(contents: Contents, asked: Asked, repository: str, base: str) -> Answer:
-    """Open a session, or mount a blob from a repository that has it."""
+def answer_start(contents: Contents, asked: ReceivedRequest, repository: str, base: str) -> Answer:
+    """Open a session, or mount a blob from a repository that holds it."""
     mounted, neighbour = asked.parameter("mount"), asked.parameter("from")
     held = contents.find(neighbour).blobs if neighbour else {}
     if mounted in held:
@@ -26,9 +26,9 @@ def answer_start(contents: Contents, asked: Asked, repository: str, base: str) -
 
 
 async def answer_upload(
-    contents: Contents, asked: Asked, identity: str, body: AsyncIterator[bytes], base: str
+    contents: Contents, asked: ReceivedRequest, identity: str, body: AsyncIterator[bytes], base: str
 ) -> Answer:
-    """Take a session's PATCH, PUT, GET and DELETE."""
+    """Process a session's PATCH, PUT, GET and DELETE."""
     upload = contents.uploads.get(identity)
     if upload is None:
         return refusal(HTTPStatus.NOT_FOUND, "BLOB_UPLOAD_UNKNOWN", "blob upload unknown to registry")
@@ -42,7 +42,9 @@ async def answer_upload(
     return refusal(HTTPStatus.METHOD_NOT_ALLOWED, "UNSUPPORTED")
 
 
-async def _take(contents: Contents, asked: Asked, identity: str, body: AsyncIterator[bytes], base: str) -> Answer:
+async def _take(
+    contents: Contents, asked: ReceivedRequest, identity: str, body: AsyncIterator[bytes], base: str
+) -> Answer:
     upload = contents.uploads[identity]
     if _out_of_order(asked, upload):
         return _session(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, contents, base, identity)
@@ -53,13 +55,13 @@ async def _take(contents: Contents, asked: Asked, identity: str, body: AsyncIter
     return await _commit(contents, asked, identity, base)
 
 
-def _out_of_order(asked: Asked, upload: Upload) -> bool:
+def _out_of_order(asked: ReceivedRequest, upload: Upload) -> bool:
     stated = asked.headers.get("content-range")
     read = _CONTENT_RANGE.fullmatch(stated) if stated else None
     return stated is not None and (read is None or int(read[1]) != len(upload.content))
 
 
-async def _commit(contents: Contents, asked: Asked, identity: str, base: str) -> Answer:
+async def _commit(contents: Contents, asked: ReceivedRequest, identity: str, base: str) -> Answer:
     upload = contents.uploads[identity]
     wanted, content = asked.parameter("digest") or "", bytes(upload.content)
     if not is_digest(wanted):

@@ -5,8 +5,8 @@ from base64 import b64encode
 from dataclasses import replace
 
 from shared.model.credential import Credential
-from tests.scripted.asked import Asked
 from tests.scripted.hostile import Answer, HostileRegistry, error
+from tests.scripted.received_request import ReceivedRequest
 
 SECRET = "canary-password"
 CREDENTIAL = Credential("alice", SECRET)
@@ -37,10 +37,10 @@ class Gate:
         self._otherwise = otherwise
         self._answer = answer
 
-    def __call__(self, asked: Asked) -> Answer:
+    def __call__(self, asked: ReceivedRequest) -> Answer:
         return self._answer if asked.headers.get("authorization") == self.authorization else self._otherwise
 
 
-def canaries(*servers: HostileRegistry) -> list[Asked]:
+def canaries(*servers: HostileRegistry) -> list[ReceivedRequest]:
     """Return the requests that carried the password in any form."""
     return [asked for server in servers for asked in server.asked if asked.headers.get("authorization") == BASIC]

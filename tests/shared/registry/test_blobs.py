@@ -9,8 +9,8 @@ from deploy.local.stack import Registry as RegistryServer
 from shared.errors.codes import Side
 from shared.errors.error import LongshoreError
 from shared.oci.digest import Digest
-from tests.scripted.asked import Asked
 from tests.scripted.hostile import Answer, HostileRegistry, error
+from tests.scripted.received_request import ReceivedRequest
 from tests.shared.content import described, noise, push, read
 from tests.shared.fixtures import Opener
 
@@ -21,7 +21,7 @@ WHOLE = Answer(body=CONTENT)
 CHUNKED = {"Transfer-Encoding": "chunked"}
 
 
-def ranged(asked: Asked) -> Answer:
+def ranged(asked: ReceivedRequest) -> Answer:
     """Answer a closed Range as RFC 9110 has it."""
     first, last = asked.headers["range"].removeprefix("bytes=").split("-")
     part = CONTENT[int(first) : int(last) + 1]

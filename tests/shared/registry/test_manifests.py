@@ -169,7 +169,7 @@ async def test_bytes_that_are_not_the_digest_stated_are_refused(opened: Opener, 
 
 
 async def test_a_head_that_names_another_digest_than_asked_is_refused(opened: Opener, hostile: HostileRegistry) -> None:
-    """Asked for by digest there is only one right answer."""
+    """ReceivedRequest for by digest there is only one right answer."""
     hostile.on("HEAD", by_digest(OTHER), WHOLE)
     registries = await opened.loopback(hostile.host)
     with pytest.raises(LongshoreError) as caught:

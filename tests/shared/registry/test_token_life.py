@@ -15,7 +15,7 @@ from shared.model.credential import Credential
 from shared.oci.descriptor import Descriptor
 from shared.registry.source import RegistrySource
 from tests.scripted.answer import Answer
-from tests.scripted.asked import Asked
+from tests.scripted.received_request import ReceivedRequest
 from tests.scripted.registry import ScriptedRegistry
 from tests.scripted.tokens import TokenService
 from tests.shared.content import described, noise
@@ -84,7 +84,7 @@ async def test_a_401_in_the_middle_of_an_upload_costs_one_more_try(
     """Answered early, while the body is on its way: the next try has a token that the registry takes."""
     async with pair(opened, content) as both:
 
-        def refuse(asked: Asked) -> Answer:
+        def refuse(asked: ReceivedRequest) -> Answer:
             both.service.revoke()
             return both.service.challenge(asked, f"{both.target.url}/token") or Answer(status=500)
 

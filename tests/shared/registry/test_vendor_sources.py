@@ -13,7 +13,7 @@ from shared.errors.error import LongshoreError
 from shared.network.policy import NetworkPolicy
 from shared.registry.realms import read_realm
 from tests.scripted.answer import Answer
-from tests.scripted.asked import Asked
+from tests.scripted.received_request import ReceivedRequest
 from tests.scripted.registry import ScriptedRegistry
 from tests.scripted.tokens import TokenService
 from tests.shared.content import described, read
@@ -47,7 +47,7 @@ async def both(opened: Opener) -> AsyncIterator[Pair]:
 def refuses_authorization(storage: ScriptedRegistry) -> None:
     """Let storage refuse what brings a second proof beside its address's signature, as S3 does."""
 
-    def answer(asked: Asked) -> Answer:
+    def answer(asked: ReceivedRequest) -> Answer:
         if asked.authorization:
             return Answer(status=400, body=b"<Error><Code>InvalidArgument</Code></Error>")
         content = next(content for content in (SMALL, LARGE) if str(described(content).digest) in asked.path)

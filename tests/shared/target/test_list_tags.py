@@ -11,8 +11,8 @@ from shared.errors.error import LongshoreError
 from shared.network.policy import NetworkPolicy
 from shared.registry.client import open_registries
 from shared.registry.pages import MAX_TAG_PAGES
-from tests.scripted.asked import Asked
 from tests.scripted.hostile import Answer, HostileRegistry, error
+from tests.scripted.received_request import ReceivedRequest
 
 PATH = "/v2/team/app/tags/list"
 
@@ -75,7 +75,7 @@ async def test_a_link_to_another_server_is_not_followed(hostile: HostileRegistry
 async def test_a_list_without_an_end_is_given_up(hostile: HostileRegistry) -> None:
     """After a bounded number of pages."""
 
-    def endless(asked: Asked) -> Answer:
+    def endless(asked: ReceivedRequest) -> Answer:
         return page("a", link=f'<{PATH}?last={asked.query[-3:]}>; rel="next"')
 
     hostile.on("GET", PATH, endless)

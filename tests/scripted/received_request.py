@@ -6,11 +6,11 @@ from urllib.parse import parse_qs
 
 
 @dataclass(slots=True, kw_only=True)
-class Asked:
+class ReceivedRequest:
     """One request. Header names are in lower case; `at` is on the monotonic clock, in seconds.
 
-    It is recorded when its head has arrived: `received` grows with its body's bytes, and `complete` says whether all
-    of them have come. `body` is for servers that keep it.
+    It is recorded when its head has arrived: `received` counts its body's bytes, and `complete` says whether all of
+    them have arrived. `body` is set by servers that keep it.
     """
 
     method: str
