@@ -1,4 +1,4 @@
-"""The connection pool, with every wait bounded, and asyncpg's failures turned into ours."""
+"""The connection pool: bounds every wait, and translates asyncpg's errors into `database_unavailable`."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -14,21 +14,21 @@ from shared.errors.error import LongshoreError
 
 # Nothing else bounds the wait for a free connection (neither command_timeout nor fetch(timeout=)). Seconds.
 ACQUIRE_TIMEOUT = 2.0
-# A slow query is no use to anybody after that. What a request waits in all is bounded by its deadline. Seconds.
+# The result of a slower query would come too late. A request's waits together are bounded by its deadline. Seconds.
 STATEMENT_TIMEOUT = 3.0
-# Below the statement's own limit, so that a held lock is told apart from a slow query. Seconds.
+# Below the statement's limit, so that a held lock can be distinguished from a slow query. Seconds.
 LOCK_TIMEOUT = 2.0
-# A transaction that its client forgot gives its locks back. Longer than any publish that a transaction waits for.
+# An abandoned transaction releases its locks after this. Longer than any publish that a transaction waits for. Seconds.
 IDLE_IN_TRANSACTION_TIMEOUT = 30.0
 CONNECT_TIMEOUT = 2.0
-# What a closing pool waits for its connections before it cuts them. Seconds.
+# The time that a closing pool waits for its connections before it terminates them. Seconds.
 CLOSE_TIMEOUT = 5.0
-# Told to the client with a 503: how soon another try makes sense. Seconds.
+# The Retry-After of a 503. Seconds.
 RETRY_AFTER = 2.0
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
 
-# Trouble with the server or the way to it, as against trouble with a query.
+# Errors of the server or the connection, as opposed to errors of a query.
 _UNAVAILABLE = (
     OSError,
     TimeoutError,
@@ -39,35 +39,35 @@ _UNAVAILABLE = (
     asyncpg.LockNotAvailableError,
     asyncpg.IdleInTransactionSessionTimeoutError,
     asyncpg.InterfaceError,
-    # Where the server ends at the moment at which a statement is sent, the driver takes its own state for wrong.
+    # The driver raises this when the server ends while a statement is being sent.
     asyncpg.InternalClientError,
-    # A changed password or a database not yet restored: an operator's matter, not a fault of the code.
+    # A changed password, or a database that is not yet restored: for an operator, not a bug.
     asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.InvalidCatalogNameError,
 )
 
-# After these it is not known whether the server is still at a statement: the connection is of no more use.
-_UNSURE = (TimeoutError, asyncio.CancelledError, asyncpg.InternalClientError)
+# After these the server may still be executing a statement: the connection cannot be used again.
+_STATE_UNKNOWN = (TimeoutError, asyncio.CancelledError, asyncpg.InternalClientError)
 
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Raise `database_unavailable` where PostgreSQL cannot be reached or does not answer in time."""
+    """Raise `database_unavailable` where PostgreSQL cannot be reached or does not respond in time."""
     try:
         yield
     except _UNAVAILABLE as error:
-        raise _away() from error
+        raise _unavailable() from error
 
 
 class Database:
-    """A pool of connections to PostgreSQL; nothing connects before the first use, so that services start without it."""
+    """A pool of connections to PostgreSQL; it connects at the first use, so that services start without a database."""
 
     def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
         self._pool = pool
 
     @classmethod
     async def open(cls, url: str, *, application: str, size: int) -> "Database":
-        """Make a pool of at most `size` connections, named `application` in pg_stat_activity."""
+        """Create a pool of at most `size` connections, named `application` in pg_stat_activity."""
         pool = await asyncpg.create_pool(
             url,
             min_size=0,
@@ -80,14 +80,14 @@ class Database:
                 "statement_timeout": _milliseconds(STATEMENT_TIMEOUT),
                 "lock_timeout": _milliseconds(LOCK_TIMEOUT),
                 "idle_in_transaction_session_timeout": _milliseconds(IDLE_IN_TRANSACTION_TIMEOUT),
-                # Compiling costs a passing look at a million rows more than it saves.
+                # Compiling a query that scans a million rows costs more time than it saves.
                 "jit": "off",
             },
         )
         return cls(pool)
 
     async def close(self) -> None:
-        """Close the connections; cut what does not close in time."""
+        """Close the connections; terminate those that do not close in time."""
         try:
             async with asyncio.timeout(CLOSE_TIMEOUT):
                 await self._pool.close()
@@ -106,8 +106,8 @@ class Database:
             await transaction.start()
             try:
                 yield connection
-            except _UNSURE:
-                # The connection ends, so the server rolls back by itself; to ask for it would be one more wait.
+            except _STATE_UNKNOWN:
+                # The connection is terminated, so the server rolls back anyway; a rollback here would be one more wait.
                 raise
             except BaseException:
                 await transaction.rollback()
@@ -115,7 +115,7 @@ class Database:
             await transaction.commit()
 
     async def check(self) -> None:
-        """Ask the server for one row; raises `database_unavailable`."""
+        """Query one row; raises `database_unavailable`."""
         async with self.connection() as connection:
             await connection.fetchval("SELECT 1")
 
@@ -127,7 +127,7 @@ async def try_lead(connection: Connection, key: int) -> bool:
 
 
 class _Loan:
-    """A connection for the length of a block; as a class and without `translated`, for every request has one or two."""
+    """A connection for the duration of a block; a class without `translated`, because each request uses one or two."""
 
     def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
         self._pool = pool
@@ -143,8 +143,8 @@ class _Loan:
         return self._connection
 
     async def __aexit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        if isinstance(error, _UNSURE):
-            # A release would wait until the server has said so.
+        if isinstance(error, _STATE_UNKNOWN):
+            # Releasing it would wait for the server.
             self._connection.terminate()
         try:
             await self._pool.release(self._connection)
@@ -154,16 +154,16 @@ class _Loan:
         await self._end(error)
 
     async def _end(self, error: BaseException | None) -> None:
-        """End the wait; raises `database_unavailable` where it has been too long, or the server is why it ends."""
+        """End the wait; raises `database_unavailable` where it was too long, or where the server caused the error."""
         try:
             await self._wait.__aexit__(type(error) if error else None, error, None)
         except TimeoutError:
-            raise _away() from error
+            raise _unavailable() from error
         if isinstance(error, _UNAVAILABLE):
-            raise _away() from error
+            raise _unavailable() from error
 
 
-def _away() -> LongshoreError:
+def _unavailable() -> LongshoreError:
     return LongshoreError(Code.DATABASE_UNAVAILABLE, "The database did not answer in time.", retry_after=RETRY_AFTER)
 
 
@@ -178,9 +178,9 @@ async def open_database(url: str, *, application: str, size: int) -> AsyncIterat
 
 
 async def _keep_session(_connection: Connection) -> None:
-    """Leave a returned connection as it is, which saves a round trip for each use.
+    """Keep a returned connection as it is, which saves a round trip per use.
 
-    asyncpg itself has rolled an open transaction back; settings, locks and cursors that outlive one are not used here.
+    asyncpg has already rolled back an open transaction; no store uses session settings, locks or cursors beyond one.
     """
 
 

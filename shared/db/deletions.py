@@ -1,8 +1,8 @@
-"""Deletions of images: begun with a lease, carried out at the target, ended by deleting the row.
+"""Deletions of images: begun with a lease, carried out at the target, finished by deleting the row.
 
-While an image of a repository is marked here, no import may write a tag in that repository, and no deletion begins
-there while one may be writing: `lock_repository` makes looking and marking one step. Whoever locks an image and an
-import locks the import first, and the repository last.
+While an image of a repository is marked, no import writes a tag in that repository, and no deletion begins there while
+an import may be writing one: `lock_repository` makes the check and the mark one step. A transaction locks the import
+first, then the image, and the repository last.
 """
 
 from dataclasses import dataclass
@@ -11,15 +11,16 @@ from datetime import datetime
 from shared.db.database import Connection
 from shared.model.states import ImageStatus
 
-# The first half of the advisory locks' keys; the second is made of the repository's name.
+# The first half of the advisory locks' keys; the second is a hash of the repository's name.
 REPOSITORY_LOCK = 72_651
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeletableImage:
-    """An image as its deletion needs it.
+    """The fields of an image that its deletion needs.
 
-    `digest` is None until the image was ready once. `marked`: a deletion has begun; `leased`: and somebody is at it.
+    `digest` is None until the image has been ready once. `marked`: a deletion has begun; `leased`: an API instance is
+    carrying it out now.
     """
 
     id: int
@@ -46,7 +47,7 @@ async def lock_image(connection: Connection, image_id: int) -> DeletableImage | 
 
 
 async def lock_repository(connection: Connection, image_id: int) -> None:
-    """Wait until nobody else decides who may write in the image's repository; holds until the transaction ends."""
+    """Lock the decision on who writes in the image's repository until the transaction ends."""
     await connection.execute(
         "SELECT pg_advisory_xact_lock($1, hashtext(registry_host || '/' || repository)) FROM images WHERE id = $2",
         REPOSITORY_LOCK,
@@ -55,7 +56,7 @@ async def lock_repository(connection: Connection, image_id: int) -> None:
 
 
 async def is_marked(connection: Connection, image_id: int) -> bool:
-    """Tell whether the image's deletion has begun."""
+    """Return whether the image's deletion has begun."""
     marked: bool | None = await connection.fetchval(
         "SELECT deletion_lease_until IS NOT NULL FROM images WHERE id = $1", image_id
     )
@@ -63,7 +64,7 @@ async def is_marked(connection: Connection, image_id: int) -> bool:
 
 
 async def under_way(connection: Connection, image_id: int) -> bool:
-    """Tell whether a deletion has begun in the image's repository, of this image or of another one."""
+    """Return whether a deletion has begun in the image's repository, of this image or of another one."""
     found: bool = await connection.fetchval(
         """
         SELECT EXISTS (
@@ -77,7 +78,7 @@ async def under_way(connection: Connection, image_id: int) -> bool:
 
 
 async def tag_being_written(connection: Connection, image_id: int) -> bool:
-    """Tell whether an import may be writing a tag in the image's repository at this moment."""
+    """Return whether an import may be writing a tag in the image's repository at this moment."""
     found: bool = await connection.fetchval(
         """
         SELECT EXISTS (
@@ -92,9 +93,9 @@ async def tag_being_written(connection: Connection, image_id: int) -> bool:
 
 
 async def has_sibling(connection: Connection, image_id: int, digest: str) -> bool:
-    """Tell whether the target serves this digest as another image of the repository that is not itself being deleted.
+    """Return whether the target serves this digest as another image of the repository, which is not being deleted.
 
-    One that has failed is none: should its tag be there nevertheless, the target shows it.
+    A failed image does not count: if its tag exists nevertheless, the target lists it.
     """
     found: bool = await connection.fetchval(
         """
@@ -111,9 +112,9 @@ async def has_sibling(connection: Connection, image_id: int, digest: str) -> boo
 
 
 async def begin(connection: Connection, image_id: int, *, user: str | None, lease: float) -> datetime:
-    """Mark the image for `lease` seconds and return until when: the proof that the deletion is the holder's.
+    """Mark the image for `lease` seconds and return the lease's end, which proves that the caller owns the deletion.
 
-    None as the user goes on with a deletion that somebody else has asked for.
+    `user` is None to resume a deletion that was requested earlier.
     """
     until: datetime = await connection.fetchval(
         """
@@ -130,9 +131,9 @@ async def begin(connection: Connection, image_id: int, *, user: str | None, leas
 
 
 async def abandon(connection: Connection, image_id: int, until: datetime, *, status: ImageStatus | None) -> None:
-    """Take the mark off again; `status` is what the image was just seen to be, None where it is what it was.
+    """Remove the mark; `status` is the image's state in the target as just observed, None to keep the stored one.
 
-    One that has failed, or of which it was not known any more what it was made from, has to be imported anew.
+    An image that has failed, or whose source digest is unknown, has to be imported again.
     """
     await connection.execute(
         """
@@ -149,7 +150,7 @@ async def abandon(connection: Connection, image_id: int, until: datetime, *, sta
 
 
 async def suspend(connection: Connection, image_id: int, until: datetime, *, delay: float) -> None:
-    """Leave a deletion that was begun at the target to be gone on with after `delay` seconds; the image is broken."""
+    """Release a deletion that has begun at the target, to be resumed after `delay` seconds; the image is broken."""
     await connection.execute(
         """
         UPDATE images
@@ -164,12 +165,12 @@ async def suspend(connection: Connection, image_id: int, until: datetime, *, del
 
 
 async def finish(connection: Connection, image_id: int, until: datetime) -> None:
-    """Delete the image with its imports, unless somebody else has taken the deletion over."""
+    """Delete the image with its imports, unless another API instance has taken the deletion over."""
     await connection.execute("DELETE FROM images WHERE id = $1 AND deletion_lease_until = $2", image_id, until)
 
 
 async def interrupted(connection: Connection, limit: int) -> list[int]:
-    """Return the ids of images whose deletion was begun and has nobody at it, the longest left first."""
+    """Return the ids of images whose deletion has begun and whose lease has expired, the oldest first."""
     rows = await connection.fetch(
         "SELECT id FROM images WHERE deletion_lease_until < now() ORDER BY deletion_lease_until LIMIT $1", limit
     )

@@ -11,9 +11,9 @@ from shared.model.states import ImageStatus
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Image:
-    """One managed image. `size` is in bytes, of all distinct blobs and manifests; `digest` what the tag points to.
+    """One managed image. `size` is in bytes, of all distinct blobs and manifests; the tag points to `digest`.
 
-    `source_digest` is what that was made from; None where it is not known that the target still serves `digest`.
+    `source_digest` is the source image's digest; None where the target is not known to serve `digest` any more.
     """
 
     id: int
@@ -45,7 +45,7 @@ class ManagedFigures:
     size: int
 
 
-# By name, so that a column that a newer schema adds does not reach code that knows nothing of it.
+# By name, so that a column that a newer schema adds does not reach code that does not know it.
 _COLUMNS = ", ".join(field.name for field in fields(Image))
 
 
@@ -79,7 +79,7 @@ async def get_image(connection: Connection, image_id: int) -> Image | None:
 
 
 async def mark_importing(connection: Connection, image_id: int, *, source: str, description: str | None) -> None:
-    """Show the image as being imported, from this source; a description given replaces the old one."""
+    """Mark the image as being imported from this source; a description, if given, replaces the old one."""
     await connection.execute(
         """
         UPDATE images
@@ -94,7 +94,7 @@ async def mark_importing(connection: Connection, image_id: int, *, source: str, 
 
 
 async def mark_ready(connection: Connection, image_id: int, content: ImageContent) -> None:
-    """Record what the target serves now; its own description holds where nobody gave the image one."""
+    """Record the content that the target serves now; the image's own description is used unless a user gave one."""
     await connection.execute(
         """
         UPDATE images
@@ -118,7 +118,7 @@ async def mark_ready(connection: Connection, image_id: int, content: ImageConten
 
 
 async def mark_failed(connection: Connection, image_id: int, *, tag_untouched: bool) -> None:
-    """Record a failed import; an image that was ready before it stays so while its tag was not touched."""
+    """Record a failed import; an image that was ready before stays ready if its tag was not touched."""
     await connection.execute(
         """
         UPDATE images
@@ -132,7 +132,7 @@ async def mark_failed(connection: Connection, image_id: int, *, tag_untouched: b
 
 
 async def mark_lost(connection: Connection, image: Image) -> None:
-    """Record that the target does not serve a ready image, unless something has happened to it since it was read."""
+    """Record that the target no longer serves a ready image, unless the image has changed since it was read."""
     await connection.execute(
         """
         UPDATE images SET status = 'failed', source_digest = NULL, updated_at = now()
@@ -144,13 +144,13 @@ async def mark_lost(connection: Connection, image: Image) -> None:
 
 
 async def is_lost(connection: Connection, image_id: int) -> bool:
-    """Tell whether an image that was ready is known not to be in the target any more."""
+    """Return whether an image that was ready is known to be gone from the target."""
     lost: bool | None = await connection.fetchval("SELECT status = 'failed' FROM images WHERE id = $1", image_id)
     return bool(lost)
 
 
 async def ready_images(connection: Connection, *, registry_host: str, after: int, limit: int) -> list[Image]:
-    """Return ready images of a target in the order of their ids, beginning after one of those."""
+    """Return ready images of a target by id, beginning after the id `after`."""
     rows = await connection.fetch(
         f"""
         SELECT {_COLUMNS} FROM images

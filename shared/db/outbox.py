@@ -1,4 +1,4 @@
-"""The transactional outbox: what is to be published, written in the transaction that makes it true."""
+"""The transactional outbox: messages to publish, written in the transaction that makes them true."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from shared.db.database import Connection
 
-# What is said within a process when it has written to the outbox.
+# The channel on which a process hints to its own relay that it has written to the outbox.
 CHANNEL = "longshore_outbox"
 
 
@@ -31,7 +31,7 @@ class WakeUpReason(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutboxRow:
-    """One message to publish; `attempt` is the number of claims the import has had so far."""
+    """One message to publish; `attempt` is the number of claims of the import so far."""
 
     id: int
     import_name: str
@@ -44,7 +44,7 @@ class OutboxRow:
 
 
 async def add(connection: Connection, import_id: int, reason: WakeUpReason, *, delay: float = 0) -> None:
-    """Have a worker woken for this import, `delay` seconds from now."""
+    """Add a message that wakes a worker for this import in `delay` seconds."""
     await connection.execute(
         "INSERT INTO outbox (import_id, reason, due_at) VALUES ($1, $2, now() + make_interval(secs => $3))",
         import_id,
@@ -54,7 +54,7 @@ async def add(connection: Connection, import_id: int, reason: WakeUpReason, *, d
 
 
 async def lock_due(connection: Connection, limit: int) -> list[OutboxRow]:
-    """Return what is due, oldest first, locked; rows that another relay holds are left out."""
+    """Return due rows, locked, oldest first; skip rows that another relay instance has locked."""
     rows = await connection.fetch(
         """
         SELECT outbox.id, imports.name AS import_name, imports.attempt, outbox.reason, imports.source,
@@ -71,12 +71,12 @@ async def lock_due(connection: Connection, limit: int) -> list[OutboxRow]:
 
 
 async def mark_published(connection: Connection, ids: Sequence[int]) -> None:
-    """Record that the broker has confirmed these."""
+    """Record that the broker has confirmed these messages."""
     await connection.execute("UPDATE outbox SET published_at = now() WHERE id = ANY($1::bigint[])", list(ids))
 
 
 async def seconds_to_next(connection: Connection) -> float | None:
-    """Return how long until the next unpublished row is due (0 when one is), None when there is none."""
+    """Return the seconds until the next unpublished row is due (0 where one is due), None where there is none."""
     seconds: float | None = await connection.fetchval(
         """
         SELECT greatest(0, extract(epoch FROM due_at - now()))::float8
@@ -87,7 +87,7 @@ async def seconds_to_next(connection: Connection) -> float | None:
 
 
 async def excuse_lost_lease(connection: Connection, import_name: str) -> None:
-    """Count one lost lease less: its worker has come back, so it did not end over this import."""
+    """Count one lost lease less: its worker has come back, so this import did not end it."""
     await connection.execute(
         """
         UPDATE outbox SET reason = $3 WHERE id = (
@@ -102,7 +102,7 @@ async def excuse_lost_lease(connection: Connection, import_name: str) -> None:
 
 
 async def purge(connection: Connection, *, older_than: float) -> int:
-    """Delete rows published more than `older_than` seconds ago and return how many there were."""
+    """Delete rows published more than `older_than` seconds ago; return their number."""
     status = await connection.execute(
         "DELETE FROM outbox WHERE published_at < now() - make_interval(secs => $1)", older_than
     )

@@ -1,7 +1,7 @@
-"""How the queue stands: open imports, what waits to be claimed or published, and which registries hold back.
+"""The state of the queue: open imports, imports to be claimed, messages to be published, registries with a rate limit.
 
-Three statements that read open imports, unpublished rows and limits alone, each through its partial index or a small
-table: a history of millions costs nothing. Times are seconds by the database's clock.
+The statements read open imports, unpublished rows and limits alone, each through a partial index or from a small table,
+so that a history of millions costs nothing. Times are seconds by the database's clock.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ from shared.model.states import OPEN_STATES, ImportState
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeldRegistry:
-    """A registry whose rate limit holds for `resumes_in` more seconds, with the lowest share of its accounts."""
+    """A registry whose rate limit lasts for `resumes_in` more seconds, with the lowest share of its accounts."""
 
     host: str
     scope: str
@@ -23,10 +23,10 @@ class HeldRegistry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueStatus:
-    """`due` imports wait for nothing but a worker, the oldest for `oldest_due` seconds (0 where there is none).
+    """`due` imports wait only for a worker, the oldest for `oldest_due` seconds (0 where there is none).
 
-    `expired` are running ones whose lease is over. `unpublished` outbox rows are due, the oldest for `outbox_lag`.
-    `held_registries` counts all of them, `held` has those that hold longest.
+    `expired` counts running imports whose lease has expired. `unpublished` outbox rows are due, the oldest for
+    `outbox_lag` seconds. `held_registries` counts all rate-limited registries, `held` has those limited longest.
     """
 
     imports: Mapping[ImportState, int]
@@ -56,7 +56,7 @@ class BusyWorkers:
 
 
 async def queue_status(connection: Connection, *, registries: int) -> QueueStatus:
-    """Read everything; of the registries that hold back, so many at most."""
+    """Read the state of the queue, with at most `registries` rate-limited registries."""
     by_state = await connection.fetch(
         """
         SELECT state, count(*) AS imports,

@@ -1,4 +1,4 @@
-"""Source registries that an administrator has stored, with the account that their images are read with."""
+"""Source registries that an administrator has stored, with the account for reading their images."""
 
 from dataclasses import dataclass, field, fields
 from datetime import datetime
@@ -23,7 +23,7 @@ class StoredRegistry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegistryValues:
-    """What an administrator decides about a registry."""
+    """The fields of a registry that an administrator sets."""
 
     name: str
     host: str
@@ -32,42 +32,42 @@ class RegistryValues:
     is_default: bool
 
 
-# By name, so that a column that a newer schema adds does not reach code that knows nothing of it.
+# By name, so that a column that a newer schema adds does not reach code that does not know it.
 _COLUMNS = ", ".join(field.name for field in fields(StoredRegistry))
 
 
 async def lock_registries(connection: Connection) -> None:
-    """Let one transaction at a time change registries; reading goes on.
+    """Let one transaction at a time change registries; readers are not blocked.
 
-    There are few of them, changed by hand: one lock makes their number, their names and the one default exact.
+    Registries are few and changed by hand: one lock keeps their limit, their names and the single default exact.
     """
     await connection.execute("LOCK TABLE source_registries IN SHARE ROW EXCLUSIVE MODE")
 
 
 async def count_registries(connection: Connection) -> int:
-    """Return how many there are."""
+    """Return the number of registries."""
     count: int = await connection.fetchval("SELECT count(*) FROM source_registries")
     return count
 
 
 async def list_registries(connection: Connection) -> list[StoredRegistry]:
-    """Return all of them, by name."""
+    """Return all registries, ordered by name."""
     return await _fetch(connection, "ORDER BY name")
 
 
 async def get_registry(connection: Connection, registry_id: int) -> StoredRegistry | None:
-    """Return the one with this id."""
+    """Return the registry with this id."""
     found = await _fetch(connection, "WHERE id = $1", registry_id)
     return found[0] if found else None
 
 
 async def find_registries(connection: Connection, *, host: str, name: str) -> list[StoredRegistry]:
-    """Return those with this host or this name."""
+    """Return the registries with this host or this name."""
     return await _fetch(connection, "WHERE host = $1 OR name = $2", host, name)
 
 
 async def insert_registry(connection: Connection, values: RegistryValues, *, user: str) -> StoredRegistry:
-    """Add one; name and host must be free, and the lock held."""
+    """Add a registry; the caller holds the lock and has checked that name and host are free."""
     row = await connection.fetchrow(
         f"""
         INSERT INTO source_registries (name, host, username, password, is_default, created_by)
@@ -80,7 +80,7 @@ async def insert_registry(connection: Connection, values: RegistryValues, *, use
 
 
 async def update_registry(connection: Connection, registry_id: int, values: RegistryValues) -> StoredRegistry:
-    """Replace what was decided about one that exists; name and host must be free, and the lock held."""
+    """Replace a registry's fields; the caller holds the lock and has checked that name and host are free."""
     row = await connection.fetchrow(
         f"""
         UPDATE source_registries
@@ -94,12 +94,12 @@ async def update_registry(connection: Connection, registry_id: int, values: Regi
 
 
 async def clear_default(connection: Connection) -> None:
-    """Leave no registry the default one."""
+    """Make no registry the default."""
     await connection.execute("UPDATE source_registries SET is_default = false, updated_at = now() WHERE is_default")
 
 
 async def delete_registry(connection: Connection, registry_id: int) -> bool:
-    """Delete one with its account; False where there is none with this id."""
+    """Delete a registry with its account; False where there is none with this id."""
     return await connection.execute("DELETE FROM source_registries WHERE id = $1", registry_id) == "DELETE 1"
 
 

@@ -1,4 +1,4 @@
-"""Every column that holds encrypted text, for when its keys are rotated."""
+"""The columns with encrypted text, for the rotation of its keys."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -22,7 +22,7 @@ class SealedText:
     sealed: bytes = field(repr=False)
 
 
-# All there are; a test compares them with the schema.
+# The complete list; a test compares it with the schema.
 SEALED_COLUMNS: Sequence[SealedColumn] = (
     SealedColumn(table="source_registries", column="password"),
     SealedColumn(table="imports", column="credentials"),
@@ -30,7 +30,7 @@ SEALED_COLUMNS: Sequence[SealedColumn] = (
 
 
 async def sealed_texts(connection: Connection, where: SealedColumn, *, after: int, limit: int) -> list[SealedText]:
-    """Return the texts of rows with an id above `after`, in the order of their ids."""
+    """Return the texts of rows with an id above `after`, ordered by id."""
     rows = await connection.fetch(
         f"SELECT id, {where.column} AS sealed FROM {where.table} "  # noqa: S608 - names from the list above
         f"WHERE {where.column} IS NOT NULL AND id > $1 ORDER BY id LIMIT $2",
@@ -41,7 +41,7 @@ async def sealed_texts(connection: Connection, where: SealedColumn, *, after: in
 
 
 async def replace_sealed(connection: Connection, where: SealedColumn, text: SealedText, sealed: bytes) -> bool:
-    """Put another encryption in a text's place; False where somebody has changed or removed it meanwhile."""
+    """Replace a text's encryption; False where another transaction has changed or removed the text meanwhile."""
     status = await connection.execute(
         f"UPDATE {where.table} SET {where.column} = $3 WHERE id = $1 AND {where.column} = $2",  # noqa: S608 - as above
         text.id,

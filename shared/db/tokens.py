@@ -1,6 +1,6 @@
-"""API tokens: random secrets of which only a SHA-256 is kept.
+"""API tokens: random secrets of which only the SHA-256 is stored.
 
-A fast hash is right here: the secret has 256 random bits, so that nothing can be guessed from it.
+A fast hash is sufficient: the secret has 256 random bits, so that it cannot be guessed from its hash.
 """
 
 import hashlib
@@ -13,16 +13,16 @@ from typing import Any
 from shared.db.database import Connection
 from shared.model.roles import Role
 
-# Marks our secrets for scanners that look for leaked ones.
+# Marks Longshore's secrets for scanners that look for leaked ones.
 PREFIX = "lsh_"
 SECRET_BYTES = 32
-# How coarsely "last used" is kept, so that a request does not cost a write. Seconds.
+# The precision of "last used", so that not every request costs a write. Seconds.
 LAST_USED_STEP = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiToken:
-    """A token as it may be shown: without its secret. `touch_due`: its last use was noted a while ago, or never."""
+    """A token without its secret. `touch_due`: the last use was recorded more than a step ago, or never."""
 
     id: int
     user_name: str
@@ -43,7 +43,7 @@ _COLUMNS = f"""
 
 
 async def create_token(connection: Connection, *, user: str, role: Role, lifetime: float | None) -> str:
-    """Make a token, valid for `lifetime` seconds (None: until revoked), and return it: it is never seen again."""
+    """Create a token, valid for `lifetime` seconds (None: until revoked); return its secret, which is not stored."""
     secret = PREFIX + secrets.token_urlsafe(SECRET_BYTES)
     await connection.execute(
         """
@@ -59,7 +59,7 @@ async def create_token(connection: Connection, *, user: str, role: Role, lifetim
 
 
 async def find_tokens(connection: Connection, given: Collection[str]) -> dict[str, ApiToken]:
-    """Return the tokens with these secrets, by secret, also those that have expired or are revoked."""
+    """Return the tokens with these secrets, by secret, including expired and revoked ones."""
     hashes = {_hash(secret): secret for secret in given}
     rows = await connection.fetch(
         f"SELECT secret_sha256, {_COLUMNS} FROM api_tokens WHERE secret_sha256 = ANY($1::bytea[])",  # noqa: S608 - fixed text
@@ -69,7 +69,7 @@ async def find_tokens(connection: Connection, given: Collection[str]) -> dict[st
 
 
 async def touch_token(connection: Connection, token_id: int) -> None:
-    """Note that the token was used, at most once a step."""
+    """Record the token's use, at most once per step."""
     await connection.execute(
         """
         UPDATE api_tokens SET last_used_at = now()
@@ -87,7 +87,7 @@ async def list_tokens(connection: Connection) -> list[ApiToken]:
 
 
 async def revoke_token(connection: Connection, token_id: int) -> bool:
-    """End a token now; False where there is none with this id."""
+    """Revoke a token now; False where there is none with this id."""
     status = await connection.execute(
         "UPDATE api_tokens SET revoked_at = coalesce(revoked_at, now()) WHERE id = $1", token_id
     )

@@ -26,7 +26,7 @@ SERVICES_WITHOUT_TRACING = """
 import sys
 import api_service.cli, import_worker.cli
 from shared.tracing.spans import Kind, entry, step, traceparent
-from shared.tracing.switch import traced
+from shared.tracing.settings import traced
 with traced("longshore-api", on=False), entry("request", Kind.SERVER, None), step("plan") as span:
     span.note({"a": 1})
     assert traceparent() is None
