@@ -18,12 +18,12 @@ from shared.tracing.settings import read_tracing
 
 
 class SettingsError(Exception):
-    """The environment does not describe a service that can start; the text has a line for each mistake."""
+    """The environment has mistakes, and the service cannot start; the text has a line for each mistake."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SharedSettings:
-    """What the API and the workers have in common. The secrets stay out of the repr."""
+    """The settings that the API and the workers share. The repr omits the secrets."""
 
     database_url: str = field(repr=False)
     amqp_url: str = field(repr=False)
@@ -38,14 +38,14 @@ class SharedSettings:
 
 @contextmanager
 def reading_environment() -> Iterator[FileAwareEnv]:
-    """Lend a reader of the environment, where `NAME_FILE` may name a file that holds the value of NAME.
+    """Lend a reader of the environment; `NAME_FILE` may name a file that contains the value of NAME.
 
-    What cannot be read is None inside the block; when it ends, every mistake is told in one SettingsError.
+    Inside the block, an invalid value reads as None; at its end, one SettingsError reports every mistake.
     """
     env = FileAwareEnv(eager=False, strip_whitespace=True)
-    env.add_parser("fernet_keys", _told(_secret_box))
-    env.add_parser("registry_url", _told(_registry_url))
-    env.add_parser("http_url", _told(_http_url))
+    env.add_parser("fernet_keys", _collected(_secret_box))
+    env.add_parser("registry_url", _collected(_registry_url))
+    env.add_parser("http_url", _collected(_http_url))
     try:
         yield env
         env.seal()
@@ -56,7 +56,7 @@ def reading_environment() -> Iterator[FileAwareEnv]:
 
 
 def read_shared(env: FileAwareEnv) -> SharedSettings:
-    """Read what both services need."""
+    """Read the settings that both services need."""
     plain, host = env.registry_url("TARGET_URL") or (False, "")
     username, password = env.str("TARGET_USERNAME", ""), env.str("TARGET_PASSWORD", "")
     ca_files: dict[str, str] = env.dict("CA_FILES", {})
@@ -74,7 +74,7 @@ def read_shared(env: FileAwareEnv) -> SharedSettings:
             ca_files=ca_files,
             token_realms=realms,
         ),
-        # The operator named the target, so its address is not questioned.
+        # The operator names the target, so its address is trusted.
         target_network=NetworkPolicy.of(
             plain_http=[host] if plain else [], ca_files=ca_files, token_realms=realms, trusted=True
         ),
@@ -86,18 +86,18 @@ def read_shared(env: FileAwareEnv) -> SharedSettings:
 
 def _kind(env: FileAwareEnv) -> TargetKind:
     kinds = [kind.value for kind in TargetKind]
-    # None where it is wrong, which is told in the end.
+    # None where it is invalid, which is reported at the end.
     return TargetKind(env.str("TARGET_KIND", "registry", validate=validate.OneOf(kinds)) or TargetKind.REGISTRY)
 
 
 def _lines(error: EnvValidationError) -> str:
     messages = error.error_messages
-    told = messages if isinstance(messages, dict) else {"environment": messages}
-    return "\n".join(f"{name}: {' '.join(map(str, texts))}" for name, texts in told.items())
+    by_name = messages if isinstance(messages, dict) else {"environment": messages}
+    return "\n".join(f"{name}: {' '.join(map(str, texts))}" for name, texts in by_name.items())
 
 
-def _told(parse: Callable[[str], Any]) -> Callable[[str], Any]:
-    """Turn a ValueError into the kind that is collected until the end."""
+def _collected(parse: Callable[[str], Any]) -> Callable[[str], Any]:
+    """Translate ValueError into the exception that the reader collects until the end."""
 
     def parser(text: str) -> Any:
         try:
@@ -113,7 +113,7 @@ def _secret_box(text: str) -> SecretBox:
 
 
 def _registry_url(text: str) -> tuple[bool, str]:
-    """Return whether the registry speaks plain http, and its host."""
+    """Return whether the registry uses plain http, and its host."""
     parts = urlsplit(text)
     if parts.scheme not in ("http", "https") or parts.path.strip("/") or parts.query or parts.username:
         raise ValueError("not of the form http(s)://host[:port]")

@@ -1,4 +1,4 @@
-"""What every exchange with RabbitMQ goes through: a time limit of ours, and one kind of failure."""
+"""Gives every exchange with RabbitMQ a time limit, and translates its failures into one exception."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -10,7 +10,7 @@ from shared.messages.topology import BROKER_TIMEOUT
 
 
 class BrokerUnavailableError(Exception):
-    """RabbitMQ cannot be reached, does not answer in time, or does not take the message."""
+    """RabbitMQ cannot be reached, does not respond in time, or does not accept the message."""
 
 
 @asynccontextmanager
@@ -28,7 +28,7 @@ def _translated() -> Iterator[None]:
     except CONNECTION_EXCEPTIONS as error:
         raise BrokerUnavailableError(f"{type(error).__name__}: {error}".rstrip(": ")) from error
     except asyncio.CancelledError as error:
-        # A lost connection cancels those who wait for its answers; that is no wish to stop us.
+        # A lost connection cancels the tasks that wait for its responses; this task itself was not cancelled.
         task = asyncio.current_task()
         if task is None or task.cancelling():
             raise

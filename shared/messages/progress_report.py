@@ -14,26 +14,26 @@ from shared.model.integers import MAX_INT32, MAX_INT64
 from shared.model.progress import LayerProgress, LayerStatus, Transfer
 from shared.oci.digest import Digest
 
-# Above every image that a registry accepts (see shared.oci.manifest), so that a report stays small.
+# Above the layers of every image that a registry accepts (see shared.oci.manifest); bounds a report's size.
 MAX_LAYERS_REPORTED = 20_000
 MAX_DETAIL_LENGTH = 2_000
 
 
 class ReportedState(StrEnum):
-    """What a worker says of its import."""
+    """The state of an import as its worker reports it."""
 
     RUNNING = "running"
     TAGGING = "tagging"
-    """All blobs and child manifests are in the target; with a positive answer the tag is written next."""
+    """The target has all blobs and child manifests; if the API accepts this report, the worker writes the tag next."""
     READY = "ready"
     FAILED = "failed"
     HANDED_BACK = "handed_back"
-    """The worker stops; another may go on at once."""
+    """The worker stops; another worker may claim the import at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportedError:
-    """Why an attempt ended; whether it is tried again is the API's decision. `retry_after` is in seconds."""
+    """The reason why an attempt ended; the API decides whether to retry. `retry_after` is in seconds."""
 
     code: Code
     detail: str
@@ -42,10 +42,10 @@ class ReportedError:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProgressReport:
-    """One report on one attempt. `layers` holds those that changed since the last report that was answered.
+    """One report on one attempt. `layers` has the layers that changed since the last report that the API answered.
 
-    `source_digest` is what the attempt copies; later attempts stay with it. `tag_digest`, told with the state tagging,
-    is what the tag is to point to.
+    `source_digest` is the digest that the attempt copies; later attempts copy the same one. `tag_digest`, sent with the
+    state tagging, is the digest that the tag will point to.
     """
 
     attempt: int
@@ -59,7 +59,7 @@ class ProgressReport:
 
 
 def valid_digest(value: str) -> None:
-    """Raise ValidationError for what is no digest."""
+    """Raise ValidationError unless the value is a digest."""
     try:
         Digest.parse(value)
     except ValueError as error:
@@ -142,7 +142,7 @@ class ProgressReportSchema(Versioned):
     content = fields.Nested(_ContentSchema, load_default=None, allow_none=True)
 
     @validates_schema
-    def _outcome_is_told(self, data: dict[str, Any], **_: Any) -> None:
+    def _outcome_is_complete(self, data: dict[str, Any], **_: Any) -> None:
         if (data["state"] is ReportedState.FAILED) != (data["error"] is not None):
             raise ValidationError("an error goes with the state failed, and only with it", "error")
         if (data["state"] is ReportedState.READY) != (data["content"] is not None):
@@ -154,7 +154,7 @@ class ProgressReportSchema(Versioned):
         return ProgressReport(**data)
 
 
-# Made once: making a schema costs more than a message does.
+# Created once: creating a schema costs more than dumping a message.
 _REPORT = ProgressReportSchema()
 
 

@@ -1,7 +1,7 @@
 """The version that every message carries.
 
-A reader refuses versions that it does not know and ignores fields that it does not know, so that services of
-neighbouring releases run side by side.
+A reader rejects unknown versions and ignores unknown fields, so that services of neighbouring releases run side by
+side.
 """
 
 from typing import Any

@@ -1,4 +1,4 @@
-"""The queue's wake-up message: a worker is to look at one import."""
+"""The queue's wake-up message: asks a worker to look at one import."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -10,9 +10,9 @@ from shared.messages.versioned import VERSION, Versioned, without_none
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WakeUp:
-    """Tells a worker to look at one import; all else in it is for people who read the queue.
+    """Asks a worker to look at the import `import_name`; all other fields are for people who read the queue.
 
-    `traceparent` travels as a header, and says whose trace the wake-up belongs to.
+    `traceparent` is sent as a header, and names the trace that the wake-up belongs to.
     """
 
     import_name: str
@@ -38,10 +38,10 @@ class WakeUpSchema(Versioned):
         return WakeUp(**data)
 
 
-# Made once: making a schema costs more than a message does.
+# Created once: creating a schema costs more than dumping a message.
 _WAKE_UP = WakeUpSchema()
 
 
 def dump_wake_up(message: WakeUp) -> dict[str, Any]:
-    """Return the message as the JSON object that goes into the queue."""
+    """Return the message as the JSON object for the queue."""
     return {"version": VERSION, **without_none(_WAKE_UP.dump(message))}

@@ -1,4 +1,4 @@
-"""Progress of layers and of whole imports, as arithmetic on bytes; nothing here ever goes backwards."""
+"""The progress of layers and of whole imports, as arithmetic on bytes; progress never decreases."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class LayerStatus(StrEnum):
-    """Where one blob of an image stands, in the contract's words."""
+    """The status of one blob of an image, with the contract's values."""
 
     PENDING = "pending"
     DOWNLOADING = "downloading"
@@ -15,12 +15,12 @@ class LayerStatus(StrEnum):
 
 
 class Transfer(StrEnum):
-    """How a blob came to be in the target."""
+    """How a blob reached the target."""
 
     COPIED = "copied"
     """Streamed from the source."""
     MOUNTED = "mounted"
-    """Linked from another repository of the target; nothing was moved."""
+    """Mounted from another repository of the target; no bytes were transferred."""
     EXISTING = "existing"
     """Found in the target's repository, or a foreign layer that no registry holds."""
 
@@ -36,13 +36,13 @@ class LayerProgress:
 
     @property
     def percent(self) -> int:
-        """0 to 100; 100 only when the blob is committed, also where it is empty."""
+        """0 to 100; 100 only when the blob is committed, even if it is empty."""
         if self.status is LayerStatus.COMPLETED:
             return 100
         return min(99, percent_of(self.offset, self.size))
 
     def merged(self, newer: "LayerProgress") -> "LayerProgress":
-        """Return this with a newer report applied: completed stays, offsets stay at their high-water mark.
+        """Return this with a newer report applied: a completed blob stays completed, offsets keep their maximum.
 
         A copy that starts over therefore shows its old offset until it has passed it.
         """
@@ -63,13 +63,13 @@ class TotalProgress:
 
     @classmethod
     def of(cls, layers: Iterable[LayerProgress]) -> "TotalProgress":
-        """Add up the layers; mounted and existing ones count as done."""
+        """Return the sum of the layers; mounted and existing layers count as done."""
         known = tuple(layers)
         return cls(done=sum(layer.offset for layer in known), total=sum(layer.size for layer in known))
 
     @property
     def percent(self) -> int:
-        """0 to 99: a hundred is said by the import's state alone, when the tag is confirmed."""
+        """0 to 99: only the import's state reports 100 per cent, when the tag is confirmed."""
         return min(99, percent_of(self.done, self.total))
 
 
@@ -79,5 +79,5 @@ def percent_of(done: int, total: int) -> int:
 
 
 def eta_seconds(remaining: int, rate: float) -> float | None:
-    """Return the seconds that `remaining` bytes take at `rate` bytes per second; None when nothing moves."""
+    """Return the seconds that `remaining` bytes take at `rate` bytes per second; None at rate 0."""
     return remaining / rate if rate > 0 else None

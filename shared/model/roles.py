@@ -4,11 +4,11 @@ from enum import StrEnum
 
 
 class Role(StrEnum):
-    """What a token's holder may do."""
+    """The role of a token, which determines the allowed requests."""
 
     USER = "user"
-    """Import, see all images, change own ones."""
+    """Imports images, sees all images, changes its own images."""
     ADMIN = "admin"
-    """As a user, with everybody's images."""
+    """The same as a user, but changes all images."""
     WORKER = "worker"
-    """Report progress, and nothing else."""
+    """Reports progress, and nothing else."""

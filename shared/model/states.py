@@ -1,23 +1,23 @@
-"""An import's states, and which may follow which: the one table that code and SQL are held to."""
+"""The states of an import and the transitions between them: the one table that code and SQL follow."""
 
 from enum import StrEnum
 
 
 class ImportState(StrEnum):
-    """Where an import stands."""
+    """The state of an import."""
 
     QUEUED = "queued"
     """Accepted; a message in RabbitMQ, or an outbox row on its way there, will wake a worker."""
     RUNNING = "running"
-    """Claimed by one worker, for as long as its lease is renewed."""
+    """Claimed by one worker, as long as the worker renews its lease."""
     WAITING = "waiting"
     """Between two attempts, until its due time: after a transient error or a rate limit."""
     READY = "ready"
     """The target serves the image under its tag, confirmed by digest."""
     FAILED = "failed"
-    """Ended with an error that says what to do; the same request starts a new import."""
+    """Ended with an error that has a hint; the same request starts a new import."""
     CANCELLED = "cancelled"
-    """Stopped by a person, or because its image was deleted."""
+    """Stopped by a user, or because its image was deleted."""
 
 
 OPEN_STATES = frozenset({ImportState.QUEUED, ImportState.RUNNING, ImportState.WAITING})
@@ -36,7 +36,7 @@ TRANSITIONS: dict[ImportState, frozenset[ImportState]] = {
 
 
 class ImageStatus(StrEnum):
-    """An image as the public contract shows it."""
+    """The status of an image, with the contract's values."""
 
     READY = "ready"
     IMPORTING = "importing"
@@ -44,7 +44,7 @@ class ImageStatus(StrEnum):
 
 
 def outer_status(state: ImportState) -> ImageStatus:
-    """Return the contract's word for an import's state; a cancelled import has failed to bring its image."""
+    """Return the contract's status for an import's state; a cancelled import counts as failed."""
     if state is ImportState.READY:
         return ImageStatus.READY
     return ImageStatus.IMPORTING if state in OPEN_STATES else ImageStatus.FAILED

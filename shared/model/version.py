@@ -6,9 +6,9 @@ from importlib import metadata
 
 @cache
 def product_version() -> str:
-    """Return the version; a source tree that was never installed has none, which is written as 0.
+    """Return the version; "0" for a source tree that is not installed.
 
-    It is looked up on disk, and stands in every request's head.
+    Cached, because the lookup reads the disk and every request sends the version.
     """
     try:
         return metadata.version("longshore")

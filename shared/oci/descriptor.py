@@ -1,4 +1,4 @@
-"""Descriptors: how one piece of content points to another (image-spec descriptor.md)."""
+"""Descriptors: references from one piece of content to another (image-spec descriptor.md)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,9 +7,9 @@ from typing import Any
 from shared.oci.digest import Digest
 from shared.oci.platform import Platform
 
-# Written by BuildKit on an attestation manifest: the digest of the image manifest that it describes.
+# BuildKit's annotation on an attestation manifest: the digest of the image manifest that it describes.
 ATTESTS_DIGEST = "vnd.docker.reference.digest"
-# Distribution's manifests say sizes as JSON integers; beyond this no registry stores a blob (8 EiB, signed 64 bits).
+# Sizes are JSON integers in a manifest; no registry stores a larger blob (8 EiB, signed 64 bits).
 MAX_SIZE = 2**63 - 1
 
 
@@ -17,7 +17,7 @@ MAX_SIZE = 2**63 - 1
 class Descriptor:
     """Type, digest and size of one manifest or blob.
 
-    `size` is in bytes. `urls` marks a foreign layer: one that the registry does not hold.
+    `size` is in bytes. `urls` marks a foreign layer, which the registry does not hold.
     """
 
     media_type: str

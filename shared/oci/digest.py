@@ -11,7 +11,7 @@ _PATTERN = re.compile(r"(sha256|sha512):([0-9a-f]+)")
 
 
 class Hasher(Protocol):
-    """What a running digest computation offers (`hashlib` objects do)."""
+    """A running digest computation, as in `hashlib`."""
 
     def update(self, data: bytes | memoryview, /) -> None: ...
     def hexdigest(self) -> str: ...
@@ -19,7 +19,7 @@ class Hasher(Protocol):
 
 @dataclass(frozen=True, slots=True, order=True)
 class Digest:
-    """`algorithm:hex`, checked, so that it may stand in a URL or a path."""
+    """`algorithm:hex`, validated, so that it is safe in a URL or a path."""
 
     algorithm: str
     hex: str
@@ -45,7 +45,7 @@ class Digest:
         return hashlib.new(self.algorithm)
 
     def matches(self, content: bytes) -> bool:
-        """Tell whether these bytes have this digest."""
+        """Return whether these bytes have this digest."""
         hasher = self.hasher()
         hasher.update(content)
         return hasher.hexdigest() == self.hex

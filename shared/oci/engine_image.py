@@ -1,4 +1,4 @@
-"""Images on a Docker Engine as sources: `docker-daemon:NAME[:TAG]`, beside references to registries."""
+"""Images on a Docker Engine as sources: `docker-daemon:NAME[:TAG]`, as opposed to references to registries."""
 
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -12,7 +12,7 @@ DOCKER_DAEMON = "docker-daemon:"
 
 @dataclass(frozen=True, slots=True)
 class EngineImage:
-    """A name on the engine that a worker is connected to. Its parts are named as a reference's are."""
+    """An image on the engine that a worker is connected to. Its parts have the names of a reference's parts."""
 
     repository: str
     tag: str
@@ -21,7 +21,7 @@ class EngineImage:
     def parse(cls, text: str) -> "EngineImage":
         """Read `docker-daemon:NAME[:TAG]`; raises ValueError with a sentence for a person.
 
-        The name may start with a registry, as local names do after a pull. A digest is refused: what is on an engine
+        The name may start with a registry, as local names do after a pull. A digest is refused: an image on an engine
         often has none, and `docker tag` gives every image a name.
         """
         name = text.removeprefix(DOCKER_DAEMON)
@@ -34,7 +34,7 @@ class EngineImage:
 
     @property
     def registry(self) -> str:
-        """What stands in a target's name where registries have their host: no host can have this name."""
+        """The part of a target's name that is the host for other sources: no host can have this name."""
         return DOCKER_DAEMON.removesuffix(":")
 
     @property
@@ -55,12 +55,12 @@ ImageSource: TypeAlias = Reference | EngineImage
 
 
 def parse_source(text: str) -> ImageSource:
-    """Read what an import's source is stored as; raises ValueError."""
+    """Read the stored form of an import's source; raises ValueError."""
     return EngineImage.parse(text) if text.startswith(DOCKER_DAEMON) else Reference.parse(text)
 
 
 def _familiar(reference: Reference) -> str:
-    """Return the name as Docker shows it: without Docker Hub's, where that is meant by default."""
+    """Return the name as Docker shows it: without Docker Hub's host, which is the default."""
     if reference.registry != DOCKER_HUB:
         return reference.name
     return reference.repository.removeprefix("library/")

@@ -1,7 +1,7 @@
-"""Manifests and indexes, kept byte for byte beside what they say.
+"""Manifests and indexes: their exact bytes, and their parsed content.
 
 Sources: image-spec manifest.md and image-index.md; Docker's image manifest v2 schema 2. The digest covers the exact
-bytes, so a manifest is never written anew, except for a trimmed index, which is a new document by intent.
+bytes, so a manifest is never serialised again, except for a trimmed index, which is a new document by intent.
 """
 
 import json
@@ -14,7 +14,7 @@ from shared.oci.descriptor import ATTESTS_DIGEST, Descriptor
 from shared.oci.digest import Digest
 from shared.oci.platform import Platform
 
-# What registries themselves accept, in bytes (distribution's and Harbor's limit for a manifest PUT).
+# The limit of distribution and Harbor for a manifest PUT, in bytes.
 MAX_MANIFEST_SIZE = 4 * 1024 * 1024
 # Children of one index, and layers of one manifest: far above real images, low enough to bound the work.
 MAX_CHILDREN = 256
@@ -23,7 +23,7 @@ MAX_LAYERS = 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """One manifest or index: its bytes, and what they point to.
+    """One manifest or index: its bytes, and the descriptors in it.
 
     An index has `manifests`; an image manifest has `config` and `layers`.
     """
@@ -39,7 +39,7 @@ class Manifest:
     def parse(cls, content: bytes, content_type: str) -> "Manifest":
         """Read a manifest; `content_type` is the registry's header, without parameters.
 
-        Raises ValueError, with a sentence that names the reason, for schema 1, for a type that is no manifest, for a
+        Raises ValueError, with a sentence that names the reason, for schema 1, for a type that is not a manifest, for a
         document that mixes both kinds (CVE-2021-41190), and where mediaType and Content-Type differ.
         """
         document = _load(content)
@@ -57,7 +57,7 @@ class Manifest:
 
     @property
     def size(self) -> int:
-        """Bytes of the manifest itself."""
+        """The size of the manifest itself, in bytes."""
         return len(self.content)
 
     @property
@@ -69,9 +69,9 @@ class Manifest:
 
 
 def trim_index(index: Manifest, children: Mapping[Digest, Manifest]) -> Manifest:
-    """Return a new index with only these children, in their old order, all other fields as they were.
+    """Return a new index with only these children, in their old order, and with all other fields unchanged.
 
-    `children` is keyed by the digests in `index`; a child that was itself trimmed is listed as what it is now.
+    `children` is keyed by the digests in `index`; a child that was itself trimmed is listed with its new digest.
     """
     if all(child.digest in children and children[child.digest].digest == child.digest for child in index.manifests):
         return index
@@ -105,7 +105,7 @@ def missing_platforms(available: Sequence[Platform], wanted: Sequence[Platform])
 
 
 def platforms_of(index: Manifest) -> tuple[Platform, ...]:
-    """Return what the index offers to run on, without attestations, in its order."""
+    """Return the index's platforms, without attestations, in its order."""
     return tuple(child.platform for child in index.manifests if child.platform and child.platform.known)
 
 

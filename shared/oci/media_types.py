@@ -18,6 +18,6 @@ MANIFESTS = INDEXES | IMAGE_MANIFESTS
 IMAGE_CONFIGS = frozenset({OCI_CONFIG, DOCKER_CONFIG})
 SCHEMA1 = frozenset({DOCKER_SCHEMA1, DOCKER_SCHEMA1_SIGNED})
 
-# Sent with every manifest request. Schema 1 is not asked for: a registry that has nothing else then says so
-# (404 or its own conversion), instead of handing us something that no current runtime pulls.
+# The Accept header of every manifest request. It omits schema 1: a registry that has nothing else then answers 404 or
+# converts the manifest, instead of sending one that no current runtime pulls.
 ACCEPT_MANIFESTS = f"{OCI_INDEX}, {DOCKER_LIST}, {OCI_MANIFEST}, {DOCKER_MANIFEST}"

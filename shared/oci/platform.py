@@ -4,15 +4,15 @@ import re
 from dataclasses import dataclass
 
 _PART = re.compile(r"[a-z0-9][a-z0-9._-]{0,31}")
-# What a document may state: any case, as found in the wild, but short and without surprises for a page or a database.
+# The parts that a document may contain: in any case, as real images have them, but short and safe to show and store.
 _STATED = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-# Other spellings that people use, after containerd's platform normalisation.
+# Common aliases, as in containerd's platform normalisation.
 _ARCHITECTURE_ALIASES = {"x86_64": "amd64", "x86-64": "amd64", "aarch64": "arm64"}
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Platform:
-    """What a manifest runs on."""
+    """The platform that a manifest runs on."""
 
     os: str
     architecture: str
@@ -20,7 +20,7 @@ class Platform:
 
     @classmethod
     def of(cls, os: object, architecture: object, variant: object = None) -> "Platform":
-        """Make one of what a document says; raises ValueError where os or architecture is missing or no name."""
+        """Create a platform from a document's values; raises ValueError where a value is missing or invalid."""
         parts = [os, architecture, *([variant] if variant else [])]
         if not all(isinstance(part, str) and _STATED.fullmatch(part) for part in parts):
             raise ValueError("a platform's os, architecture or variant is missing or no name")
@@ -36,7 +36,7 @@ class Platform:
         return cls(parts[0], architecture, *parts[2:])
 
     def covers(self, other: "Platform") -> bool:
-        """Tell whether a request for this platform takes `other`: without a variant, it takes each of them."""
+        """Return whether a request for this platform accepts `other`: without a variant, it accepts every variant."""
         same = (self.os, self.architecture) == (other.os, other.architecture)
         return same and self.variant in ("", other.variant)
 

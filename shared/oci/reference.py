@@ -12,14 +12,14 @@ _DOCKER_HUB_ALIASES = frozenset({DOCKER_HUB, "index.docker.io", "registry-1.dock
 MAX_NAME_LENGTH = 255
 MAX_TAG_LENGTH = 128
 MAX_PORT = 65535
-# No reference that obeys the limits above is longer; refused before any pattern looks at it.
+# No reference within the limits above is longer; longer ones are refused before a pattern is matched.
 MAX_REFERENCE_LENGTH = 1024
 
 _HOST_LABEL = r"(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])"
 _REGISTRY = re.compile(rf"(?:{_HOST_LABEL}(?:\.{_HOST_LABEL})*|\[[0-9a-fA-F:]+\])(?::[0-9]{{1,5}})?")
 _COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 _REPOSITORY = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*")
-# Docker reads these as the id of a local image, so it refuses them as names.
+# Docker reads these as the id of a local image, and refuses them as names.
 _IMAGE_ID = re.compile(r"[0-9a-f]{64}")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 
@@ -37,7 +37,7 @@ class Reference:
     def parse(cls, text: str, *, registry: str | None = None) -> "Reference":
         """Read a reference; `nginx` becomes `docker.io/library/nginx:latest`.
 
-        `registry` stands in where the text names none. Raises ValueError with a sentence for a person.
+        `registry` is the default where the text names none. Raises ValueError with a sentence for a person.
         """
         if len(text) > MAX_REFERENCE_LENGTH:
             raise ValueError(f"the reference is longer than {MAX_REFERENCE_LENGTH} characters")
@@ -53,7 +53,7 @@ class Reference:
         return cls(host, path, tag or (None if digest else "latest"), digest)
 
     def pinned(self, digest: Digest) -> "Reference":
-        """Return the same reference, tied to this digest."""
+        """Return the same reference, pinned to this digest."""
         return replace(self, digest=digest)
 
     @property
@@ -72,7 +72,7 @@ def normal_registry(host: str) -> str:
 
     Raises ValueError.
     """
-    if _REGISTRY.fullmatch(host) is None or not _is_sound(host):
+    if _REGISTRY.fullmatch(host) is None or not _has_valid_brackets(host):
         raise ValueError(f"{host[:100]!r} is not a registry address (host or host:port)")
     port = host.rpartition(":")[2]
     if port.isdigit() and ":" in host and not host.endswith("]") and not 0 < int(port) <= MAX_PORT:
@@ -81,8 +81,8 @@ def normal_registry(host: str) -> str:
     return DOCKER_HUB if host in _DOCKER_HUB_ALIASES else host
 
 
-def _is_sound(host: str) -> bool:
-    """Tell whether what stands in brackets is an IPv6 address, which a pattern alone cannot say."""
+def _has_valid_brackets(host: str) -> bool:
+    """Return whether the part in brackets, if any, is an IPv6 address, which a pattern alone cannot check."""
     literal = host.partition("]")[0].removeprefix("[") if host.startswith("[") else "::"
     try:
         IPv6Address(literal)
@@ -92,7 +92,7 @@ def _is_sound(host: str) -> bool:
 
 
 def split_registry(text: str) -> tuple[str | None, str]:
-    """Split `host/path` where Docker sees a host: the first part has a dot, a colon or a capital, or is localhost."""
+    """Split `host/path` as Docker does: a host has a dot, a colon or a capital letter, or is localhost."""
     first, slash, rest = text.partition("/")
     if slash and (any(mark in first for mark in ".:[") or first == "localhost" or first != first.lower()):
         return first, rest

@@ -1,7 +1,7 @@
-"""How one manifest refers to another: its `subject`, the tag that lists referrers, and cosign's tags.
+"""References from one manifest to another: its `subject`, the tag that lists referrers, and cosign's tags.
 
 Sources: image-spec manifest.md; distribution spec 1.1, "Listing Referrers" and "Referrers Tag Schema"; cosign's
-SIGNATURE_SPEC.md, which says where a signature is found.
+SIGNATURE_SPEC.md, which defines where a signature is stored.
 """
 
 import json
@@ -14,7 +14,7 @@ from shared.oci.descriptor import Descriptor
 from shared.oci.digest import Digest
 from shared.oci.manifest import Manifest
 
-# What cosign hangs onto a digest by a tag: signatures, attestations, SBOMs.
+# The suffixes of cosign's tags: signatures, attestations, SBOMs.
 COMPANION_SUFFIXES = (".sig", ".att", ".sbom")
 # The tag schema's own limits on the two parts of `<algorithm>-<reference>`, in characters.
 _MAX_ALGORITHM = 32
@@ -34,7 +34,7 @@ class Attachment:
 
 
 def subject_of(manifest: Manifest) -> Digest | None:
-    """Return the digest that a manifest refers to; None where it refers to nothing that can be read."""
+    """Return the digest that a manifest refers to; None where it has no valid subject."""
     subject = json.loads(manifest.content).get("subject")
     try:
         return Descriptor.from_json(subject).digest
@@ -48,21 +48,21 @@ def referrers_tag(subject: Digest) -> str:
 
 
 def companion_tags(subject: Digest) -> tuple[str, ...]:
-    """Return cosign's tags for a subject; none for sha512, whose hexadecimal digits leave a tag no room."""
+    """Return cosign's tags for a subject; none for sha512, whose digests are too long for a tag."""
     if subject.algorithm != "sha256":
         return ()
     return tuple(f"{subject.algorithm}-{subject.hex}{suffix}" for suffix in COMPANION_SUFFIXES)
 
 
 def parse_referrers(content: bytes) -> tuple[Descriptor, ...]:
-    """Read an index of referrers, of whatever types they are; raises ValueError."""
+    """Read an index of referrers of any type; raises ValueError."""
     return tuple(Descriptor.from_json(entry) for entry in _entries(_load(content)))
 
 
 def list_referrers(known: bytes | None, referrers: Sequence[Manifest]) -> Manifest | None:
-    """Return the index that lists these referrers beside those known so far; None where it lists them already.
+    """Return the known index with these referrers added; None where it already lists them.
 
-    Everything else in the known index stays as it was; raises ValueError where it is none.
+    All other content of the known index stays unchanged; raises ValueError where it is invalid.
     """
     document = _load(known) if known else _empty_index()
     listed = {entry.get("digest") for entry in _entries(document)}
@@ -80,13 +80,13 @@ def without_entries(index: Manifest, gone: Iterable[Digest]) -> Manifest:
 
 
 def _index(document: dict[str, Any], entries: Sequence[dict[str, Any]]) -> Manifest:
-    """Write an index; it may list more than an image's index could, and is never read as one."""
+    """Return an index of referrers; it may exceed the limits of an image index, and is never parsed as one."""
     content = json.dumps({**document, "manifests": entries}, separators=(",", ":")).encode()
     return Manifest(media_type=media_types.OCI_INDEX, content=content, digest=Digest.of(content))
 
 
 def _entry(manifest: Manifest) -> dict[str, Any]:
-    """Describe a referrer as the specification says: `artifactType` is the config's type where it has none."""
+    """Return a referrer's entry per the specification: without an `artifactType`, it has the config's media type."""
     document = json.loads(manifest.content)
     artifact_type = document.get("artifactType") or (manifest.config.media_type if manifest.config else None)
     entry = {

@@ -1,10 +1,10 @@
-"""Exponential backoff as pure arithmetic: how long to wait before the next try."""
+"""Exponential backoff as pure arithmetic: the time to wait before the next attempt."""
 
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
-# Doublings that are computed at most: beyond any maximum in use, and far from the largest float.
+# The limit of doublings: beyond any maximum in use, and far from the largest float.
 MAX_DOUBLINGS = 64
 
 

@@ -1,12 +1,12 @@
-"""Running several things at once so that the first failure ends them all, as one plain exception."""
+"""Runs several awaitables at once: the first failure ends all of them, and is raised as one plain exception."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Executor
 from typing import Any, TypeVar
 
-# Python 3.11's asyncio.wait_for, which libraries use, loses a cancellation now and then; then it is said again.
-# Seconds; longer than what a task may do on its way out, such as handing an import back.
+# Python 3.11's asyncio.wait_for, which libraries use, occasionally loses a cancellation, which is repeated after this
+# time. Seconds; longer than a cancelled task may take to clean up, for instance to hand an import back.
 CANCEL_INTERVAL = 10.0
 
 _Result = TypeVar("_Result")
@@ -26,7 +26,7 @@ async def gather_all(work: Sequence[Awaitable[_Result]]) -> Sequence[_Result]:
 
 
 async def both(first: Awaitable[_Result], second: Awaitable[_Other]) -> tuple[_Result, _Other]:
-    """As `gather_all`, of two things that return different ones."""
+    """Do the same as `gather_all` for two awaitables with results of different types."""
     tasks = asyncio.ensure_future(first), asyncio.ensure_future(second)
     try:
         return await asyncio.gather(*tasks)
@@ -37,7 +37,7 @@ async def both(first: Awaitable[_Result], second: Awaitable[_Other]) -> tuple[_R
 async def run_in_thread(
     work: Callable[[], _Result], abort: Callable[[], None], executor: Executor | None = None
 ) -> _Result:
-    """Run work in a thread; when this is cancelled, abort the work and wait until it has ended."""
+    """Run work in a thread; on cancellation, abort the work and wait until it has ended."""
     running = asyncio.get_running_loop().run_in_executor(executor, work)
     try:
         return await asyncio.shield(running)
@@ -45,14 +45,14 @@ async def run_in_thread(
         abort()
         await asyncio.wait({running})
         if not running.cancelled():
-            running.exception()  # It is the abort's consequence; nobody else will look at it.
+            running.exception()  # Caused by the abort; mark it as retrieved.
         raise
 
 
 async def cancel_all(tasks: Sequence["asyncio.Future[Any]"], *, interval: float = CANCEL_INTERVAL) -> None:
-    """Cancel those that still run, and wait until all have ended; their outcomes are dropped.
+    """Cancel the tasks that still run, and wait until all have ended; their results and errors are dropped.
 
-    `interval` are the seconds after which those that run on are cancelled again.
+    After `interval` seconds, tasks that still run are cancelled again.
     """
     pending = set(tasks)
     while pending:

@@ -1,4 +1,4 @@
-"""Whether something that may come and go is there, logged when that changes and not at every try."""
+"""Tracks whether a part that this process depends on is available, and logs the changes, not every attempt."""
 
 import structlog
 
@@ -8,7 +8,7 @@ _logger = structlog.get_logger(__name__)
 
 
 class Condition:
-    """The state of one part that this process depends on. It counts as down until it was up once."""
+    """The state of one part. It counts as down until it has been up once."""
 
     def __init__(self, part: str) -> None:
         self._part = part
@@ -17,16 +17,16 @@ class Condition:
 
     @property
     def trouble(self) -> str | None:
-        """Why the part is down, None while it is up."""
+        """The reason why the part is down; None while it is up."""
         return self._trouble
 
     def up(self) -> None:
-        """Note that the part works."""
+        """Record that the part works."""
         self._trouble = None
         self._log(up=True)
 
     def down(self, reason: BaseException) -> None:
-        """Note that the part fails; the first reason of a row is logged."""
+        """Record that the part fails; of consecutive failures, only the first reason is logged."""
         self._trouble = describe(reason)
         self._log(up=False)
 
@@ -41,7 +41,7 @@ class Condition:
 
 
 def describe(error: BaseException) -> str:
-    """Return an exception as one short line for a log."""
+    """Return an exception as one short line for the log."""
     if isinstance(error, LongshoreError):
         return f"{error} ({describe(error.__cause__)})" if error.__cause__ else str(error)
     return f"{type(error).__name__}: {error}".rstrip(": ")

@@ -1,20 +1,20 @@
-"""Structured logs: one JSON object a line (or coloured text for a terminal), with request and import ids."""
+"""Structured logs: one JSON object per line (or coloured text for a terminal), with request and import ids."""
 
 import logging
 import sys
 
 import structlog
 
-# By which clients and services name a request to each other.
+# The header that carries a request's id between clients and services.
 REQUEST_ID_HEADER = "X-Request-ID"
-# Chatty at INFO, and nothing that an operator acts on.
+# Verbose at INFO, without anything that an operator acts on.
 _QUIET = ("aiohttp.access", "asyncio", "stamina")
-# They call every try to reach RabbitMQ an error, with a traceback; the services say once that it is away, and why.
+# They log every failed attempt to reach RabbitMQ as an error with a traceback; the services log the outage once.
 _SILENT = ("aiormq", "aio_pika")
 
 
 class _Lines(structlog.WriteLogger):
-    """Takes our own lines to standard error, past logging, where a line takes three times as long."""
+    """Writes our own lines directly to standard error: through `logging`, a line takes three times as long."""
 
     def __init__(self, name: str = "") -> None:
         super().__init__(sys.stderr)
@@ -22,7 +22,7 @@ class _Lines(structlog.WriteLogger):
 
 
 def set_up_logs(*, level: str, style: str) -> None:
-    """Send all logs, also those of libraries, to standard error; `style` is json or console."""
+    """Send all logs, including those of libraries, to standard error; `style` is json or console."""
     chain: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -47,12 +47,12 @@ def set_up_logs(*, level: str, style: str) -> None:
 
 
 def request_id() -> str | None:
-    """Return the id of the request that this task works for, as its log lines have it."""
+    """Return the id of the request that this task serves, as its log lines show it."""
     return structlog.contextvars.get_contextvars().get("request_id")
 
 
 def _renderers(style: str) -> list[structlog.typing.Processor]:
-    """Render tracebacks without the frames' variables, which both renderers show by themselves: some are secrets."""
+    """Return renderers whose tracebacks omit the frames' variables, which both show by default: some are secrets."""
     if style == "console":
         plain = structlog.dev.plain_traceback
         return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)]

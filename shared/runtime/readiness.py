@@ -1,4 +1,4 @@
-"""Whether a process can do its work, part by part."""
+"""The readiness of a process: whether it can work, and the state of each part that it needs."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Container, Mapping
@@ -8,43 +8,43 @@ from typing import Any, TypeAlias
 
 from shared.errors.error import LongshoreError
 
-# What one part has to answer; a probe's own limit is rarely below three. Seconds.
+# The time that one part has to respond; a probe's own limit is rarely below three. Seconds.
 DEADLINE = 2.5
-# For a check whose outcome is kept: below the other one, so that a silence is an outcome too. Seconds.
+# For a cached check: below the other limit, so that a missing response is cached, too. Seconds.
 CACHED_CHECK_DEADLINE = 2.0
 
 Check: TypeAlias = Callable[[], Awaitable[None]]
 
 
 class State(StrEnum):
-    """How a process stands."""
+    """The state of a process."""
 
     READY = "ready"
     DEGRADED = "degraded"
-    """It does its work; a part that it can wait for is away."""
+    """It works; a part that it can wait for is unavailable."""
     UNREADY = "unready"
     STOPPING = "stopping"
-    """It finishes what it has, and is not to be given more."""
+    """It finishes its current work, and must not be given more."""
 
 
 class PartDownError(Exception):
-    """A part does not work; the text may be shown to anybody."""
+    """A part does not work; the text contains nothing confidential."""
 
 
 _SERVES = frozenset({State.READY, State.DEGRADED})
 
 
 class Readiness:
-    """Asks every part at once."""
+    """Checks all parts at the same time."""
 
     def __init__(self, checks: Mapping[str, Check], *, optional: Container[str] = ()) -> None:
-        """Take a check for each part; without those in `optional` the process does its work all the same."""
+        """Take a check for each part; the process still works without the parts in `optional`."""
         self._checks = dict(checks)
         self._optional = optional
         self._stopping = False
 
     def stop(self) -> None:
-        """Say from now on that this process is not to be given more to do."""
+        """Report from now on that this process must not be given more work."""
         self._stopping = True
 
     async def report(self) -> tuple[bool, dict[str, Any]]:
@@ -63,7 +63,7 @@ class Readiness:
 
 
 class CachedCheck:
-    """A check whose outcome is kept for a while, so that frequent probes do not become load for others."""
+    """Caches the outcome of a check for a while, so that frequent probes do not load other services."""
 
     def __init__(self, check: Check, *, seconds: float) -> None:
         self._check = check
@@ -73,7 +73,7 @@ class CachedCheck:
         self._trouble: PartDownError | None = None
 
     async def __call__(self) -> None:
-        """Raise what the last check raised, or check anew; those who come meanwhile wait for the same answer."""
+        """Raise the error of the last check, or check again; concurrent callers share one check."""
         async with self._lock:
             now = asyncio.get_running_loop().time()
             if now - self._asked_at >= self._seconds:

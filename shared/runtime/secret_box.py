@@ -1,4 +1,4 @@
-"""Encryption of the credentials that rest in the database."""
+"""Encrypts the credentials that are stored in the database."""
 
 from collections.abc import Sequence
 
@@ -20,7 +20,7 @@ class SecretBox:
         return self._fernet.encrypt(text.encode())
 
     def reseal(self, sealed: bytes) -> bytes:
-        """Encrypt with the first key what any of them opens; raises `credentials_unreadable` when none does."""
+        """Encrypt a text again, with the first key; raises `credentials_unreadable` when no key fits."""
         return self.seal(self.open(sealed))
 
     def open(self, sealed: bytes) -> str:

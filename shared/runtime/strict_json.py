@@ -1,4 +1,4 @@
-"""JSON as it is read from strangers: nothing that a reader further on could take in two ways, or cannot store."""
+"""Reads untrusted JSON: rejects documents that are ambiguous for a later reader, or that cannot be stored."""
 
 import json
 import math
@@ -7,11 +7,11 @@ from typing import Any, NoReturn
 
 from shared.model.integers import MAX_INT64
 
-# A signed 64-bit integer has 19 digits; longer ones are refused before they are computed.
+# A signed 64-bit integer has 19 digits and a sign; longer ones are rejected before they are converted.
 _MAX_INT_LENGTH = 20
-# Beyond this a float stands for several integers.
+# Beyond this, one float represents several integers.
 _EXACT = 2**53
-# Written as an escape, a character may be NUL, which PostgreSQL cannot store, or half of a surrogate pair.
+# An escape may be NUL, which PostgreSQL cannot store, or half of a surrogate pair.
 _ESCAPE = b"\\u"
 
 
@@ -32,7 +32,7 @@ def load_object(content: bytes) -> dict[str, Any]:
     except RecursionError:
         raise ValueError("The body is nested too deeply.") from None
     if not isinstance(document, dict):
-        raise ValueError("The body is JSON, but not an object.")  # noqa: TRY004 - a fault of the text, as all the others
+        raise ValueError("The body is JSON, but not an object.")  # noqa: TRY004 - an error of the text, like all the others
     if _ESCAPE in content and not all(map(_storable, _texts(document))):
         raise ValueError("The body has a text with a NUL character or half a surrogate pair.")
     return document
@@ -52,7 +52,7 @@ def _integer(digits: str) -> int:
 
 
 def _float(digits: str) -> float | int:
-    """Return the number; a whole one is one, however it is written (JSON Schema, 6.1.1: 1.0 is an integer)."""
+    """Return the number; a whole one as an integer, however it is written (JSON Schema, 6.1.1: 1.0 is an integer)."""
     number = float(digits)
     if not math.isfinite(number):
         raise ValueError("The body has a number too large to be one.")

@@ -1,4 +1,4 @@
-"""Keeps the service's background loops running."""
+"""Keeps the services' background loops running."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -8,9 +8,9 @@ import structlog
 
 from shared.runtime.concurrency import cancel_all
 
-# After a failure that the loop itself did not expect. Seconds.
+# The wait after an exception that the loop did not handle. Seconds.
 RESTART_DELAY = 5.0
-# Between two tries to end a loop, which has nothing to do on its way out. Seconds.
+# Between two cancellations of a loop, which has nothing to clean up. Seconds.
 CANCEL_INTERVAL = 0.5
 
 _logger = structlog.get_logger(__name__)
@@ -18,15 +18,15 @@ _logger = structlog.get_logger(__name__)
 
 @asynccontextmanager
 async def running(name: str, loop: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
-    """Run an endless loop beside the block; it starts again when it fails, and is cancelled with the block."""
-    task = asyncio.create_task(_forever(name, loop), name=name)
+    """Run an endless loop during the block; restart it when it fails, cancel it when the block ends."""
+    task = asyncio.create_task(_restart_on_failure(name, loop), name=name)
     try:
         yield
     finally:
         await cancel_all([task], interval=CANCEL_INTERVAL)
 
 
-async def _forever(name: str, loop: Callable[[], Awaitable[None]]) -> None:
+async def _restart_on_failure(name: str, loop: Callable[[], Awaitable[None]]) -> None:
     while True:
         try:
             await loop()
