@@ -9,11 +9,6 @@ from shared.errors.codes import Code
 from shared.errors.error import LongshoreError
 from shared.target.plain_registry import PlainRegistry
 from tests.api_service.api import BASE
-from tests.api_service.images.test_delete import (  # noqa: F401 - fixtures
-    on_plain,
-    opened,
-    plain,
-)
 from tests.api_service.managed import Job, Managed
 from tests.import_worker.copying.artifacts.content import (
     artifact,
@@ -48,14 +43,14 @@ async def delete(place: Managed, job: Job) -> int:
     return (await place.api.call("DELETE", f"{BASE}/images/{job.image_id}")).status
 
 
-async def test_signatures_and_lists_of_referrers_go_with_their_image(on_plain: Managed) -> None:  # noqa: F811
+async def test_signatures_and_lists_of_referrers_go_with_their_image(on_plain: Managed) -> None:
     """By tag and by digest, and what refers to them in turn."""
     job, signature, tags = await signed(on_plain)
     assert await delete(on_plain, job) == 200
     assert [await on_plain.serves(job.repository, reference) for reference in (*tags, signature.digest)] == 4 * [None]
 
 
-async def test_they_stay_while_another_tag_has_the_image(on_plain: Managed) -> None:  # noqa: F811
+async def test_they_stay_while_another_tag_has_the_image(on_plain: Managed) -> None:
     """Whoever pulls that one still finds the signature."""
     job, _, tags = await signed(on_plain)
     await on_plain.push(job, "somebodys")
@@ -63,7 +58,7 @@ async def test_they_stay_while_another_tag_has_the_image(on_plain: Managed) -> N
     assert None not in [await on_plain.serves(job.repository, reference) for reference in (*tags, "somebodys")]
 
 
-async def test_other_images_signatures_stay(on_plain: Managed) -> None:  # noqa: F811
+async def test_other_images_signatures_stay(on_plain: Managed) -> None:
     job, _, _ = await signed(on_plain)
     other = await on_plain.ready(repository=job.repository, tag="2.0")
     kept = cosign_tag(other.image.root)
@@ -72,7 +67,7 @@ async def test_other_images_signatures_stay(on_plain: Managed) -> None:  # noqa:
     assert await on_plain.serves(job.repository, kept) is not None
 
 
-async def test_a_signature_that_is_an_image_of_its_own_stays(on_plain: Managed) -> None:  # noqa: F811
+async def test_a_signature_that_is_an_image_of_its_own_stays(on_plain: Managed) -> None:
     """Somebody has imported it by name; only its own deletion takes it."""
     job = await on_plain.ready()
     manifest, blobs = artifact(memory_blob("text/plain", b"by name"), artifactType="text/plain")
@@ -84,7 +79,7 @@ async def test_a_signature_that_is_an_image_of_its_own_stays(on_plain: Managed) 
 
 
 async def test_what_a_failure_leaves_is_taken_when_the_deletion_is_gone_on_with(
-    on_plain: Managed,  # noqa: F811
+    on_plain: Managed,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The image is gone by then; its signatures are found by its digest."""

@@ -1,0 +1,164 @@
+"""DELETE /images/:id: the content that it removes from the target, and the content that stays."""
+
+import asyncio
+
+import pytest
+
+from api_service.images.keys import VERIFIER
+from api_service.images.patrol import verify_batch
+from deploy.local.stack import synthetic_image
+from shared.db import blobs
+from tests.api_service.api import BASE, Api
+from tests.api_service.images.deletion.conftest import OpenManaged, Place, delete, work
+from tests.api_service.managed import Managed
+from tests.shared.harbor.conftest import StandIn
+
+
+async def test_a_deleted_image_is_gone_from_the_list_and_from_the_target(managed: Managed) -> None:
+    """200 without a body, as the contract has it; a header says what went from the target."""
+    job = await managed.ready()
+    answer = await delete(managed.api, job.image_id)
+    assert (answer.status, answer.body, answer.headers["X-Longshore-Removed"]) == (200, "", "manifest")
+    assert await managed.serves(job.repository, job.tag) is None
+    assert await managed.serves(job.repository, job.image.digest) is None
+    assert (await managed.api.get("/images"))["totalCount"] == 0
+
+
+async def test_a_second_delete_finds_nothing(managed: Managed) -> None:
+    """404, as for every image that is not there."""
+    job = await managed.ready()
+    await delete(managed.api, job.image_id)
+    answer = await delete(managed.api, job.image_id)
+    assert (answer.status, answer.code) == (404, "image_not_found")
+
+
+@pytest.mark.parametrize("image_id", ["4711", "0", "abc", "-1", "9" * 30])
+async def test_an_unknown_image_is_not_found(api: Api, image_id: str) -> None:
+    """Also where the id cannot be one."""
+    answer = await api.call("DELETE", f"{BASE}/images/{image_id}")
+    assert (answer.status, answer.code) == (404, "image_not_found")
+
+
+async def test_an_image_can_be_imported_again_after_its_deletion(managed: Managed) -> None:
+    """Under the same name, with the same content."""
+    job = await managed.ready()
+    await delete(managed.api, job.image_id)
+    again = await managed.ready(job.image, repository=job.repository)
+    assert await managed.serves(again.repository, again.tag) == job.image.digest
+
+
+@pytest.mark.parametrize("first", [0, 1])
+async def test_siblings_on_one_digest_go_one_by_one(managed: Managed, first: int) -> None:
+    """The other one still serves the image; with the second the manifest goes."""
+    one = await managed.ready()
+    two = await managed.ready(one.image, repository=one.repository, tag="2.0")
+    gone, left = (one, two) if first == 0 else (two, one)
+    answer = await delete(managed.api, gone.image_id)
+    assert (answer.status, answer.headers["X-Longshore-Removed"]) == (200, "tag")
+    assert await managed.serves(one.repository, gone.tag) is None
+    assert await managed.serves(one.repository, left.tag) == one.image.digest
+    answer = await delete(managed.api, left.image_id)
+    assert (answer.status, answer.headers["X-Longshore-Removed"]) == (200, "manifest")
+    assert await managed.serves(one.repository, one.image.digest) is None
+
+
+async def test_a_sibling_that_the_target_lost_keeps_no_manifest(
+    opened: OpenManaged, harbor: Place, standin: StandIn
+) -> None:
+    """Somebody took its tag off: with the other tag the artifact goes, instead of staying without any."""
+    async with opened(harbor) as managed:
+        one = await managed.ready()
+        lost = await managed.ready(one.image, repository=one.repository, tag="2.0")
+        del standin.state.repository(one.repository).tags["2.0"]
+        await verify_batch(managed.api.client.app[VERIFIER])
+        answer = await delete(managed.api, one.image_id)
+        assert (answer.status, answer.headers["X-Longshore-Removed"]) == (200, "manifest")
+        assert (await delete(managed.api, lost.image_id)).headers["X-Longshore-Removed"] == "nothing"
+
+
+async def test_siblings_that_are_deleted_at_once_leave_nothing(managed: Managed) -> None:
+    """Neither counts on the other to keep the manifest, and neither leaves it behind."""
+    jobs = [await managed.ready()]
+    for tag in ("2.0", "3.0", "4.0"):
+        jobs.append(await managed.ready(jobs[0].image, repository=jobs[0].repository, tag=tag))
+    answers = await asyncio.gather(*(delete(managed.api, job.image_id) for job in jobs))
+    assert [answer.status for answer in answers] == [200, 200, 200, 200]
+    for reference in (*(job.tag for job in jobs), jobs[0].image.digest):
+        assert await managed.serves(jobs[0].repository, reference) is None
+
+
+async def test_a_tag_that_longshore_does_not_know_is_never_lost(managed: Managed) -> None:
+    """Somebody gave the image another tag in the target."""
+    job = await managed.ready()
+    await managed.push(job, "by-hand")
+    answer = await delete(managed.api, job.image_id)
+    assert (answer.status, answer.headers["X-Longshore-Removed"]) == (200, "tag")
+    assert await managed.serves(job.repository, job.tag) is None
+    assert await managed.serves(job.repository, "by-hand") == job.image.digest
+
+
+async def test_a_tag_that_somebody_moved_stays(managed: Managed) -> None:
+    """It is theirs now; the image and what it was are deleted."""
+    job = await managed.ready()
+    other = synthetic_image("moved", [900])
+    await asyncio.to_thread(managed.target.push, job.repository, job.tag, other)
+    assert (await delete(managed.api, job.image_id)).status == 200
+    assert await managed.serves(job.repository, job.tag) == other.digest
+    assert await managed.serves(job.repository, job.image.digest) is None
+
+
+async def test_an_image_that_never_came_leaves_the_target_alone(managed: Managed) -> None:
+    """Its import failed before it could write the tag; what is there is somebody else's."""
+    job = await (await managed.start()).claim()
+    await job.fail()
+    other = synthetic_image("theirs", [900])
+    await asyncio.to_thread(managed.target.push, job.repository, job.tag, other)
+    answer = await delete(managed.api, job.image_id)
+    assert (answer.status, answer.headers["X-Longshore-Removed"]) == (200, "nothing")
+    assert await managed.serves(job.repository, job.tag) == other.digest
+
+
+async def test_a_tag_of_an_import_that_failed_after_it_goes(managed: Managed) -> None:
+    """The import had leave to write the tag and did, but never said that it was ready."""
+    job = await (await managed.start()).claim()
+    await job.tagging()
+    await managed.push(job)
+    await job.fail("target_refused")
+    assert (await delete(managed.api, job.image_id)).headers["X-Longshore-Removed"] == "manifest"
+    assert await managed.serves(job.repository, job.tag) is None
+
+
+async def test_somebody_elses_tag_survives_an_import_that_could_not_write_it(managed: Managed) -> None:
+    """Leave to write a tag is not yet a tag: what it points to is compared."""
+    job = await (await managed.start()).claim()
+    await job.tagging()
+    other = synthetic_image("kept", [900])
+    await asyncio.to_thread(managed.target.push, job.repository, job.tag, other)
+    await job.fail("target_refused")
+    assert (await delete(managed.api, job.image_id)).headers["X-Longshore-Removed"] == "nothing"
+    assert await managed.serves(job.repository, job.tag) == other.digest
+
+
+async def test_an_image_of_a_target_that_was_replaced_is_only_forgotten(on_plain: Managed) -> None:
+    """The new target may have another image of that name."""
+    job = await on_plain.ready()
+    await on_plain.api.execute("UPDATE images SET registry_host = 'old.example.com'")
+    answer = await delete(on_plain.api, job.image_id)
+    assert (answer.status, answer.headers["X-Longshore-Removed"]) == (200, "nothing")
+    assert await on_plain.serves(job.repository, job.tag) == job.image.digest
+
+
+async def test_blobs_of_a_deleted_image_are_no_longer_offered_for_mounts(on_plain: Managed) -> None:
+    """But for those that another image of the repository has."""
+    job = await on_plain.ready()
+    other = await on_plain.ready(repository=job.repository, tag="2.0")
+    host = work(on_plain).registry
+    async with on_plain.api.database.connection() as connection:
+        for each in (job, other):
+            await blobs.record(connection, host, job.repository, [blob.digest for blob in each.image.blobs])
+        await blobs.record(connection, host, "imports/elsewhere", [blob.digest for blob in job.image.blobs])
+    await delete(on_plain.api, job.image_id)
+    async with on_plain.api.database.connection() as connection:
+        digests = [blob.digest for blob in (*job.image.blobs, *other.image.blobs)]
+        known = await blobs.repositories_with(connection, host, digests, other_than="imports/elsewhere")
+    assert known == {blob.digest: job.repository for blob in other.image.blobs}
