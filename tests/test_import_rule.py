@@ -275,10 +275,6 @@ def test_use_cases_do_not_reach_the_web_side() -> None:
             )
 
 
-# Arrows of a cycle that is being mended, by the area that mends it.
-KNOWN_ARROWS = {("longshore_client.terminal", "longshore_client.commands"): "the client"}
-
-
 def package_of(module: str) -> str:
     """Return the package for the rule on cycles; a module directly in a top-level package counts by itself."""
     return ".".join(module.split(".")[: 3 if within(module, LOCAL_STACK) else 2])
@@ -304,9 +300,7 @@ def test_no_cycle_among_packages() -> None:
     for module in MODULES:
         package = package_of(module)
         others = {package_of(name) for name in direct_imports(module) if name in MODULES}
-        graph.setdefault(package, set()).update(
-            other for other in others - {package} if (package, other) not in KNOWN_ARROWS
-        )
+        graph.setdefault(package, set()).update(others - {package})
     check_no_cycle(graph, "move the module to the side that it belongs to, or what both need to a third package")
 
 

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from api_service.parts import Part, images_part
 from api_service.auth.identity import Identity
 from api_service.images.deletion import begin as begin_deletion
 from api_service.images.deletion.carry_out import DeletionWork
 from api_service.images.deletion.resume import resume_deletions
 from api_service.images.keys import DELETION
+from api_service.parts import Part, images_part
 from api_service.settings import Settings
 from api_service.web.keys import MANAGEMENT
 from deploy.local.servers.harbor.settings import Settings as HarborSettings
@@ -23,8 +23,7 @@ from shared.errors.codes import Code
 from shared.errors.error import LongshoreError
 from shared.model.roles import Role
 from shared.oci.digest import Digest
-from shared.target.management import TargetManagement
-from shared.target.management import Removal
+from shared.target.management import Removal, TargetManagement
 from shared.target.settings import TargetKind, TargetSettings
 from tests.api_service.api import BASE, Answer, Api
 from tests.api_service.conftest import REQUESTS_ONLY, OpenApi, Source

@@ -8,8 +8,8 @@ from api_service.images.deletion.resume import resume_deletions
 from deploy.local.images.image import Manifest
 from shared.db import deletions
 from shared.oci.digest import Digest
-from shared.target.settings import TargetSettings
 from shared.target.plain_registry import untag_marker
+from shared.target.settings import TargetSettings
 from tests.api_service.images.deletion.conftest import OWNER, OpenManaged, Place, delete, exists, finish, marked, work
 from tests.api_service.managed import Managed
 from tests.shared.harbor.conftest import StandIn

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from api_service.app import images_part
 from api_service.images.deletion import begin as begin_deletion
 from api_service.images.deletion import carry_out as carry_out_deletion
 from api_service.images.deletion import delete_image
+from api_service.parts import images_part
 from api_service.web.keys import MANAGEMENT
 from deploy.local.servers.harbor.rules import Rule
 from deploy.local.servers.harbor.server import immutable_rule
