@@ -1,4 +1,4 @@
-"""What a registry sends must fit: bodies and heads that never end cost a bounded amount, and an error says so."""
+"""Responses are bounded: an endless body or head costs a bounded amount of memory, and ends in an error."""
 
 import time
 from collections.abc import Awaitable, Callable
@@ -64,7 +64,7 @@ async def upload(there: Repository) -> object:
 async def test_a_body_without_an_end_is_not_read_to_it(
     opened: Opener, step: Step, status: int, media_type: str, chunked: bool
 ) -> None:
-    """Success or error: after its limit the connection is closed, and no more is taken."""
+    """For a success and for an error: above the limit the connection is closed, and nothing more is read."""
     async with ScriptedRegistry() as registry:
         rule = registry.on(".*", "/v2/team/.*").answer(status, b"", {"Content-Type": media_type}).send_endlessly()
         if chunked:
@@ -78,7 +78,7 @@ async def test_a_body_without_an_end_is_not_read_to_it(
 
 
 async def test_a_token_without_an_end_is_not_read_to_it(opened: Opener) -> None:
-    """A token service's answer as well."""
+    """The same holds for a token service's response."""
     async with ScriptedRegistry(tokens=TokenService()) as registry:
         registry.on("GET", "/token").answer(200, b'{"token": "').send_endlessly()
         with pytest.raises(LongshoreError) as caught:

@@ -26,7 +26,7 @@ async def test_a_blob_goes_there_and_back(opened: Opener, target_registry: Regis
 
 
 async def test_a_private_address_is_refused(opened: Opener, hostile: HostileRegistry) -> None:
-    """The guard judges these connections, too."""
+    """The guard checks these connections, too."""
     registries = await opened(NetworkPolicy.of(plain_http=[hostile.host]))
     with pytest.raises(LongshoreError, match="source_host_refused"):
         await read_in_bulk(registries.registry(hostile.host).repository("team/app"), BLOB)
@@ -70,7 +70,7 @@ async def test_a_redirect_is_followed_without_credentials_and_judged(
 async def test_each_fault_of_a_download_has_its_code(
     opened: Opener, hostile: HostileRegistry, answer: Answer, code: str
 ) -> None:
-    """Nothing that breaks is taken for the blob."""
+    """No broken response is taken for the blob."""
     hostile.on("GET", PATH, answer)
     with pytest.raises(LongshoreError) as caught:
         await read_in_bulk(await there(opened, hostile, side=Side.SOURCE), BLOB)
@@ -78,13 +78,13 @@ async def test_each_fault_of_a_download_has_its_code(
 
 
 async def test_a_body_without_a_length_ends_with_its_connection(opened: Opener, hostile: HostileRegistry) -> None:
-    """HTTP/1.1 allows it; what counts is the blob's size."""
+    """HTTP/1.1 allows it; the blob's size decides."""
     hostile.on("GET", PATH, Answer(body=CONTENT, length=None, close=True))
     assert await read_in_bulk(await there(opened, hostile), BLOB) == CONTENT
 
 
 async def test_a_chunked_body_is_put_together(opened: Opener, hostile: HostileRegistry) -> None:
-    """Some proxies re-frame what passes through them."""
+    """Some proxies change the transfer encoding."""
     chunks = b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in (CONTENT[:100_000], CONTENT[100_000:]))
     head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
     hostile.on("GET", PATH, Answer(raw=head + chunks + b"0\r\n\r\n"))
@@ -110,7 +110,7 @@ async def test_a_connection_that_the_server_closed_is_not_used_again(opened: Ope
 
 
 async def test_half_an_answer_ends_its_connection(opened: Opener, hostile: HostileRegistry) -> None:
-    """What is left of a blob must not be taken for the next answer."""
+    """The rest of a blob must not be taken for the next response."""
     hostile.on("GET", PATH, WHOLE)
     repository = await there(opened, hostile)
     async with repository.download_blob(BLOB) as download:
@@ -122,7 +122,7 @@ async def test_half_an_answer_ends_its_connection(opened: Opener, hostile: Hosti
 async def test_an_address_that_is_not_ascii_arrives_as_it_was_given(
     opened: Opener, hostile: HostileRegistry, other: HostileRegistry
 ) -> None:
-    """Storage addresses hold file names; UTF-8 is what servers write there."""
+    """Storage addresses hold file names, which servers write in UTF-8."""
     raw = "/signed/é".encode().decode("latin-1")
     hostile.on("GET", PATH, Answer(status=307, headers={"Location": other.url + raw}))
     other.on("GET", "/signed/%C3%A9", WHOLE)
@@ -130,7 +130,7 @@ async def test_an_address_that_is_not_ascii_arrives_as_it_was_given(
 
 
 async def test_a_field_that_cannot_be_sent_is_an_error_of_the_exchange(hostile: HostileRegistry) -> None:
-    """Such as a token with a line break in it; the other client says ValueError, too."""
+    """For example a token with a line break; aiohttp raises ValueError, too."""
     policy = NetworkPolicy.of(allowed_private=[hostile.host], plain_http=[hostile.host])
     request = BulkRequest(method="GET", url=URL(hostile.url), fields=[("Authorization", "Bearer a\nb")])
     async with open_outgoing(policy) as outgoing:
@@ -141,7 +141,7 @@ async def test_a_field_that_cannot_be_sent_is_an_error_of_the_exchange(hostile: 
 async def test_connections_that_nobody_uses_any_more_are_closed(
     opened: Opener, hostile: HostileRegistry, other: HostileRegistry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Not only when their own server is called again, which may be never."""
+    """Idle connections are closed even if their own server is never called again."""
     monkeypatch.setattr("shared.http_client.bulk.exchange.KEEP_ALIVE", 0.1)
     registries = await opened.loopback(hostile.host, other.host)
     for server in (hostile, other):
@@ -154,7 +154,7 @@ async def test_connections_that_nobody_uses_any_more_are_closed(
 async def test_a_dripping_complaint_ends(
     opened: Opener, hostile: HostileRegistry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Single bytes of an error's words must not hold an import for days."""
+    """An error message that arrives byte by byte must not hold an import for days."""
     monkeypatch.setattr("shared.http_client.wire.READING_TIMEOUT", 0.3)
     hostile.on("GET", PATH, Answer(status=500, length=60_000, drips=True))
     with pytest.raises(LongshoreError, match="source_stalled"):

@@ -45,7 +45,7 @@ async def test_a_blob_goes_there_and_back_over_tls(
 
 
 async def test_an_unknown_authority_is_not_trusted(opened: Opener, tls_registry: RegistryServer) -> None:
-    """There is no way around the rule for large blobs."""
+    """The rule holds for large blobs, too."""
     repository = (await opened(NetworkPolicy.of(allowed_private=["127.0.0.0/8"]))).registry(tls_registry.host)
     with pytest.raises(LongshoreError, match=r"source_tls_failed.*authority"):
         await read_in_bulk(repository.repository("team/app"), BLOB)
@@ -53,7 +53,7 @@ async def test_an_unknown_authority_is_not_trusted(opened: Opener, tls_registry:
 
 @pytest.mark.parametrize("hang", [False, True], ids=["closed", "open"])
 async def test_an_early_refusal_counts_under_tls(secured: HostileRegistry, over_tls: Repository, hang: bool) -> None:
-    """There, a readable socket alone may be the handshake's tickets."""
+    """Under TLS, a readable socket may only hold the handshake's session tickets."""
     secured.on("PATCH", SESSION, Answer(status=413, early=True, hang=hang))
     session = await over_tls.start_upload()
     with pytest.raises(LongshoreError, match="target_refused"):
@@ -64,7 +64,7 @@ async def test_an_early_refusal_counts_under_tls(secured: HostileRegistry, over_
 async def test_a_connection_that_breaks_under_tls_is_lost_not_distrusted(
     secured: HostileRegistry, over_tls: Repository, end: Answer
 ) -> None:
-    """The certificate was accepted before; a lost connection is tried again."""
+    """The certificate was accepted before; a lost connection is retried."""
     secured.on("PATCH", SESSION, end)
     session = await over_tls.start_upload()
     with pytest.raises(LongshoreError) as caught:
@@ -83,7 +83,7 @@ async def test_what_follows_an_answer_under_tls_is_not_the_next_one(
 
 
 async def test_a_handshake_can_be_cancelled(opened: Opener) -> None:
-    """A server that accepts and says nothing holds no cancelled import up."""
+    """A server that accepts a connection and stays silent does not delay a cancelled import."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         greeted.set()
@@ -105,7 +105,7 @@ async def test_a_handshake_can_be_cancelled(opened: Opener) -> None:
 
 
 async def test_a_server_that_ends_the_handshake_is_away(opened: Opener) -> None:
-    """As when it starts anew: that is no lack of trust, and is tried again."""
+    """For example during a restart: it is no lack of trust, and is retried."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(10)
@@ -119,7 +119,7 @@ async def test_a_server_that_ends_the_handshake_is_away(opened: Opener) -> None:
 
 
 async def test_silent_handshakes_take_no_common_threads(opened: Opener) -> None:
-    """The event loop's own few threads are everybody's: those that dial have theirs."""
+    """Handshakes run in the session's threads, because the whole process shares the event loop's few."""
     busy = set(threading.enumerate())
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -28,7 +28,7 @@ async def sessions(opened: Opener, hostile: HostileRegistry) -> Repository:
 
 
 async def test_an_upload_announces_its_length_and_its_place(opened: Opener, hostile: HostileRegistry) -> None:
-    """The first bytes go without Content-Range; later ones say where they belong, as the specification writes it."""
+    """The first chunk has no Content-Range; later ones state their position in the specification's format."""
     hostile.on("POST", UPLOADS, STARTED)
     hostile.on("PATCH", SESSION, STARTED)
     repository = await there(opened, hostile)
@@ -47,7 +47,7 @@ async def test_an_upload_announces_its_length_and_its_place(opened: Opener, host
 async def test_what_the_body_raises_comes_out_unchanged_and_commits_nothing(
     opened: Opener, target_registry: RegistryServer
 ) -> None:
-    """The target's complaint about a broken body is only the consequence."""
+    """The target's error about a broken body is only the consequence."""
 
     def fail() -> None:
         raise LongshoreError(Code.SOURCE_UNAVAILABLE, "the source broke off")
@@ -63,7 +63,7 @@ async def test_what_the_body_raises_comes_out_unchanged_and_commits_nothing(
 async def test_a_body_of_another_size_is_an_error(
     opened: Opener, target_registry: RegistryServer, content: bytes
 ) -> None:
-    """It is a defect of ours, and must not leave a registry with a request that never ends."""
+    """It is a defect in Longshore, and must not leave a registry with a request that never ends."""
     repository = await there(opened, target_registry)
     session = await repository.start_upload()
     with pytest.raises(LongshoreError, match="target_protocol_error"):
@@ -72,7 +72,7 @@ async def test_a_body_of_another_size_is_an_error(
 
 @pytest.mark.parametrize("hang", [False, True], ids=["closed", "open"])
 async def test_an_early_refusal_counts(opened: Opener, hostile: HostileRegistry, hang: bool) -> None:
-    """A server may answer before it has the body, whether it then closes the connection or reads nothing more."""
+    """A server may respond before it has the body, whether it then closes the connection or stops reading."""
     hostile.on("POST", UPLOADS, STARTED)
     hostile.on("PATCH", SESSION, Answer(status=413, early=True, hang=hang))
     repository = await there(opened, hostile)
@@ -86,7 +86,7 @@ async def test_an_early_refusal_counts(opened: Opener, hostile: HostileRegistry,
 async def test_an_answer_that_may_have_no_body_is_not_waited_for(
     sessions: Repository, hostile: HostileRegistry
 ) -> None:
-    """Whatever length a 204 states (RFC 9112, section 6.3)."""
+    """Regardless of the length that a 204 states (RFC 9112, section 6.3)."""
     head = f"HTTP/1.1 204 No Content\r\nLocation: {SESSION}\r\nContent-Length: 10\r\n\r\n"
     hostile.on("PATCH", SESSION, Answer(raw=head.encode()))
     session = await sessions.start_upload()
@@ -94,7 +94,7 @@ async def test_an_answer_that_may_have_no_body_is_not_waited_for(
 
 
 async def test_success_before_the_body_was_sent_is_not_believed(opened: Opener, hostile: HostileRegistry) -> None:
-    """Nobody can have taken bytes that are still here."""
+    """A success cannot be true while bytes are unsent."""
     hostile.on("POST", UPLOADS, STARTED)
     hostile.on("PATCH", SESSION, Answer(status=202, headers={"Location": SESSION}, early=True, hang=True))
     repository = await there(opened, hostile)
@@ -104,7 +104,7 @@ async def test_success_before_the_body_was_sent_is_not_believed(opened: Opener, 
 
 
 async def test_a_slow_reader_is_waited_for() -> None:
-    """A target that pauses longer than it takes to look for an early answer still gets everything."""
+    """A target that pauses longer than the interval of the check for an early response still receives everything."""
     content = noise(20_000_000)
     taken = bytearray()
 
@@ -126,7 +126,7 @@ async def test_a_slow_reader_is_waited_for() -> None:
 
 
 async def test_cancelling_ends_the_thread_first(opened: Opener, hostile: HostileRegistry) -> None:
-    """When the caller goes on, nobody reads its source any more."""
+    """When the caller continues, no thread reads its source."""
     hostile.on("POST", UPLOADS, STARTED)
     hostile.on("PATCH", SESSION, STARTED)
     repository, body = await there(opened, hostile), Stopped()
@@ -155,14 +155,14 @@ async def test_cancelling_ends_the_thread_first(opened: Opener, hostile: Hostile
 async def test_a_session_is_gone_on_with_only_where_it_proves_itself(
     sessions: Repository, hostile: HostileRegistry, answer: Answer, taken: int | None
 ) -> None:
-    """Whatever else it says, the blob is sent anew."""
+    """For any other response, the blob is sent again from its start."""
     hostile.on("GET", SESSION, answer)
     found = await sessions.get_upload(await sessions.start_upload())
     assert (found[1] if found else None) == taken
 
 
 async def test_a_kept_address_is_judged_before_it_is_used(sessions: Repository, hostile: HostileRegistry) -> None:
-    """It comes from the database, perhaps from before the target's address was changed."""
+    """It comes from the database, and may be older than the target's current address."""
     assert sessions.restore_session(f"{hostile.url}{SESSION}") is not None
     assert sessions.restore_session("http://other.example/upload") is None
     assert sessions.restore_session("no address") is None

@@ -1,4 +1,4 @@
-"""What goes wrong has one code, names side, step, host and reference, and says nothing it should not."""
+"""Every failure has one code, names side, step, host and reference, and reveals no secret."""
 
 import asyncio
 import errno
@@ -55,7 +55,7 @@ KEY = ConnectionKey("registry.example", 443, True, True, None, None, None)
 async def test_reading_a_manifest_fails_with_the_code_of_its_side(  # noqa: PLR0917 - pytest fills them by name
     opened: Opener, hostile: HostileRegistry, side: Side, status: int, code: str, codes: tuple[str, str]
 ) -> None:
-    """One table for both sides: the same answer asks different things of different people."""
+    """One table for both sides: the same response requires different actions by different people."""
     hostile.on("GET", "/v2/team/app/manifests/1", error(status, code) if code else Answer(status=status))
     registries = await opened.loopback(hostile.host, side=side)
     with pytest.raises(LongshoreError) as caught:
@@ -88,7 +88,7 @@ async def test_reading_a_manifest_fails_with_the_code_of_its_side(  # noqa: PLR0
 async def test_a_refused_push_says_whether_rights_or_rules_are_in_its_way(
     opened: Opener, hostile: HostileRegistry, answer: Answer, code: str
 ) -> None:
-    """Harbor says 403 DENIED for a full quota and an immutable tag, as it does for missing rights."""
+    """Harbor sends 403 DENIED for a full quota and an immutable tag, as it does for missing rights."""
     hostile.on("PUT", "/v2/team/app/manifests/1", answer)
     registries = await opened.loopback(hostile.host, side=Side.TARGET)
     with pytest.raises(LongshoreError) as caught:
@@ -138,7 +138,7 @@ async def test_an_error_says_what_was_done_where_and_in_the_registrys_words(
 
 
 async def test_an_endless_error_is_cut_off(opened: Opener, hostile: HostileRegistry) -> None:
-    """64 KiB of complaint are enough."""
+    """64 KiB of an error message are enough."""
     hostile.on("GET", "/v2/", Answer(status=403, length=None, endless=True))
     registries = await opened.loopback(hostile.host)
     with pytest.raises(LongshoreError) as caught:
@@ -209,7 +209,7 @@ def request(side: Side = Side.SOURCE) -> Request:
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else value,
 )
 def test_each_exception_of_the_client_has_a_code(raised: Exception, code: str) -> None:
-    """And none of its own text gets out."""
+    """The exception's own text does not appear."""
     found = translate_error(request(), "registry.example", raised)
     assert found.code == code
     assert "secret" not in str(found)
@@ -217,7 +217,7 @@ def test_each_exception_of_the_client_has_a_code(raised: Exception, code: str) -
 
 
 def test_a_refused_address_counts_before_what_came_of_it() -> None:
-    """The client only sees a connection that failed."""
+    """The client itself only sees a failed connection."""
     raised = aiohttp.ClientConnectorError(KEY, OSError("no"))
     found = translate_error(request(), "registry.example", raised, Calling("registry.example", ["10.0.0.1"]))
     assert found.code == "source_host_refused"
@@ -226,14 +226,14 @@ def test_a_refused_address_counts_before_what_came_of_it() -> None:
 @pytest.mark.parametrize("side", [Side.SOURCE, Side.TARGET])
 @pytest.mark.parametrize("failure", list(Failure))
 def test_every_failure_has_a_code_on_both_sides(side: Side, failure: Failure) -> None:
-    """The code belongs to that side, so that the right door is knocked at."""
+    """The code belongs to that side, so that it leads to the right operator."""
     found = failed(side, failure, "A sentence.")
     assert found.kind.side is side
 
 
 @given(st.sampled_from(list(Resource)), st.integers(100, 599), st.text(max_size=20))
 def test_every_answer_means_something(resource: Resource, status: int, code: str) -> None:
-    """A status or a code that nobody has seen yet must not become an exception of another kind."""
+    """An unknown status or code must not raise an exception of another kind."""
     found = classify(resource, status, ErrorBody(codes=(code,), message=code))
     assert isinstance(found, Failure)
     if status >= 500 and status != 501:
@@ -242,7 +242,7 @@ def test_every_answer_means_something(resource: Resource, status: int, code: str
 
 @given(st.text(), st.text(min_size=4, max_size=40))
 def test_words_of_a_registry_are_one_short_printable_line_without_secrets(text: str, secret: str) -> None:
-    """They go into logs, answers and terminals."""
+    """Messages appear in logs, responses and terminals."""
     line = clean(text + secret + text, [secret])
     assert len(line) <= MAX_MESSAGE_LENGTH + 1
     assert all(letter.isprintable() or letter == " " for letter in line)
@@ -252,7 +252,7 @@ def test_words_of_a_registry_are_one_short_printable_line_without_secrets(text: 
 
 @given(st.binary(max_size=200))
 def test_any_body_is_a_complaint(content: bytes) -> None:
-    """Whatever a registry sends with an error."""
+    """A registry may send anything with an error."""
     found = read_error_body(content)
     assert len(found.message) <= MAX_MESSAGE_LENGTH + 1
 
@@ -277,7 +277,7 @@ def test_any_body_is_a_complaint(content: bytes) -> None:
     ],
 )
 def test_a_complaint_is_read_for_what_it_is(content: bytes, codes: tuple[str, ...], words: str) -> None:
-    """The distribution specification's form, a token service's, plain text; markup says nothing."""
+    """The distribution specification's format, a token service's, plain text; markup is ignored."""
     assert read_error_body(content) == ErrorBody(codes, words)
 
 

@@ -1,4 +1,4 @@
-"""Redirects: followed by hand, a few, and without our credentials once they leave the registry."""
+"""Redirects: Longshore follows them itself, a bounded number, without credentials once they leave the registry."""
 
 import ssl
 
@@ -29,7 +29,7 @@ def to(location: str, status: int = 307, body: bytes = b"") -> Answer:
 async def test_a_blob_is_read_from_where_the_registry_points(
     opened: Opener, hostile: HostileRegistry, other: HostileRegistry, status: int
 ) -> None:
-    """Storage gets the range, but no Authorization: S3 refuses a request that has both kinds of proof."""
+    """Storage receives the range but no Authorization: S3 rejects a request with a signature and an Authorization."""
     hostile.on("GET", PATH, CHALLENGE, to(f"{other.url}/store/it?sig=a%2Fb%2B%3D&e=+", status))
     headers = {"Content-Range": f"bytes 10-{BLOB.size - 1}/{BLOB.size}"}
     other.on("GET", "/store/it", Answer(status=206, headers=headers, body=CONTENT[10:]))
@@ -44,7 +44,7 @@ async def test_a_blob_is_read_from_where_the_registry_points(
 
 
 async def test_credentials_stay_on_the_registrys_own_redirects(opened: Opener, hostile: HostileRegistry) -> None:
-    """A relative Location is the same server."""
+    """A relative Location is on the same server."""
     hostile.on("GET", PATH, CHALLENGE, to("../../../../elsewhere"))
     hostile.on("GET", "/elsewhere", Answer(body=CONTENT))
     registries = await opened.loopback(hostile.host)
@@ -55,7 +55,7 @@ async def test_credentials_stay_on_the_registrys_own_redirects(opened: Opener, h
 async def test_credentials_do_not_come_back_after_a_detour(
     opened: Opener, hostile: HostileRegistry, other: HostileRegistry
 ) -> None:
-    """Otherwise another host could choose what our account asks the registry for."""
+    """Otherwise another host could choose the requests that carry the account."""
     hostile.on("GET", PATH, CHALLENGE, to(f"{other.url}/detour"))
     other.on("GET", "/detour", to(f"{hostile.url}/back"))
     hostile.on("GET", "/back", Answer(body=CONTENT))
@@ -66,7 +66,7 @@ async def test_credentials_do_not_come_back_after_a_detour(
 
 
 async def test_another_name_of_the_same_address_is_another_host(opened: Opener, hostile: HostileRegistry) -> None:
-    """Names decide where credentials go, not addresses."""
+    """Host names decide where credentials go, not IP addresses."""
     renamed = f"localhost:{hostile.port}"
     hostile.on("GET", PATH, CHALLENGE, to(f"http://{renamed}/else"))
     hostile.on("GET", "/else", Answer(body=CONTENT))
@@ -78,7 +78,7 @@ async def test_another_name_of_the_same_address_is_another_host(opened: Opener, 
 async def test_a_challenge_from_elsewhere_is_not_answered(
     opened: Opener, hostile: HostileRegistry, other: HostileRegistry
 ) -> None:
-    """Storage has no business with our account; its address may be made anew, so another try is worth it."""
+    """Storage never receives the account; the registry may issue a new address, so the request is retried."""
     hostile.on("GET", PATH, to(f"{other.url}/store"))
     other.on("GET", "/store", CHALLENGE)
     registries = await opened.loopback(hostile.host, other.host)
@@ -93,7 +93,7 @@ async def test_a_challenge_from_elsewhere_is_not_answered(
 async def test_storage_that_refuses_a_signed_address_may_be_asked_again(
     opened: Opener, hostile: HostileRegistry, other: HostileRegistry, status: int
 ) -> None:
-    """Signed addresses run out; the registry makes a new one."""
+    """Signed addresses expire; the registry issues a new one."""
     hostile.on("GET", PATH, to(f"{other.url}/old"), to(f"{other.url}/new"))
     other.on("GET", "/old", Answer(status=status))
     other.on("GET", "/new", Answer(body=CONTENT))
@@ -102,7 +102,7 @@ async def test_storage_that_refuses_a_signed_address_may_be_asked_again(
 
 
 async def test_the_number_of_redirects_is_bounded(opened: Opener, hostile: HostileRegistry) -> None:
-    """A circle must end."""
+    """A redirect loop must end."""
     hostile.on("GET", PATH, to(PATH))
     registries = await opened.loopback(hostile.host)
     with pytest.raises(LongshoreError) as caught:
@@ -112,7 +112,7 @@ async def test_the_number_of_redirects_is_bounded(opened: Opener, hostile: Hosti
 
 
 async def test_as_many_redirects_as_allowed_are_followed(opened: Opener, hostile: HostileRegistry) -> None:
-    """The bound itself is allowed, and the registry's words on the way are not in it."""
+    """The maximum itself is allowed; bodies of redirects are ignored."""
     for hop in range(MAX_REDIRECTS):
         hostile.on("GET", f"/{hop}" if hop else PATH, to(f"/{hop + 1}", body=noise(50_000)))
     hostile.on("GET", f"/{MAX_REDIRECTS}", Answer(body=CONTENT))
@@ -145,7 +145,7 @@ async def test_a_redirect_to_nowhere_is_an_error(opened: Opener, hostile: Hostil
 async def test_a_redirect_to_plain_http_needs_a_listed_host(
     opened: Opener, hostile: HostileRegistry, other: HostileRegistry
 ) -> None:
-    """Listed is the registry, not every host that it names."""
+    """The list holds the registry, not every host that it names."""
     hostile.on("GET", PATH, to(f"{other.url}/store"))
     registries = await opened.loopback(hostile.host)
     with pytest.raises(LongshoreError) as caught:
@@ -156,7 +156,7 @@ async def test_a_redirect_to_plain_http_needs_a_listed_host(
 
 
 async def test_https_never_leads_to_http(opened: Opener, hostile: HostileRegistry, authority: Authority) -> None:
-    """Not even to a listed host: what was asked for under TLS stays under TLS."""
+    """Not even to a listed host: a request that starts under TLS stays under TLS."""
     context: ssl.SSLContext = authority.server("downgrading").context()
     async with HostileRegistry(tls=context) as secure:
         secure.on("GET", PATH, to(f"{hostile.url}/store"))
@@ -175,7 +175,7 @@ async def test_https_never_leads_to_http(opened: Opener, hostile: HostileRegistr
 async def test_spaces_and_signs_in_a_location_cannot_break_the_request_line(
     opened: Opener, hostile: HostileRegistry
 ) -> None:
-    """What may not stand in a request line is encoded; everything else arrives as it was."""
+    """Characters that a request line cannot hold are encoded; all others arrive unchanged."""
     hostile.on("GET", PATH, to("/else where?q=a%2f|é"))
     hostile.on("GET", "/else%20where", Answer(body=CONTENT))
     registries = await opened.loopback(hostile.host)
@@ -192,7 +192,7 @@ async def test_head_follows_redirects_too(opened: Opener, hostile: HostileRegist
 
 
 async def test_writes_are_never_redirected(opened: Opener, hostile: HostileRegistry, other: HostileRegistry) -> None:
-    """A redirected POST or PUT would take our data, and our right to write it, elsewhere."""
+    """A redirected POST or PUT would send data and the authorization to write it to another server."""
     for status in (301, 307, 308):
         hostile.on("POST", "/v2/team/app/blobs/uploads/", to(f"{other.url}/x", status))
         registries = await opened.loopback(hostile.host, other.host, side=Side.TARGET)
@@ -203,7 +203,7 @@ async def test_writes_are_never_redirected(opened: Opener, hostile: HostileRegis
 
 
 async def test_an_endless_body_beside_a_redirect_does_no_harm(opened: Opener, hostile: HostileRegistry) -> None:
-    """Its words are skipped; a long one only costs the connection."""
+    """The body is skipped; a long one only costs the connection."""
     hostile.on("GET", PATH, Answer(status=307, headers={"Location": "/else"}, length=None, endless=True))
     hostile.on("GET", "/else", Answer(body=CONTENT))
     registries = await opened.loopback(hostile.host)
@@ -213,7 +213,7 @@ async def test_an_endless_body_beside_a_redirect_does_no_harm(opened: Opener, ho
 async def test_storage_answers_are_named_by_their_host(
     opened: Opener, hostile: HostileRegistry, other: HostileRegistry
 ) -> None:
-    """Whose door to knock at: the storage's, not the registry's."""
+    """The error names the storage's host, not the registry's."""
     hostile.on("GET", PATH, to(f"{other.url}/store"))
     other.on("GET", "/store", error(503, "SLOWDOWN"))
     registries = await opened.loopback(hostile.host, other.host)

@@ -1,4 +1,4 @@
-"""A request is tried again where that may help, a few times, and never where it cannot."""
+"""A request is retried a few times if that may help, and never otherwise."""
 
 import time
 from collections.abc import Awaitable, Callable
@@ -80,7 +80,7 @@ FAULTS = {"503": UNAVAILABLE, "closed": Answer(raw=b"", close=True), "reset": An
 async def test_a_passing_fault_is_passed_over(
     opened: Opener, hostile: HostileRegistry, step: Step, fault: Answer
 ) -> None:
-    """Every request that can be sent twice."""
+    """This holds for every request that can be sent twice."""
     hostile.on(step.method, step.path, fault, step.success)
     registries = await opened.loopback(hostile.host, side=Side.TARGET)
     await step.ask(registries.registry(hostile.host))
@@ -103,7 +103,7 @@ async def test_a_lasting_fault_is_told_after_a_few_tries(opened: Opener, hostile
 async def test_an_answer_that_will_not_change_is_not_asked_for_again(
     opened: Opener, hostile: HostileRegistry, status: int
 ) -> None:
-    """It would only cost time, or an account its last tries."""
+    """A retry would only cost time, or lock the account."""
     hostile.on("GET", PING, Answer(status=status))
     registries = await opened.loopback(hostile.host)
     with pytest.raises(LongshoreError) as caught:
@@ -115,7 +115,7 @@ async def test_an_answer_that_will_not_change_is_not_asked_for_again(
 @pytest.mark.usefixtures("real_waits")
 @pytest.mark.parametrize("status", [429, 503])
 async def test_a_short_retry_after_is_waited_for(opened: Opener, hostile: HostileRegistry, status: int) -> None:
-    """The registry knows best when."""
+    """The registry states the time."""
     hostile.on("GET", PING, error(status, "UNAVAILABLE", Retry_After="1"), Answer())
     registries = await opened.loopback(hostile.host)
     started = time.monotonic()
@@ -125,7 +125,7 @@ async def test_a_short_retry_after_is_waited_for(opened: Opener, hostile: Hostil
 
 @pytest.mark.parametrize(("side", "code"), [(Side.SOURCE, "source_rate_limited"), (Side.TARGET, "target_rate_limited")])
 async def test_a_long_retry_after_is_told(opened: Opener, hostile: HostileRegistry, side: Side, code: str) -> None:
-    """The import parks until then, in the database instead of here."""
+    """The import parks until then, in the database instead of in memory."""
     seconds = LONGEST_RETRY_AFTER + 1
     hostile.on("GET", PING, error(429, "TOOMANYREQUESTS", Retry_After=str(int(seconds))))
     registries = await opened.loopback(hostile.host, side=side)
@@ -151,7 +151,7 @@ async def test_retry_after_may_be_a_date(opened: Opener, hostile: HostileRegistr
 async def test_a_rate_limit_without_a_usable_time_is_told_at_once(
     opened: Opener, hostile: HostileRegistry, value: str
 ) -> None:
-    """Knocking again makes it no better; how long to wait is ours to guess."""
+    """An immediate retry does not help; Longshore estimates the wait."""
     hostile.on("GET", PING, error(429, "TOOMANYREQUESTS", Retry_After=value))
     registries = await opened.loopback(hostile.host)
     with pytest.raises(LongshoreError) as caught:
@@ -197,7 +197,7 @@ async def test_a_rate_limit_is_told_from_every_step(opened: Opener, hostile: Hos
 
 
 async def test_a_connection_that_went_stale_is_replaced(opened: Opener, hostile: HostileRegistry) -> None:
-    """Servers close idle connections; the next request must not fail of that."""
+    """Servers close idle connections; the next request must not fail because of it."""
     hostile.on("GET", PING, Answer(close=True))
     registries = await opened.loopback(hostile.host)
     for _ in range(3):

@@ -15,7 +15,7 @@ PING = "/v2/"
 async def test_the_environments_proxies_are_not_used(
     opened: Opener, hostile: HostileRegistry, other: HostileRegistry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A proxy would see every credential, and connect where the guard would not."""
+    """A proxy would see every credential, and connect to addresses that the guard forbids."""
     for name in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"):
         monkeypatch.setenv(name, other.url)
     hostile.on("GET", PING, Answer())
@@ -26,7 +26,7 @@ async def test_the_environments_proxies_are_not_used(
 async def test_the_machines_netrc_is_not_used(
     opened: Opener, hostile: HostileRegistry, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Credentials come from the import, or there are none."""
+    """Credentials come only from the import."""
     netrc = tmp_path / "netrc"
     netrc.write_text("machine 127.0.0.1 login root password secret\n")
     netrc.chmod(0o600)
@@ -46,12 +46,12 @@ async def test_cookies_are_not_kept(opened: Opener, hostile: HostileRegistry) ->
 
 
 async def test_the_tests_run_on_the_services_event_loop() -> None:
-    """Otherwise they would say nothing of its sockets."""
+    """On another event loop the tests would prove nothing about its sockets."""
     assert isinstance(asyncio.get_running_loop(), uvloop.Loop)
 
 
 async def test_requests_say_who_asks(opened: Opener, hostile: HostileRegistry) -> None:
-    """An operator of a registry should find us in his logs."""
+    """A registry's operator should find Longshore in the logs."""
     hostile.on("GET", PING, Answer())
     await (await opened.loopback(hostile.host)).registry(hostile.host).ping()
     assert hostile.asked[0].headers["user-agent"].startswith("longshore")

@@ -1,4 +1,4 @@
-"""The network guard on real connections: what must not be called is not even connected to."""
+"""The network guard on real connections: a forbidden address is never connected to."""
 
 import asyncio
 import socket
@@ -33,7 +33,7 @@ PING = "/v2/"
 async def test_an_inside_address_is_refused_under_every_name(
     opened: Opener, hostile: HostileRegistry, name: str
 ) -> None:
-    """IP literals pass no resolver, names pass no check of literals: the address connected to is what counts."""
+    """Literals bypass a resolver, names bypass a check of literals: the connected address decides."""
     host = f"{name}:{hostile.port}"
     registries = await opened(NetworkPolicy.of(plain_http=[host]))
     with pytest.raises(LongshoreError) as caught:
@@ -78,7 +78,7 @@ async def test_a_name_that_is_listed_opens_nothing_to_other_names(opened: Opener
 
 
 async def test_names_asked_for_at_once_are_not_mixed_up(opened: Opener, hostile: HostileRegistry) -> None:
-    """Each request is judged by its own name, whatever else is being connected."""
+    """Each request is checked by its own host name, regardless of concurrent connections."""
     hostile.on("GET", PING, Answer())
     listed, literal = f"localhost:{hostile.port}", hostile.host
     registries = await opened(NetworkPolicy.of(allowed_private=[listed], plain_http=[listed, literal]))
@@ -92,7 +92,7 @@ async def test_names_asked_for_at_once_are_not_mixed_up(opened: Opener, hostile:
 async def test_a_redirect_into_the_inside_is_refused(
     opened: Opener, hostile: HostileRegistry, other: HostileRegistry
 ) -> None:
-    """The registry is allowed; where it points is judged by itself."""
+    """The registry is allowed; the redirect's target is checked separately."""
     blob = described(b"layer")
     path = f"/v2/team/app/blobs/{blob.digest}"
     policy = NetworkPolicy.of(allowed_private=[hostile.host], plain_http=[hostile.host, other.host])
@@ -127,7 +127,7 @@ async def test_the_targets_own_address_is_not_questioned(opened: Opener, hostile
 
 
 def test_without_a_request_no_name_is_trusted() -> None:
-    """A connection that nobody asked for by name is judged by its address alone."""
+    """A connection without a declared host name is checked by its address alone."""
     guard = Guard(NetworkPolicy.of(allowed_private=["localhost"]))
     info = (socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", ("127.0.0.1", 1))
     with pytest.raises(AddressRefusedError):
@@ -137,7 +137,7 @@ def test_without_a_request_no_name_is_trusted() -> None:
 
 
 async def test_a_peer_that_takes_nothing_is_given_up() -> None:
-    """The HTTP client has no limit on a body that nobody reads; the kernel has."""
+    """The HTTP client has no time limit for a body that the peer does not read; the kernel has."""
 
     async def send_for_ever(client: socket.socket) -> None:
         while True:

@@ -1,4 +1,4 @@
-"""Addresses, host lists and the policy made of them; pure, no connection is made."""
+"""Addresses, host lists and the network policy; without any connection."""
 
 from ipaddress import ip_address
 from pathlib import Path
@@ -85,7 +85,7 @@ OUTSIDE = [
 
 @pytest.mark.parametrize("address", INSIDE)
 def test_an_address_inside_is_refused(address: str) -> None:
-    """Loopback, link-local with the clouds' metadata, private, shared, reserved, and what embeds one of them."""
+    """Loopback, link-local with cloud metadata, private, shared, reserved, and addresses that embed one of them."""
     assert not NetworkPolicy.of().allows("registry.example", read_address(address), 443)
 
 
@@ -106,7 +106,7 @@ def test_an_address_means_the_same_in_every_disguise(address: object) -> None:
 
 @given(st.ip_addresses())
 def test_a_trusted_side_may_call_every_address(address: object) -> None:
-    """The operator named the target himself."""
+    """The operator named the target."""
     assert NetworkPolicy.of(trusted=True).allows("target.example", ip_address(str(address)), 443)
 
 
@@ -133,7 +133,7 @@ def test_a_trusted_side_may_call_every_address(address: object) -> None:
     ],
 )
 def test_an_entry_lets_in_what_it_names(entry: str, asked: str, address: str, port: int, allowed: bool) -> None:
-    """Networks and addresses count wherever the name leads; a name counts only when it is the one asked for."""
+    """Networks and addresses apply to every name; a name applies only to requests for that name."""
     policy = NetworkPolicy.of(allowed_private=[entry])
     assert policy.allows(asked, read_address(address), port) is allowed
 
@@ -156,7 +156,7 @@ def test_an_entry_lets_in_what_it_names(entry: str, asked: str, address: str, po
     ],
 )
 def test_a_bad_entry_is_named(entry: str) -> None:
-    """A service must not start with a list that means something else than its operator thinks."""
+    """A service must not start with a list that its operator has misunderstood."""
     with pytest.raises(ValueError, match=r"is not|has no"):
         AllowedPrivate.parse(entry)
 
@@ -189,7 +189,7 @@ def test_plain_http_is_for_listed_hosts() -> None:
 
 
 def test_an_authority_is_for_its_host(tmp_path: Path) -> None:
-    """With a port for that port only; the closer entry wins."""
+    """An entry with a port holds for that port only, and takes precedence."""
     first, second = tmp_path / "first.pem", tmp_path / "second.pem"
     for file in (first, second):
         file.write_text("a certificate")
@@ -200,6 +200,6 @@ def test_an_authority_is_for_its_host(tmp_path: Path) -> None:
 
 
 def test_a_missing_file_of_authorities_is_named() -> None:
-    """At the start, not at the first import."""
+    """The error appears at the start, not at the first import."""
     with pytest.raises(ValueError, match=r"/nowhere\.pem"):
         NetworkPolicy.of(ca_files={"registry.example": "/nowhere.pem"})

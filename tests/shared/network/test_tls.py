@@ -41,7 +41,7 @@ async def test_a_private_authority_is_trusted_for_its_host(
 async def test_an_unknown_authority_is_not_trusted(
     opened: Opener, tls_registry: RegistryServer, side: Side, code: str
 ) -> None:
-    """There is no setting to look away."""
+    """No setting disables the verification."""
     with pytest.raises(LongshoreError) as caught:
         await (await opened(policy(), side)).registry(tls_registry.host).ping()
     assert caught.value.code == code
@@ -69,7 +69,7 @@ async def test_a_certificate_for_another_host_is_not_trusted(opened: Opener, aut
 
 
 async def test_an_expired_certificate_is_not_trusted(opened: Opener, authority: Authority) -> None:
-    """And the error says that it is only that."""
+    """The error states that the certificate has expired."""
     context = authority.server("expired", ends=dt.timedelta(days=-1)).context()
     async with HostileRegistry(tls=context) as server:
         registries = await opened(policy(trusted={server.host: str(authority.file)}))
@@ -80,7 +80,7 @@ async def test_an_expired_certificate_is_not_trusted(opened: Opener, authority: 
 
 
 async def test_a_self_signed_certificate_is_not_trusted(opened: Opener, authority: Authority) -> None:
-    """Neither by itself nor beside an authority; the words say what it is."""
+    """Neither by itself nor with an authority; the error states the reason."""
     async with HostileRegistry(tls=authority.self_signed_server("alone").context()) as server:
         for trusted in ({}, {server.host: str(authority.file)}):
             with pytest.raises(LongshoreError) as caught:
@@ -93,7 +93,7 @@ async def test_a_self_signed_certificate_is_not_trusted(opened: Opener, authorit
 async def test_an_authority_of_the_registry_is_none_for_its_storage(
     opened: Opener, authority: Authority, size: int
 ) -> None:
-    """A redirect leads to another host, which has to be trusted by itself; so do connections for large blobs."""
+    """A redirect leads to another host, which needs its own trust; the same holds for large blobs."""
     content = noise(size, 61)
     context = authority.server("both").context()
     async with ScriptedRegistry(tls=context) as server, ScriptedRegistry(tls=context) as storage:
@@ -115,7 +115,7 @@ async def test_an_authority_of_the_registry_is_none_for_its_storage(
 
 
 async def test_a_plain_server_is_not_spoken_to_without_tls(opened: Opener, public_registry: RegistryServer) -> None:
-    """Where https fails, http is not tried: only the list makes a host plain."""
+    """If https fails, http is not tried: only a listed host is called over plain http."""
     with pytest.raises(LongshoreError) as caught:
         await (await opened(policy())).registry(public_registry.host).ping()
     assert caught.value.code == "source_tls_failed"

@@ -1,4 +1,4 @@
-"""Registries that are limited, and processes that share what they know of it."""
+"""Rate-limited registries, and processes that share their limits."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack

@@ -1,4 +1,4 @@
-"""What registries say in their headers of how much is left."""
+"""The rate limit headers of registries."""
 
 import pytest
 from hypothesis import given
@@ -15,7 +15,7 @@ def read(**headers: str) -> Allowance | None:
 
 
 def test_docker_hubs_headers_are_read() -> None:
-    """As its documentation has them, with the window in seconds."""
+    """In the documented format, with the window in seconds."""
     found = read(ratelimit_limit="100;w=21600", ratelimit_remaining="76;w=21600")
     assert found == Allowance(limit=100, remaining=76, window=21_600)
 
@@ -33,7 +33,7 @@ def test_gitlabs_headers_are_read() -> None:
 
 
 def test_a_reset_may_be_a_span() -> None:
-    """As the IETF's draft has it."""
+    """As in the IETF's draft."""
     found = read(RateLimit_Limit="100", RateLimit_Remaining="0", RateLimit_Reset="50")
     assert found
     assert found.spacing == 50
@@ -63,13 +63,13 @@ def test_what_says_nothing_usable_is_no_allowance(headers: dict[str, str]) -> No
 
 @given(st.text(), st.text(), st.text())
 def test_no_header_breaks_the_reader(limit: str, remaining: str, reset: str) -> None:
-    """Whatever a server sends: a bounded time, or none."""
+    """Any header yields a bounded time, or none."""
     found = read(ratelimit_limit=limit, ratelimit_remaining=remaining, ratelimit_reset=reset)
     assert found is None or 0 <= found.spacing <= LONGEST_HOLD
 
 
 def test_a_request_costs_nothing_while_there_is_plenty() -> None:
-    """Slowing down early would cost time that nobody wins."""
+    """Slowing down early would cost time without a benefit."""
     reserve = int(100 * RESERVE)
     assert Allowance(limit=100, remaining=reserve + 1, window=21_600).spacing == 0
     assert Allowance(limit=100, remaining=reserve, window=21_600).spacing == 216
@@ -80,11 +80,11 @@ def test_what_is_left_is_spread_until_the_reset() -> None:
 
 
 def test_everything_is_granted_anew_by_the_reset_or_after_a_window() -> None:
-    """Nobody waits longer for it."""
+    """No account waits longer."""
     assert Allowance(limit=100, remaining=1, reset=50, window=21_600).horizon == 50
     assert Allowance(limit=100, remaining=1, window=21_600).horizon == 21_600
 
 
 def test_without_a_window_nothing_can_be_said() -> None:
-    """The registry will say 429 itself."""
+    """The registry will send a 429."""
     assert Allowance(limit=100, remaining=0).spacing == 0

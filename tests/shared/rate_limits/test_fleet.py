@@ -1,4 +1,4 @@
-"""What one process meets, all of them heed: on PostgreSQL, with clients that share nothing else."""
+"""A limit that one process meets holds for all processes, through PostgreSQL alone."""
 
 import asyncio
 

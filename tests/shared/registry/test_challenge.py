@@ -66,7 +66,7 @@ def test_whatever_a_registry_writes_is_read_as_something(headers: list[str]) -> 
     )
 )
 def test_quoted_parameters_come_back_as_written(parameters: dict[str, str]) -> None:
-    """Whatever is in the quotes, commas, equals signs and quotes included."""
+    """Quoted text is preserved, including commas, equals signs and quotes."""
     escaped = {name: value.replace("\\", "\\\\").replace('"', '\\"') for name, value in parameters.items()}
     header = "Bearer " + ", ".join(f'{name}="{value}"' for name, value in escaped.items())
     assert parse_challenges([header]) == (Challenge("bearer", parameters),)
@@ -94,12 +94,12 @@ def test_a_long_header_takes_no_long_time(piece: str) -> None:
     ],
 )
 def test_scopes_are_read_and_written_in_one_order(text: str, expected: list[str]) -> None:
-    """The same rights are the same token, however a registry lists them."""
+    """Equal rights mean the same token, regardless of their order."""
     assert Scopes.parse(text).texts() == expected
 
 
 def test_wishes_and_challenge_are_asked_for_together() -> None:
-    """One token then serves what is about to come as well."""
+    """One token then serves the following requests as well."""
     ours = Scopes.repository("a", frozenset({"pull", "push"}))
     assert ours.merged_with(Scopes.parse("repository:a:pull")) == ours
     assert ours.merged_with(Scopes.parse("")) == ours

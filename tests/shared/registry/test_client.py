@@ -32,7 +32,7 @@ async def test_closing_ends_what_is_still_asked(hostile: HostileRegistry) -> Non
 
 
 async def test_a_registry_asked_for_twice_is_the_same(opened: Opener, hostile: HostileRegistry) -> None:
-    """What was learnt of it is kept, by account."""
+    """Its authentication scheme is cached per account."""
     registries = await opened.loopback(hostile.host)
     credential = Credential("alice", "password")
     assert registries.registry(hostile.host) is registries.registry(hostile.host)
@@ -51,7 +51,7 @@ async def test_what_is_remembered_is_bounded(opened: Opener) -> None:
 
 
 async def test_tokens_are_bounded() -> None:
-    """As registries; the longest unused goes first."""
+    """As for registries: the least recently used token is removed first."""
     cache, fetched = TokenCache(), []
 
     async def get(number: int) -> None:

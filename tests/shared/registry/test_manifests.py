@@ -1,4 +1,4 @@
-"""Manifests: read, checked and pushed; against docker-registry, and against one that lies."""
+"""Manifests are read, checked and pushed; against docker-registry and a server that lies."""
 
 import json
 
@@ -69,7 +69,7 @@ async def test_an_index_whose_child_is_missing_names_the_same_reason(
 async def test_a_deleted_manifest_is_gone_and_deleting_it_again_is_no_error(
     opened: Opener, target_registry: RegistryServer, repository: str
 ) -> None:
-    """Spec end-9; the outcome counts, not who brought it about."""
+    """Spec end-9: only the outcome counts."""
     registries = await opened.loopback(target_registry.host, side=Side.TARGET)
     there = registries.registry(target_registry.host).repository(repository)
     for content in (b"config", b"layer"):
@@ -83,7 +83,7 @@ async def test_a_deleted_manifest_is_gone_and_deleting_it_again_is_no_error(
 async def test_what_does_not_exist_is_none_or_an_error_as_asked(
     opened: Opener, target_registry: RegistryServer, repository: str
 ) -> None:
-    """`find_manifest` asks, `head_manifest` and `get_manifest` insist."""
+    """`find_manifest` returns None; `head_manifest` and `get_manifest` raise."""
     registries = await opened.loopback(target_registry.host)
     there = registries.registry(target_registry.host).repository(repository)
     assert await there.find_manifest("1") is None
@@ -118,7 +118,7 @@ async def test_head_alone_resolves_a_tag(opened: Opener, hostile: HostileRegistr
     ids=["no digest", "bad digest", "no type", "no length", "405", "501"],
 )
 async def test_get_tells_what_head_left_out(opened: Opener, hostile: HostileRegistry, head: Answer) -> None:
-    """Registries differ in what a HEAD says; the manifest itself is always enough."""
+    """Registries send different headers with a HEAD; the manifest itself always suffices."""
     hostile.on("HEAD", PATH, head)
     hostile.on("GET", PATH, WHOLE)
     registries = await opened.loopback(hostile.host)
@@ -149,7 +149,7 @@ async def test_content_type_parameters_are_no_part_of_the_type(opened: Opener, h
 async def test_bytes_that_are_not_the_digest_asked_for_are_refused(
     opened: Opener, hostile: HostileRegistry, side: Side
 ) -> None:
-    """The digest covers the exact bytes; the header of the liar may even agree with what was asked."""
+    """The digest covers the exact bytes; a lying registry's header may even state the requested digest."""
     headers = {"Content-Type": media_types.OCI_MANIFEST}
     hostile.on("GET", by_digest(OTHER), Answer(headers=headers, body=MANIFEST.content))
     registries = await opened.loopback(hostile.host, side=side)
@@ -160,7 +160,7 @@ async def test_bytes_that_are_not_the_digest_asked_for_are_refused(
 
 
 async def test_bytes_that_are_not_the_digest_stated_are_refused(opened: Opener, hostile: HostileRegistry) -> None:
-    """A tag's content must at least be what its own answer says."""
+    """A tag's content must at least have the digest that its own response states."""
     hostile.on("GET", PATH, Answer(headers={**STATED, "Docker-Content-Digest": str(OTHER)}, body=MANIFEST.content))
     registries = await opened.loopback(hostile.host)
     with pytest.raises(LongshoreError) as caught:
@@ -169,7 +169,7 @@ async def test_bytes_that_are_not_the_digest_stated_are_refused(opened: Opener, 
 
 
 async def test_a_head_that_names_another_digest_than_asked_is_refused(opened: Opener, hostile: HostileRegistry) -> None:
-    """ReceivedRequest for by digest there is only one right answer."""
+    """A request by digest has only one correct response."""
     hostile.on("HEAD", by_digest(OTHER), WHOLE)
     registries = await opened.loopback(hostile.host)
     with pytest.raises(LongshoreError) as caught:
@@ -230,7 +230,7 @@ async def test_what_cannot_be_imported_is_refused_with_the_reason(
 async def test_a_manifest_beyond_the_limit_is_not_read(
     opened: Opener, hostile: HostileRegistry, answer: Answer
 ) -> None:
-    """4 MiB is what registries take; more must not fill our memory."""
+    """Registries accept 4 MiB; a larger manifest must not fill the memory."""
     hostile.on("GET", PATH, answer)
     registries = await opened.loopback(hostile.host)
     with pytest.raises(LongshoreError) as caught:
@@ -254,7 +254,7 @@ async def test_a_manifest_at_the_limit_is_read(opened: Opener, hostile: HostileR
 async def test_a_reference_that_is_neither_tag_nor_digest_never_becomes_an_address(
     opened: Opener, hostile: HostileRegistry, reference: str
 ) -> None:
-    """References are checked where they enter a URL, whoever made them."""
+    """References are checked where they enter a URL, regardless of their origin."""
     registries = await opened.loopback(hostile.host)
     there = registries.registry(hostile.host).repository("team/app")
     for ask in (there.head_manifest, there.get_manifest):

@@ -96,7 +96,7 @@ async def test_a_realm_that_may_not_be_called_is_not(
 async def test_a_token_services_redirect_gets_no_password(
     opened: Opener, hostile: HostileRegistry, other: HostileRegistry
 ) -> None:
-    """It may redirect, but the account stays with it."""
+    """It may redirect, but the account is not sent to another host."""
     hostile.on("GET", PING, needs("t1", challenge(hostile)))
     hostile.on("GET", "/token", Answer(status=302, headers={"Location": f"{other.url}/else"}))
     other.on("GET", "/else", token())
@@ -107,7 +107,7 @@ async def test_a_token_services_redirect_gets_no_password(
 
 
 async def test_what_the_realm_says_of_itself_is_kept(opened: Opener, hostile: HostileRegistry) -> None:
-    """A realm may have a query; ours comes after it. The challenge's own scope is asked for."""
+    """A realm may have a query; Longshore's is appended. The challenge's own scope is requested."""
     wanted = ',scope="repository:team/app:pull,delete"'
     refused = challenge(hostile, host=f"{hostile.host}/token?tenant=a%2Fb#", more=wanted)
     path = f"/v2/team/app/blobs/{described(b'').digest}"

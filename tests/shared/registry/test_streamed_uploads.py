@@ -1,4 +1,4 @@
-"""Uploads whose size and digest show at their end: PATCH without a length, then the committing PUT."""
+"""Uploads whose size and digest are known at the end: PATCH without a length, then the committing PUT."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
@@ -61,7 +61,7 @@ async def test_the_stream_has_no_length_and_goes_on_where_it_is_told(opened: Ope
 async def test_a_wrong_digest_is_refused_by_the_registry(
     opened: Opener, target_registry: RegistryServer, repository: str
 ) -> None:
-    """What was streamed is no blob before its digest was compared."""
+    """Streamed bytes become a blob only after the digest was compared."""
     there = await target(opened, target_registry, repository)
     with pytest.raises(LongshoreError):
         await stream(there, CONTENT, Digest.of(b"other"))
@@ -69,7 +69,7 @@ async def test_a_wrong_digest_is_refused_by_the_registry(
 
 
 async def test_a_failing_source_comes_out_as_itself(opened: Opener, target_registry: RegistryServer) -> None:
-    """The target's complaint about a broken body is only the consequence."""
+    """The target's error about a broken body is only the consequence."""
 
     async def breaking() -> AsyncIterator[bytes]:
         yield CONTENT[:1000]
@@ -82,7 +82,7 @@ async def test_a_failing_source_comes_out_as_itself(opened: Opener, target_regis
 
 
 async def test_an_early_answer_ends_a_stream_and_is_not_believed(opened: Opener, hostile: HostileRegistry) -> None:
-    """A success before the end cannot be one; afterwards nobody is in the chunks, which may be closed."""
+    """A success before the end cannot be true; afterwards no task reads the chunks, which may be closed."""
 
     async def stopped() -> AsyncGenerator[bytes, None]:
         yield CONTENT[:1000]
@@ -99,7 +99,7 @@ async def test_an_early_answer_ends_a_stream_and_is_not_believed(opened: Opener,
 
 
 async def test_a_refused_stream_is_sent_once(opened: Opener, hostile: HostileRegistry) -> None:
-    """A stream cannot be sent again; the registry's reason comes out."""
+    """A stream cannot be sent again; the registry's reason is reported."""
     hostile.on("POST", UPLOADS, STARTED)
     hostile.on("PATCH", SESSION, error(403, "DENIED", "over quota"))
     there = await target(opened, hostile)

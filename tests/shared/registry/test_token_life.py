@@ -1,4 +1,4 @@
-"""Tokens over time: whose they are, how long they are good, and what becomes of an upload when one ends under it."""
+"""Tokens over time: their owner, their lifetime, and uploads during which a token expires."""
 
 import asyncio
 import time
@@ -45,7 +45,7 @@ class Pair:
         return self.target.blob(REPOSITORY, str(blob.digest)) is not None
 
     def sent_with(self, method: str) -> list[str]:
-        """Return the tokens that these requests brought, each as its number in the order of issue."""
+        """Return the tokens of these requests, each as its number in the order of issue."""
         numbers = {f"Bearer {token.value}": f"t{number}" for number, token in enumerate(self.service.issued, 1)}
         return [numbers[asked.authorization or ""] for asked in self.target.requests(method, UPLOADS)]
 
@@ -68,7 +68,7 @@ async def pair(opened: Opener, *contents: bytes, service: TokenService | None = 
 
 
 def revoking(answer: Answer, service: TokenService) -> Answer:
-    """Take back all tokens beside an answer."""
+    """Revoke all tokens together with a response."""
     service.revoke()
     return answer
 
@@ -81,7 +81,7 @@ def revoking(answer: Answer, service: TokenService) -> Answer:
 async def test_a_401_in_the_middle_of_an_upload_costs_one_more_try(
     opened: Opener, content: bytes, lingers: bool
 ) -> None:
-    """Answered early, while the body is on its way: the next try has a token that the registry takes."""
+    """The 401 arrives while the body is being sent; the next attempt has a token that the registry accepts."""
     async with pair(opened, content) as both:
 
         def refuse(asked: ReceivedRequest) -> Answer:
@@ -96,7 +96,7 @@ async def test_a_401_in_the_middle_of_an_upload_costs_one_more_try(
 
 @CONTENTS
 async def test_a_401_at_the_end_of_an_upload_costs_one_more_try(opened: Opener, content: bytes) -> None:
-    """The registry looks at the token only when it has everything."""
+    """The registry checks the token only after the whole body."""
     async with pair(opened, content) as both:
         both.target.on("POST", ".*", after=1, times=1).change(lambda answer: revoking(answer, both.service))
         await move(described(content), both.reader, both.writer)
@@ -106,7 +106,7 @@ async def test_a_401_at_the_end_of_an_upload_costs_one_more_try(opened: Opener, 
 
 
 async def test_a_token_that_ends_during_a_long_upload_is_not_sent_again(opened: Opener) -> None:
-    """The upload outlives its token; what comes after it has a fresh one, and no request is refused for that."""
+    """The upload outlives its token; later requests have a fresh one, and none is rejected."""
     service = TokenService(accounts={"alice": "canary-password"}, lifetime=1.0)
     async with pair(opened, LARGE, service=service) as both:
         both.source.on("GET", ".*/blobs/.*").drip(250_000, 0.12)
@@ -118,7 +118,7 @@ async def test_a_token_that_ends_during_a_long_upload_is_not_sent_again(opened: 
 
 
 async def test_uploads_that_lose_their_token_together_fetch_one(opened: Opener) -> None:
-    """Twenty layers under way must not ask the token service twenty times."""
+    """Twenty running layers must not request twenty tokens."""
     contents = [noise(50_000, seed) for seed in range(20)]
     async with pair(opened, *contents) as both:
         await both.writer.has_blob(described(b""))
@@ -130,7 +130,7 @@ async def test_uploads_that_lose_their_token_together_fetch_one(opened: Opener) 
 
 @CONTENTS
 async def test_an_account_that_ends_during_an_upload_is_denied(opened: Opener, content: bytes) -> None:
-    """The token service's word is final: no further try of the blob, and its words reach the user."""
+    """The token service's refusal is final: the blob is not retried, and the user sees the message."""
     async with pair(opened, content) as both:
 
         def close_account(answer: Answer) -> Answer:
@@ -147,7 +147,7 @@ async def test_an_account_that_ends_during_an_upload_is_denied(opened: Opener, c
 
 
 async def test_a_password_that_ends_during_an_upload_is_denied(opened: Opener) -> None:
-    """With Basic there is nothing better to send: no further tries, which would only lock the account."""
+    """With Basic there is no fresh token; further attempts would only lock the account."""
     async with ScriptedRegistry() as source, ScriptedRegistry() as target:
         source.add_blob(REPOSITORY, LARGE)
         refused = {"WWW-Authenticate": 'Basic realm="x"'}
@@ -165,7 +165,7 @@ async def test_a_password_that_ends_during_an_upload_is_denied(opened: Opener) -
 
 
 async def test_each_account_and_each_repository_has_its_own_token(opened: Opener) -> None:
-    """The key is registry, credential and scope; what the other account may do opens nothing to this one."""
+    """The key is registry, credential and scope; one account never uses another's token."""
     service = TokenService(accounts={"alice": "a-password", "bob": "b-password"})
     async with ScriptedRegistry(tokens=service) as first, ScriptedRegistry(tokens=service) as second:
         registries = await opened.loopback(first.host, second.host)
@@ -209,7 +209,7 @@ async def test_each_account_and_each_repository_has_its_own_token(opened: Opener
 async def test_a_stated_lifetime_is_believed_within_reason(
     opened: Opener, stated: object, kept: bool, member: str
 ) -> None:
-    """Nothing and nonsense count as the specification's minute, what is beyond a day as a day."""
+    """A missing or invalid lifetime counts as the specification's minute, one above a day as a day."""
     service = TokenService(stated=stated, member=member)
     async with ScriptedRegistry(tokens=service) as registry:
         there = (await opened.loopback(registry.host)).registry(registry.host)
@@ -220,7 +220,7 @@ async def test_a_stated_lifetime_is_believed_within_reason(
 
 
 async def test_the_clock_on_the_wall_counts_for_nothing(opened: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither ours, which may jump, nor the service's in `issued_at`, which may be wrong."""
+    """Neither Longshore's clock, which may jump, nor the service's in `issued_at`, which may be wrong."""
     service = TokenService()
     async with ScriptedRegistry(tokens=service) as registry:
         registry.on("GET", "/token").change(

@@ -21,7 +21,7 @@ from tests.shared.registry.issuer import SERVICE, Issuer
 
 @pytest.fixture
 def questions(issuer: Issuer) -> Iterator[Issuer]:
-    """The token service without memory of other tests."""
+    """The token service without the records of other tests."""
     issuer.asked.clear()
     issuer.delay = 0.0
     issuer.spoilt = 0
@@ -32,7 +32,7 @@ def questions(issuer: Issuer) -> Iterator[Issuer]:
 async def test_one_token_serves_a_whole_push(
     opened: Opener, token_registry: RegistryServer, questions: Issuer, repository: str
 ) -> None:
-    """A target's repository is asked for with both rights from the start: one token, whatever comes first."""
+    """Both rights to a target's repository are requested at the start: one token, whichever request is first."""
     name, password = next(iter(questions.accounts.items()))
     policy = NetworkPolicy.of(plain_http=[token_registry.host, questions.host], trusted=True)
     registries = await opened(policy, Side.TARGET)
@@ -51,7 +51,7 @@ async def test_one_token_serves_a_whole_push(
 async def test_a_public_repository_is_read_without_an_account_and_no_other(
     opened: Opener, token_registry: RegistryServer, questions: Issuer, repository: str
 ) -> None:
-    """Anonymous tokens have the rights that everybody has."""
+    """Anonymous tokens have the public rights."""
     name, password = next(iter(questions.accounts.items()))
     registries = await opened.loopback(token_registry.host, questions.host, side=Side.TARGET)
     writer = registries.registry(token_registry.host, Credential(name, password))
@@ -96,7 +96,7 @@ async def test_many_requests_at_once_fetch_one_token(
 async def test_a_token_that_the_registry_no_longer_takes_is_replaced_once(
     opened: Opener, token_registry: RegistryServer, questions: Issuer, repository: str
 ) -> None:
-    """Tokens end before their time when keys are rotated; and a second refusal is an answer."""
+    """Key rotation ends tokens early; a second refusal is final."""
     name, password = next(iter(questions.accounts.items()))
     questions.spoilt = 1
     registries = await opened.loopback(token_registry.host, questions.host, side=Side.TARGET)
@@ -112,7 +112,7 @@ async def test_a_token_that_the_registry_no_longer_takes_is_replaced_once(
 async def test_a_wrong_password_is_the_token_services_to_say(
     opened: Opener, token_registry: RegistryServer, questions: Issuer
 ) -> None:
-    """Its words reach the user; the password does not."""
+    """Its message reaches the user; the password does not."""
     registries = await opened.loopback(token_registry.host, questions.host)
     with pytest.raises(LongshoreError) as caught:
         await registries.registry(token_registry.host, CREDENTIAL).repository("team/app").head_manifest("1")
@@ -153,7 +153,7 @@ async def test_a_token_that_is_about_to_end_is_fetched_anew(opened: Opener, host
 async def test_a_token_is_kept_for_a_minute_where_its_life_is_not_said(
     opened: Opener, hostile: HostileRegistry
 ) -> None:
-    """The token specification's default; nonsense counts as nothing said."""
+    """The token specification's default; an invalid lifetime counts as missing."""
     for said in (None, "60", -1, 0, True, float("nan")):
         hostile.asked.clear()
         hostile.on("GET", PING, needs("t1", challenge(hostile)))
@@ -165,7 +165,7 @@ async def test_a_token_is_kept_for_a_minute_where_its_life_is_not_said(
 
 
 async def test_a_first_request_with_a_body_asks_beforehand_how(opened: Opener, hostile: HostileRegistry) -> None:
-    """A session may have been opened by another process: nothing is known of the registry yet."""
+    """Another process may have opened the session, so this one has not learnt the challenge yet."""
     session = "/v2/team/app/blobs/uploads/1"
     hostile.on("POST", "/v2/team/app/blobs/uploads/", Answer(status=202, headers={"Location": session}))
     hostile.on("GET", PING, needs("t1", challenge(hostile)))
@@ -179,7 +179,7 @@ async def test_a_first_request_with_a_body_asks_beforehand_how(opened: Opener, h
 
 
 async def test_a_refused_token_in_an_upload_may_be_tried_again(opened: Opener, hostile: HostileRegistry) -> None:
-    """The session was opened with it, so it has ended since; the next try has a new one."""
+    """The session was opened with the token, so it has expired since; the next attempt has a new one."""
     uploads, session = "/v2/team/app/blobs/uploads/", "/v2/team/app/blobs/uploads/1"
     started = Answer(status=202, headers={"Location": session})
     hostile.on("GET", "/token", token("t1"), token("t2"))
@@ -212,7 +212,7 @@ async def test_a_refused_token_in_an_upload_may_be_tried_again(opened: Opener, h
 async def test_an_answer_without_a_usable_token_is_an_error(
     opened: Opener, hostile: HostileRegistry, answer: Answer
 ) -> None:
-    """A token becomes a header line; its answer must fit in memory."""
+    """A token becomes a header line; the response must fit in memory."""
     hostile.on("GET", PING, challenge(hostile))
     hostile.on("GET", "/token", answer)
     registries = await opened.loopback(hostile.host)
@@ -222,7 +222,7 @@ async def test_an_answer_without_a_usable_token_is_an_error(
 
 
 async def test_access_token_is_a_tokens_other_name(opened: Opener, hostile: HostileRegistry) -> None:
-    """For OAuth2's sake (distribution's token specification)."""
+    """For compatibility with OAuth2 (distribution's token specification)."""
     hostile.on("GET", PING, needs("t1", challenge(hostile)))
     hostile.on("GET", "/token", Answer(body=b'{"access_token": "t1"}'))
     await (await opened.loopback(hostile.host)).registry(hostile.host).ping()

@@ -1,4 +1,4 @@
-"""Uploads: sessions, the one PUT, mounts, and what goes wrong between two registries."""
+"""Uploads: sessions, the single PUT, mounts, and faults between two registries."""
 
 import pytest
 
@@ -72,7 +72,7 @@ async def test_a_session_without_a_query_gets_one(opened: Opener, hostile: Hosti
     ],
 )
 async def test_a_session_elsewhere_is_refused(opened: Opener, hostile: HostileRegistry, location: str) -> None:
-    """Whole layers, and the right to write them, must not go where the registry merely points."""
+    """Layers and the authorization to write them must not be sent to another server."""
     headers = {"Location": location.format(host=hostile.host)} if location else {}
     hostile.on("POST", UPLOADS, Answer(status=202, headers=headers))
     there = await target(opened, hostile)
@@ -82,7 +82,7 @@ async def test_a_session_elsewhere_is_refused(opened: Opener, hostile: HostileRe
 
 
 async def test_a_session_of_another_registry_is_not_sent_to(opened: Opener, hostile: HostileRegistry) -> None:
-    """A session may have been kept; it is judged again when it is used."""
+    """A session may have been stored; it is checked again when it is used."""
     there = await target(opened, hostile)
     session = UploadSession("http://other.example/upload")
     with pytest.raises(ValueError, match="another registry"):
@@ -94,7 +94,7 @@ async def test_a_session_of_another_registry_is_not_sent_to(opened: Opener, host
 async def test_wrong_bytes_of_the_right_size_are_refused_by_the_registry(
     opened: Opener, target_registry: RegistryServer, repository: str
 ) -> None:
-    """The registry computes the digest, too; bytes that changed on the way are sent again."""
+    """The registry computes the digest, too; bytes that changed in transit are sent again."""
     there = await target(opened, target_registry, repository)
     with pytest.raises(LongshoreError) as caught:
         await there.put_blob(await there.start_upload(), BLOB, noise(BLOB.size, 8))
@@ -115,7 +115,7 @@ async def test_only_201_commits(opened: Opener, hostile: HostileRegistry, status
 
 
 async def test_a_body_is_sent_once(opened: Opener, hostile: HostileRegistry) -> None:
-    """The import knows better than a retry what to do next: the blob may be there, though the answer says no."""
+    """The import decides what to do next: the blob may exist although the response is an error."""
     hostile.on("POST", UPLOADS, STARTED)
     hostile.on("PUT", SESSION, error(503, "UNAVAILABLE"))
     there = await target(opened, hostile)
@@ -136,7 +136,7 @@ async def test_an_upload_leaves_its_connection_in_use(opened: Opener, hostile: H
 
 
 async def test_a_refused_upload_does_not_spoil_the_next_request(opened: Opener, hostile: HostileRegistry) -> None:
-    """What is left of a body must not be taken for a request."""
+    """The rest of a body must not be taken for a request."""
     hostile.on("POST", UPLOADS, STARTED)
     hostile.on("PUT", SESSION, Answer(status=403, early=True, hang=True))
     there = await target(opened, hostile)
@@ -147,7 +147,7 @@ async def test_a_refused_upload_does_not_spoil_the_next_request(opened: Opener, 
 
 
 async def test_a_cancelled_session_is_gone(opened: Opener, target_registry: RegistryServer, repository: str) -> None:
-    """The registry keeps nothing of it; cancelling what is gone is no error."""
+    """The registry keeps nothing of it; cancelling a lost session is no error."""
     there = await target(opened, target_registry, repository)
     session = await there.start_upload()
     await there.cancel_upload(session)

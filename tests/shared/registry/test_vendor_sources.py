@@ -45,7 +45,7 @@ async def both(opened: Opener) -> AsyncIterator[Pair]:
 
 
 def refuses_authorization(storage: ScriptedRegistry) -> None:
-    """Let storage refuse what brings a second proof beside its address's signature, as S3 does."""
+    """Let storage reject an Authorization in addition to the address's signature, as S3 does."""
 
     def answer(asked: ReceivedRequest) -> Answer:
         if asked.authorization:
@@ -93,7 +93,7 @@ async def test_docker_hubs_token_service_is_trusted_with_its_password() -> None:
 
 
 async def test_a_tag_is_resolved_without_a_metered_get(both: Pair) -> None:
-    """Docker Hub counts GETs of manifests, and tells what is left; HEADs are not counted."""
+    """Docker Hub counts GETs of manifests, and states the rest in headers; HEADs are not counted."""
     left = {"ratelimit-limit": "100;w=21600", "ratelimit-remaining": "76;w=21600"}
     both.source.on("HEAD|GET", MANIFESTS).change(
         lambda answer: replace(answer, headers={**answer.headers, **left, "docker-ratelimit-source": "192.0.2.1"})
@@ -103,7 +103,7 @@ async def test_a_tag_is_resolved_without_a_metered_get(both: Pair) -> None:
 
 
 async def test_a_pull_limit_parks_and_says_so(both: Pair) -> None:
-    """Docker Hub's 429 has an error code, words, and no time in it."""
+    """Docker Hub's 429 has an error code and a message, but no time."""
     both.source.on("HEAD", MANIFESTS).answer(429)
     with pytest.raises(LongshoreError) as caught:
         await both.reader.resolve()
@@ -137,7 +137,7 @@ async def test_a_source_that_ignores_ranges_costs_bytes_and_no_upload(both: Pair
 
 
 async def test_only_closed_ranges_are_asked_for(both: Pair) -> None:
-    """Some take no open ones; docker-registry 2.8 sends nonsense for one that starts at the blob's end."""
+    """Some registries reject open ranges; docker-registry 2.8 sends nonsense for one that starts at the blob's end."""
     both.source.on("GET", BLOBS, times=1).cut_after(3_000_000)
     await both.move(LARGE)
     ranges = [asked.headers["range"] for asked in both.source.requests("GET", BLOBS)[1:]]
@@ -146,7 +146,7 @@ async def test_only_closed_ranges_are_asked_for(both: Pair) -> None:
 
 
 async def test_a_registry_that_looks_at_accept_sees_one_only_for_manifests(both: Pair) -> None:
-    """Artifactory answers 406 where the types of manifests are asked for in requests of other things."""
+    """Artifactory answers 406 if a request for another resource accepts manifest types."""
     both.source.on("GET|HEAD", BLOBS).answer_with(
         lambda asked: Answer(status=406) if "manifest" in asked.headers.get("accept", "") else Answer(body=SMALL)
     )
@@ -166,7 +166,7 @@ async def test_a_token_service_beside_the_registry_is_asked_with_the_account(ope
 
 
 async def test_a_token_service_elsewhere_is_asked_with_the_account_once_listed(opened: Opener) -> None:
-    """A GitLab of one's own, with deploy tokens, and Alibaba's registries: TOKEN_REALMS names the other host."""
+    """A self-hosted GitLab with deploy tokens, and Alibaba's registries: TOKEN_REALMS names the other host."""
     service = TokenService(accounts={"deploy-token": "gldt-secret"})
     async with ScriptedRegistry(tokens=service) as gitlab:
         realm = f"localhost:{gitlab.port}"

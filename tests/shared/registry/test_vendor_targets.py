@@ -42,7 +42,7 @@ async def test_an_upload_goes_where_the_registry_says(both: Pair, content: bytes
 async def test_a_registry_behind_a_tls_proxy_may_think_it_has_none(
     opened: Opener, authority: Authority, content: bytes
 ) -> None:
-    """Behind nginx without X-Forwarded-Proto Harbor, GitLab and others say http in Location: we stay with TLS."""
+    """Without X-Forwarded-Proto, Harbor, GitLab and others behind nginx send http in Location: Longshore keeps TLS."""
     context = authority.server("proxied").context()
     async with ScriptedRegistry() as source, ScriptedRegistry(tls=context) as target:
         source.add_blob(REPOSITORY, content)
@@ -56,7 +56,7 @@ async def test_a_registry_behind_a_tls_proxy_may_think_it_has_none(
 
 
 async def test_a_location_in_clear_on_another_port_is_refused(opened: Opener, authority: Authority) -> None:
-    """That is another server, whoever runs it."""
+    """Another port is another server."""
     async with ScriptedRegistry() as trap, ScriptedRegistry(tls=authority.server("other-port").context()) as target:
         target.on("POST", ".*").set_header("Location", f"http://127.0.0.1:{trap.port}/upload")
         policy = NetworkPolicy.of(trusted=True, ca_files={target.host: str(authority.file)}, plain_http=[trap.host])
@@ -73,7 +73,7 @@ async def test_a_part_may_be_taken_with_another_status(both: Pair, status: int) 
 
 
 async def test_a_range_that_stands_still_is_not_believed(both: Pair) -> None:
-    """ECR's Range stays at the first part: what counts is the digest at the end."""
+    """ECR's Range stays at the first part: the digest at the end decides."""
     both.target.on("PATCH|GET", UPLOADS).set_header("Range", "0-999")
     await both.move(LARGE)
 
@@ -119,7 +119,7 @@ async def test_a_mount_that_is_not_done_becomes_an_upload(both: Pair, content: b
 @SIZES
 @pytest.mark.parametrize("lingers", [True, False], ids=["read on", "reset"])
 async def test_a_proxys_size_limit_is_told_at_once(both: Pair, content: bytes, lingers: bool) -> None:
-    """A proxy before Harbor answers 413 before it has the body, in HTML; another try would only cost as much again."""
+    """A proxy before Harbor answers 413 in HTML before it has the body; a retry would only cost as much again."""
     page = b"<html><head><title>413 Request Entity Too Large</title></head></html>"
     both.target.on("PUT|PATCH", UPLOADS).answer(413, page).early(0, lingers=lingers)
     with pytest.raises(LongshoreError) as caught:

@@ -34,7 +34,7 @@ BASIC = {"WWW-Authenticate": 'Basic realm="registry"'}
 
 @dataclass(frozen=True, kw_only=True)
 class Pair:
-    """A source and a target, each to be made like a vendor's."""
+    """A source and a target, each of which can behave like a vendor's."""
 
     source: ScriptedRegistry
     target: ScriptedRegistry
@@ -43,7 +43,7 @@ class Pair:
     writer: RegistryTarget
 
     async def move(self, content: bytes) -> None:
-        """Copy a blob, and see that it has arrived."""
+        """Copy a blob, and check that it has arrived."""
         await move(described(content), self.reader, self.writer)
         assert self.target.blob(REPOSITORY, str(described(content).digest)) == content
 
