@@ -71,18 +71,18 @@ class ImageCopy:
 
         Raises LongshoreError; `target_digest_mismatch` if the tag points to another digest afterwards.
         """
-        # Everything is written before what refers to it, so an interruption at any point leaves no manifest with
-        # missing content and no wrong tag, and the next attempt skips whatever exists by then.
-        #   1. Blobs, the referrers' beside the image's. Each one exists, is mounted, is awaited while another import
-        #      transfers it, or is transferred; a failed transfer is retried there (blob.py, transfer.py).
+        # Content is written before the manifests that refer to it. An interruption at any point therefore leaves no
+        # manifest with missing content and no wrong tag, and the next attempt skips everything that exists already.
+        #   1. Blobs, those of the referrers included. Each one exists, is mounted, is awaited while another import
+        #      transfers it, or is transferred; failed transfers are retried there (blob.py, transfer.py).
         #   2. Child manifests, then the indexes above them.
-        #   3. The fence: only the attempt that still holds the import may write what can be overwritten.
-        #   4. Referrers, before the tag, so that a client that pulls the tag finds its signatures. One that no further
-        #      try could copy is left out and reported, and does not fail the image.
-        #   5. The tag, unless it is right already: it may be immutable. The fence is asked again as it is sent.
-        #   6. The tag is read back, because another client may have moved it meanwhile.
-        # If the target has lost content since it was checked, step 2 or 5 copies that content once more. Every other
-        # error ends the copy, and the API decides whether the import is tried again as a whole.
+        #   3. The fence: only the attempt that holds the import may write tags and lists, which can be overwritten.
+        #   4. Referrers, before the tag, so that a client that pulls the tag finds its signatures. A referrer that no
+        #      further try can copy is left out and reported; it does not fail the image.
+        #   5. The tag, unless it is right already: it may be immutable. The fence is asked again as the tag is sent.
+        #   6. The tag is read back, because another client may have moved it in the meantime.
+        # If the target has lost content since it was checked, that content is copied once more (_put_with_content).
+        # Every other error ends the copy, and the API decides whether the import is tried again.
         self._show_plan()
         self._absent = await self._known_absent()
         await gather_all([self._copy_blobs(self._plan.blobs), self._copy_referrers_blobs()])

@@ -147,7 +147,7 @@ class BulkExchanges:
                 request.body.abort()
 
         try:
-            head = await self.in_thread(lambda: _run_exchange(request, connection), abort)
+            head = await run_in_thread(lambda: _run_exchange(request, connection), abort, self._threads)
         except BaseException:
             connection.close()
             raise
