@@ -1,4 +1,4 @@
-"""The use case behind POST /images:import: look the source up, then add image, import and wake-up in one statement."""
+"""The use case behind POST /images:import: resolve the source, then add image, import and wake-up together."""
 
 from dataclasses import dataclass
 from time import monotonic
@@ -22,11 +22,11 @@ from shared.model.sealed_account import seal_account
 from shared.runtime.secret_box import SecretBox
 
 # The use case starts over if the image is deleted between two of its statements, or if the target has lost the image.
-# That it happens more than once is no accident.
+# Neither should happen three times in a row.
 TRIES = 3
 
-# What source and target may take together, and the minimum that the check of the target gets if the source took long.
-# The API answers within five seconds. Seconds.
+# The time for source and target together, and the minimum for the check of the target after a slow source. The API
+# answers within five seconds. Seconds.
 DEADLINE = 4.5
 MIN_CHECK_TIME = 0.5
 

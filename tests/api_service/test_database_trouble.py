@@ -18,7 +18,7 @@ from tests.api_service.api import Api
 from tests.faults.fault import Direction, Freeze
 from tests.faults.link import Link
 
-# What a busy machine adds to a limit; without the tested limits each wait takes two seconds more. Seconds.
+# The time that a busy machine adds to a limit; without the tested limits each wait takes two seconds more. Seconds.
 SLACK = 1.4
 BOTH_DIRECTIONS = [Freeze(direction=each) for each in Direction]
 
