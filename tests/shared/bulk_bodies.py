@@ -1,4 +1,4 @@
-"""What a thread sends and reads in the tests of bulk transfers."""
+"""Request bodies and readers for the tests of bulk transfers."""
 
 import asyncio
 import threading
@@ -12,7 +12,7 @@ PIECE = 64 * 1024
 
 
 class Bytes:
-    """A body of these bytes; `size` is what is announced. Before the end, `then` is called."""
+    """A body of these bytes; `size` is announced. Before the end, `then` is called."""
 
     def __init__(self, content: bytes, *, size: int | None = None, then: Callable[[], None] = lambda: None) -> None:
         self.size = len(content) if size is None else size
@@ -25,11 +25,11 @@ class Bytes:
         self._then()
 
     def abort(self) -> None:
-        """It ends by itself."""
+        """Do nothing: the body ends by itself."""
 
 
 class Stopped:
-    """A body that comes to a stop after its first bytes, until it is aborted."""
+    """A body that stops after its first bytes, until it is aborted."""
 
     size = 10_000_000
 

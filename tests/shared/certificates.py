@@ -1,4 +1,4 @@
-"""Certificates for a test: an authority of its own, and servers with and without its trust."""
+"""Certificates for a test: its own authority, and servers with and without its signature."""
 
 import datetime as dt
 import ssl
@@ -53,7 +53,7 @@ class Authority:
         return self._written(name, certificate, key)
 
     def self_signed_server(self, name: str) -> ServerFiles:
-        """Make a certificate that this authority knows nothing of."""
+        """Make a certificate that this authority has not signed."""
         key = ec.generate_private_key(ec.SECP256R1())
         return self._written(name, self_signed(name, key), key)
 

@@ -1,4 +1,4 @@
-"""A blob on its whole way from one registry to another, as a worker moves it."""
+"""Copies a blob from one registry to another, as a worker does."""
 
 from import_worker.adapters.registry_target import RegistryTarget
 from import_worker.copying.transfer import BlobTransfer

@@ -1,4 +1,4 @@
-"""Listeners that nobody may reach, names that lead to them, and canaries that show what got out."""
+"""Canaries that show leaked credentials, and host names that resolve to chosen addresses."""
 
 import asyncio
 import socket
@@ -18,7 +18,7 @@ CANARIES = (PASSWORD, b64encode(f"alice:{PASSWORD}".encode()).decode(), "token-c
 
 
 def leaks(*servers: Server) -> list[str]:
-    """Return the requests that brought an account, a token, or a canary in any form."""
+    """Return the requests that carried an account, a token, or a canary in any form."""
     return [
         f"{asked.method} {asked.target}"
         for server in servers
@@ -28,12 +28,12 @@ def leaks(*servers: Server) -> list[str]:
 
 
 def with_canaries(text: str) -> list[str]:
-    """Return the canaries that a text holds, as they are or as they stand in an address."""
+    """Return the canaries in a text, plain or percent-encoded."""
     return [canary for canary in CANARIES if canary in text or quote(canary, safe="") in text]
 
 
 class Names:
-    """What host names lead to, from one look-up to the next; the last answer is repeated."""
+    """The addresses of host names, one list for each look-up; the last list is repeated."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.asked: list[str] = []
@@ -41,11 +41,11 @@ class Names:
         self._last: dict[str, Sequence[str]] = {}
         loop = asyncio.get_running_loop()
         self._system = loop.getaddrinfo
-        # The system's own resolver cannot be told what to answer; both of Longshore's ways ask it through the loop.
+        # The system's resolver cannot be scripted; both of Longshore's clients call it through the event loop.
         monkeypatch.setattr(type(loop), "getaddrinfo", lambda _, *given, **named: self._look_up(*given, **named))
 
     def lead(self, name: str, *answers: Sequence[str]) -> None:
-        """Let a name lead to these addresses, one list for each look-up."""
+        """Resolve a name to these addresses, one list for each look-up."""
         self._answers[name] = iter(answers)
 
     async def _look_up(self, host: Any, port: Any, **named: Any) -> Any:

@@ -36,7 +36,7 @@ def pulled(remaining: int) -> Answer:
 
 
 async def registry(fleet: Fleet, host: str, credential: Credential | None = None) -> Registry:
-    """One more process, and the registry as it sees it."""
+    """Open one more process, and return the registry as it sees it."""
     return (await fleet.process()).registry(host, credential)
 
 
@@ -45,7 +45,7 @@ async def pull(there: Registry) -> None:
 
 
 async def limited(there: Registry) -> float:
-    """Ask for a manifest; the limit must be told, with its time."""
+    """Request a manifest; the error must state the limit and its time."""
     with pytest.raises(LongshoreError) as caught:
         await pull(there)
     assert caught.value.code == "source_rate_limited"
@@ -54,7 +54,7 @@ async def limited(there: Registry) -> float:
 
 
 async def unwelcome(there: Registry) -> float:
-    """Ask whether an import may begin; it may not, for so long."""
+    """Check whether an import may start; return the seconds for which it may not."""
     with pytest.raises(LongshoreError) as caught:
         await there.check_import_allowed()
     assert caught.value.kind.parks
@@ -63,7 +63,7 @@ async def unwelcome(there: Registry) -> float:
 
 
 async def test_a_limit_that_one_meets_keeps_all_others_from_knocking(fleet: Fleet, hostile: HostileRegistry) -> None:
-    """One request reaches the registry; five processes know of it, also those that open later."""
+    """One request reaches the registry; five processes obey its limit, including those that start later."""
     hostile.on("GET", PATH, LIMITED)
     first, *others = [await registry(fleet, hostile.host) for _ in range(5)]
     waits = [await limited(first), *[await limited(there) for there in others]]
@@ -73,7 +73,7 @@ async def test_a_limit_that_one_meets_keeps_all_others_from_knocking(fleet: Flee
 
 
 async def test_a_burst_halves_the_share_once(fleet: Fleet, database: Database, hostile: HostileRegistry) -> None:
-    """A hundred requests of five processes were under way when the limit began."""
+    """A hundred requests of five processes were running when the limit began."""
     hostile.on("GET", PATH, error(429, "TOOMANYREQUESTS"))
     there = [await registry(fleet, hostile.host) for _ in range(5)]
     await asyncio.gather(*(limited(each) for each in there for _ in range(20)))
@@ -83,7 +83,7 @@ async def test_a_burst_halves_the_share_once(fleet: Fleet, database: Database, h
 
 
 async def test_a_limit_is_one_accounts(fleet: Fleet, hostile: HostileRegistry) -> None:
-    """Other accounts at that registry, and nobody in particular, have their own."""
+    """Other accounts at that registry, and anonymous access, have limits of their own."""
     hostile.on("GET", PATH, LIMITED, PULLED)
     me, you = Credential("me", "secret"), Credential("you", "secret")
     await limited(await registry(fleet, hostile.host, me))
@@ -103,7 +103,7 @@ async def test_no_name_and_no_secret_is_stored(fleet: Fleet, database: Database,
 
 
 async def test_a_limit_on_manifests_lets_blobs_through(fleet: Fleet, hostile: HostileRegistry) -> None:
-    """Docker Hub meters nothing else; what an import under way still needs comes."""
+    """Docker Hub meters nothing else; a running import still gets its blobs."""
     hostile.on("GET", PATH, LIMITED)
     hostile.on("GET", BLOB_PATH, Answer(body=b"layer"))
     there = await registry(fleet, hostile.host)
@@ -123,7 +123,7 @@ async def test_a_limit_on_blobs_holds_everything(fleet: Fleet, hostile: HostileR
 
 
 async def test_a_limited_target_is_left_alone_too(fleet: Fleet, hostile: HostileRegistry) -> None:
-    """It has its own code, and the same rules."""
+    """The target has its own error code, and the same rules."""
     hostile.on("POST", "/v2/a/blobs/uploads/", LIMITED)
     for _ in range(2):
         there = (await fleet.process(side=Side.TARGET)).registry(hostile.host)
@@ -134,7 +134,7 @@ async def test_a_limited_target_is_left_alone_too(fleet: Fleet, hostile: Hostile
 
 
 async def test_a_short_limit_is_waited_for_by_all(fleet: Fleet, hostile: HostileRegistry) -> None:
-    """A second is not worth parking; nobody knocks before it is over."""
+    """A second is not worth parking; no process sends a request before it is over."""
     hostile.on("GET", PATH, error(429, "TOOMANYREQUESTS", Retry_After="1"), PULLED)
     there = [await registry(fleet, hostile.host) for _ in range(3)]
     first = asyncio.create_task(pull(there[0]))
@@ -147,7 +147,7 @@ async def test_a_short_limit_is_waited_for_by_all(fleet: Fleet, hostile: Hostile
 
 
 async def test_little_left_moves_the_next_imports_and_stops_none(fleet: Fleet, hostile: HostileRegistry) -> None:
-    """Below the reserve, each counted request moves the next import by the time in which one is granted anew."""
+    """Below the reserve, each counted request delays the next import by the time in which one request is granted."""
     hostile.on("GET", PATH, pulled(50), pulled(9), pulled(8), pulled(7))
     one, other = await registry(fleet, hostile.host), await registry(fleet, hostile.host)
     await pull(one)
@@ -161,7 +161,7 @@ async def test_little_left_moves_the_next_imports_and_stops_none(fleet: Fleet, h
 
 
 async def test_nothing_left_is_seen_without_being_counted(fleet: Fleet, hostile: HostileRegistry) -> None:
-    """HEAD costs nothing at Docker Hub, and tells; a look at little left is no reason to wait."""
+    """HEAD is free at Docker Hub, and has the headers; reading that little is left is no reason to wait."""
     hostile.on("HEAD", PATH, pulled(1), pulled(0), pulled(0))
     there = await registry(fleet, hostile.host)
     await there.repository("a").head_manifest("1")
@@ -172,7 +172,7 @@ async def test_nothing_left_is_seen_without_being_counted(fleet: Fleet, hostile:
 
 
 async def test_what_a_storage_says_is_not_about_the_registry(fleet: Fleet, hostile: HostileRegistry) -> None:
-    """Behind a redirect there is another server, with its own account of things."""
+    """A redirect leads to another server with its own limits."""
     async with HostileRegistry() as storage:
         fleet.hosts.append(storage.host)
         hostile.on("GET", BLOB_PATH, Answer(status=307, headers={"Location": f"{storage.url}/blob"}))
@@ -186,7 +186,7 @@ async def test_what_a_storage_says_is_not_about_the_registry(fleet: Fleet, hosti
 async def test_without_the_database_each_goes_by_what_it_meets(
     fleet: Fleet, database: Database, hostile: HostileRegistry
 ) -> None:
-    """Its absence costs a few knocks, never a request that could be made."""
+    """Its absence costs a few rejected requests, never a request that could be made."""
     hostile.on("GET", PATH, LIMITED)
     one, other = await registry(fleet, hostile.host), await registry(fleet, hostile.host)
     await database.close()
@@ -199,7 +199,7 @@ async def test_without_the_database_each_goes_by_what_it_meets(
 
 
 async def test_the_clock_is_the_databases(fleet: Fleet, database: Database, hostile: HostileRegistry) -> None:
-    """A limit that has ended there has ended for everybody who did not meet it."""
+    """A limit that has ended there has ended for every process that did not meet it."""
     hostile.on("GET", PATH, LIMITED, PULLED)
     await limited(await registry(fleet, hostile.host))
     async with database.connection() as connection:
@@ -208,7 +208,7 @@ async def test_the_clock_is_the_databases(fleet: Fleet, database: Database, host
 
 
 async def test_limits_met_again_and_again_are_waited_for_longer(database: Database) -> None:
-    """Whoever meets them: the second process goes on from what the first one left."""
+    """The second process continues from the first one's state."""
     key = LimitKey(host="registry", account="", scope=Scope.REQUESTS)
     pauses = []
     for _ in range(3):
@@ -220,7 +220,7 @@ async def test_limits_met_again_and_again_are_waited_for_longer(database: Databa
 
 
 async def test_changes_at_once_are_made_one_after_the_other(database: Database) -> None:
-    """No push is lost, also where the row is not there yet."""
+    """No change is lost, even if the row does not exist yet."""
     key = LimitKey(host="registry", account=fingerprint("registry", Credential("me", "x")), scope=Scope.IMPORTS)
     store = RegistryLimits(database)
 
@@ -246,7 +246,7 @@ async def test_limits_that_ended_long_ago_are_dropped(database: Database) -> Non
 
 
 async def test_after_a_limit_less_is_asked_at_a_time(fleet: Fleet, hostile: HostileRegistry) -> None:
-    """Half as many small requests of this account at once, and half as many streams."""
+    """Half as many concurrent small requests of this account, and half as many streams."""
     hostile.on("GET", PATH, error(429, "TOOMANYREQUESTS", Retry_After="1"))
     there = await registry(fleet, hostile.host)
     (request,) = there.limits.request.lanes

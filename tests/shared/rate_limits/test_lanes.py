@@ -1,4 +1,4 @@
-"""Places in several lanes at once: never too many, never a deadlock, and nobody forgotten."""
+"""Slots in several lanes at once: never too many, never a deadlock, and no task is forgotten."""
 
 import asyncio
 from collections import Counter
@@ -85,7 +85,7 @@ def test_every_schedule_ends_and_no_lane_is_ever_too_full(jobs: Sequence[Job], c
 
 
 async def test_who_waits_holds_nothing() -> None:
-    """Source and target are taken at once: a full target leaves the source's places to others."""
+    """Source and target slots are taken together: a full target leaves the source's slots to others."""
     lanes, source, target = Lanes(), lane("source", 1), lane("target", 1)
     async with lanes.lease(target):
         waiting = asyncio.create_task(lanes.lease(source, target).__aenter__())
@@ -97,7 +97,7 @@ async def test_who_waits_holds_nothing() -> None:
 
 
 async def test_a_full_source_does_not_hold_others_up() -> None:
-    """Imports from another registry pass those that wait for this one."""
+    """Imports from another registry overtake those that wait for this one."""
     lanes, busy, idle, target = Lanes(), lane("busy", 1), lane("idle", 1), lane("target", 3)
     async with lanes.lease(busy, target):
         waiting = asyncio.create_task(lanes.lease(busy, target).__aenter__())
@@ -125,7 +125,7 @@ async def test_the_longest_wait_ends_first() -> None:
 
 
 async def test_a_capacity_may_change() -> None:
-    """A narrower lane empties first; there is always one place, or nothing would ever widen it."""
+    """A narrowed lane empties first; one slot always remains, or nothing would ever widen it again."""
     lanes, width = Lanes(), [2]
     lane = Lane("narrowing", lambda: width[0])
     await lanes.acquire((lane,))
@@ -142,7 +142,7 @@ async def test_a_capacity_may_change() -> None:
 
 
 async def test_a_lane_named_twice_is_one_place() -> None:
-    """An image copied within one registry has that as its source and as its target."""
+    """An image that is copied within one registry has it as its source and as its target."""
     lanes, only = Lanes(), lane("only", 1)
     async with asyncio.timeout(1), lanes.lease(only, lane("only", 1)):
         assert lanes.taken("only") == 1

@@ -1,4 +1,4 @@
-"""The arithmetic of one limit, on a clock that stands still."""
+"""The arithmetic of one limit, on a fixed clock."""
 
 from itertools import pairwise
 from math import inf
@@ -18,7 +18,7 @@ def test_without_a_limit_nothing_is_held_back() -> None:
 
 
 def test_a_limit_with_a_date_holds_until_then_and_halves_what_follows() -> None:
-    """The registry knows best when; what was too much before is too much afterwards."""
+    """The registry states the end; the former concurrency would be too much afterwards, too."""
     limit = NO_LIMIT.on_rate_limited(NOW, 120.0)
     assert limit.remaining(NOW + 100) == 20
     assert limit.remaining(NOW + 120) == 0
@@ -26,7 +26,7 @@ def test_a_limit_with_a_date_holds_until_then_and_halves_what_follows() -> None:
 
 
 def test_limits_without_a_date_are_waited_for_twice_as_long_each_time() -> None:
-    """Up to a bound, and starting small again once it went well for long."""
+    """Up to a bound; after a long time without a limit, the pause starts small again."""
     limit, now, pauses = NO_LIMIT, NOW, []
     for _ in range(8):
         limit = limit.on_rate_limited(now, None)
@@ -42,7 +42,7 @@ def test_limits_without_a_date_are_waited_for_twice_as_long_each_time() -> None:
 
 
 def test_answers_to_one_burst_are_one_limit() -> None:
-    """A hundred requests were under way when the first was refused."""
+    """A hundred requests were running when the first was rejected."""
     limit = NO_LIMIT.on_rate_limited(NOW, 60.0)
     for late in range(10):
         limit = limit.on_rate_limited(NOW + late / 100, 60.0)
@@ -65,7 +65,7 @@ def test_the_share_grows_back_slowly_and_not_while_the_limit_holds() -> None:
 
 @given(st.lists(st.tuples(SPANS, st.none() | SPANS), min_size=1, max_size=20))
 def test_whatever_comes_the_share_stays_within_its_bounds(strikes: list[tuple[float, float | None]]) -> None:
-    """And a date that was told is never undercut by more than counts as the same."""
+    """A stated date is never undercut by more than SAME_END."""
     limit, now = NO_LIMIT, NOW
     for later, seconds in strikes:
         now += later
@@ -76,7 +76,7 @@ def test_whatever_comes_the_share_stays_within_its_bounds(strikes: list[tuple[fl
 
 @given(st.lists(SPANS, min_size=2, max_size=20))
 def test_pushes_add_up(pushes: list[float]) -> None:
-    """Each counted request costs its own time, whoever of the fleet made it."""
+    """Each counted request adds its own delay, regardless of the process that made it."""
     limit = NO_LIMIT
     for seconds in pushes:
         limit = limit.delay_by(NOW, seconds, inf)
@@ -99,7 +99,7 @@ def test_of_two_accounts_of_a_limit_the_stricter_one_holds() -> None:
 
 
 def test_a_limit_moves_from_clock_to_clock() -> None:
-    """The store counts from its own present moment."""
+    """The store counts in seconds from now."""
     assert Limit(resumes_at=30.0, concurrency_share=0.5).rebased(NOW).remaining(NOW) == 30
 
 

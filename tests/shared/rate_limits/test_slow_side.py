@@ -1,4 +1,4 @@
-"""A slow target and a source that closes connections on which nothing moves: neither ends the copy."""
+"""A slow target and a source that closes idle connections: neither ends the copy."""
 
 import asyncio
 import re
@@ -76,7 +76,7 @@ class ImpatientSource:
 
 @pytest.fixture
 def small_sockets(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a side feel at once that the other one is slow: the system's buffers hold many megabytes."""
+    """Use small socket buffers, so that one side notices at once that the other one is slow."""
     make_socket = Guard.make_socket
 
     def small(self: Guard, info: AddressInfo) -> socket.socket:
@@ -95,7 +95,7 @@ async def opened(stack: AsyncExitStack, host: str, side: Side) -> Registries:
 
 @pytest.mark.usefixtures("small_sockets")
 async def test_a_slow_target_does_not_cost_what_the_source_has_sent(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The source resets connections that the target's slowness leaves idle: each goes on by Range, into one upload."""
+    """The source resets connections that the slow target leaves idle: each continues by Range, into one upload."""
     monkeypatch.setattr(stream, "BLOB_RETRY", Backoff(first=0.01, maximum=0.1))
     monkeypatch.setattr(stall, "STALL_SECONDS", STALL)
     blob = described(CONTENT)

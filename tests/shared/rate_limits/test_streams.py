@@ -1,4 +1,4 @@
-"""How many blobs a worker streams at once, over all its imports; and what does not wait for that."""
+"""The number of blobs that a worker streams at once over all its imports, and the steps that do not wait for it."""
 
 import asyncio
 from collections import Counter
@@ -27,7 +27,7 @@ PATIENCE = 10.0
 
 @dataclass
 class Crowd:
-    """How many downloads are open, from each registry, and how many there were at most."""
+    """The number of open downloads per registry, and its maximum."""
 
     now: Counter[str] = field(default_factory=Counter)
     most: Counter[str] = field(default_factory=Counter)
@@ -66,7 +66,7 @@ async def prepared(
 
 
 async def test_a_registrys_places_are_shared_by_all_imports() -> None:
-    """Five imports from one registry have three streams together; those from another one are not held up by them."""
+    """Five imports from one registry share three streams; imports from another one do not wait for them."""
     lanes, crowd = Lanes(), Crowd()
     target = Lane("target", lambda: 2 * STREAMS)
     copies = []
@@ -84,7 +84,7 @@ async def test_a_registrys_places_are_shared_by_all_imports() -> None:
 
 
 async def test_looks_and_mounts_do_not_wait_for_streams() -> None:
-    """Every place of the registry is taken by large layers: what exists or can be mounted is done all the same."""
+    """Large layers occupy every slot of the registry: existing and mountable blobs are handled all the same."""
     lanes, held = Lanes(), image("held")
     streams = lanes.lease(Lane("hub", lambda: 1))
     source = DictSource(held)
@@ -100,7 +100,7 @@ async def test_looks_and_mounts_do_not_wait_for_streams() -> None:
 
 
 async def test_a_failed_import_leaves_its_places_to_others() -> None:
-    """Whatever ends it: the next one has them all."""
+    """After any failure, the next import has all slots."""
     lanes = Lanes()
     streams = lanes.lease(Lane("hub", lambda: STREAMS))
     broken = image("broken")

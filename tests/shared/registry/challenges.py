@@ -15,7 +15,7 @@ PING = "/v2/"
 
 
 def challenge(server: HostileRegistry, *, host: str = "", more: str = "") -> Answer:
-    """Ask for a bearer token of a token service at /token on another scripted server."""
+    """Require a bearer token of a token service at /token on another scripted server."""
     realm = f"http://{host or server.host}/token"
     value = f'Bearer realm="{realm}",service="reg"{more}'
     return replace(error(401, "UNAUTHORIZED"), headers={"WWW-Authenticate": value})
@@ -30,7 +30,7 @@ def needs(value: str, otherwise: Answer, answer: Answer | None = None) -> "Gate"
 
 
 class Gate:
-    """Answers those who bring the right Authorization, and all others otherwise."""
+    """Sends one response to requests with the right Authorization, and another one to all others."""
 
     def __init__(self, authorization: str, otherwise: Answer, answer: Answer) -> None:
         self.authorization = authorization

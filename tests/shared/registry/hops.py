@@ -1,4 +1,4 @@
-"""The places where a registry says whom to ask next, each as a function that is led to an address by it."""
+"""The hops that a registry controls, each as a function that follows one to a given address."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ LAYER, LARGE = noise(10_000, 31), noise(1_500_000, 32)
 
 @dataclass(frozen=True, kw_only=True)
 class Scene:
-    """A registry that may be called, a trap that may not, and our clients; `origin` is where uploads come from."""
+    """A registry that may be called, a trap that may not, and the clients; `origin` is where uploads come from."""
 
     registry: ScriptedRegistry
     trap: ScriptedRegistry
@@ -39,7 +39,7 @@ class Scene:
         return target_at(self.registries, self.registry.host, CREDENTIAL)
 
     def lead(self, method: str, path: str, to: str) -> None:
-        """Redirect there whoever has shown an account or a token: then there is something to lose."""
+        """Redirect every request with an account or a token, because those have something to lose."""
         away = Answer(status=307, headers={"Location": f"{to}/somewhere"})
         self.registry.on(method, path).change(lambda answer: answer if answer.status == 401 else away)
 
@@ -85,7 +85,7 @@ async def realm(scene: Scene, to: str) -> object:
 
 
 async def second_redirect(scene: Scene, to: str) -> object:
-    """The first one stays on the registry."""
+    """The first redirect stays on the registry."""
     scene.lead("GET", ".*/blobs/.*", scene.registry.url)
     scene.lead("GET", "/somewhere", to)
     return await read(scene.repository, described(LAYER))
@@ -119,13 +119,13 @@ async def large_upload_location(scene: Scene, to: str) -> object:
 
 
 async def mount_location(scene: Scene, to: str) -> object:
-    """A mount that becomes an upload; a fresh upload is tried after it, and led astray as well."""
+    """A mount that becomes an upload; the fresh upload after it is led to the trap as well."""
     scene.registry.on("POST", ".*/uploads/").set_header("Location", f"{to}/upload?state=1")
     return await scene.target.mount_blob(described(LAYER), "team/base")
 
 
 async def next_location(scene: Scene, to: str) -> object:
-    """Each part's answer says where the upload goes on."""
+    """Each chunk's response names the address of the next one."""
     scene.registry.on("PATCH", ".*/uploads/.*").set_header("Location", f"{to}/upload?state=2")
     return await _push(scene, LARGE)
 

@@ -1,4 +1,4 @@
-"""A token service for docker-registry's token authentication: signs what it is asked for, to those it knows."""
+"""A token service for docker-registry's token authentication: signs tokens for the accounts that it knows."""
 
 import base64
 import json
@@ -38,7 +38,7 @@ class TokenQuestion:
 
 @dataclass
 class Issuer:
-    """Accounts may do everything; everybody else may pull from `public/…`.
+    """Accounts may do everything; every other client may pull from `public/…`.
 
     `spoilt` tokens are signed for another audience, so that the registry refuses them.
     """

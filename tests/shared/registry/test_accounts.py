@@ -26,7 +26,7 @@ async def test_a_password_opens_a_private_registry(opened: Opener, source_regist
 async def test_no_password_or_a_wrong_one_is_denied(
     opened: Opener, source_registry: RegistryServer, credential: Credential | None
 ) -> None:
-    """At once: another try would only lock the account."""
+    """Without a retry, which would only lock the account."""
     registries = await opened.loopback(source_registry.host)
     registry = registries.registry(source_registry.host, credential)
     for ask in (registry.ping(), registry.repository("team/app").head_manifest("1")):
@@ -37,7 +37,7 @@ async def test_no_password_or_a_wrong_one_is_denied(
 
 
 async def test_the_target_denies_in_its_own_words(opened: Opener, source_registry: RegistryServer) -> None:
-    """The same status asks different things of different people."""
+    """The same status requires different actions by different people."""
     registries = await opened.loopback(source_registry.host, side=Side.TARGET)
     with pytest.raises(LongshoreError) as caught:
         await registries.registry(source_registry.host).ping()
@@ -47,7 +47,7 @@ async def test_the_target_denies_in_its_own_words(opened: Opener, source_registr
 async def test_a_password_is_sent_only_when_asked_for_and_then_at_once(
     opened: Opener, hostile: HostileRegistry
 ) -> None:
-    """The first request learns, all others go straight."""
+    """The first request learns the challenge; later ones are authorised at once."""
     refused = replace(error(401, "UNAUTHORIZED"), headers={"WWW-Authenticate": 'Basic realm="x"'})
     hostile.on("GET", PING, Gate(BASIC, refused, Answer()))
     registries = await opened.loopback(hostile.host)
@@ -58,7 +58,7 @@ async def test_a_password_is_sent_only_when_asked_for_and_then_at_once(
 
 
 async def test_an_open_registry_never_sees_a_password(opened: Opener, hostile: HostileRegistry) -> None:
-    """Who does not ask gets nothing."""
+    """A registry without a challenge gets no credentials."""
     hostile.on("GET", PING, Answer())
     registries = await opened.loopback(hostile.host)
     await registries.registry(hostile.host, CREDENTIAL).ping()
@@ -66,7 +66,7 @@ async def test_an_open_registry_never_sees_a_password(opened: Opener, hostile: H
 
 
 async def test_accounts_at_one_registry_stay_apart(opened: Opener, source_registry: RegistryServer) -> None:
-    """One user's right must not open anything to another."""
+    """One user's rights must not serve another user."""
     registries = await opened.loopback(source_registry.host)
     assert source_registry.username
     assert source_registry.password
@@ -81,7 +81,7 @@ async def test_accounts_at_one_registry_stay_apart(opened: Opener, source_regist
 async def test_basic_is_preferred_with_a_password_and_bearer_without(
     opened: Opener, hostile: HostileRegistry, other: HostileRegistry
 ) -> None:
-    """Of several challenges the one that sends the password nowhere else."""
+    """Of several challenges, the client prefers the one that sends the password to no other host."""
     value = f'Bearer realm="http://{other.host}/token", Basic realm="x"'
     refused = replace(error(401, "UNAUTHORIZED"), headers={"WWW-Authenticate": value})
     hostile.on("GET", PING, lambda asked: Answer() if "authorization" in asked.headers else refused)
@@ -113,6 +113,6 @@ async def test_tokens_that_a_registry_repeats_are_not_passed_on(opened: Opener, 
 
 
 def test_a_credential_hides_its_password() -> None:
-    """It ends in logs otherwise."""
+    """It would appear in logs otherwise."""
     assert SECRET not in repr(CREDENTIAL)
     assert SECRET not in f"{CREDENTIAL}"

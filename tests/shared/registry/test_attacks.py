@@ -1,7 +1,7 @@
-"""A registry that wants us to call somebody else: each hop that it controls, to each kind of place.
+"""A registry that redirects Longshore to another server: each hop that it controls, to each kind of address.
 
-What must not be called is a trap: a listener on the same machine that counts connections. The account and the tokens
-are canaries: they are looked for in what the traps got, in messages, tracebacks and logs.
+A forbidden address is a trap: a listener on the same machine that counts connections. The account and the tokens are
+canaries: the tests search the traps' requests, messages, tracebacks and logs for them.
 """
 
 import json
@@ -60,7 +60,7 @@ MANIFEST = b'{"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manife
 
 @pytest.fixture(autouse=True)
 def quick_tries(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tries of a blob as in production, with shorter pauses between them."""
+    """Attempts to copy a blob as in production, with shorter pauses between them."""
     monkeypatch.setattr(stream, "BLOB_RETRY", Backoff(first=0.01, maximum=0.1))
 
 
@@ -71,7 +71,7 @@ async def names(monkeypatch: pytest.MonkeyPatch) -> Names:
 
 @pytest.fixture(params=["http", "https"])
 async def stage(request: pytest.FixtureRequest, opened: Opener, authority: Authority) -> "Stage":
-    """Sets scenes, with and without TLS between us and the registry."""
+    """Sets scenes, with and without TLS to the registry."""
     return Stage(opened, authority, secure=request.param == "https")
 
 
@@ -83,7 +83,7 @@ class Stage:
         self._context = authority.server("attacker").context() if secure else None
 
     def storage(self) -> ScriptedRegistry:
-        """Make a server that is reached as the registry is, under another name."""
+        """Make a server with the registry's address and another name."""
         files = self._authority.server("storage", address=STORAGE)
         return ScriptedRegistry(address=STORAGE, tls=files.context() if self._context else None)
 
@@ -91,7 +91,7 @@ class Stage:
     async def scene(
         self, side: Side, *names: str, private: tuple[str, ...] = (), elsewhere: ScriptedRegistry | None = None
     ) -> AsyncIterator[Scene]:
-        """Set one; the trap's names are listed for plain http, so that only the rule in question keeps us out."""
+        """Set one; the trap's names are listed for plain http, so that only the tested rule keeps Longshore out."""
         service = TokenService(accounts={"alice": PASSWORD})
         async with (
             ScriptedRegistry(tls=self._context, tokens=service) as registry,
@@ -115,7 +115,7 @@ class Stage:
 
 
 async def fallen(hop: Hop, scene: Scene, to: str, caplog: pytest.LogCaptureFixture) -> LongshoreError:
-    """Go into the trap; return the error, which tells no secrets, as nothing else does."""
+    """Follow the hop to the trap; return the error, and check that nothing reveals a secret."""
     caplog.set_level(logging.DEBUG)
     with pytest.raises(LongshoreError) as caught:
         await hop(scene, to)
@@ -144,7 +144,7 @@ async def test_no_hop_of_a_read_leads_inside(
 async def test_no_hop_of_a_read_leads_to_an_odd_spelling(
     stage: Stage, caplog: pytest.LogCaptureFixture, hop: Hop, name: str
 ) -> None:
-    """The resolver takes a bare number for an address."""
+    """The resolver accepts a bare number as an address."""
     async with stage.scene(Side.SOURCE, name) as scene:
         error = await fallen(hop, scene, f"{stage.scheme}://{name.format(port=scene.trap.port)}", caplog)
         assert error.code in {"source_host_refused", "source_unreachable", "source_protocol_error"}
@@ -156,7 +156,7 @@ async def test_no_hop_of_a_read_leads_to_an_odd_spelling(
 async def test_no_hop_of_a_write_leaves_the_target(
     stage: Stage, names: Names, caplog: pytest.LogCaptureFixture, hop: Hop, name: str
 ) -> None:
-    """Not even to a host that a trusted target's requests may call: whole layers would go there."""
+    """Not even to a host that a trusted target's requests may call: layers would be sent there."""
     names.lead("inside.example", ["127.0.0.1"])
     async with stage.scene(Side.TARGET, name) as scene:
         error = await fallen(hop, scene, f"{stage.scheme}://{name.format(port=scene.trap.port)}", caplog)
@@ -168,7 +168,7 @@ async def test_no_hop_of_a_write_leaves_the_target(
 async def test_a_foreign_host_gets_no_account_and_no_token(
     stage: Stage, caplog: pytest.LogCaptureFixture, hop: Hop
 ) -> None:
-    """A host that may be called, as storage is, gets the bare request: it has another name than the registry."""
+    """A host that may be called, such as storage, gets the request without credentials: its name differs."""
     async with stage.scene(Side.SOURCE, f"{STORAGE}:{{port}}", private=(STORAGE,), elsewhere=stage.storage()) as scene:
         # What it answers is no error to every hop.
         with suppress(pytest.fail.Exception):
@@ -181,7 +181,7 @@ async def test_a_foreign_host_gets_no_account_and_no_token(
 @pytest.mark.parametrize("stage", ["https"], indirect=True)
 @pytest.mark.parametrize("hop", READS)
 async def test_no_hop_leaves_tls(stage: Stage, caplog: pytest.LogCaptureFixture, hop: Hop) -> None:
-    """Though the other host is listed for plain http, and may be called."""
+    """Even if the other host is listed for plain http, and may be called."""
     async with stage.scene(Side.SOURCE, "127.0.0.1:{port}", private=("127.0.0.1",)) as scene:
         error = await fallen(hop, scene, f"http://127.0.0.1:{scene.trap.port}", caplog)
         assert error.code == ("source_host_refused" if hop is realm else "source_protocol_error")
@@ -189,7 +189,7 @@ async def test_no_hop_leaves_tls(stage: Stage, caplog: pytest.LogCaptureFixture,
 
 
 async def test_the_urls_of_a_layer_are_never_asked(opened: Opener) -> None:
-    """A foreign layer is copied as words: neither we nor the target fetch what it names (CVE-2020-15157)."""
+    """A foreign layer's descriptor is copied; neither Longshore nor the target fetches its URLs (CVE-2020-15157)."""
     async with ScriptedRegistry() as registry, ScriptedRegistry() as trap:
         config, foreign = described(b"{}", "application/vnd.oci.image.config.v1+json"), described(LAYER)
         entries = [
@@ -208,14 +208,14 @@ async def test_the_urls_of_a_layer_are_never_asked(opened: Opener) -> None:
 
 
 async def _allowed() -> None:
-    """A fence that lets everything pass."""
+    """A fence that permits every write."""
 
 
 # Names whose answer changes between one look-up and the next.
 
 
 async def test_a_name_that_turns_inside_is_not_followed_there(opened: Opener, names: Names) -> None:
-    """DNS rebinding: the registry's own name leads to it at first, and to the trap when it is looked up again."""
+    """DNS rebinding: the registry's name resolves to it at first, and to the trap at the next look-up."""
     async with ScriptedRegistry(address="127.0.0.5") as registry, ScriptedRegistry() as trap:
         registry.add_blob(REPOSITORY, LAYER)
         names.lead("rebind.example", ["127.0.0.5"], ["127.0.0.1"])
@@ -232,7 +232,7 @@ async def test_a_name_that_turns_inside_is_not_followed_there(opened: Opener, na
 
 
 async def test_an_upload_is_not_rebound(opened: Opener, names: Names) -> None:
-    """The bytes of a layer go over another connection than the session was opened on, with a look-up of its own."""
+    """A layer's bytes use another connection than the session's start, with a look-up of its own."""
     async with ScriptedRegistry(address="127.0.0.5") as target, ScriptedRegistry() as origin:
         origin.add_blob(REPOSITORY, LARGE)
         async with _trap_at(target.port) as trap:
@@ -253,7 +253,7 @@ async def test_an_upload_is_not_rebound(opened: Opener, names: Names) -> None:
 
 
 async def test_of_several_addresses_only_the_allowed_one_is_called(opened: Opener, names: Names) -> None:
-    """A name may lead to both at once; the one inside is passed over."""
+    """A name may resolve to both at once; the private address is skipped."""
     async with ScriptedRegistry(address="127.0.0.5") as registry, _trap_at(registry.port) as trap:
         registry.add_blob(REPOSITORY, LAYER)
         names.lead("both.example", ["127.0.0.1", "127.0.0.5"])

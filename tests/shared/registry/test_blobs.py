@@ -1,4 +1,4 @@
-"""Blobs read: as they arrive, from any offset, never a byte too many."""
+"""Reading blobs: as they arrive, from any offset, never a byte too many."""
 
 import asyncio
 from contextlib import AsyncExitStack
@@ -22,7 +22,7 @@ CHUNKED = {"Transfer-Encoding": "chunked"}
 
 
 def ranged(asked: ReceivedRequest) -> Answer:
-    """Answer a closed Range as RFC 9110 has it."""
+    """Respond to a closed Range according to RFC 9110."""
     first, last = asked.headers["range"].removeprefix("bytes=").split("-")
     part = CONTENT[int(first) : int(last) + 1]
     return Answer(status=206, headers={"Content-Range": f"bytes {first}-{last}/{BLOB.size}"}, body=part)
@@ -47,14 +47,14 @@ async def test_an_empty_blob_is_read(opened: Opener, target_registry: RegistrySe
 
 
 async def test_at_the_blobs_end_nothing_is_asked(opened: Opener, hostile: HostileRegistry) -> None:
-    """docker-registry 2.8 answers a Range that starts there with a body that ends too early."""
+    """docker-registry 2.8 responds to a Range that starts there with a truncated body."""
     registries = await opened.loopback(hostile.host)
     assert await read(registries.registry(hostile.host).repository("team/app"), BLOB, BLOB.size) == b""
     assert hostile.asked == []
 
 
 async def test_the_range_is_closed(opened: Opener, hostile: HostileRegistry) -> None:
-    """Some registries refuse an open one."""
+    """Some registries reject an open one."""
     hostile.on("GET", PATH, ranged)
     registries = await opened.loopback(hostile.host)
     assert await read(registries.registry(hostile.host).repository("team/app"), BLOB, 1000) == CONTENT[1000:]
@@ -62,14 +62,14 @@ async def test_the_range_is_closed(opened: Opener, hostile: HostileRegistry) -> 
 
 
 async def test_a_registry_that_ignores_the_range_is_read_past_it(opened: Opener, hostile: HostileRegistry) -> None:
-    """A 200 has the whole blob: its beginning is thrown away, and the upload under way can go on."""
+    """A 200 has the whole blob: its beginning is discarded, and the running upload continues."""
     hostile.on("GET", PATH, WHOLE)
     registries = await opened.loopback(hostile.host)
     assert await read(registries.registry(hostile.host).repository("team/app"), BLOB, 123_456) == CONTENT[123_456:]
 
 
 async def test_what_is_read_past_may_come_in_many_pieces(opened: Opener, hostile: HostileRegistry) -> None:
-    """However the network cuts it."""
+    """However the network splits it."""
     parts = [CONTENT[start : start + 50_000] for start in range(0, BLOB.size, 50_000)]
     body = b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in parts) + b"0\r\n\r\n"
     hostile.on("GET", PATH, Answer(headers=CHUNKED, length=None, body=body))
@@ -132,7 +132,7 @@ async def test_a_part_that_nobody_asked_for_is_an_error(opened: Opener, hostile:
 async def test_a_blob_that_ends_too_early_may_be_tried_again(
     opened: Opener, hostile: HostileRegistry, answer: Answer
 ) -> None:
-    """Whatever broke, another connection may do better."""
+    """Another connection may succeed."""
     hostile.on("GET", PATH, answer)
     registries = await opened.loopback(hostile.host)
     with pytest.raises(LongshoreError) as caught:
@@ -154,7 +154,7 @@ async def test_a_blob_that_ends_too_early_may_be_tried_again(
 async def test_a_blob_longer_than_its_descriptor_never_hands_out_more(
     opened: Opener, hostile: HostileRegistry, answer: Answer
 ) -> None:
-    """Its bytes cannot have the digest; no other try will change that."""
+    """Its bytes cannot have the digest; a retry would not change that."""
     hostile.on("GET", PATH, answer)
     registries = await opened.loopback(hostile.host)
     got = 0
@@ -167,7 +167,7 @@ async def test_a_blob_longer_than_its_descriptor_never_hands_out_more(
 
 
 async def test_chunks_come_before_the_blob_is_whole(opened: Opener, hostile: HostileRegistry) -> None:
-    """Memory holds what has arrived and not been taken, never a layer."""
+    """Memory holds the bytes that have arrived and were not read, never a layer."""
     hostile.on("GET", PATH, Answer(body=CONTENT[:100_000], length=BLOB.size, hang=True))
     registries = await opened.loopback(hostile.host)
     got = b""
@@ -178,7 +178,7 @@ async def test_chunks_come_before_the_blob_is_whole(opened: Opener, hostile: Hos
 
 
 async def test_a_half_read_blob_does_not_spoil_the_next_request(opened: Opener, hostile: HostileRegistry) -> None:
-    """The rest of an abandoned answer must not be taken for the answer to another request."""
+    """The rest of an abandoned response must not be taken for the response to another request."""
     big = described(noise(5_000_000))
     hostile.on("GET", f"/v2/team/app/blobs/{big.digest}", Answer(body=noise(5_000_000)))
     hostile.on("HEAD", PATH, WHOLE)
@@ -191,7 +191,7 @@ async def test_a_half_read_blob_does_not_spoil_the_next_request(opened: Opener, 
 
 
 async def test_a_connection_serves_one_request_after_another(opened: Opener, hostile: HostileRegistry) -> None:
-    """Handshakes cost more than small requests: whole answers leave the connection in use, errors included."""
+    """Handshakes cost more than small requests: a complete response keeps the connection, errors included."""
     hostile.on("GET", PATH, WHOLE)
     hostile.on("HEAD", PATH, error(404, "BLOB_UNKNOWN"))
     registries = await opened.loopback(hostile.host)
@@ -203,7 +203,7 @@ async def test_a_connection_serves_one_request_after_another(opened: Opener, hos
 
 
 async def test_compressed_content_is_handed_on_as_it_is(opened: Opener, hostile: HostileRegistry) -> None:
-    """A digest is of the bytes on the wire: nothing is asked to be compressed, nothing decompressed."""
+    """A digest is of the bytes on the wire: compression is not requested, and nothing is decompressed."""
     hostile.on("GET", PATH, Answer(headers={"Content-Encoding": "gzip"}, body=CONTENT))
     registries = await opened.loopback(hostile.host)
     assert await read(registries.registry(hostile.host).repository("team/app"), BLOB) == CONTENT
@@ -224,7 +224,7 @@ async def test_a_blob_is_there_or_not(opened: Opener, target_registry: RegistryS
 async def test_a_blob_of_another_size_does_not_count(
     opened: Opener, hostile: HostileRegistry, length: int | None, there: bool
 ) -> None:
-    """A registry that states no size is believed; one that states another has not what we mean."""
+    """A registry without a stated size is believed; one with another size holds another blob."""
     hostile.on("HEAD", PATH, Answer(length=length))
     registries = await opened.loopback(hostile.host)
     assert await registries.registry(hostile.host).repository("team/app").has_blob(BLOB) is there
@@ -242,7 +242,7 @@ async def test_a_missing_blob_has_its_own_code(
 
 
 async def test_opening_is_tried_again_but_never_after_the_first_byte(opened: Opener, hostile: HostileRegistry) -> None:
-    """A retry below the caller would hand out the blob's beginning twice."""
+    """A retry below the caller would yield the blob's beginning twice."""
     cut = Answer(body=CONTENT[:1000], length=BLOB.size, close=True)
     hostile.on("GET", PATH, error(503, "UNAVAILABLE"), cut, WHOLE)
     registries = await opened.loopback(hostile.host)
@@ -254,7 +254,7 @@ async def test_opening_is_tried_again_but_never_after_the_first_byte(opened: Ope
 
 
 async def test_a_small_request_does_not_wait_behind_layers(opened: Opener, hostile: HostileRegistry) -> None:
-    """Connections are not so few that forty downloads would hold up a question."""
+    """There are enough connections, so that forty downloads do not delay a small request."""
     hostile.on("GET", PATH, Answer(body=CONTENT[:1000], length=BLOB.size, hang=True))
     hostile.on("HEAD", PATH, WHOLE)
     registries = await opened.loopback(hostile.host)

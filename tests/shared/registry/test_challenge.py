@@ -1,4 +1,4 @@
-"""WWW-Authenticate, as registries write it and as nobody should."""
+"""WWW-Authenticate, well-formed and malformed."""
 
 import time
 
