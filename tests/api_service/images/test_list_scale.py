@@ -93,18 +93,18 @@ def question(dice: random.Random) -> tuple[ImageFilter, ImagePage]:
 
 
 @pytest.mark.parametrize("kind", [BriefImage, ListedImage])
-@pytest.mark.parametrize("gathered", [0, 20, 50_000])
+@pytest.mark.parametrize("collected", [0, 20, 50_000])
 async def test_any_filter_order_and_page_gives_the_images_that_the_rules_name(
-    filled: Database, rows: list[Row], monkeypatch: pytest.MonkeyPatch, gathered: int, kind: type[Any]
+    filled: Database, rows: list[Row], monkeypatch: pytest.MonkeyPatch, collected: int, kind: type[Any]
 ) -> None:
-    """Whether few images are gathered and sorted, or a page is cut from an index, from either end.
+    """Whether few images are collected and sorted, or a page is cut from an index, from either end.
 
     And whether few images have the number that a substring is looked for by, or more.
     """
-    monkeypatch.setattr(list_statement, "GATHERED_OF_USER", gathered)
-    monkeypatch.setattr(list_statement, "GATHERED_BY_NAME", gathered)
-    monkeypatch.setattr(list_statement, "CANDIDATES", gathered)
-    dice = random.Random(gathered)
+    monkeypatch.setattr(list_statement, "COLLECTED_OF_USER", collected)
+    monkeypatch.setattr(list_statement, "COLLECTED_BY_NAME", collected)
+    monkeypatch.setattr(list_statement, "CANDIDATES", collected)
+    dice = random.Random(collected)
     async with filled.connection() as connection:
         for matching, page in (question(dice) for _ in range(QUESTIONS)):
             found = await list_images(connection, kind, matching, page)
