@@ -210,7 +210,7 @@ async def readiness_part(app: web.Application) -> AsyncIterator[None]:
     app[READINESS] = readiness = Readiness(
         part_checks(app[DATABASE], app[RELAY], app[MANAGEMENT]), optional=OPTIONAL_PARTS
     )
-    app[DRAINING].tell(readiness)
+    app[DRAINING].attach(readiness)
     yield
 
 

@@ -18,7 +18,7 @@ from api_service.registries import operations as registry_operations
 from api_service.status import handlers as status
 from api_service.status import operations as status_operations
 from api_service.web.keys import ROUTES
-from api_service.web.route import ADMINS, ANYBODY, PUBLIC, USERS, WORKERS, Route
+from api_service.web.route import ADMINS, ANY_ROLE, PUBLIC, USERS, WORKERS, Route
 
 BASE = "/api/v1"
 
@@ -30,7 +30,7 @@ ALL_ROUTES: Sequence[Route] = (
     Route("GET", f"{BASE}/openapi.json", api_page.document_handler, api_page_operations.DOCUMENT, PUBLIC),
     Route("GET", f"{BASE}/docs", api_page.page_handler, api_page_operations.PAGE, PUBLIC),
     Route("GET", f"{BASE}/docs/{{file}}", api_page.page_file_handler, api_page_operations.PAGE_FILE, PUBLIC),
-    Route("GET", f"{BASE}/whoami", status.whoami_handler, status_operations.WHOAMI, ANYBODY),
+    Route("GET", f"{BASE}/whoami", status.whoami_handler, status_operations.WHOAMI, ANY_ROLE),
     Route("GET", f"{BASE}/images", images.list_handler, image_operations.LIST, USERS),
     Route("GET", f"{BASE}/images/{{id}}", images.get_handler, image_operations.GET, USERS),
     Route("DELETE", f"{BASE}/images/{{id}}", images.delete_handler, image_operations.DELETE, USERS),
@@ -66,7 +66,7 @@ ALL_ROUTES: Sequence[Route] = (
 
 
 def add_routes(app: web.Application, routes: Sequence[Route] = ALL_ROUTES) -> None:
-    """Register the routes, with HEAD beside every GET."""
+    """Register the routes, and HEAD for every GET."""
     app[ROUTES] = {route.handler: route for route in routes}
     for route in routes:
         resource = app.router.add_resource(route.path)

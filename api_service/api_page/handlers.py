@@ -1,4 +1,4 @@
-"""The description of the API: as a document, and as a page that needs nothing from elsewhere."""
+"""Handlers of the API's description: the document, and a page that loads nothing from other hosts."""
 
 from collections.abc import Mapping
 from importlib import resources
@@ -16,7 +16,7 @@ FILES: Mapping[str, str] = {
     "swagger-ui-bundle.js": "text/javascript",
     "swagger-ui.css": "text/css",
 }
-# Its own files, its own API, and images that stand in its style sheet; no inline script, no frame around it.
+# Its own files, its own API, and images inside its style sheet; no inline script, no frame around it.
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"

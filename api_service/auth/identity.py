@@ -1,4 +1,4 @@
-"""Who makes a request."""
+"""The caller of a request."""
 
 from dataclasses import dataclass
 
@@ -10,11 +10,11 @@ MAX_USER_LENGTH = 128
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """A user with a role, as a token proves it."""
+    """A user and a role, proved by a token."""
 
     user: str
     role: Role
 
     def may_change(self, owner: str) -> bool:
-        """Tell whether images of this owner may be changed; all may be seen."""
+        """Return whether the caller may change images of this owner; every user may read them."""
         return self.role is Role.ADMIN or self.user == owner

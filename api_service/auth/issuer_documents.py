@@ -13,7 +13,7 @@ from shared.network.hosts import HostPort
 from shared.network.policy import HTTPS_PORT
 from shared.runtime.strict_json import load_object
 
-# Both documents together; a request may be waiting for the keys. Seconds.
+# For both documents together, because a request may wait for the keys. Seconds.
 FETCH_TIMEOUT = 4.0
 # Issuers' documents have a few kilobytes; a key with its certificate chain about five. Bytes.
 MAX_DOCUMENT = 256 * 1024
@@ -23,11 +23,11 @@ _OK = 200
 
 
 class IssuerError(Exception):
-    """The issuer's documents cannot be had, or are not what they should be; the text is for the operator."""
+    """The issuer's documents cannot be fetched or are invalid; the text is for the operator."""
 
 
 async def fetch_jwks(outgoing: Outgoing, settings: OidcSettings) -> list[dict[str, Any]]:
-    """Return the issuer's keys as they are published; raises IssuerError."""
+    """Return the issuer's keys as published; raises IssuerError."""
     try:
         async with asyncio.timeout(FETCH_TIMEOUT):
             url = settings.jwks_url or await _discover(outgoing, settings)
@@ -41,7 +41,7 @@ async def fetch_jwks(outgoing: Outgoing, settings: OidcSettings) -> list[dict[st
 
 
 async def _discover(outgoing: Outgoing, settings: OidcSettings) -> str:
-    """Return where the keys are; the document must name the very issuer (OIDC Discovery 4.3)."""
+    """Return the keys' address; the document must name the configured issuer (OIDC Discovery 4.3)."""
     document = await _get_document(outgoing, f"{settings.issuer.rstrip('/')}/.well-known/openid-configuration")
     if document.get("issuer") != settings.issuer:
         raise IssuerError("its configuration names another issuer than OIDC_ISSUER")
@@ -56,7 +56,7 @@ async def _get_document(outgoing: Outgoing, url: str) -> dict[str, Any]:
     host = HostPort.parse(parts.netloc)
     tls = outgoing.tls.context(host.host, host.port or HTTPS_PORT)
     with calling(host.host):
-        # A redirect could lead anywhere; the published addresses are final ones.
+        # A redirect could lead to any host; published addresses need none.
         async with outgoing.http.get(url, ssl=tls, allow_redirects=False) as response:
             if response.status != _OK:
                 raise IssuerError(f"it answers {response.status} at {parts.path}")
@@ -64,7 +64,7 @@ async def _get_document(outgoing: Outgoing, url: str) -> dict[str, Any]:
     try:
         return load_object(content)
     except ValueError as error:
-        raise IssuerError(f"what it has at {parts.path} cannot be read: {error}") from None
+        raise IssuerError(f"its document at {parts.path} cannot be read: {error}") from None
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:

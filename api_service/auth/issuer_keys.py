@@ -1,4 +1,7 @@
-"""The OIDC issuer's signature keys, kept at hand: fetched together, not too often, and held on to while it is away."""
+"""Caches the OIDC issuer's signature keys: refreshes them at intervals, and keeps them while the issuer is unreachable.
+
+Why: docs/decisions/0008.
+"""
 
 import asyncio
 import warnings
@@ -15,12 +18,11 @@ from shared.errors.error import LongshoreError
 from shared.http_client.session import Outgoing
 from shared.runtime.condition import Condition
 
-# How long a key that the issuer has withdrawn goes on being trusted, at most. Seconds.
+# A key that the issuer has withdrawn is trusted at most this long. Seconds.
 REFRESH_INTERVAL = 300.0
-# Between two fetches, whoever asks: tokens that name random keys must not become load for the issuer. Seconds.
+# Between two fetches: tokens that name random keys must not become load for the issuer. Seconds.
 MIN_INTERVAL = 10.0
-# Without news from the issuer its keys are trusted for this long; no token of an issuer that has been away for longer
-# should still be valid. Seconds.
+# Keys are trusted this long while the issuer is unreachable; its tokens should have expired by then. Seconds.
 MAX_AGE = 24 * 3_600.0
 # RFC 7518, 3.3. Bits.
 MIN_RSA_BITS = 2048
@@ -29,7 +31,7 @@ _KEY_TYPES: Mapping[str, str] = {"RS": "RSA", "PS": "RSA", "ES": "EC", "Ed": "OK
 
 
 class IssuerKeys:
-    """Finds the key that a token names; unknown ones lead to a fetch, of which there is one at a time."""
+    """Finds the key that a token names; an unknown key causes a fetch, one at a time."""
 
     def __init__(self, outgoing: Outgoing, settings: OidcSettings) -> None:
         self._outgoing = outgoing
@@ -41,32 +43,32 @@ class IssuerKeys:
         self._condition = Condition("oidc")
 
     async def find(self, kid: str | None, algorithm: str) -> Key | None:
-        """Return the key, None where the issuer has no such key; raises `oidc_unavailable`."""
+        """Return the key, None if the issuer has no such key; raises `oidc_unavailable`."""
         found = self._find(kid, algorithm)
         if found is None:
             await self._refresh()
             found = self._find(kid, algorithm)
         if found is None and self._condition.trouble:
             raise LongshoreError(
-                Code.OIDC_UNAVAILABLE, "The identity provider's keys cannot be had.", retry_after=MIN_INTERVAL
+                Code.OIDC_UNAVAILABLE, "The identity provider's keys cannot be fetched.", retry_after=MIN_INTERVAL
             )
         return found
 
     async def run(self) -> None:
-        """Fetch the keys now and then, for ever."""
+        """Fetch the keys at intervals until cancelled."""
         while True:
             await self._refresh()
             await asyncio.sleep(MIN_INTERVAL if self._condition.trouble else REFRESH_INTERVAL)
 
     def _find(self, kid: str | None, algorithm: str) -> Key | None:
-        """Return the key; a token may leave its name out where there is only one that fits (RFC 7515, 4.1.4)."""
+        """Return the key; a token may omit its id if only one key fits (RFC 7515, 4.1.4)."""
         if _now() - self._fetched_at > MAX_AGE:
             return None
         fitting = [key for key in self._keys if _fits(key, algorithm) and kid in (None, key.kid)]
         return fitting[0] if len(fitting) == 1 or (fitting and kid is not None) else None
 
     async def _refresh(self) -> None:
-        """Fetch the keys, unless somebody tried just now; those who come meanwhile wait for the same outcome."""
+        """Fetch the keys, unless the last try is less than MIN_INTERVAL ago; concurrent callers share its outcome."""
         async with self._lock:
             if _now() - self._tried_at < MIN_INTERVAL:
                 return
@@ -82,7 +84,7 @@ class IssuerKeys:
 
 
 def _usable(published: Iterable[Mapping[str, Any]]) -> Iterable[Key]:
-    """Leave out what is no signature key of a kind that we use; one broken key does not spoil the others."""
+    """Yield the signature keys of supported types; a broken key does not affect the others."""
     for document in published:
         if document.get("kty") not in _KEY_TYPES.values() or document.get("use", "sig") != "sig":
             continue
@@ -96,7 +98,7 @@ def _usable(published: Iterable[Mapping[str, Any]]) -> Iterable[Key]:
 
 def _read_key(document: Mapping[str, Any]) -> Key:
     with warnings.catch_warnings():
-        # It warns of short keys, which are left out anyway.
+        # It warns of short keys, which are skipped anyway.
         warnings.simplefilter("ignore", SecurityWarning)
         return JWKRegistry.import_key(dict(document))
 

@@ -1,4 +1,4 @@
-"""What an issuer's token says, checked (RFC 7519, OIDC Core 3.1.3.7) and turned into an identity. Pure."""
+"""Validates the claims of an issuer's token (RFC 7519, OIDC Core 3.1.3.7) and maps them to an identity. Pure."""
 
 import math
 from collections.abc import Mapping
@@ -10,14 +10,14 @@ from shared.errors.codes import Code
 from shared.errors.error import LongshoreError
 from shared.model.roles import Role
 
-# How far the issuer's clock and ours may be apart. Seconds.
+# Allowed difference between the issuer's clock and ours. Seconds.
 LEEWAY = 30.0
-# The one claim that is a list in a single text (RFC 8693, 4.2).
+# The only claim that is a list in one text, separated by spaces (RFC 8693, 4.2).
 _SPACE_SEPARATED = "scope"
 
 
 def check_claims(claims: Mapping[str, Any], settings: OidcSettings, now: float) -> None:
-    """Raise `token_expired`, or `unauthenticated` for a token that is not meant for us or not now.
+    """Raise `token_expired`, or `unauthenticated` for another issuer or audience, or a token that is not valid yet.
 
     `now` is in Unix seconds.
     """
@@ -34,7 +34,7 @@ def check_claims(claims: Mapping[str, Any], settings: OidcSettings, now: float) 
 
 
 def identity_of(claims: Mapping[str, Any], settings: OidcSettings) -> Identity:
-    """Return who the token speaks for; raises `unauthenticated` where it does not say."""
+    """Return the token's user and role; raises `unauthenticated` if the token names no user."""
     user = claims.get(settings.user_claim, claims.get("sub"))
     if not isinstance(user, str) or not user.isprintable() or not 0 < len(user) <= MAX_USER_LENGTH:
         raise refused(f"It names no user of 1 to {MAX_USER_LENGTH} printable characters.")
@@ -49,7 +49,7 @@ def _role(claims: Mapping[str, Any], settings: OidcSettings) -> Role:
 
 
 def _values(claims: Mapping[str, Any], path: str) -> frozenset[str]:
-    """Return a claim's values: a claim of that very name, else the path's parts one below the other."""
+    """Return a claim's values: those of the claim with this name, else of the nested claims along the path."""
     found: Any = claims
     for part in [path] if path in claims else path.split("."):
         found = found.get(part) if isinstance(found, dict) else None
@@ -59,7 +59,7 @@ def _values(claims: Mapping[str, Any], path: str) -> frozenset[str]:
 
 
 def _time(claims: Mapping[str, Any], claim: str, *, required: bool = False) -> float:
-    """Return a NumericDate; what is left out, where it may be, lies before all time."""
+    """Return a NumericDate; minus infinity for an optional claim that is missing."""
     value = claims.get(claim)
     if value is None and not required:
         return -math.inf
@@ -69,5 +69,5 @@ def _time(claims: Mapping[str, Any], claim: str, *, required: bool = False) -> f
 
 
 def refused(reason: str) -> LongshoreError:
-    """Return the error for a token that proves nothing; the reason is a sentence."""
+    """Return the error for an invalid token; the reason is a sentence."""
     return LongshoreError(Code.UNAUTHENTICATED, f"The token is not accepted. {reason}")

@@ -1,4 +1,4 @@
-"""Takes an OIDC issuer's signed token (JWT) for what it proves."""
+"""Verifies tokens (JWT) that an OIDC issuer has signed."""
 
 import binascii
 import time
@@ -14,28 +14,28 @@ from api_service.auth.jwt_claims import check_claims, identity_of, refused
 from api_service.auth.oidc_settings import OidcSettings
 from shared.runtime.strict_json import load_object
 
-# Kinds of token that speak for a user (RFC 7519, RFC 9068). Others of the same issuer, such as logout tokens, have the
-# same signature and must not pass for one (RFC 8725, 3.11).
+# Types of tokens that identify a user (RFC 7519, RFC 9068). Other tokens of the issuer, such as logout tokens, have the
+# same signature and must be refused (RFC 8725, 3.11).
 _TYPES = frozenset({"jwt", "at+jwt", "application/at+jwt"})
 
 
 class JwtVerifier:
-    """Checks signature and claims. The header's own keys and addresses (jwk, jku, x5u, x5c) are never looked at."""
+    """Verifies signature and claims. The keys and addresses in a token's header (jwk, jku, x5u, x5c) are never used."""
 
     def __init__(self, settings: OidcSettings, keys: IssuerKeys) -> None:
         self._settings = settings
         self._keys = keys
-        # Strict about the header's known fields; further ones say nothing to us.
+        # Strict about the header's known fields; unknown ones are ignored.
         self._registry = jws.JWSRegistry(algorithms=settings.algorithms, strict_check_header=False)
 
     async def identify(self, token: str) -> Identity:
-        """Return whom the token proves; raises `unauthenticated`, `token_expired`, `oidc_unavailable`."""
+        """Return the token's user and role; raises `unauthenticated`, `token_expired`, `oidc_unavailable`."""
         claims = await self._verified(token)
         check_claims(claims, self._settings, time.time())
         return identity_of(claims, self._settings)
 
     async def _verified(self, token: str) -> dict[str, Any]:
-        """Return the claims, signed by the issuer."""
+        """Return the claims, whose signature is the issuer's."""
         header = _read_header(token)
         algorithm = self._check_header(header)
         key = await self._keys.find(header.get("kid"), algorithm)
@@ -48,7 +48,7 @@ class JwtVerifier:
             raise refused("Its signature or form is wrong.") from None
 
     def _check_header(self, header: dict[str, Any]) -> str:
-        """Return the algorithm, one of those that we allow, whatever the key may be."""
+        """Return the algorithm, which must be an allowed one, independently of the key."""
         algorithm = header.get("alg")
         if not isinstance(algorithm, str) or algorithm not in self._settings.algorithms:
             raise refused("Its algorithm is not allowed.")
@@ -57,12 +57,12 @@ class JwtVerifier:
         if str(header.get("typ", "JWT")).lower() not in _TYPES:
             raise refused("It is of another type.")
         if not isinstance(header.get("kid"), str | None):
-            raise refused("Its key's name is no text.")
+            raise refused("Its key id is not a text.")
         return algorithm
 
 
 def looks_like_jwt(token: str) -> bool:
-    """Tell a signed JWT, three parts with dots between them, from an API token, which has none."""
+    """Return whether the token has a JWT's three parts, separated by dots; an API token has no dot."""
     return token.count(".") == 2  # noqa: PLR2004 - RFC 7515, 3.1
 
 

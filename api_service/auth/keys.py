@@ -1,4 +1,4 @@
-"""The application's keys for what identifies a caller."""
+"""AppKeys of the parts that identify a caller."""
 
 from aiohttp import web
 

@@ -1,4 +1,4 @@
-"""The settings of the OIDC issuer whose JWTs are taken beside our own API tokens."""
+"""The settings of the OIDC issuer, whose JWTs the API accepts in addition to its own tokens."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -10,8 +10,8 @@ from marshmallow import ValidationError, validate
 from shared.network.hosts import AllowedPrivate, HostPort
 from shared.network.policy import HTTP_PORT, NetworkPolicy
 
-# Signatures that only the issuer can make (RFC 7518, RFC 9864). Never HS*: its key would be ours as well as theirs, and
-# a public key taken for a shared secret is the classic way in. Never `none`.
+# Signatures that only the issuer can make (RFC 7518, RFC 9864). Never HS*: its key is shared, and a public key that is
+# used as a shared secret is the classic attack. Never `none`.
 SUPPORTED_ALGORITHMS = (
     *("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"),
     *("ES256", "ES384", "ES512", "Ed25519"),
@@ -21,7 +21,7 @@ DEFAULT_ALGORITHMS = ["RS256", "PS256", "ES256"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OidcSettings:
-    """Whose tokens are good, and what their claims mean here.
+    """The trusted issuer, and the meaning of its tokens' claims.
 
     `jwks_url` None: as the issuer's discovery document says. `roles_claim` may be a path such as
     `realm_access.roles`. A token with none of the mapped values has the role user.
@@ -39,10 +39,9 @@ class OidcSettings:
 
 
 def read_oidc(env: FileAwareEnv, network: NetworkPolicy) -> OidcSettings | None:
-    """Read the settings; None where no issuer is configured.
+    """Read the settings; None if no issuer is configured.
 
-    The hosts that the operator names here may be private ones; what the discovery document names is judged like any
-    other address.
+    The hosts in these settings may be private; an address in the discovery document is checked like any other.
     """
     address = _address_check(network)
     issuer: str = env.str("OIDC_ISSUER", "", validate=address)
@@ -64,7 +63,7 @@ def read_oidc(env: FileAwareEnv, network: NetworkPolicy) -> OidcSettings | None:
 
 
 def is_allowed_url(url: str, network: NetworkPolicy) -> bool:
-    """Tell whether keys may be fetched from here: https, or http from a host that is listed for it."""
+    """Return whether keys may be fetched from this URL: https, or http from a host in PLAIN_HTTP_HOSTS."""
     try:
         parts = urlsplit(url)
         host = HostPort.parse(parts.netloc)

@@ -1,4 +1,4 @@
-"""Looks up the API tokens of requests: an answer serves a second's requests, and those that wait share a query."""
+"""Looks up API tokens: a result is cached for a second, and concurrent requests share one query."""
 
 import time
 from collections.abc import Mapping
@@ -8,21 +8,21 @@ from shared.db.coalescer import Coalescer
 from shared.db.database import Database
 from shared.db.tokens import ApiToken, find_tokens, touch_token
 
-# How long a token may be used at most after it has been revoked or has expired. Seconds: without it, every request
-# would cost a query more, a tenth of the time that a page of a list takes.
+# A token works at most this long after it was revoked or expired. Seconds. Without the cache every request would cost
+# another query, a tenth of the time that a page of a list takes.
 KEPT_FOR = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
-    """A good token, until the service's clock shows `until`, in seconds."""
+    """A valid token; it is cached until the monotonic clock shows `until`, in seconds."""
 
     token: ApiToken
     until: float
 
 
 class TokenLookup:
-    """Asks the database once for all who ask at the same moment: a busy service saves most of its round trips."""
+    """Queries the database once for concurrent requests, which saves a busy service most of its round trips."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -30,14 +30,14 @@ class TokenLookup:
         self._coalescer = Coalescer(self._look)
 
     async def find(self, secret: str) -> ApiToken | None:
-        """Return the token with this secret, also when it has expired or is revoked; notes its use now and then."""
+        """Return the token with this secret, even if it has expired or is revoked; record its use from time to time."""
         kept = self._kept.get(secret)
         if kept and time.monotonic() < kept.until:
             return kept.token
         return (await self._coalescer.ask(secret)).get(secret)
 
     async def _look(self, secrets: frozenset[str]) -> Mapping[str, ApiToken]:
-        # Before the query, which may see less than what has been done since.
+        # The time before the query, which does not see later changes.
         now = time.monotonic()
         async with self._database.connection() as connection:
             tokens = await find_tokens(connection, secrets)
@@ -49,6 +49,6 @@ class TokenLookup:
         return tokens
 
     def _keep(self, good: Mapping[str, ApiToken], now: float) -> None:
-        """Keep good tokens alone, so that a stranger's guesses take no memory."""
+        """Cache valid tokens only, so that guesses take no memory."""
         fresh = {secret: kept for secret, kept in self._kept.items() if now < kept.until}
         self._kept = fresh | {secret: _Kept(token, now + KEPT_FOR) for secret, token in good.items()}

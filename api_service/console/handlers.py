@@ -1,4 +1,4 @@
-"""The web console: one page and its files, which use the API as every client does."""
+"""Handlers of the web console: a page and its files, which call the API like any client."""
 
 from collections.abc import Mapping
 from importlib import resources

@@ -1,4 +1,4 @@
-"""The web console, described."""
+"""The OpenAPI operations that serve the web console."""
 
 from api_service.web.openapi.operation import Answer, Operation, codes
 from shared.errors.codes import Code
@@ -9,7 +9,7 @@ PAGE = Operation(
     id="getConsole",
     tag=_TAG,
     summary="The web console",
-    answers=(Answer(description="The page; it needs nothing from elsewhere.", texts=("text/html",)),),
+    answers=(Answer(description="The page; it loads nothing from other hosts.", texts=("text/html",)),),
 )
 FILE = Operation(
     id="getConsoleFile",

@@ -30,22 +30,22 @@ _MESSAGES = {
 class FlatImageSchema(AnswerSchema):
     id = number("The image's id.", required=True)
     tag = text("The repository's last part and the tag.", required=True)
-    description = text("What the import was given, else the image's own description.", required=True)
-    created_at = number("When it was first asked for, in Unix seconds.", required=True)
-    created_by = text("Whose image it is.", required=True)
+    description = text("The import's description, else the image's own.", required=True)
+    created_at = number("When its first import was requested, in Unix seconds.", required=True)
+    created_by = text("The image's owner.", required=True)
 
 
 class ArtifactSchema(AnswerSchema):
     imageTag = text("The tag.", required=True)
-    description = text("What the import was given, else the image's own description.", required=True)
-    createdTime = moment("When it was first asked for.", required=True)
-    userName = text("Whose image it is.", required=True)
-    status = choice(ImageStatus, "Whether it can be pulled.", required=True)
+    description = text("The import's description, else the image's own.", required=True)
+    createdTime = moment("When its first import was requested.", required=True)
+    userName = text("The image's owner.", required=True)
+    status = choice(ImageStatus, "The image's status.", required=True)
     id = number("The image's id.", required=True)
     size = number("Bytes of all distinct blobs and manifests; 0 until it was ready once.", required=True)
     arch = text("Of the linux/amd64 image if there is one, else of the first; empty until ready.", required=True)
     os = text("As for `arch`.", required=True)
-    digest = text("What the target's tag points to; empty until ready.", required=True)
+    digest = text("The digest that the target's tag points to; empty until ready.", required=True)
     includeType = choice(_INCLUDE_TYPES, "The whole image, or a chosen subset of platforms.", required=True)
     platforms = fields.List(fields.String(), metadata={"description": "`os/architecture[/variant]` of each part."})
     source = text("The reference that it was imported from.")
@@ -58,12 +58,12 @@ class RepositorySchema(AnswerSchema):
 
 
 class FlatPageSchema(AnswerSchema):
-    totalCount = number("How many images match, on all pages.", required=True)
+    totalCount = number("The number of matching images on all pages.", required=True)
     images = fields.List(fields.Nested(FlatImageSchema), required=True)
 
 
 class GroupedPageSchema(AnswerSchema):
-    totalCount = number("How many images match, on all pages.", required=True)
+    totalCount = number("The number of matching images on all pages.", required=True)
     images = fields.List(
         fields.Nested(RepositorySchema),
         required=True,
@@ -72,7 +72,7 @@ class GroupedPageSchema(AnswerSchema):
 
 
 def page_json(page: FlatPage | GroupedPage) -> dict[str, Any]:
-    """Return the body of GET /images in the form that was asked for."""
+    """Return the body of GET /images in the requested form."""
     if isinstance(page, FlatPage):
         return {"totalCount": page.total, "images": [_flat(image) for image in page.images]}
     return {"totalCount": page.total, "images": _grouped(page.images)}
@@ -124,19 +124,19 @@ def _artifact(image: Image | ListedImage, *, created: str) -> dict[str, Any]:
 
 class ImageImportSchema(AnswerSchema):
     name = text("The import's name.", required=True)
-    state = choice(ImportState, "Where it stands.", required=True)
+    state = choice(ImportState, "The import's state.", required=True)
     platforms = fields.List(
-        fields.String(), required=True, metadata={"description": "The platforms asked for; empty: all."}
+        fields.String(), required=True, metadata={"description": "The requested platforms; empty: all."}
     )
 
 
 class ImageSchema(ArtifactSchema):
     registryHost = text("The target's public name.")
     repo = text("The repository in the target.")
-    sourceDigest = text("What the source's tag pointed to when it was imported.", allow_none=True)
-    referrers = number("Signatures, SBOMs and the like that came along with it.")
-    reference = text("What to pull, by tag.")
-    digestReference = text("What to pull, by digest; null until ready.", allow_none=True)
+    sourceDigest = text("The digest of the source's tag when it was imported.", allow_none=True)
+    referrers = number("Signatures, SBOMs and the like that were imported with it.")
+    reference = text("The reference to pull, by tag.")
+    digestReference = text("The reference to pull, by digest; null until ready.", allow_none=True)
     latest_import = fields.Nested(ImageImportSchema, data_key="import", allow_none=True)
 
 
@@ -161,20 +161,20 @@ def _import(latest: Import) -> dict[str, Any]:
 
 
 class LayerDetailSchema(AnswerSchema):
-    status = choice(LayerStatus, "Where this blob stands.", required=True)
+    status = choice(LayerStatus, "The blob's state.", required=True)
     progress = number(_PERCENT, required=True)
     size = number("Bytes.")
-    offset = number("Bytes that have arrived in the target.")
-    transfer = choice(Transfer, "How it came to be in the target; null while it is not.", allow_none=True)
+    offset = number("Bytes that the target has received.")
+    transfer = choice(Transfer, "How the target got it; null while it is missing.", allow_none=True)
 
 
 class ImportErrorSchema(AnswerSchema):
     code = choice(sorted(ERROR_KINDS), "From the closed list of codes.", required=True)
-    side = choice(Side, "Whose door to knock at.", required=True)
-    retryable = flag("Whether another try may help without anybody changing anything.", required=True)
-    hint = text("What to do.", required=True)
-    title = text("What went wrong.", required=True)
-    detail = text("What went wrong in this case.", required=True)
+    side = choice(Side, "The side that has to act.", required=True)
+    retryable = flag("Whether the same import may succeed later.", required=True)
+    hint = text("The recommended action.", required=True)
+    title = text("The kind of error.", required=True)
+    detail = text("The error in this case.", required=True)
 
 
 class DetailsSchema(AnswerSchema):
@@ -185,15 +185,15 @@ class DetailsSchema(AnswerSchema):
         metadata={"description": "By digest: every config and layer of every platform."},
     )
     name = text("The import's name.")
-    status = choice(ImageStatus, "In the words of the list.")
-    state = choice(ImportState, "More exactly.")
+    status = choice(ImageStatus, "The status, as in the list.")
+    state = choice(ImportState, "The import's state, which is more exact.")
     progress = number(_PERCENT)
     bytesDone = number("Bytes in the target.")
     bytesTotal = number("Bytes in all; 0 until the worker has read the manifests.")
     rate = number("Bytes a second, over the last seconds.")
-    eta = number("Seconds until the end, at this rate; null where that cannot be said.", allow_none=True)
+    eta = number("Seconds until the end, at this rate; null if unknown.", allow_none=True)
     attempt = number("Attempts so far.")
-    stalled = flag("Whether nothing has moved for a while.")
+    stalled = flag("Whether no bytes have arrived for a while.")
     message = text("One sentence for a person.")
     error = fields.Nested(ImportErrorSchema, allow_none=True)
     resumesAt = moment("When a waiting import is tried again.", allow_none=True)

@@ -1,4 +1,4 @@
-"""Images: the list, one of them, how its import stands, and its deletion."""
+"""Handlers about images: the list, one image, its import's details, its deletion."""
 
 from contextlib import aclosing, suppress
 from http import HTTPStatus
@@ -19,20 +19,20 @@ from shared.errors.codes import Code
 
 EVENT = "details"
 EVENT_STREAM = "text/event-stream"
-# What an event stream's reader waits before it comes back: after a break, and when there was no place. Milliseconds.
+# Reconnection times of an event stream: after a break, and above the limit of streams. Milliseconds.
 RETRY = 2_000
 RETRY_WHEN_FULL = 10_000
 # Comments that keep proxies from closing a quiet stream, which they do after 30 seconds or more. Seconds.
 PING_INTERVAL = 10.0
-# A reader that takes nothing for this long has gone. Seconds.
+# A reader that receives nothing for this long has disconnected. Seconds.
 SEND_TIMEOUT = 30.0
 
-# The contract wants an empty body; what went from the target is in this header: manifest, tag, or nothing.
+# The contract defines an empty body; this header has what was removed from the target: manifest, tag or nothing.
 REMOVED_HEADER = "X-Longshore-Removed"
 
 UNKNOWN = Code.IMAGE_NOT_FOUND
 
-# Made once: making a schema costs three times as much as reading a query with it.
+# Created once: creating a schema costs three times as much as reading a query with it.
 _LIST_QUERY = ImageQuerySchema()
 
 
@@ -63,19 +63,19 @@ async def details_handler(request: web.Request) -> web.StreamResponse:
 
 async def _stream(request: web.Request, image_id: int) -> web.StreamResponse:
     feed = request.app[FEED]
-    with feed.place() as free:
-        # Before the stream begins, so that an unknown image is answered as everywhere.
-        first = await feed.look(image_id)
+    with feed.reserve() as admitted:
+        # Read before the stream begins, so that an unknown image gets the usual error.
+        first = await feed.read(image_id)
         if first.final and request.headers.get("Last-Event-ID") == first.version:
-            # A browser's way to come back after the end; this status tells it that there is no more.
+            # A browser reconnects after the end; this status makes it stop (HTML, server-sent events).
             return web.Response(status=HTTPStatus.NO_CONTENT)
         response = EventSourceResponse(ping_interval=PING_INTERVAL, send_timeout=SEND_TIMEOUT)
         await response.prepare(request)
-        # A reader that goes away ends its stream; nobody is left to be told.
+        # A reader that disconnects ends its stream.
         with suppress(ConnectionError, TimeoutError):
             async with response:
-                await _send(response, first, retry=RETRY if free else RETRY_WHEN_FULL)
-                if free:
+                await _send(response, first, retry=RETRY if admitted else RETRY_WHEN_FULL)
+                if admitted:
                     await _send_changes(response, feed, image_id, first)
     return response
 

@@ -1,4 +1,4 @@
-"""Importing details as they change, for event streams."""
+"""Follows the details of imports, for event streams."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterator
@@ -10,19 +10,19 @@ from shared.db.deadline import deadline
 from shared.db.notifications import Notifications
 from shared.errors.error import LongshoreError
 
-# Notifications are hints; this is how old a stream's news can be when one is lost. Seconds.
+# Notifications are hints; if one is lost, a stream is late by at most this long. Seconds.
 POLL_INTERVAL = 2.0
-# What one look may wait for the database: a stream outlives the deadline of its request. Seconds.
-LOOK_DEADLINE = 4.5
-# No stream tells more often than that, however often a worker reports. Seconds.
+# One read waits this long for the database: a stream outlives its request's deadline. Seconds.
+READ_DEADLINE = 4.5
+# Between two events of a stream, however often a worker reports. Seconds.
 MIN_INTERVAL = 0.25
-# Open streams of one process; each costs a query a poll. Above it a stream ends after its first event, and its
-# reader comes back after a while.
+# Open streams of one process; each costs a query per poll. A stream above the limit ends after its first event, and its
+# reader reconnects later.
 MAX_STREAMS = 500
 
 
 class ImportFeed:
-    """Follows imports for as many readers as there are places."""
+    """Follows imports for at most MAX_STREAMS readers at a time."""
 
     def __init__(self, *, details: ImportDetailsReader, notifications: Notifications) -> None:
         self._details = details
@@ -31,51 +31,51 @@ class ImportFeed:
         self._readers = 0
 
     def close(self) -> None:
-        """End every stream after what it is telling."""
+        """End every stream after its current event."""
         self._closing.set()
 
     @property
     def readers(self) -> int:
-        """How many streams are open."""
+        """The number of open streams."""
         return self._readers
 
     @contextmanager
-    def place(self) -> Iterator[bool]:
-        """Hold one of the places for a stream; the value tells whether there was one."""
+    def reserve(self) -> Iterator[bool]:
+        """Count a stream while it is open; yields whether it is within the limit."""
         self._readers += 1
         try:
             yield self._readers <= MAX_STREAMS
         finally:
             self._readers -= 1
 
-    async def look(self, image_id: int) -> ImportDetails:
-        """Return the details as they are; raises `image_not_found`."""
+    async def read(self, image_id: int) -> ImportDetails:
+        """Return the current details; raises `image_not_found`."""
         return await self._details.read(image_id)
 
     async def follow(
-        self, image_id: int, told: ImportDetails, *, wanted: Callable[[], bool]
+        self, image_id: int, sent: ImportDetails, *, wanted: Callable[[], bool]
     ) -> AsyncGenerator[ImportDetails, None]:
         """Yield the details after each change, until they are final, the image is gone, or the feed closes.
 
-        `told` is what the reader knows already; `wanted` says, at every look, whether there still is a reader.
+        `sent` are the details that the reader has; `wanted` returns whether the reader is still connected.
         """
         with self._notifications.watch(imports.CHANNEL, str(image_id)) as changed:
-            while not told.final and not self._closing.is_set() and wanted():
+            while not sent.final and not self._closing.is_set() and wanted():
                 await self._pause(changed)
-                seen = await self._look_again(image_id, told)
+                seen = await self._read_again(image_id, sent)
                 if seen is None:
                     return
-                if seen != told:
-                    told = seen
-                    yield told
+                if seen != sent:
+                    sent = seen
+                    yield sent
 
-    async def _look_again(self, image_id: int, told: ImportDetails) -> ImportDetails | None:
-        """Look again; while the database is away there is no news, and no image where it was deleted."""
+    async def _read_again(self, image_id: int, sent: ImportDetails) -> ImportDetails | None:
+        """Read the details again; the old ones while the database is unavailable, None for a deleted image."""
         try:
-            with deadline(LOOK_DEADLINE):
+            with deadline(READ_DEADLINE):
                 return await self._details.read(image_id)
         except LongshoreError as error:
-            return told if error.kind.retryable else None
+            return sent if error.kind.retryable else None
 
     async def _pause(self, changed: asyncio.Event) -> None:
         """Wait for a hint or the next poll, at least the shortest interval, at most until the feed closes."""

@@ -1,4 +1,4 @@
-"""The application's keys for the use cases about images."""
+"""AppKeys of the use cases about images."""
 
 from aiohttp import web
 

@@ -1,4 +1,4 @@
-"""Images, described."""
+"""The OpenAPI operations about images."""
 
 from http import HTTPStatus
 
@@ -8,7 +8,7 @@ from api_service.web.openapi import examples
 from api_service.web.openapi.operation import EVENT_STREAM, Answer, Operation, codes
 from shared.errors.codes import Code
 
-# What any request to the target may end with.
+# Errors that any request to the target may cause.
 _OF_THE_TARGET = codes(
     Code.TARGET_DENIED,
     Code.TARGET_NOT_FOUND,
@@ -41,19 +41,19 @@ GET = Operation(
     id="getImage",
     tag="images",
     summary="One image",
-    description="The list's fields, and what is needed to pull the image and to follow its import.",
+    description="The list's fields, and those needed to pull the image and to follow its import.",
     answers=(Answer(description="The image.", schemas=(ImageSchema,)),),
     codes=codes(Code.IMAGE_NOT_FOUND),
 )
 DETAILS = Operation(
     id="getImportingDetails",
     tag="images",
-    summary="How an image's newest import stands",
+    summary="The details of an image's newest import",
     description=(
         "With `Accept: text/event-stream`, the same object as an event named `details` whenever it changes, until the "
-        "import has ended; `Last-Event-ID` is what a browser sends when it comes back."
+        "import has ended; a browser sends `Last-Event-ID` when it reconnects."
     ),
-    request_headers={"Last-Event-ID": "The last event that a returning reader of the stream has seen."},
+    request_headers={"Last-Event-ID": "The last event that a reconnecting reader of the stream has seen."},
     answers=(
         Answer(
             description="The details, or the stream of them.",
@@ -62,7 +62,7 @@ DETAILS = Operation(
             examples={"details": examples.DETAILS},
         ),
         Answer(
-            description="To a reader of the stream who has seen its last event: there is no more.",
+            description="For a reader of the stream that has seen its last event: no event will follow.",
             status=HTTPStatus.NO_CONTENT,
         ),
     ),
@@ -73,14 +73,15 @@ DELETE = Operation(
     tag="images",
     summary="Delete an image",
     description=(
-        "For its owner and admins. An import under way is stopped first. The tag goes from the target, and what it "
-        "pointed to where nothing else there needs it; no other tag is ever lost. What the target does not allow is a "
-        "409 that says why. Where the target is slow, 504 `deletion_unfinished` says that the deletion goes on."
+        "For its owner and admins. An open import is cancelled first. The tag is removed from the target, and its "
+        "manifest if nothing else there needs it; no other tag is ever lost. If the target refuses, the answer "
+        "is a 409 with the reason. If the target is slow, the answer is 504 `deletion_unfinished`, and the deletion "
+        "continues."
     ),
     answers=(
         Answer(
-            description="It is gone. The body is empty.",
-            headers={"X-Longshore-Removed": "What went from the target: `manifest`, `tag` or `nothing`."},
+            description="Deleted. The body is empty.",
+            headers={"X-Longshore-Removed": "What was removed from the target: `manifest`, `tag` or `nothing`."},
         ),
     ),
     codes=_OF_THE_TARGET

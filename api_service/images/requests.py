@@ -22,7 +22,7 @@ _INTEGER = re.compile(r"-?[0-9]{1,19}")
 
 
 class _Integer(fields.Integer):
-    """Digits and nothing else, where int() also takes `+1`, `1_0` and other scripts' digits."""
+    """Digits only; int() would accept `+1`, `1_0` and other scripts' digits as well."""
 
     def _deserialize(self, value: Any, *_: Any, **__: Any) -> int:
         if not isinstance(value, str) or _INTEGER.fullmatch(value) is None:
@@ -31,12 +31,12 @@ class _Integer(fields.Integer):
 
 
 def _boolean(**options: Any) -> fields.Boolean:
-    told: dict[str, Any] = {"invalid": "Must be true or false."}
-    return fields.Boolean(truthy={"true"}, falsy={"false"}, error_messages=told, **options)
+    messages: dict[str, Any] = {"invalid": "Must be true or false."}
+    return fields.Boolean(truthy={"true"}, falsy={"false"}, error_messages=messages, **options)
 
 
 class ImageQuerySchema(Schema):
-    """Names as in the contract; a bad value is refused by name."""
+    """The parameters, named as in the contract."""
 
     page_num = _Integer(load_default=0, validate=validate.Range(0, MAX_PAGE_NUMBER))
     page_size = _Integer(load_default=DEFAULT_PAGE_SIZE, validate=validate.Range(1, MAX_PAGE_SIZE))

@@ -1,6 +1,6 @@
-"""A stored registry's address: what an administrator writes, and the one form in which it is kept and compared.
+"""Reads the address of a registry and normalizes it for storage and comparison.
 
-That form is the `host[:port]` of references, without the port that its scheme implies.
+The normal form is the `host[:port]` of references, without the port that its scheme implies.
 """
 
 from urllib.parse import urlsplit
@@ -16,8 +16,8 @@ _IMPLIED_PORTS = {"http": HTTP_PORT, "https": HTTPS_PORT}
 def read_address(url: str, policy: NetworkPolicy) -> str:
     """Read `host[:port]` or `http(s)://host[:port]`; raises `validation_failed` naming `url`.
 
-    The scheme has to be the one that the host is really called with, so that nobody believes in a TLS that is not
-    there. Docker Hub's other names become `docker.io`.
+    The scheme has to be the one that Longshore uses for the host, so that an address never promises TLS that is not
+    used. Docker Hub's other names become `docker.io`.
     """
     scheme, host = _split(url)
     try:
@@ -38,18 +38,18 @@ def read_address(url: str, policy: NetworkPolicy) -> str:
 
 
 def comparable_host(host: str, policy: NetworkPolicy) -> str:
-    """Return a reference's registry in the form that stored ones are compared in."""
+    """Return a reference's registry in the normal form."""
     return host.removesuffix(f":{_IMPLIED_PORTS[policy.scheme(host)]}")
 
 
 def registry_url(host: str, policy: NetworkPolicy) -> str:
-    """Return the address as it is called."""
+    """Return the URL that Longshore calls."""
     return f"{policy.scheme(host)}://{host}"
 
 
 def _split(url: str) -> tuple[str, str]:
     if "@" in url:
-        # Not repeated: what stands before it is a password, as a rule.
+        # Do not repeat the text: there is usually a password before the `@`.
         raise _refused("An address holds no account; send `username` and `password`.")
     if "://" not in url:
         return "", url

@@ -1,4 +1,4 @@
-"""The application's key for stored registries."""
+"""The AppKey of the stored registries."""
 
 from aiohttp import web
 

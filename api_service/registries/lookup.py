@@ -1,4 +1,4 @@
-"""Looks stored registries up for requests: an answer serves a second's requests, and those that wait share a query."""
+"""Looks up stored registries: a result is cached for a second, and concurrent requests share one query."""
 
 from collections.abc import Sequence
 from time import monotonic
@@ -8,13 +8,13 @@ from shared.db.coalescer import Coalescer
 from shared.db.database import Database
 from shared.db.registries import StoredRegistry
 
-# How long a registry may be used at most as it was before another instance of the API changed it. Seconds: without it,
-# every import would cost a query more.
+# After another API instance changed a registry, the old values are used at most this long. Seconds. Without the cache
+# every import would cost another query.
 KEPT_FOR = 1.0
 
 
 class RegistryLookup:
-    """All stored registries, as they were within the last second. They are few (stored_registries.MAX_REGISTRIES)."""
+    """Caches all stored registries, which are few (stored_registries.MAX_REGISTRIES)."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -30,12 +30,12 @@ class RegistryLookup:
         return await self._coalescer.ask(None)
 
     def forget(self) -> None:
-        """Have the next request look anew; called when a change is committed."""
+        """Drop the cache; call it after a change is committed."""
         self._until = 0.0
         self._changes += 1
 
     async def _look(self, _: frozenset[None]) -> Sequence[StoredRegistry]:
-        # Before the query, which may see less than what has been done since.
+        # The time before the query, which does not see later changes.
         now, changes = monotonic(), self._changes
         async with self._database.connection() as connection:
             found = await registries.list_registries(connection)

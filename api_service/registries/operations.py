@@ -1,4 +1,4 @@
-"""Stored source registries, described."""
+"""The OpenAPI operations about stored source registries."""
 
 from http import HTTPStatus
 
@@ -14,13 +14,13 @@ LIST = Operation(
     id="listRegistries",
     tag=_TAG,
     summary="List stored source registries",
-    answers=(Answer(description="All of them; there are few.", schemas=(StoredRegistriesSchema,)),),
+    answers=(Answer(description="All of them, without pages.", schemas=(StoredRegistriesSchema,)),),
 )
 CREATE = Operation(
     id="createRegistry",
     tag=_TAG,
     summary="Store a source registry",
-    description="The password is encrypted at rest and never shown again. A new default takes the old one's place.",
+    description="The password is encrypted at rest and never returned. A new default replaces the old one.",
     body=NewRegistrySchema,
     answers=(
         Answer(
@@ -44,7 +44,7 @@ CHANGE = Operation(
     tag=_TAG,
     summary="Change a stored source registry",
     description=(
-        "A merge patch (RFC 7396): null removes, what is absent stays. A password alone is a rotation; a user name "
+        "A merge patch (RFC 7396): null removes, an absent field stays. A password alone is a rotation; a user name "
         "needs its password with it."
     ),
     body=RegistryChangeSchema,
@@ -54,7 +54,7 @@ CHANGE = Operation(
 DELETE = Operation(
     id="deleteRegistry",
     tag=_TAG,
-    summary="Forget a stored source registry",
-    answers=(Answer(description="It is gone. The body is empty."),),
+    summary="Delete a stored source registry",
+    answers=(Answer(description="Deleted. The body is empty."),),
     codes=codes(Code.REGISTRY_NOT_FOUND),
 )

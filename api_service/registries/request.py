@@ -1,4 +1,4 @@
-"""What an administrator asks for with /image-registries, checked for form."""
+"""Requests of administrators about stored registries."""
 
 from dataclasses import dataclass, field
 
@@ -7,7 +7,7 @@ from shared.model.credential import Credential
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewRegistry:
-    """A registry to store; without an account, its images are read as anybody may."""
+    """A registry to store; without an account, Longshore reads its images anonymously."""
 
     name: str
     url: str
@@ -25,7 +25,7 @@ class AccountChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegistryChange:
-    """What is to be different; None stays as it is."""
+    """The new values; None leaves a value unchanged."""
 
     name: str | None = None
     url: str | None = None

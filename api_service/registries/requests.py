@@ -1,4 +1,4 @@
-"""The forms of request bodies of /image-registries (marshmallow)."""
+"""The request bodies of /image-registries."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ from api_service.web.fields import (
 )
 from shared.model.credential import Credential
 
-# Beside the host, room for `https://` and a slash. Characters.
+# A host, and `https://` and a slash. Characters.
 MAX_URL_LENGTH = MAX_HOST_LENGTH + 10
 _NEEDED = ["Missing data for required field."]
 
@@ -44,7 +44,7 @@ class NewRegistrySchema(Schema):
 
 
 class RegistryChangeSchema(Schema):
-    """The body of PATCH /image-registries/:id, a JSON merge patch (RFC 7396): null removes, what is absent stays."""
+    """The body of PATCH /image-registries/:id, a JSON merge patch (RFC 7396): null removes, an absent field stays."""
 
     name = fields.String(validate=REGISTRY_NAME)
     url = fields.String(validate=line(MAX_URL_LENGTH))
@@ -54,13 +54,13 @@ class RegistryChangeSchema(Schema):
 
     @validates_schema
     def _check_account(self, data: dict[str, Any], **_: Any) -> None:
-        """Let through a whole account, a new password, and the removal of both."""
+        """Accept a whole account, a new password, or the removal of both."""
         if "username" in data and "password" not in data:
             raise ValidationError({"password": _NEEDED})
         if "password" in data and data["password"] is None and data.get("username", "") is not None:
-            raise ValidationError({"username": ["Must be null where the password is removed."]})
+            raise ValidationError({"username": ["Must be null if the password is removed."]})
         if data.get("password") is not None and "username" in data and data["username"] is None:
-            raise ValidationError({"username": ["Must not be null where there is a password."]})
+            raise ValidationError({"username": ["Must not be null if there is a password."]})
 
     @post_load
     def _make(self, data: dict[str, Any], **_: Any) -> RegistryChange:

@@ -1,4 +1,4 @@
-"""The use cases behind /image-registries: registries that imports may come from, and the accounts for them."""
+"""The use cases behind /image-registries: source registries and their accounts."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -16,7 +16,7 @@ from shared.errors.error import LongshoreError
 from shared.network.policy import NetworkPolicy
 from shared.runtime.secret_box import SecretBox
 
-# A list of registries is kept by hand and answered whole; no installation has come near so many.
+# Registries are added by hand and listed without pages; no installation has come near so many.
 MAX_REGISTRIES = 200
 
 
@@ -51,7 +51,7 @@ class StoredRegistries:
     async def create(self, wanted: NewRegistry, by: Identity) -> SourceRegistry:
         """Store one.
 
-        Raises `registry_exists` where its name or its address is stored already, `registry_limit_reached`, and
+        Raises `registry_exists` if its name or its address is already stored, `registry_limit_reached`, and
         `validation_failed`.
         """
         values = RegistryValues(
@@ -64,22 +64,22 @@ class StoredRegistries:
         async with self._changing() as connection:
             if await registries.count_registries(connection) >= MAX_REGISTRIES:
                 raise LongshoreError(Code.REGISTRY_LIMIT_REACHED, f"There are {MAX_REGISTRIES} registries already.")
-            await _make_way(connection, values)
+            await _check_unique(connection, values)
             return self._with_url(await registries.insert_registry(connection, values, user=by.user))
 
     async def change(self, registry_id: int, change: RegistryChange) -> SourceRegistry:
-        """Change what is given; raises `registry_not_found`, `registry_exists`, `validation_failed`."""
+        """Change the given values; raises `registry_not_found`, `registry_exists`, `validation_failed`."""
         host = read_address(change.url, self.policy) if change.url else None
         async with self._changing() as connection:
             stored = await _get(connection, registry_id)
             values = self._changed(stored, change, host or stored.host)
             if values == _values(stored):
                 return self._with_url(stored)
-            await _make_way(connection, values, stored)
+            await _check_unique(connection, values, stored)
             return self._with_url(await registries.update_registry(connection, registry_id, values))
 
     async def delete(self, registry_id: int) -> None:
-        """Forget one with its account; imports that have begun keep theirs. Raises `registry_not_found`."""
+        """Delete one with its account; imports that have begun keep their account. Raises `registry_not_found`."""
         async with self._changing() as connection:
             if not await registries.delete_registry(connection, registry_id):
                 raise _not_found(registry_id)
@@ -89,7 +89,7 @@ class StoredRegistries:
 
     @asynccontextmanager
     async def _changing(self) -> AsyncIterator[Connection]:
-        """Lend a connection that alone changes registries, in a transaction."""
+        """Open a transaction that no other change of registries overlaps."""
         async with self.database.transaction() as connection:
             await registries.lock_registries(connection)
             yield connection
@@ -115,7 +115,7 @@ class StoredRegistries:
             return None, None
         username = change.username or stored.username
         if username is None:
-            reason = "There is none yet that the password could belong to."
+            reason = "There is no user name for the password."
             raise LongshoreError(Code.VALIDATION_FAILED, f"username: {reason}", fields={"username": reason})
         return username, self.secrets.seal(change.password)
 
@@ -137,8 +137,8 @@ async def _get(connection: Connection, registry_id: int) -> StoredRegistry:
     return found
 
 
-async def _make_way(connection: Connection, values: RegistryValues, old: StoredRegistry | None = None) -> None:
-    """Raise `registry_exists` where name or host are another one's; take the default from another one if need be."""
+async def _check_unique(connection: Connection, values: RegistryValues, old: StoredRegistry | None = None) -> None:
+    """Raise `registry_exists` if another registry has the name or the host; clear another's default if necessary."""
     found = await registries.find_registries(connection, host=values.host, name=values.name)
     for other in found:
         if old is None or other.id != old.id:

@@ -1,22 +1,25 @@
-"""The time between the wish that this process end and its end, in which others learn to leave it alone."""
+"""Draining: a stopping instance still answers while load balancers learn to send no more requests."""
 
 from shared.runtime.readiness import Readiness
 
 
 class Draining:
-    """Says no to new work while it is still done: whoever spreads requests learns of a stop only after it began."""
+    """Reports the instance as not ready and closes connections, while requests are still answered.
+
+    Load balancers learn of a stop only after it has begun. Why: docs/decisions/0029.
+    """
 
     def __init__(self) -> None:
         self._readiness: Readiness | None = None
         self.began = False
-        """True once no connection is to be kept for another request."""
+        """True once no connection is kept alive for another request."""
 
-    def tell(self, readiness: Readiness) -> None:
-        """Take what is asked whether this process is ready."""
+    def attach(self, readiness: Readiness) -> None:
+        """Take the readiness that GET /readyz reports."""
         self._readiness = readiness
 
     def begin(self) -> None:
-        """Be unready, and let every answer end its connection, so that the next request goes elsewhere."""
+        """Report not ready, and close every connection after its answer, so that clients go to another instance."""
         self.began = True
         if self._readiness:
             self._readiness.stop()

@@ -10,7 +10,7 @@ from shared.oci.platform import Platform
 MAX_USERNAME_LENGTH = 1_000
 MAX_PASSWORD_LENGTH = 16_000
 MAX_HOST_LENGTH = 300
-# Characters of a stored registry's name, which people write into requests.
+# Characters of a stored registry's name, which people type into requests.
 MAX_REGISTRY_NAME_LENGTH = 100
 
 REGISTRY_NAME = (
@@ -28,17 +28,17 @@ def printable(text: str) -> None:
 
 
 def prose(text: str) -> None:
-    """Raise for what is neither printable nor a line break or tabulator."""
+    """Raise for characters that are neither printable nor a line break or tabulator."""
     printable(text.replace("\n", "").replace("\r", "").replace("\t", ""))
 
 
 def line(longest: int) -> tuple[Any, ...]:
-    """Return the validators of one line of text, of at most so many characters."""
+    """Return the validators of one line of text with at most so many characters."""
     return (validate.Length(1, longest), printable)
 
 
 class Boolean(fields.Boolean):
-    """true or false and nothing else: 1 equals true in Python, but not in JSON."""
+    """Only true or false: 1 equals true in Python, but not in JSON."""
 
     def _deserialize(self, value: Any, *_: Any, **__: Any) -> bool:
         if not isinstance(value, bool):
@@ -57,7 +57,7 @@ class PlatformField(fields.String):
 
 
 class NameOrNested(fields.Nested):
-    """A stored registry's name, or what the nested schema describes."""
+    """A stored registry's name, or an object of the nested schema."""
 
     def _deserialize(self, value: Any, *args: Any, **options: Any) -> Any:
         if not isinstance(value, str):

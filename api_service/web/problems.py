@@ -1,4 +1,4 @@
-"""Errors as clients see them: RFC 9457, with a stable code and the request's id."""
+"""Renders errors as problems (RFC 9457), with a stable code and the request's id."""
 
 import math
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from shared.errors.error import LongshoreError
 from shared.errors.kinds import ERROR_KINDS
 
 CONTENT_TYPE = "application/problem+json"
-# What a code is known by outside; a name, not an address.
+# The prefix of a problem's type, which is a name and not an address.
 TYPE_PREFIX = "urn:longshore:error:"
 CHALLENGE = 'Bearer realm="longshore"'
 
@@ -28,27 +28,25 @@ _HTTP_ERRORS: Mapping[int, tuple[Code, str]] = {
 
 
 class FailingFieldSchema(AnswerSchema):
-    field = text("The field or parameter; empty for the whole.", required=True)
-    message = text("What is wrong with it.", required=True)
+    field = text("The field or parameter; empty for the whole body.", required=True)
+    message = text("The reason.", required=True)
 
 
 class ProblemSchema(AnswerSchema):
     type = text("The code as a URN.", required=True)
-    title = text("What went wrong.", required=True)
+    title = text("The kind of error.", required=True)
     status = number("The HTTP status.", required=True, least=400)
-    detail = text("What went wrong in this case.", required=True)
-    code = choice(sorted(ERROR_KINDS), "What clients match on.", required=True)
-    side = choice(Side, "Whose door to knock at: the source, the target, or Longshore.", required=True)
-    retryable = flag("Whether another try may help without anybody changing anything.", required=True)
-    hint = text("What to do.", required=True)
-    requestId = text("What the logs know this request by.", required=True)
-    errors = fields.List(
-        fields.Nested(FailingFieldSchema), metadata={"description": "Where fields are to blame, which ones."}
-    )
+    detail = text("The error in this case.", required=True)
+    code = choice(sorted(ERROR_KINDS), "The stable code that programs match on.", required=True)
+    side = choice(Side, "The side that has to act: source, target or Longshore.", required=True)
+    retryable = flag("Whether the same request may succeed later.", required=True)
+    hint = text("The recommended action.", required=True)
+    requestId = text("The request's id in the logs.", required=True)
+    errors = fields.List(fields.Nested(FailingFieldSchema), metadata={"description": "The invalid fields, if any."})
 
 
 def problem(error: LongshoreError, request_id: str) -> dict[str, Any]:
-    """Return the body. `side` is whose door to knock at: source, target or longshore."""
+    """Return the body. `side` is the side that has to act: source, target or longshore."""
     kind = error.kind
     body: dict[str, Any] = {
         "type": f"{TYPE_PREFIX}{kind.code}",
@@ -67,7 +65,7 @@ def problem(error: LongshoreError, request_id: str) -> dict[str, Any]:
 
 
 def problem_response(error: LongshoreError, body: Mapping[str, Any]) -> web.Response:
-    """Return the answer, with the headers that go with its status."""
+    """Return the answer with the headers of its status."""
     response = web.Response(status=error.kind.status, body=orjson.dumps(body), content_type=CONTENT_TYPE)
     if error.kind.status is HTTPStatus.UNAUTHORIZED:
         response.headers[hdrs.WWW_AUTHENTICATE] = CHALLENGE
@@ -77,7 +75,7 @@ def problem_response(error: LongshoreError, body: Mapping[str, Any]) -> web.Resp
 
 
 def of_http_error(error: web.HTTPException) -> LongshoreError:
-    """Translate what aiohttp itself answers: no route, wrong method, and the like."""
+    """Translate aiohttp's own errors: no route, wrong method, and the like."""
     code, detail = _HTTP_ERRORS.get(error.status, (Code.BODY_MALFORMED, "The request cannot be read."))
     if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return internal_error()
@@ -85,5 +83,5 @@ def of_http_error(error: web.HTTPException) -> LongshoreError:
 
 
 def internal_error() -> LongshoreError:
-    """Return what is said of an unexpected failure: nothing of its cause."""
-    return LongshoreError(Code.INTERNAL_ERROR, "Something went wrong that should not have; it has been logged.")
+    """Return the error for an unexpected exception, without its cause."""
+    return LongshoreError(Code.INTERNAL_ERROR, "An unexpected error occurred; it has been logged.")

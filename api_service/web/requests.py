@@ -20,19 +20,19 @@ from shared.runtime.strict_json import load_object
 MAX_BODY = 64 * 1024
 # A report on the largest image that registries take, all of its layers at once. Bytes.
 MAX_REPORT_BODY = 8 * 1024 * 1024
-# A client that sends more slowly holds a connection for nothing. Seconds for the whole body.
+# A slower client occupies a connection for too long. Seconds for the whole body.
 BODY_TIMEOUT = 30.0
-# Problems of one body that are told, in all and in the detail's sentence; after so many, the reader has the idea.
-MAX_FIELDS_TOLD = 50
+# Limits on the problems of one body in the answer: in `errors`, and in the sentence of `detail`.
+MAX_FIELDS_SHOWN = 50
 MAX_SENTENCES = 5
-# Programs and pages ask for the same few lists again and again. Queries, each of up to 8 KiB.
+# Clients request the same few lists repeatedly. Queries, each of up to 8 KiB.
 QUERIES_KEPT = 256
 
 _ID = re.compile(r"[0-9]{1,19}")
 
 
 async def read_body(request: web.Request, schema: Schema, *, limit: int = MAX_BODY) -> Any:
-    """Return what the schema makes of the JSON body.
+    """Return the object that the schema loads from the JSON body.
 
     Raises `content_type_unsupported`, `body_too_large`, `body_malformed`, `validation_failed`.
     """
@@ -41,9 +41,9 @@ async def read_body(request: web.Request, schema: Schema, *, limit: int = MAX_BO
 
 @lru_cache(maxsize=QUERIES_KEPT)
 def read_query(query: str, schema: Schema) -> Any:
-    """Return what the schema makes of a URL's query, which nobody may change; raises `validation_failed`.
+    """Return the object that the schema loads from a URL's query; it is cached, so do not change it.
 
-    Without webargs, whose way around a body costs more than the rest of reading a query.
+    Raises `validation_failed`. It does without webargs, whose overhead is larger than all other work.
     """
     given = URL.build(query_string=query, encoded=True).query
     repeated = {name: "Given more than once." for name in given if len(given.getall(name)) > 1}
@@ -59,7 +59,7 @@ def read_id(request: web.Request, unknown: Code) -> int:
     """Return the id in the path; raises `unknown` for a text that cannot be an id, as for an id that does not exist."""
     text = request.match_info["id"]
     if _ID.fullmatch(text) is None or int(text) > MAX_INT64:
-        raise LongshoreError(unknown, "An id is a number; the list has it.")
+        raise LongshoreError(unknown, "An id is a number; the list shows it.")
     return int(text)
 
 
@@ -78,28 +78,28 @@ class _Parser(AIOHTTPParser):
             raise LongshoreError(Code.BODY_MALFORMED, str(error)) from None
 
     def handle_error(self, error: ValidationError, *_: Any, **__: Any) -> NoReturn:
-        # webargs puts everything below the name of the place: {"json": ...}.
+        # webargs nests all messages below the location's name: {"json": ...}.
         messages = error.messages_dict
         raise _invalid(dict(pair for below in messages.values() for pair in _flat(below)))
 
 
 def _invalid(fields: Mapping[str, str]) -> LongshoreError:
-    told = list(fields.items())[:MAX_FIELDS_TOLD]
-    sentences = (f"{field}: {message}" if field else message for field, message in told[:MAX_SENTENCES])
-    return LongshoreError(Code.VALIDATION_FAILED, " ".join(sentences), fields=dict(told))
+    shown = list(fields.items())[:MAX_FIELDS_SHOWN]
+    sentences = (f"{field}: {message}" if field else message for field, message in shown[:MAX_SENTENCES])
+    return LongshoreError(Code.VALIDATION_FAILED, " ".join(sentences), fields=dict(shown))
 
 
 def _flat(messages: object, path: str = "") -> list[tuple[str, str]]:
     """Turn marshmallow's nested messages into `credentials.password` and a sentence."""
     if isinstance(messages, dict):
-        pairs = (_flat(value, _joined(path, str(key))) for key, value in messages.items())
+        pairs = (_flat(value, _join(path, str(key))) for key, value in messages.items())
         return [pair for group in pairs for pair in group]
     if isinstance(messages, list):
         return [(path, " ".join(map(str, messages)))]
     return [(path, str(messages))]
 
 
-def _joined(path: str, key: str) -> str:
+def _join(path: str, key: str) -> str:
     if key == "_schema":
         return path
     return f"{path}.{key}" if path else key

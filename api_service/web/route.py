@@ -11,13 +11,13 @@ from shared.model.roles import Role
 
 Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-# Open to everybody, without a token. Said by name, so that forgetting the roles cannot open a route.
+# Open without a token. A name of its own, so that forgetting the roles cannot open a route.
 PUBLIC: frozenset[Role] | None = None
 USERS = frozenset({Role.USER, Role.ADMIN})
 ADMINS = frozenset({Role.ADMIN})
 WORKERS = frozenset({Role.WORKER})
-ANYBODY = frozenset(Role)
-# What logs, figures and traces call whatever strangers write into a path.
+ANY_ROLE = frozenset(Role)
+# The name of all unknown paths in logs, metrics and traces.
 NO_ROUTE = "(none)"
 
 
@@ -38,6 +38,6 @@ class Route:
 
 
 def template(request: web.Request) -> str:
-    """Return the path of the request's route, as the table of routes has it."""
+    """Return the path of the request's route, as in the table of routes."""
     resource = request.match_info.route.resource
     return resource.canonical if resource else NO_ROUTE

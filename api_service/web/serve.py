@@ -1,4 +1,4 @@
-"""Serves the application on its port, and ends so that no request fails of it."""
+"""Serves the application on its port, and stops without failing a request."""
 
 import asyncio
 import signal
@@ -10,29 +10,29 @@ from aiohttp import web
 from api_service.web.draining import Draining
 from api_service.web.keys import DRAINING
 
-# What running requests get to end after the drain; all but event streams, which end at once, take less. Seconds.
+# Running requests have this long to end after the drain; they take less, and event streams end at once. Seconds.
 SHUTDOWN_TIMEOUT = 10.0
-# An idle connection is kept for a proxy in front to use again. Seconds.
+# An idle connection is kept for reuse by a proxy. Seconds.
 KEEPALIVE_TIMEOUT = 75.0
 
 _logger = structlog.get_logger(__name__)
 
 
 class StopSignals:
-    """SIGTERM asks to stop in an orderly way; SIGINT, or a second SIGTERM, at once."""
+    """SIGTERM stops after a drain; SIGINT or a second SIGTERM stops at once."""
 
     def __init__(self) -> None:
         self._asked = asyncio.Event()
         self._at_once = asyncio.Event()
 
     def listen(self) -> None:
-        """Take the signals from now on."""
+        """Install the signal handlers."""
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGTERM, self._stop)
         loop.add_signal_handler(signal.SIGINT, self._stop_at_once)
 
     async def wait(self, draining: Draining, seconds: float) -> None:
-        """Return when the time has come to stop listening: `seconds` after the wish."""
+        """Return when the server should stop listening: `seconds` after SIGTERM."""
         await self._asked.wait()
         draining.begin()
         _logger.info("stopping", drain=seconds)

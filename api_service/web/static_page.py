@@ -1,4 +1,4 @@
-"""A page and its files, as they stand in a folder of this package."""
+"""Serves a page and its files from a folder of this package."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,15 +14,15 @@ PAGE = "index.html"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StaticPage:
-    """`files` are media types by name, and closed: no path from outside ever names another file."""
+    """`files` are media types by name; no request can name a file outside this list."""
 
     name: str
-    """What an error calls it."""
+    """Its name in errors."""
     folder: Path
     files: Mapping[str, str]
     policy: str
     headers: Mapping[str, str] = field(default_factory=dict)
-    """What answers have beside their Content-Security-Policy."""
+    """Headers of answers, besides their Content-Security-Policy."""
 
     def page(self) -> web.FileResponse:
         """Return the page itself."""
@@ -37,7 +37,7 @@ class StaticPage:
     def _answer(self, name: str, media_type: str) -> web.FileResponse:
         headers = {
             hdrs.CONTENT_TYPE: f"{media_type}; charset=utf-8",
-            # Kept, and asked for again by its ETag: after an upgrade all of them are the new ones.
+            # Browsers revalidate by ETag, so that after an upgrade they load all files anew.
             hdrs.CACHE_CONTROL: "no-cache",
             "Content-Security-Policy": self.policy,
             **self.headers,

@@ -1,6 +1,6 @@
-"""One line in the log for every request, and its place in the figures.
+"""Logs and counts every request.
 
-Neither query nor body is in it: both can hold secrets.
+The line has neither query nor body: both can hold secrets.
 """
 
 import time
@@ -12,7 +12,7 @@ from api_service.metrics import events
 from api_service.web.keys import IDENTITY, IMPORT_NAME, PROBLEM_CODE
 from api_service.web.route import NO_ROUTE, Handler, template
 
-# Asked every few seconds by machines; logged only where the answer is bad news.
+# Probes call these every few seconds; only failures are logged.
 _PROBES = frozenset({"/healthz", "/readyz"})
 
 _logger = structlog.get_logger("api_service.access")
@@ -20,7 +20,7 @@ _logger = structlog.get_logger("api_service.access")
 
 @web.middleware
 async def access_log_middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Log and count after the answer, an event stream's too."""
+    """Log and count the request after its answer; an event stream when it ends."""
     started = time.perf_counter()
     status, streamed = 0, False
     try:
@@ -35,13 +35,13 @@ async def access_log_middleware(request: web.Request, handler: Handler) -> web.S
 
 
 def _count(request: web.Request, route: str, status: int, seconds: float | None) -> None:
-    """Count the route's template, and no method but those of routes: whatever strangers send has one name here."""
+    """Count by the route's template; unknown routes share one label, so that clients cannot create labels."""
     method = NO_ROUTE if route == NO_ROUTE else request.method
     events.request_answered(method, route, status, seconds)
 
 
 def _log(request: web.Request, route: str, status: int, seconds: float) -> None:
-    """Log the route's template, not the path: what strangers write into a path has no place in a log."""
+    """Log the route's template instead of the path, which could hold any text."""
     write = _logger.debug if route in _PROBES and status < 400 else _logger.info  # noqa: PLR2004 - a class of statuses
     identity = request.get(IDENTITY)
     write(

@@ -1,4 +1,4 @@
-"""Who may: every route names the roles that it is open to, and what names none is closed."""
+"""Authorization: a request needs one of its route's roles; a route without roles rejects every caller."""
 
 import re
 
@@ -21,12 +21,12 @@ _BEARER = re.compile(r"[Bb][Ee][Aa][Rr][Ee][Rr] +([A-Za-z0-9._~+/=-]{1,8192}) *"
 
 @web.middleware
 async def auth_middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Let through what is public or carries a good token with a fitting role."""
+    """Pass public routes, and requests with a valid token whose role the route allows."""
     if request.match_info.http_exception is not None:
         return await handler(request)
     route = request.app[ROUTES].get(request.match_info.handler)
     if route is None:
-        raise LongshoreError(Code.FORBIDDEN, "This route is open to nobody.")
+        raise LongshoreError(Code.FORBIDDEN, "This route rejects every caller.")
     if route.roles is not None:
         request[IDENTITY] = identity = await _identify(request)
         _check_role(identity, route.roles)
@@ -46,9 +46,9 @@ async def _identify(request: web.Request) -> Identity:
     if verifier and looks_like_jwt(match[1]):
         return await verifier.identify(match[1])
     token = await request.app[TOKENS].find(match[1])
-    # A revoked token is answered as one that never was.
+    # A revoked token gets the same answer as an unknown one.
     if token is None or token.revoked_at:
-        raise LongshoreError(Code.UNAUTHENTICATED, "The API token is not known.")
+        raise LongshoreError(Code.UNAUTHENTICATED, "The API token is unknown.")
     if token.expired:
         raise LongshoreError(Code.TOKEN_EXPIRED, "The API token has expired.")
     return Identity(user=token.user_name, role=token.role)

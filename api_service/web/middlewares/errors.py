@@ -1,4 +1,4 @@
-"""Turns every failure into the one kind of error body."""
+"""Renders every exception as a problem (RFC 9457)."""
 
 from http import HTTPStatus
 from typing import Any
@@ -18,7 +18,7 @@ _logger = structlog.get_logger(__name__)
 
 @web.middleware
 async def errors_middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answer with a problem where the handler raises; unexpected failures are logged and told nothing about."""
+    """Answer with a problem if the handler raises; an unexpected exception is logged, and its answer has no detail."""
     try:
         return await handler(request)
     except LongshoreError as error:
@@ -28,7 +28,7 @@ async def errors_middleware(request: web.Request, handler: Handler) -> web.Strea
         return _answer_http(request, error)
     except Exception as error:
         if isinstance(error, ConnectionError) and _is_gone(request):
-            # While its body was read or its answer written; the server knows what to do with that.
+            # The client left while its body was read or its answer written; aiohttp's server handles that.
             raise
         _logger.exception("request.failed")
         return _answer(request, internal_error())
@@ -58,6 +58,6 @@ def _answer_http(request: web.Request, error: web.HTTPException) -> web.StreamRe
 
 
 def _log(error: LongshoreError) -> None:
-    """Log the cause of our own trouble; a caller's mistake or a source's is told by the code in the access log."""
+    """Log the cause of Longshore's own failures; for mistakes of callers and sources, the access log has the code."""
     if error.kind.side is Side.LONGSHORE and error.kind.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         _logger.warning("request.refused", reason=describe(error))

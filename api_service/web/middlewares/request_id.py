@@ -1,4 +1,4 @@
-"""Gives every request an id, which its answer, its errors and its logs carry."""
+"""Gives every request an id for its answer, its errors and its log lines."""
 
 import os
 import re
@@ -10,15 +10,15 @@ from api_service.web.keys import REQUEST_ID
 from api_service.web.route import Handler
 from shared.runtime.logs import REQUEST_ID_HEADER
 
-# As random as a UUID, in a fifth of the time.
+# As random as a UUID, and created in a fifth of the time.
 ID_BYTES = 16
-# What a caller's own id may look like: nothing that could break a log or a header.
+# The form of a caller's own id: no character that could break a log line or a header.
 _SANE = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 
 @web.middleware
 async def request_id_middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Take the caller's id over where it is sane, else make one."""
+    """Use the caller's id if it has an allowed form, else create one."""
     given = request.headers.get(REQUEST_ID_HEADER, "")
     request_id = given if _SANE.fullmatch(given) else os.urandom(ID_BYTES).hex()
     request[REQUEST_ID] = request_id

@@ -1,4 +1,4 @@
-"""A span for every request, in the trace that its client names, where steps are recorded."""
+"""Records a span for every request, in the client's trace if the request names one."""
 
 from http import HTTPStatus
 
@@ -8,13 +8,13 @@ from api_service.web.keys import IMPORT_NAME, PROBLEM_CODE, REQUEST_ID
 from api_service.web.route import NO_ROUTE, Handler, template
 from shared.tracing.spans import TRACEPARENT, Kind, Values, entry
 
-# Asked every few seconds by machines, about nothing that is under way.
+# Probes call these every few seconds; their spans would show no work.
 _UNTRACED = frozenset({"/healthz", "/readyz", NO_ROUTE})
 
 
 @web.middleware
 async def tracing_middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Record the request until its answer is made, an event stream's until it ends."""
+    """Record the request until its answer is complete; an event stream until it ends."""
     route = template(request)
     if route in _UNTRACED:
         return await handler(request)

@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document, made of the table of routes, their operations, and the schemas that requests pass."""
+"""Builds the OpenAPI 3.1 document from the table of routes, their operations and the schemas."""
 
 import re
 from collections.abc import Collection, Iterable, Mapping
@@ -18,12 +18,12 @@ _ABOUT = """\
 Longshore imports container images from any registry into your own, and manages what it imported.
 
 Every endpoint under `/api/v1` needs `Authorization: Bearer <token>`: an API token (`lsh_…`), or a JWT of the
-configured OIDC issuer. `x-roles` says which roles an operation is open to.
+configured OIDC issuer. `x-roles` lists the roles that may call an operation.
 
-Every error has the one form of RFC 9457, `application/problem+json`, with a stable `code`; the codes that an operation
-can answer with are listed there. Every `GET` has its `HEAD`. Unknown parameters of the list and unknown fields of a
-body, but for workers' reports, are refused by name; answers may get further fields. Each answer's `X-Request-ID` is
-what the logs know the request by; it is the caller's own where one was sent.
+Every error is a problem of RFC 9457, `application/problem+json`, with a stable `code`; each operation lists its codes.
+Every `GET` has its `HEAD`. The API refuses unknown parameters of the list and unknown fields of a body, except in
+workers' reports; answers may get further fields. Each answer has the `X-Request-ID` that the logs have; it is the
+caller's own if the request had one.
 """
 _SECURITY_SCHEMES: Mapping[str, Any] = {
     "apiToken": {
@@ -41,22 +41,22 @@ _SECURITY_SCHEMES: Mapping[str, Any] = {
 }
 _REQUEST_ID = {"required": True, "schema": {"type": "string", "minLength": 1, "maxLength": 128}}
 _TAGS = (
-    {"name": "images", "description": "What is in the target, and how it gets there."},
-    {"name": "source registries", "description": "Stored accounts of registries that images come from."},
-    {"name": "target", "description": "What the target itself says."},
-    {"name": "workers", "description": "For import workers alone."},
-    {"name": "service", "description": "Health, and this description."},
+    {"name": "images", "description": "Images in the target, and their imports."},
+    {"name": "source registries", "description": "Stored accounts of source registries."},
+    {"name": "target", "description": "The target's own figures."},
+    {"name": "workers", "description": "For import workers only."},
+    {"name": "service", "description": "Health, and this document."},
 )
 
 
 _IN_PATH = re.compile(r"{(\w+)}")
 _PATH_PARAMETERS: Mapping[str, Mapping[str, Any]] = {
     "id": {
-        "description": "The id, as the list has it.",
+        "description": "The id, as in the list.",
         "schema": {"type": "integer", "format": "int64", "minimum": 1, "maximum": MAX_INT64},
     },
     "name": {
-        "description": "The import's name, as the answer to its start and its message in RabbitMQ have it.",
+        "description": "The import's name, as in the answer to its start and in its message in RabbitMQ.",
         "schema": {"type": "string", "pattern": "^[a-z0-9][a-z0-9.-]{0,51}-[a-z0-9]{10}$"},
     },
 }
@@ -67,7 +67,7 @@ _ACCOUNT = {"required": _BOTH, "properties": {"username": _TEXT, "password": _TE
 
 
 def _report(states: list[str], **outcome: Any) -> dict[str, Any]:
-    """Return the form of a report with one of these states; what it may not say is null or absent."""
+    """Return the form of a report with one of these states; all other outcomes are null or absent."""
     fields = {"error": _NULL, "content": _NULL} | outcome
     return {"required": list(outcome), "properties": {"state": {"enum": states}} | fields}
 
@@ -186,7 +186,7 @@ def _with_rules(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def _without_null_parameters(document: dict[str, Any]) -> dict[str, Any]:
-    """Leave null out of parameters: a query has texts, and a parameter that is absent has no value at all."""
+    """Remove null from parameters: an absent parameter has no value, and a query has texts only."""
     for path in document["paths"].values():
         for operation in path.values():
             for parameter in operation.get("parameters", ()):

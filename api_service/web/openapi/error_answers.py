@@ -1,4 +1,4 @@
-"""The error answers of an operation: for each status, the codes that it can have there."""
+"""The error answers of an operation: the codes that are possible with each status."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -12,7 +12,7 @@ from api_service.web.route import Route
 from shared.errors.codes import Code
 from shared.errors.kinds import ERROR_KINDS
 
-# Anything may fail in ways that nobody foresaw.
+# Any route may fail unexpectedly.
 _ALWAYS = frozenset({Code.INTERNAL_ERROR})
 _WITH_TOKEN = frozenset(
     {
@@ -43,7 +43,7 @@ def possible_codes(route: Route) -> frozenset[Code]:
 
 
 def error_answers(codes: Iterable[Code], schema: type[Schema] = ProblemSchema) -> dict[str, Any]:
-    """Return the OpenAPI responses by status; the form is the problem's, with the status's codes alone."""
+    """Return the OpenAPI responses by status; each has the problem's form, narrowed to the codes of its status."""
     by_status: dict[HTTPStatus, list[Code]] = defaultdict(list)
     for code in sorted(codes):
         by_status[ERROR_KINDS[code].status].append(code)
@@ -51,11 +51,11 @@ def error_answers(codes: Iterable[Code], schema: type[Schema] = ProblemSchema) -
 
 
 def _answer(status: HTTPStatus, names: list[Code], schema: type[Schema]) -> dict[str, Any]:
-    told = {"type": "object", "properties": {"code": {"enum": names}, "status": {"const": int(status)}}}
+    narrowed = {"type": "object", "properties": {"code": {"enum": names}, "status": {"const": int(status)}}}
     return {
         "description": " ".join(f"`{name}`: {ERROR_KINDS[name].title}." for name in names),
         "headers": _headers(status),
-        "content": {CONTENT_TYPE: {"schema": {"allOf": [schema, told]}}},
+        "content": {CONTENT_TYPE: {"schema": {"allOf": [schema, narrowed]}}},
     }
 
 
@@ -65,7 +65,7 @@ def _headers(status: HTTPStatus) -> Mapping[str, Any]:
         headers["WWW-Authenticate"] = {"required": True, "schema": {"type": "string"}}
     if status in _RETRY_AFTER:
         headers["Retry-After"] = {
-            "description": "Seconds, where it can be said.",
+            "description": "Seconds, if known.",
             "schema": {"type": "integer", "minimum": 0},
         }
     return headers

@@ -1,4 +1,4 @@
-"""Examples in the description: the contract's own, as they stand there."""
+"""The contract's own examples, unchanged."""
 
 FLAT_PAGE = {
     "totalCount": 50,

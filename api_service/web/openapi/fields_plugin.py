@@ -1,4 +1,4 @@
-"""What apispec's marshmallow plugin does not know of our fields."""
+"""Describes our own kinds of fields to apispec's marshmallow plugin."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from api_service.web.openapi.words import WORDS
 from shared.messages.progress_report import valid_digest
 from shared.model.integers import MAX_INT64
 
-# Control characters of both sets and what is no space of ours; `printable` refuses some rarer ones beside them.
+# Both sets of control characters and unusual spaces; `printable` refuses some rarer characters as well.
 _UNPRINTABLE = r"\u0000-\u001f\u007f-\u00a0\u2028\u2029"
 _PATTERNS = (
     (printable, rf"^[^{_UNPRINTABLE}]*$"),
@@ -29,20 +29,20 @@ def fields_plugin() -> MarshmallowPlugin:
 
 
 def teach(plugin: MarshmallowPlugin) -> None:
-    """Add what is ours; to be called when the plugin belongs to a document."""
+    """Add our attribute functions; call it after the plugin was added to a document."""
     converter: Any = plugin.converter
     for function in (_pattern, _whole_number, _name_or_nested, _object, _default, _words):
         converter.add_attribute_function(function)
 
 
 def _component_name(schema: type[Schema] | Schema) -> str:
-    """Return the class's name; the parts of a report are private to its module, and have names that say too little."""
+    """Return the class's name; the private classes of a report's parts get a prefix, because their names are short."""
     name = (schema if isinstance(schema, type) else type(schema)).__name__.removesuffix("Schema")
     return f"Reported{name[1:]}" if name.startswith("_") else name
 
 
 def _pattern(_converter: Any, field: fields.Field[Any], ret: dict[str, Any], **_: Any) -> dict[str, Any]:
-    """JSON Schema's patterns are searched for, marshmallow's are matched from the start."""
+    """Return the pattern with anchors: JSON Schema searches, marshmallow matches from the start."""
     if isinstance(field, PlatformField):
         return {"pattern": _PLATFORM}
     for validator in field.validators:
@@ -70,7 +70,7 @@ def _name_or_nested(converter: Any, field: fields.Field[Any], ret: dict[str, Any
 
 
 def _object(converter: Any, field: fields.Field[Any], ret: dict[str, Any], **_: Any) -> dict[str, Any]:
-    """Describe keys and number of entries; the plugin takes a length for a text's."""
+    """Describe keys and the number of entries; the plugin would describe a text's length."""
     if not isinstance(field, fields.Dict):
         return {}
     keys = {"propertyNames": converter.field2property(field.key_field)} if field.key_field else {}
@@ -78,7 +78,7 @@ def _object(converter: Any, field: fields.Field[Any], ret: dict[str, Any], **_: 
 
 
 def _default(_converter: Any, field: fields.Field[Any], ret: dict[str, Any], **_: Any) -> dict[str, Any]:
-    """That nothing is assumed where nothing is given needs no saying."""
+    """Leave out a default of None."""
     if field.load_default is None:
         ret.pop("default", None)
     return {}

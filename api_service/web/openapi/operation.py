@@ -1,4 +1,4 @@
-"""What a route promises: the part of an OpenAPI operation that the table of routes does not say."""
+"""The description of a route: the part of an OpenAPI operation that the route itself does not define."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,9 +15,9 @@ EVENT_STREAM = "text/event-stream"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """One good answer, in one of the forms `schemas` as JSON, or in one of the media types `texts`; else empty.
+    """One successful answer: JSON in one of the forms `schemas`, or text of one of the media types `texts`, or empty.
 
-    `links` are operations that go on from it: by id, the parameter, and the field of the body that it is given.
+    `links` are operations that use its values: by operation id, the parameter and the field of the body.
     """
 
     description: str
@@ -31,10 +31,10 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
-    """A route, described. `codes` are the errors of its own, beside those that its kind of route always has.
+    """The description of one route. `codes` are its own errors, in addition to those that every such route has.
 
-    `problem` is the schema of its errors where it is another than everywhere. `request_headers` are optional ones,
-    with what they are for.
+    `problem` is the schema of its errors, if it has one of its own. `request_headers` are optional headers with their
+    descriptions.
     """
 
     id: str
