@@ -16,10 +16,10 @@ from tests.shared.moving import REPOSITORY, source_at
 from tests.shared.traps import CREDENTIAL
 
 LARGE = noise(1_500_000, 51)
-# Far below what an exchange may take, far above what a busy machine needs for the heads here. Seconds.
+# Seconds; far less than an exchange may take, far more than a busy machine needs for the heads here.
 PATIENCE = 60
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"
-# Above every limit and what is read ahead of it, far below what a server sends in the time of a test.
+# Bytes; more than every limit and its read-ahead, far less than a server sends during a test.
 FAIR = 16 * 1024 * 1024
 
 Step = Callable[[Repository], Awaitable[object]]

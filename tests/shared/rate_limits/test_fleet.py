@@ -23,7 +23,7 @@ LIMITED = error(429, "TOOMANYREQUESTS", Retry_After="60")
 PULLED = Answer(headers={"Content-Type": MANIFEST.media_type}, body=MANIFEST.content)
 PATH = "/v2/a/manifests/1"
 BLOB_PATH = f"/v2/a/blobs/{BLOB.digest}"
-# Docker Hub's, for nobody in particular: a request is granted anew every 216 seconds.
+# Docker Hub's limit for anonymous access: one request is granted every 216 seconds.
 HUB = {
     "ratelimit-limit": "100;w=21600",
     "Content-Type": MANIFEST.media_type,

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from shared.rate_limits.lanes import Lane, Lanes
 
-# Far beyond what any of these schedules takes; a deadlock would wait for ever. Seconds.
+# Seconds; far more than any of these schedules takes, whereas a deadlock would never end.
 PATIENCE = 5.0
 NAMES = "abcd"
 

@@ -20,14 +20,14 @@ from tests.shared.moving import REPOSITORY, move, source_at, target_at
 
 LOOPBACK = "127.0.0.1"
 CONTENT = noise(7 * 1024 * 1024 // 2, 44)
-# What the target takes: 64 KiB at a time, a megabyte a second. Seconds.
+# Seconds between two reads of the target: 64 KiB at a time, a megabyte per second.
 PIECE, PAUSE = 64 * 1024, 0.06
 # The source gives up where nothing moves for this long, less than a full buffer needs into the target. Seconds.
 IDLE = 0.3
 # A stall, in this test: far less than the whole copy takes, more than any pause in it. Seconds.
 STALL = 2.0
 PATCH = r"/v2/team/app/blobs/uploads/.+"
-# What a socket holds; else all of the content would lie in one. Bytes.
+# Bytes of a socket's buffer; a larger one would hold the whole content.
 SMALL_BUFFER = 64 * 1024
 
 

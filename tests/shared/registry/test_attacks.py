@@ -51,7 +51,7 @@ STORAGE = "127.0.0.2"
 ODD = ("2130706433:{port}", "0x7f000001:{port}", "017700000001:{port}", "127.1:{port}")
 # Under TLS the judge is the same one, asked from another place in the clients.
 PLACES = [("http", name) for name in INSIDE] + [("https", name) for name in (INSIDE[0], INSIDE[9], INSIDE[-1])]
-# What follows a name to another server at all; the others stay where they are.
+# The hops that follow a name to another server; the others stay on the registry.
 FOLLOWING = tuple(hop for hop in READS if hop not in {tags_link, referrers_link})
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 FOREIGN = "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"
@@ -170,7 +170,7 @@ async def test_a_foreign_host_gets_no_account_and_no_token(
 ) -> None:
     """A host that may be called, such as storage, gets the request without credentials: its name differs."""
     async with stage.scene(Side.SOURCE, f"{STORAGE}:{{port}}", private=(STORAGE,), elsewhere=stage.storage()) as scene:
-        # What it answers is no error to every hop.
+        # Its response is not an error for every hop.
         with suppress(pytest.fail.Exception):
             await fallen(hop, scene, scene.trap.url, caplog)
         assert scene.trap.asked
@@ -245,7 +245,7 @@ async def test_an_upload_is_not_rebound(opened: Opener, names: Names) -> None:
             writer = type(scene.target)(registries.registry(host).repository(REPOSITORY))
             with pytest.raises(LongshoreError) as caught:
                 await move(described(LARGE), scene.origin, writer)
-            # The operator's own setting leads there: that is what the code says of a target.
+            # The operator's own setting leads there, hence the target's code.
             assert caught.value.code == "target_protocol_error"
             assert "may not be called" in caught.value.detail
             assert target.requests("POST")
