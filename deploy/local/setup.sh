@@ -193,6 +193,7 @@ make_environment() {
 
 main() {
     local mode=${1:-full}
+    case $mode in stack | full) ;; *) die "usage: setup.sh [stack]" ;; esac
     mkdir -p .cache
     # If two commands run in one checkout at once, the second waits, and then finds nothing to do.
     exec 9>.cache/setup.lock

@@ -40,7 +40,7 @@ def test_what_is_read_is_noted() -> None:
 def test_an_error_has_its_side_status_and_hint() -> None:
     fact, hint = error_facts()["source_rate_limited"]
     assert "Side `source`, HTTP 429, waited for" in fact
-    assert hint.startswith("The import resumes by itself")
+    assert hint.startswith("The import resumes automatically")
 
 
 def test_facts_are_written_anew_and_text_is_kept() -> None:
