@@ -24,7 +24,7 @@ class WakeUpReason(StrEnum):
     LEASE_LOST = "lease_lost"
     """The worker stopped reporting; the number of these rows is the number of workers lost with the import."""
     LEASE_MISSED = "lease_missed"
-    """What LEASE_LOST is changed to if that worker reports again: it was cut off, not lost."""
+    """Replaces LEASE_LOST if that worker reports again: it was cut off, not lost."""
     REPUBLISHED = "republished"
     """The import has been due for long, and no message for it is under way."""
 

@@ -9,12 +9,12 @@ from deploy.local.processes.server import KEY_MARK, PASSWORD_MARK
 
 # In base64 a text looks in one of three ways, by how many bytes stand before it; its ends depend on its neighbours.
 ALIGNMENTS = 3
-# Of a line with a secret, what is shown before it.
+# The part of a line that is shown before a secret.
 SHOWN = 60
 
 
 def in_base64(text: str) -> Iterator[str]:
-    """Yield what shows that a text is in something that was encoded, such as `user:password`."""
+    """Yield the traces that a text leaves inside an encoded one, such as `user:password`."""
     for before in range(ALIGNMENTS):
         encoded = base64.b64encode(b"\0" * before + text.encode()).decode().rstrip("=")
         first = -(-8 * before // 6)

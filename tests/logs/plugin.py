@@ -45,7 +45,7 @@ def _claim(base: Path) -> Path:
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    """Look through what a test, its set-up or its tear-down has printed and logged."""
+    """Search the output and the logs of a test, its set-up and its tear-down."""
     for title, text in report.sections if report.when == "teardown" else ():
         _here[_FOUND] += leaks(f"{report.nodeid} [{title}]", text.splitlines())
 
@@ -65,7 +65,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Name each leak, without what has leaked."""
+    """Name each leak, without the secret."""
     if found := _here[_FOUND]:
         terminalreporter.section("secrets in logs", red=True)
         for leak in found:

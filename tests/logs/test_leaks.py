@@ -1,4 +1,4 @@
-"""The look through the logs of a run of tests sees what it is for, and fails the run."""
+"""The search of a test run's logs finds a secret, and fails the run."""
 
 import base64
 import subprocess
@@ -13,9 +13,9 @@ from tests.logs.leaks import leaks
 ROOT = Path(__file__).parent.parent.parent
 SECONDS = 60
 
-# What each of these tests logs is a secret; where it goes is what differs.
+# Each of these tests logs a secret, each to another place.
 RUN = """
-from deploy.local.scratch import Scratch
+from deploy.local.processes.scratch import Scratch
 
 SECRET = {secret!r}
 

@@ -1,4 +1,4 @@
-"""What a log line tells of an exception."""
+"""The log line of an exception."""
 
 import subprocess
 import sys
@@ -27,7 +27,7 @@ for log in (structlog.get_logger("ours"), logging.getLogger("a library's")):
 
 @pytest.mark.parametrize("style", ["json", "console"])
 def test_a_traceback_has_no_variables(style: str) -> None:
-    """They hold passwords; where it happened and why is told all the same."""
+    """They contain passwords; the line still shows where the error happened, and why."""
     secret = new_password()
     script = SCRIPT.format(style=style, codes=[ord(letter) for letter in secret])
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=SECONDS, check=True)

@@ -66,7 +66,7 @@ async def test_one_of_many_workers_gets_an_import(database: Database) -> None:
 
 
 async def test_a_handed_back_import_is_a_new_attempt(database: Database) -> None:
-    """The attempt goes up with each claim, so that the first worker's late reports are told apart."""
+    """Each claim increments the attempt, which distinguishes the first worker's late reports."""
     import_id = await add_import(database, "returned")
     await claim(database, "returned")
     async with database.connection() as connection:

@@ -1,4 +1,4 @@
-"""Writes down what was asked of the stand-in and what it answered, and lets a test step in between."""
+"""Records the stand-in's requests and responses, and lets a test intervene between them."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -31,13 +31,13 @@ class Exchange:
 
 @dataclass
 class Recorder:
-    """Exchanges of the API, and what a test wants to happen when a request comes in."""
+    """The API's exchanges, and a test's hooks for incoming requests."""
 
     exchanges: list[Exchange] = field(default_factory=list)
     _steps: list[tuple[str, Callable[[web.Request], web.Response | None]]] = field(default_factory=list)
 
     def once(self, method: str, step: Callable[[web.Request], web.Response | None]) -> None:
-        """Call `step` before the next API request of this method is handled; what it returns is the answer instead."""
+        """Call `step` before the next API request of this method is handled; its result, if any, is the response."""
         self._steps.append((method, step))
 
     def asked(self, method: str) -> list[Exchange]:

@@ -56,7 +56,7 @@ async def test_more_tags_than_a_page_has_are_seen(standin: StandIn, harbor: Harb
 
 
 async def test_deleting_again_changes_nothing(standin: StandIn, harbor: Harbor, name: str, image: Image) -> None:
-    """Repeatable: after a crash nobody knows how far the last try got."""
+    """Repeatable: after a crash, the progress of the last attempt is unknown."""
     await standin.push(f"{PROJECT}/{name}", "1.0", image)
     await harbor.delete_tag_or_artifact(PROJECT, name, digest_of(image), "1.0")
     assert await harbor.delete_tag_or_artifact(PROJECT, name, digest_of(image), "1.0") is Removal.NOTHING
@@ -70,7 +70,7 @@ async def test_a_repository_that_never_was_is_gone(harbor: Harbor, standin: Stan
 async def test_a_tag_that_moved_on_stays_where_it_is(
     standin: StandIn, harbor: Harbor, name: str, image: Image, single: Image
 ) -> None:
-    """The tag belongs to another artifact by now: nobody asked to remove that one."""
+    """The tag belongs to another artifact now, whose removal was not requested."""
     repository = f"{PROJECT}/{name}"
     await standin.push(repository, "1.0", image)
     await standin.put(repository, "stable", image.root)
@@ -120,7 +120,7 @@ async def test_an_untagged_part_of_an_index_counts_as_deleted(
 async def test_an_immutable_tag_is_a_conflict_that_says_so(
     standin: StandIn, harbor: Harbor, name: str, image: Image, *, sibling: bool
 ) -> None:
-    """412 PRECONDITION, whether Harbor is asked for the tag or for the artifact."""
+    """412 PRECONDITION, for a deletion of the tag as well as of the artifact."""
     repository = f"{PROJECT}/{name}"
     await standin.push(repository, "1.0", image)
     if sibling:
@@ -177,7 +177,7 @@ async def test_a_tag_that_comes_while_harbor_deletes_is_kept(
 async def test_the_last_of_two_deleters_takes_the_artifact(
     standin: StandIn, harbor: Harbor, name: str, image: Image
 ) -> None:
-    """Each saw the other's tag: whoever untags last finds none, and does not leave the artifact lying."""
+    """Each saw the other's tag: the last one to untag finds none left, and deletes the artifact."""
     repository = f"{PROJECT}/{name}"
     await standin.push(repository, "1.0", image)
     await standin.put(repository, "2.0", image.root)
@@ -199,7 +199,7 @@ async def test_two_deleters_at_once_leave_nothing(standin: StandIn, harbor: Harb
 async def test_the_same_tag_pushed_again_meanwhile_is_kept(
     standin: StandIn, harbor: Harbor, name: str, image: Image
 ) -> None:
-    """It was taken off once; that it is there again is somebody's later wish."""
+    """The tag was removed once; another client has pushed it again since."""
     repository = f"{PROJECT}/{name}"
     await standin.push(repository, "1.0", image)
     await standin.put(repository, "2.0", image.root)

@@ -1,4 +1,4 @@
-"""What goes wrong between Longshore and Harbor's API, scripted at the wire."""
+"""Faults between Longshore and Harbor's API, scripted at the wire."""
 
 import json
 import time
@@ -73,7 +73,7 @@ async def test_harbors_own_words_are_in_the_sentence(against: Harbor, hostile: H
 
 
 async def test_the_password_is_in_no_message(against: Harbor, hostile: HostileRegistry) -> None:
-    """Also where a server repeats what it was sent."""
+    """Even where a server repeats the request."""
     sent = ADMIN.basic()
     hostile.on("GET", STATISTICS, harbor_error(400, "BAD_REQUEST", f"cannot read {sent} of {ADMIN.password}"))
     detail = (await failure(against)).detail
@@ -118,7 +118,7 @@ async def test_a_long_rate_limit_is_told(against: Harbor, hostile: HostileRegist
 
 
 async def test_a_delete_whose_answer_was_lost_is_repeated(against: Harbor, hostile: HostileRegistry) -> None:
-    """The second try finds it gone, which is what was wanted."""
+    """The second attempt finds it gone, which is the goal."""
     hostile.on("GET", f"{ARTIFACT}/tags", ONE_TAG)
     hostile.on("DELETE", ARTIFACT, Answer(raw=b"", reset=True), harbor_error(404, "NOT_FOUND"))
     await against.delete_tag_or_artifact("p", "r", DIGEST, "1.0")

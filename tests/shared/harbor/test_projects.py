@@ -1,4 +1,4 @@
-"""Projects: found, made when missing, listed, and what they may hold."""
+"""Projects: found, created when missing, listed, and their quotas."""
 
 import asyncio
 import json
@@ -53,7 +53,7 @@ async def test_a_system_robot_makes_projects(opened: Opener, standin: StandIn) -
 
 
 async def test_a_project_that_may_not_be_made_is_named(opened: Opener, standin: StandIn) -> None:
-    """A robot account of one project cannot make another one; the sentence says what is missing."""
+    """A robot account of one project cannot create another; the sentence names the missing permission."""
     harbor = await opened(standin.host, ROBOT)
     with pytest.raises(LongshoreError, match="no project team-d, and Longshore's account may not create it") as caught:
         await harbor.ensure_project("team-d")
@@ -70,7 +70,7 @@ async def test_projects_may_be_for_administrators_to_make(opened: Opener, behind
 
 
 async def test_a_project_of_others_is_not_taken_for_ours(opened: Opener, standin: StandIn) -> None:
-    """Harbor shows it to nobody else, but does not let anybody make it again either."""
+    """Harbor hides it from other accounts, and does not let them create it again."""
     standin.state.create_project("secret")
     harbor = await opened(standin.host, MEMBER)
     with pytest.raises(LongshoreError, match="has a project secret, but Longshore's account may not see it") as caught:
@@ -79,7 +79,7 @@ async def test_a_project_of_others_is_not_taken_for_ours(opened: Opener, standin
 
 
 async def test_read_only_mode_has_a_code_of_its_own(opened: Opener, behind: Registry) -> None:
-    """Harbor says 403 DENIED, though no right is missing and nothing is wrong for ever."""
+    """Harbor answers 403 DENIED, although no permission is missing and the state is temporary."""
     async with standing_in(Settings(users=USERS, read_only=True), behind.url) as standin:
         with pytest.raises(LongshoreError, match="read only mode") as caught:
             await (await opened(standin.host)).ensure_project("team-f")
@@ -99,7 +99,7 @@ async def test_harbors_of_all_ages_are_understood(against: Harbor, hostile: Host
 
 
 async def test_an_old_harbor_that_refuses_both_is_a_matter_of_rights(against: Harbor, hostile: HostileRegistry) -> None:
-    """Whether the project exists cannot be told, and is not guessed."""
+    """Whether the project exists is unknown, and is not guessed."""
     hostile.on("GET", "/api/v2.0/projects/team", harbor_error(403, "FORBIDDEN"))
     hostile.on("POST", "/api/v2.0/projects", harbor_error(403, "FORBIDDEN"))
     with pytest.raises(LongshoreError, match=r"neither see project team of .* nor create it") as caught:

@@ -1,4 +1,4 @@
-"""What a Harbor says of itself: health, statistics."""
+"""Harbor's reports about itself: health, statistics."""
 
 import pytest
 
@@ -45,7 +45,7 @@ async def test_an_administrator_sees_the_storage(standin: StandIn, harbor: Harbo
 async def test_for_others_the_storage_is_unknown_and_not_zero(
     opened: Opener, standin: StandIn, image: Image, credential: Credential, projects: int
 ) -> None:
-    """Harbor writes 0 for every total; a robot is nobody's member, whatever its level."""
+    """Harbor writes 0 for every total; a robot account is no project's member, whatever its level."""
     await standin.push(f"{PROJECT}/x", "1.0", image)
     statistics = await (await opened(standin.host, credential)).statistics()
     assert statistics.storage is None
@@ -55,7 +55,7 @@ async def test_for_others_the_storage_is_unknown_and_not_zero(
 
 @pytest.mark.parametrize("credential", [None, Credential("admin", "wrong"), Credential("robot$other", "x")])
 async def test_statistics_try_the_account(opened: Opener, standin: StandIn, credential: Credential | None) -> None:
-    """Where a list would answer with what is public, as if nothing were wrong."""
+    """A list would return the public projects, as if nothing were wrong."""
     harbor = await opened(standin.host, credential)
     assert [project.name async for project in harbor.projects.all()] == ["library"]
     with pytest.raises(LongshoreError, match="401") as caught:
@@ -98,7 +98,7 @@ async def test_artifacts_are_counted_without_the_parts_of_an_index(
 
 
 async def test_counting_fails_as_one_error(against: Harbor, hostile: HostileRegistry) -> None:
-    """Projects are counted side by side; what comes out is the failure, not a group of them."""
+    """Projects are counted concurrently; the first failure is raised, not a group."""
     listed = b'[{"project_id": 1, "name": "a", "repo_count": 1}, {"project_id": 2, "name": "b", "repo_count": 1}]'
     hostile.on("GET", "/api/v2.0/projects", Answer(headers={"X-Total-Count": "2"}, body=listed))
     for project in "ab":

@@ -13,7 +13,7 @@ async def ask(answer: "asyncio.Future[str]") -> str:
 
 
 async def test_what_a_lost_connection_cancels_is_a_failure() -> None:
-    """The library cancels those who wait for an answer; a loop that took it for its own end would never come back."""
+    """The library cancels tasks that wait for a response; a loop that took that for its own cancellation would end."""
     answer: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     asking = asyncio.create_task(ask(answer))
     await asyncio.sleep(0)

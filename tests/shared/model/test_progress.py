@@ -64,7 +64,7 @@ def test_an_empty_layer_goes_from_nothing_to_all() -> None:
 
 @given(st.lists(reports(), max_size=5), st.data())
 def test_the_total_never_goes_backwards(layers: list[LayerProgress], data: st.DataObject) -> None:
-    """It is the sum of what never goes backwards."""
+    """The total is a sum of values that never decrease."""
     before = TotalProgress.of(layers)
     after = TotalProgress.of([layer.merged(data.draw(reports())) for layer in layers])
     assert 0 <= before.done <= before.total == SIZE * len(layers)

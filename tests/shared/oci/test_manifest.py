@@ -72,7 +72,7 @@ def test_an_image_manifest_lists_its_blobs_once(media_type: str) -> None:
 
 @pytest.mark.parametrize("media_type", sorted(media_types.INDEXES))
 def test_an_index_lists_its_children(media_type: str) -> None:
-    """In their order, with what they run on."""
+    """In their order, with their platforms."""
     manifest = parse(index(on(AMD64), on(ARM64), mediaType=media_type), media_type)
     assert manifest.is_index
     assert platforms_of(manifest) == (AMD64, ARM64)

@@ -33,7 +33,7 @@ def test_other_spellings_are_understood(text: str, expected: Platform) -> None:
     "text", ["", "linux", "linux/", "/amd64", "a/b/c/d", "linux/amd 64", "linux/amd64\n", "linux/ä", "a" * 40 + "/b"]
 )
 def test_anything_else_is_no_platform(text: str) -> None:
-    """The sentence shows what was read."""
+    """The sentence quotes the text."""
     with pytest.raises(ValueError, match="not a platform"):
         Platform.parse(text)
 

@@ -43,7 +43,7 @@ def test_a_reference_means_what_docker_takes_it_for(text: str, expected: str) ->
 def test_a_reference_comes_back_from_its_text(
     registry: str, repository: str, tag: str | None, digest: Digest | None
 ) -> None:
-    """What is stored and shown is read again as the same image."""
+    """The stored and displayed form parses to the same image."""
     text = f"{registry}/{repository}{f':{tag}' if tag else ''}{f'@{digest}' if digest else ''}"
     parsed = Reference.parse(text)
     assert Reference.parse(str(parsed)) == parsed
@@ -115,7 +115,7 @@ def test_what_docker_does_not_read_is_refused_in_words(text: str) -> None:
 @example("a-" * 500)
 @example("-" * 1000)
 def test_any_text_is_a_reference_or_a_value_error(text: str) -> None:
-    """What is read is safe in an address; what is not ends here."""
+    """A parsed reference is safe in a URL; every other text is refused."""
     try:
         parsed = Reference.parse(text)
     except ValueError:
@@ -127,7 +127,7 @@ def test_any_text_is_a_reference_or_a_value_error(text: str) -> None:
 
 @given(repositories, tags, digests)
 def test_a_pinned_reference_is_the_same_image_by_digest(repository: str, tag: str, digest: Digest) -> None:
-    """The tag stays for people, the digest is what is copied."""
+    """The tag stays for people; the digest is copied."""
     reference = Reference.parse(f"quay.io/{repository}:{tag}")
     pinned = reference.pinned(digest)
     assert (pinned.name, pinned.tag, pinned.digest) == (reference.name, tag, digest)

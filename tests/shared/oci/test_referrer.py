@@ -1,4 +1,4 @@
-"""How manifests refer to one another, and how a list of referrers grows without losing what others wrote."""
+"""References between manifests; a list of referrers grows and keeps the entries that other clients wrote."""
 
 import json
 from typing import Any
@@ -38,7 +38,7 @@ def entries(index: Manifest | None) -> list[dict[str, Any]]:
 
 
 def test_tags_are_the_specifications_and_cosigns() -> None:
-    """A longer digest is cut to what a tag holds; cosign has no tags for it."""
+    """A longer digest is cut to a tag's length; cosign has no tags for it."""
     assert referrers_tag(SHA256) == f"sha256-{'a' * 64}"
     assert referrers_tag(SHA512) == f"sha512-{'b' * 64}"
     assert companion_tags(SHA256) == tuple(f"sha256-{'a' * 64}.{suffix}" for suffix in ("sig", "att", "sbom"))
@@ -83,7 +83,7 @@ def test_a_list_that_has_them_all_is_not_written_anew() -> None:
 
 @given(st.lists(st.integers(0, 9), unique=True), st.lists(st.integers(0, 9)))
 def test_what_is_listed_stays_listed_and_in_its_order(known: list[int], more: list[int]) -> None:
-    """Whoever wrote it; each digest once."""
+    """Of any origin; each digest once."""
     before = list_referrers(None, [referrer(str(number)) for number in known])
     after = list_referrers(before.content if before else None, [referrer(str(number)) for number in more])
     wanted = [str(referrer(str(number)).digest) for number in dict.fromkeys((*known, *more))]

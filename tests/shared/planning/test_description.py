@@ -1,4 +1,4 @@
-"""How an image describes itself, where nobody else does."""
+"""An image's own description, which is used unless a user gives one."""
 
 import json
 from typing import Any
@@ -83,7 +83,7 @@ async def test_what_does_not_describe_is_left_out(nothing: Any) -> None:
     ],
 )
 async def test_only_harmless_text_comes_through(text: str, shown: str) -> None:
-    """Whoever made the image wrote it: it is cut to what a person may give, and can be stored and sent."""
+    """The image's author wrote it: it is cut to the API's limit, and made safe to store and send."""
     found = await described(single(label=named(text)))
     assert found == shown
     found.encode()

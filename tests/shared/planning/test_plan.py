@@ -1,4 +1,4 @@
-"""What lists show of an image: its size, its platforms, and the one that stands for all of them."""
+"""The fields of a plan that lists show: the size, the platforms, and the platform that represents the image."""
 
 import pytest
 
@@ -35,7 +35,7 @@ async def plan_of(*platforms: str, wanted: tuple[str, ...] = ()) -> tuple[Image,
     ],
 )
 async def test_linux_amd64_stands_for_an_image_else_its_first_platform(platforms: tuple[str, ...], shown: str) -> None:
-    """Wherever it stands in the index; all of them are listed, in the index's order."""
+    """At any position in the index; all platforms are listed, in the index's order."""
     _, plan = await plan_of(*platforms)
     assert str(plan.shown_platform) == shown
     assert [str(platform).removesuffix("/v8") for platform in plan.platforms] == list(platforms)
@@ -50,7 +50,7 @@ async def test_a_subset_shows_what_it_has() -> None:
 
 
 async def test_the_size_is_that_of_all_distinct_blobs_and_manifests() -> None:
-    """What two platforms share counts once; the index counts, too."""
+    """A blob that two platforms share counts once; the index counts, too."""
     image, plan = await plan_of("linux/amd64", "linux/arm64")
     manifests = sum(len(manifest.body) for manifest in (image.root, *image.children))
     assert plan.size == manifests + sum(blob.size for blob in image.blobs)

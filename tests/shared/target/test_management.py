@@ -1,4 +1,4 @@
-"""What a target is asked beside its tags: a sign of life, projects, room, figures."""
+"""A target's management besides its tags: the check, projects, quotas, figures."""
 
 import asyncio
 import json
@@ -64,7 +64,7 @@ async def test_only_needed_parts_of_harbor_fail_the_check(
 
 
 async def test_a_harbor_that_keeps_its_health_to_itself_passes_its_check(hostile: HostileRegistry) -> None:
-    """A proxy may close that path; what is needed works all the same."""
+    """A proxy may close that path; pushing and deleting still work."""
     hostile.on("GET", "/api/v2.0/health", Answer(status=403))
     hostile.on("GET", "/api/v2.0/statistics", Answer(body=b"{}"))
     hostile.on("GET", "/v2/", Answer())
@@ -153,7 +153,7 @@ async def test_quota_is_unknown_without_a_limit_or_a_project(harbor: Place) -> N
 
 
 async def test_quota_is_unknown_to_an_account_that_may_not_look(standin: StandIn) -> None:
-    """It may be allowed to push all the same; the push finds out, and a dry run tells the rest."""
+    """The account may still be allowed to push; the push finds out, and a dry run reports the rest."""
     standin.state.create_project("hidden", hard=64 * KIB)
     async with managing(standin.host, TargetKind.HARBOR, GUEST) as management:
         assert await management.project_quota("hidden/app") is None

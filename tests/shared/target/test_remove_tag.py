@@ -62,7 +62,7 @@ async def test_other_images_of_the_repository_stay(place: Place) -> None:
 
 
 async def test_a_tag_that_somebody_has_moved_stays(place: Place) -> None:
-    """It is not the image's own any more; what the image was goes, because nothing else needs it."""
+    """The tag is no longer the image's; the image's manifest is deleted, because nothing else needs it."""
     image, pushed = some_image("a"), some_image("b")
     await place.push(image, "1.0")
     await place.push(pushed, "1.0")
@@ -73,7 +73,7 @@ async def test_a_tag_that_somebody_has_moved_stays(place: Place) -> None:
 
 @pytest.mark.parametrize("siblings", [True, False])
 async def test_a_moved_tag_stays_where_others_need_what_it_was(place: Place, siblings: bool) -> None:
-    """Nothing goes then: neither what the tag points to by now, nor what others have."""
+    """Nothing is deleted: neither the manifest that the tag points to now, nor the manifests of other tags."""
     image, pushed = some_image("a"), some_image("b")
     await place.push(image, "1.0", "latest")
     await place.push(pushed, "1.0")
@@ -83,7 +83,7 @@ async def test_a_moved_tag_stays_where_others_need_what_it_was(place: Place, sib
 
 
 async def test_a_removal_may_be_repeated(place: Place) -> None:
-    """After a crash nobody knows how far the last one came."""
+    """After a crash, the progress of the last removal is unknown."""
     image = some_image()
     await place.push(image, "1.0", "latest")
     assert await place.remove(image, "1.0") is Removal.TAG
@@ -103,7 +103,7 @@ async def test_what_another_managed_image_has_stays(place: Place) -> None:
 
 
 async def test_a_repository_that_is_not_there_has_nothing_to_remove(place: Place) -> None:
-    """As after a crash, or when somebody was faster."""
+    """As after a crash, or when another client was faster."""
     assert await place.remove(some_image(), "1.0") is Removal.NOTHING
 
 
@@ -131,7 +131,7 @@ async def test_harbor_keeps_a_platform_of_an_index_with_its_tag(harbor: Place) -
 
 
 async def test_an_interrupted_removal_is_finished(plain: Place) -> None:
-    """Between moving the tag away and deleting what it was moved to: the repeated removal knows its own work."""
+    """Between moving the tag and deleting the marker: the repeated removal recognises its own work."""
     image = some_image()
     await plain.push(image, "1.0", "latest")
     marker = untag_marker(plain.repository, "1.0")
@@ -173,7 +173,7 @@ async def test_a_repository_with_more_tags_than_are_looked_at_keeps_its_manifest
 
 
 async def test_a_registry_without_deletion_says_so(scratch: Scratch, repository: str) -> None:
-    """docker-registry's own default: the image stays as it was, and the reason is told."""
+    """docker-registry's default: the image stays unchanged, and the error names the reason."""
     image = some_image()
     keeping = Registry(scratch, name="keeping", extra={"storage": {"delete": {"enabled": False}}})
     with keeping:

@@ -26,7 +26,7 @@ class Told:
 
 
 class Receiver:
-    """Keeps what it is sent. `authorization` are the headers that came with it."""
+    """Keeps the spans that it receives. `authorization` has the headers that came with them."""
 
     def __init__(self) -> None:
         self.spans: list[Told] = []
@@ -65,7 +65,7 @@ class Receiver:
             self.spans += [_told(service, span) for scope in resource.scope_spans for span in scope.spans]
 
     def of(self, trace: str) -> list[Told]:
-        """Return what was told of one trace."""
+        """Return the spans of one trace."""
         return [span for span in list(self.spans) if span.trace == trace]
 
 

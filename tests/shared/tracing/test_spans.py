@@ -1,4 +1,4 @@
-"""What is recorded of a step, and that nothing is where nobody asked for it."""
+"""The recording of steps, and that nothing is recorded while tracing is off."""
 
 import asyncio
 import subprocess
@@ -73,7 +73,7 @@ async def test_a_step_belongs_to_what_is_under_way_in_its_task(recorded: InMemor
 
 
 def test_an_entry_goes_on_with_a_trace_from_elsewhere(recorded: InMemorySpanExporter) -> None:
-    """And says where it is, for whoever goes on after it."""
+    """It also returns its position, for the next process."""
     with entry("request", Kind.SERVER, PARENT):
         place = traceparent()
     (span,) = recorded.get_finished_spans()
@@ -172,7 +172,7 @@ def test_a_protocol_that_is_not_spoken_is_refused(monkeypatch: pytest.MonkeyPatc
 
 
 def test_without_the_extra_a_service_that_is_to_trace_does_not_start(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It says what to install."""
+    """The error names the package to install."""
     monkeypatch.setattr(settings, "_LIBRARY", "a_library_that_is_not_there")
     with pytest.raises(SettingsError, match=r"pip install 'longshore\[tracing\]'"):
         read(monkeypatch, ENDPOINT)
