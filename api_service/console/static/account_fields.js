@@ -1,4 +1,4 @@
-// Which account of the source registry an import uses: the stored one by itself, one by name, or one that is typed.
+// The source registry's account for an import: the stored one, another stored one by name, or a typed one.
 
 import { api } from "./api.js";
 import { element } from "./element.js";
@@ -7,7 +7,7 @@ const BY_HOST = "";
 // No stored registry can have this name: it has a space.
 const TYPED = "typed account";
 
-/** Make the fields; `value` is what `credentials` of a request is, undefined for none. */
+/** Create the fields; `value` is the request's `credentials`, undefined for none. */
 export function makeAccountFields(id) {
   const choice = element("select", { id: `${id}-choice` },
     element("option", { value: BY_HOST }, "The stored one for the registry, if there is one"),
@@ -31,7 +31,7 @@ export function makeAccountFields(id) {
   return { element: made, value: () => valueOf(choice, username, password) };
 }
 
-/** Where they cannot be listed, what is there already does. */
+/** If the registries cannot be listed, the existing fields suffice. */
 async function offerStored(choice) {
   const stored = await api.registries().catch(() => []);
   const options = stored.filter((registry) => registry.hasPassword).map((registry) =>

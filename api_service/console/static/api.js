@@ -1,17 +1,17 @@
-// The API's operations, as every other client uses them.
+// The API's operations, which any client can call.
 
 import { Problem, problemOf, unreachable } from "./problem.js";
 import { session } from "./session.js";
 
-// Beside the page, so that a proxy may put both under a prefix.
+// Relative to the page, so that a proxy may serve both below a prefix.
 const ROOT = new URL(".", document.baseURI);
 const BASE = new URL("api/v1/", ROOT);
-/** Told to the window when the API no longer knows the token. */
+/** The event that the window receives when the API no longer accepts the token. */
 export const SIGNED_OUT = "longshore:signed-out";
 /** The API's own limit of a page. */
 export const MAX_PAGE_SIZE = 200;
 
-/** Send a request and return the response, whatever its status; throws a Problem where none comes. */
+/** Send a request and return the response of any status; throws a Problem if there is none. */
 async function send(url, { method = "GET", body, token = session.token, accept = "application/json", signal, headers }) {
   const sent = { Accept: accept, ...headers };
   if (token) sent.Authorization = `Bearer ${token}`;
@@ -32,9 +32,9 @@ async function send(url, { method = "GET", body, token = session.token, accept =
   }
 }
 
-/** Return the good response to a request below the API's base; throws a Problem else. */
+/** Return the successful response to a request below the API's base; else throws a Problem. */
 async function call(path, options = {}) {
-  // `images:import` alone would be an address of its own, with `images` as its scheme.
+  // `images:import` alone would be an absolute address with the scheme `images`.
   const response = await send(new URL(`./${path}`, BASE), options);
   if (response.ok) return response;
   const problem = await problemOf(response);
@@ -67,7 +67,7 @@ export const api = {
   startImport: (request, signal) => json("images:import", { method: "POST", body: request, signal }),
   cancel: (id) => json(`images/${id}/importing:cancel`, { method: "POST" }),
   retry: (id, body) => json(`images/${id}/importing:retry`, { method: "POST", body }),
-  /** What went from the target: `manifest`, `tag` or `nothing`. */
+  /** What was removed from the target: `manifest`, `tag` or `nothing`. */
   deleteImage: async (id) => (await call(`images/${id}`, { method: "DELETE" })).headers.get("X-Longshore-Removed"),
 
   registries: async (signal) => (await json("image-registries", { signal })).registries,
@@ -77,11 +77,11 @@ export const api = {
 
   statistics: (signal) => json("harbor/stats", { signal }),
   operations: (signal) => json("operations", { signal }),
-  /** Which parts work; a 503 says so, too. */
+  /** The parts that work; a 503 has them as well. */
   readiness: async (signal) => {
     const response = await send(new URL("readyz", ROOT), { token: null, signal });
-    const told = await response.json().catch(() => null);
-    if (told?.parts) return told;
-    throw new Problem({ title: "Readiness is not told here", detail: "", hint: "", code: "unexpected_answer" });
+    const body = await response.json().catch(() => null);
+    if (body?.parts) return body;
+    throw new Problem({ title: "This address reports no readiness", detail: "", hint: "", code: "unexpected_answer" });
   },
 };

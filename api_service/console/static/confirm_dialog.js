@@ -1,16 +1,16 @@
-// A question that changes something when it is answered with yes.
+// A question before a change.
 
 import { buttons, openDialog } from "./dialog.js";
 import { element, fill } from "./element.js";
 import { problemBox } from "./problem_box.js";
 
 /**
- * Ask; `act` does it, and may fail with a Problem, which the dialog shows. `busy` says what is going on meanwhile.
- * Returns what `fill` can put into the question's place later on.
+ * Ask; `act` makes the change, and the dialog shows its Problem if it fails. `busy` is the text shown meanwhile.
+ * Returns `fill`, which replaces the question's content later.
  */
 export function askFirst({ title, question, yes, busy, act, danger = true }) {
   const place = element("div", { class: "question" }, question);
-  const told = element("div", { "aria-live": "polite" });
+  const outcome = element("div", { "aria-live": "polite" });
   const confirm = element("button", { class: `button ${danger ? "danger" : "primary"}`, type: "button" }, yes);
   const dialog = openDialog({
     title,
@@ -19,7 +19,7 @@ export function askFirst({ title, question, yes, busy, act, danger = true }) {
       "div",
       { class: "body" },
       place,
-      told,
+      outcome,
       buttons(
         element("button", { class: "button", type: "button", autofocus: true, click: () => dialog.close() }, "Keep"),
         confirm,
@@ -28,12 +28,12 @@ export function askFirst({ title, question, yes, busy, act, danger = true }) {
   });
   confirm.addEventListener("click", async () => {
     confirm.disabled = true;
-    fill(told, element("p", { class: "muted" }, busy));
+    fill(outcome, element("p", { class: "muted" }, busy));
     try {
       await act();
       dialog.close();
     } catch (problem) {
-      fill(told, problemBox(problem));
+      fill(outcome, problemBox(problem));
       confirm.disabled = false;
     }
   });

@@ -1,10 +1,10 @@
-// Putting a text into the clipboard.
+// Copying a text to the clipboard.
 
 import { element, icon } from "./element.js";
 import { COPY } from "./icons.js";
 import { notice } from "./notice.js";
 
-/** `what` names the text to those who do not see the icon's place. */
+/** `what` names the text for screen readers. */
 export function copyButton(text, what) {
   return element(
     "button",
@@ -18,7 +18,7 @@ async function copy(text) {
     await navigator.clipboard.writeText(text);
     notice("Copied.");
   } catch {
-    // Browsers refuse it where the page did not come by https.
+    // Browsers refuse it if the page was not loaded by https.
     notice("The browser does not let this page copy; select the text instead.");
   }
 }

@@ -1,4 +1,4 @@
-// Deleting an image, after saying what that means for others.
+// Deleting an image, after showing the effect on other images.
 
 import { api, MAX_PAGE_SIZE } from "./api.js";
 import { askFirst } from "./confirm_dialog.js";
@@ -13,21 +13,21 @@ import { statusBadge } from "./status.js";
 const OPEN = new Set(["queued", "running", "waiting"]);
 const REMOVED = {
   manifest: "tag and manifest are gone from the target",
-  tag: "the tag is gone from the target; what it pointed to is still needed there",
+  tag: "the tag is gone from the target; its manifest is still needed there",
   nothing: "there was nothing of it in the target",
 };
-// Names of others that are written out, and pages of the list that are searched for them.
+// The number of other images that are named, and of the list's pages that are searched for them.
 const NAMED = 8;
 const MAX_PAGES = 20;
-// A slow target's part goes on by itself; a person waits so long for its end, and is told so often. Milliseconds.
+// The API continues a slow deletion; the dialog waits this long for its end, and checks at this interval. Milliseconds.
 const PATIENCE = 60_000;
 const LOOK = 1_000;
 
-/** Ask, and delete; `deleted` is called when the image is gone. */
+/** Ask, and delete; calls `deleted` when the image is gone. */
 export function openDeleteDialog(imageId, deleted) {
   const place = askFirst({
     title: "Delete this image?",
-    question: element("p", { class: "muted", role: "status" }, "Looking at what it shares…"),
+    question: element("p", { class: "muted", role: "status" }, "Looking for images that share its content…"),
     yes: "Delete",
     busy: "Deleting. A slow target takes its time.",
     act: async () => {
@@ -49,7 +49,7 @@ async function explain(imageId, place) {
   }
 }
 
-/** Find the other images at the same digest in the same repository; elsewhere, nothing is shared but blobs. */
+/** Find the other images with the same digest in the same repository; other repositories share blobs only. */
 async function siblings(image) {
   const found = [];
   let seen = 0;
@@ -94,8 +94,8 @@ function shared({ found, complete }) {
     return element("p", {}, "The repository has too many tags to look at all of them here. The manifest goes with the tag ",
       "unless another tag needs it.");
   }
-  return element("p", {}, "No other managed tag of this repository has its digest: the manifest goes too, unless a tag that ",
-    "somebody else made there needs it.");
+  return element("p", {}, "No other managed tag of this repository has its digest: the manifest goes too, unless a tag of ",
+    "another client needs it.");
 }
 
 async function deleteAndWait(imageId) {
@@ -107,7 +107,7 @@ async function deleteAndWait(imageId) {
   }
 }
 
-/** Whether an image that is being deleted goes within a person's patience. */
+/** Whether the deletion of an image ends within the limit. */
 async function goes(imageId) {
   const limit = Date.now() + PATIENCE;
   while (Date.now() < limit) {

@@ -1,11 +1,11 @@
-// A dialog: one thing to decide, with the keyboard kept inside until it is.
+// A modal dialog, which keeps the keyboard's focus inside.
 
 import { element, icon } from "./element.js";
 import { CROSS } from "./icons.js";
 
 let number = 0;
 
-/** Open a modal dialog around a body; `closed` is called when it is left, however. Returns {element, close}. */
+/** Open a modal dialog around a body; calls `closed` when it closes. Returns {element, close}. */
 export function openDialog({ title, body, kind = "", closed = () => {} }) {
   number += 1;
   const id = `dialog-${number}`;
@@ -33,7 +33,7 @@ export function openDialog({ title, body, kind = "", closed = () => {} }) {
   return { element: made, close: () => made.close() };
 }
 
-/** A row of buttons at a dialog's end. */
+/** The row of buttons at the end of a dialog. */
 export function buttons(...children) {
   return element("footer", {}, children);
 }

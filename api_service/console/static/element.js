@@ -1,10 +1,10 @@
-// Elements. Whatever is shown is a text node or an attribute: nothing here parses markup.
+// Elements. All content is a text node or an attribute: no code here parses markup.
 
 const SVG = "http://www.w3.org/2000/svg";
 
 /**
- * Make an element. Functions among the properties are listeners by their event's name, true is an attribute without
- * a value, false and null leave one out. Children are nodes, texts, lists of them, or nothing.
+ * Create an element. Properties that are functions become listeners for the event of that name; true is an attribute
+ * without a value; false and null omit it. Children are nodes, texts, lists of them, or nothing.
  */
 export function element(tag, properties = {}, ...children) {
   const made = document.createElement(tag);
@@ -17,13 +17,13 @@ export function element(tag, properties = {}, ...children) {
   return made;
 }
 
-/** Put these in place of an element's children. */
+/** Replace an element's children. */
 export function fill(parent, ...children) {
   parent.replaceChildren(...nodes(children));
   return parent;
 }
 
-/** Make an icon of one path on a grid of 16; it says nothing by itself. */
+/** Create an icon of one path on a grid of 16; it is hidden from screen readers. */
 export function icon(path) {
   const drawing = document.createElementNS(SVG, "svg");
   drawing.setAttribute("viewBox", "0 0 16 16");

@@ -1,6 +1,6 @@
-// Server-sent events out of bytes (HTML standard, section 9.2.6): EventSource cannot send Authorization.
+// Server-sent events read from bytes (HTML standard, section 9.2.6): EventSource cannot send Authorization.
 
-// A stream that says nothing for so long is broken: the server sends a comment every ten seconds. Milliseconds.
+// A stream that is silent for this long is broken: the server sends a comment every ten seconds. Milliseconds.
 const SILENCE = 30_000;
 
 /** Yield {name, id, data, retry} for each event of a response's body; `retry` is in milliseconds or null. */
@@ -26,7 +26,7 @@ export async function* readEvents(response) {
   }
 }
 
-/** Take a line into the fields; return the event that an empty one ends. */
+/** Parse a line into the fields; return the event if the line is empty. */
 function takeLine(fields, line) {
   if (line === "") return finished(fields);
   const colon = line.indexOf(":");

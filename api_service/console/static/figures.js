@@ -1,4 +1,4 @@
-// Figures as people read them.
+// Figures formatted for people.
 
 const UNITS = ["bytes", "kB", "MB", "GB", "TB", "PB"];
 const SHORT_DIGEST = 12;
@@ -18,19 +18,19 @@ export function size(bytes) {
   return `${figure.toFixed(1)} ${UNITS[unit]}`;
 }
 
-/** Bytes of all bytes, with the unit said once where it is the same. */
+/** Bytes out of all bytes, with one unit if both have the same. */
 export function part(done, total) {
   const [figure, unit] = size(done).split(" ");
   const whole = size(total);
   return `${unit === whole.split(" ")[1] ? figure : size(done)} of ${whole}`;
 }
 
-/** Bytes a second. */
+/** Bytes per second. */
 export function rate(bytes) {
   return `${size(Math.round(bytes))}/s`;
 }
 
-/** A time span, to the two units that matter. */
+/** A time span in its two largest units. */
 export function duration(seconds) {
   const whole = Math.round(seconds);
   if (whole < MINUTE) return `${whole} s`;
@@ -39,7 +39,7 @@ export function duration(seconds) {
   return `${Math.floor(whole / DAY)} d ${Math.floor((whole % DAY) / HOUR)} h`;
 }
 
-/** How long ago a moment in RFC 3339 was. */
+/** The time since a moment in RFC 3339. */
 export function age(moment) {
   const seconds = Math.max(0, Math.round((Date.now() - Date.parse(moment)) / 1000));
   for (const [unit, length] of [["d", DAY], ["h", HOUR], ["min", MINUTE]]) {
@@ -48,17 +48,17 @@ export function age(moment) {
   return seconds < 5 ? "just now" : `${seconds} s ago`;
 }
 
-/** A moment in the reader's own time zone and form. */
+/** A moment in the reader's time zone and format. */
 export function moment(text) {
   return new Date(text).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "medium" });
 }
 
-/** The part of a digest that a person compares. */
+/** The first characters of a digest, for comparison by eye. */
 export function shortDigest(digest) {
   return digest.slice(digest.indexOf(":") + 1).slice(0, SHORT_DIGEST);
 }
 
-/** A number with its groups told apart. */
+/** A number with separated groups. */
 export function count(number) {
   return number.toLocaleString("en");
 }

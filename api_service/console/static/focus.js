@@ -1,6 +1,6 @@
-// Keeping the place of those who use the keyboard when what they are in is made anew.
+// Keeps the keyboard's focus when content is replaced.
 
-/** Make a place's content anew; what had the focus has it again, by its `data-key`, or else `otherwise` gets it. */
+/** Replace an element's content; the focus returns to the element with the same `data-key`, else to `otherwise`. */
 export function keepFocus(place, makeAnew, otherwise) {
   const held = place.contains(document.activeElement) ? (document.activeElement.dataset.key ?? "") : null;
   makeAnew();

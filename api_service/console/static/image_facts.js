@@ -1,4 +1,4 @@
-// What an image is, and what to type to have it.
+// An image's properties, and the commands that pull it.
 
 import { copyButton } from "./copy_button.js";
 import { element } from "./element.js";

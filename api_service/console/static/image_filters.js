@@ -1,13 +1,13 @@
-// What narrows the list of images down.
+// The filters of the list of images.
 
 import { element, icon } from "./element.js";
 import { SEARCH } from "./icons.js";
 import { ORDERS } from "./image_query.js";
 
-// A person who types is left to finish a word. Milliseconds.
+// Typing delays the request until it pauses this long. Milliseconds.
 const TYPING = 300;
 
-/** Make the row of filters; `changed` is told what is wanted, `show` sets what the address says. */
+/** Create the row of filters; calls `changed` with the filters, `show` sets them from the address. */
 export function imageFilters(changed) {
   let timer = null;
   const take = () => {
@@ -26,7 +26,7 @@ export function imageFilters(changed) {
       clearTimeout(timer);
       timer = setTimeout(take, TYPING);
     },
-    // Who goes on to something else has finished.
+    // Leaving the field ends the typing.
     change: () => timer !== null && take(),
   });
   const show = select("filter-show", [["", "Any status"], ["ready", "Ready"], ["other", "Importing or failed"]], (value) =>
@@ -48,7 +48,7 @@ export function imageFilters(changed) {
   return {
     element: made,
     show(wanted) {
-      // What is being typed is newer than the address.
+      // Text that is being typed is newer than the address.
       if (document.activeElement !== text && timer === null) text.value = wanted.text;
       show.value = wanted.show;
       sort.value = `${wanted.orderBy} ${wanted.order}`;

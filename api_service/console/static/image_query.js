@@ -1,10 +1,10 @@
-// Which images a list shows, in which order, and which page of them: as the address has it, and as the API wants it.
+// The list's filters, order and page: read from the address, and written as the API's parameters.
 
 import { session } from "./session.js";
 
 const SIZES = [10, 25, 50, 100, 200];
 const DEFAULT_SIZE = 25;
-/** What images are ordered by: the API's name, and what each direction is called. */
+/** The orders of the list: the API's name, and the name of each direction. */
 export const ORDERS = [
   ["createdTime", "Newest first", "Oldest first"],
   ["repo", "Repository Z to A", "Repository A to Z"],
@@ -15,7 +15,7 @@ export const ORDERS = [
 ];
 export const PAGE_SIZES = SIZES;
 
-/** Read what the address says; what makes no sense there is as if it were not. */
+/** Read the address; invalid values are ignored. */
 export function readQuery(query) {
   const orderBy = ORDERS.some(([name]) => name === query.get("sort")) ? query.get("sort") : "createdTime";
   const size = Number(query.get("size"));
@@ -31,7 +31,7 @@ export function readQuery(query) {
   };
 }
 
-/** Return what stands in the address: only what is not as usual. */
+/** Return the values for the address, without defaults. */
 export function addressQuery(wanted) {
   return {
     text: wanted.text,
@@ -53,7 +53,7 @@ export function apiQuery(wanted) {
   return given;
 }
 
-/** Whether anything is left out. */
+/** Whether a filter is set. */
 export function isFiltered(wanted) {
   return Boolean(wanted.text || wanted.show || wanted.mine);
 }

@@ -8,7 +8,7 @@ import { address } from "./route.js";
 import { session } from "./session.js";
 import { statusBadge } from "./status.js";
 
-// Title, the API's name where it can be sorted by, and the direction that is wanted first.
+// Title, the API's name if the column can be sorted, and its first direction.
 const COLUMNS = [
   ["Tag", "tag", "asc"],
   ["Status", "status", "asc"],
@@ -17,12 +17,12 @@ const COLUMNS = [
   ["Owner", "userName", "asc"],
   ["Created", "createdTime", "desc"],
 ];
-// More of them are counted.
+// Further ones are counted.
 const PLATFORMS = 3;
 
 /**
- * Make the table. `sort` is told column and direction, `changed` when an image is gone.
- * Returns {element, importing: [{id, place}]}, with the rows whose import is under way.
+ * Create the table. Calls `sort` with column and direction, `changed` when an image is gone.
+ * Returns {element, importing: [{id, place}]}, with the rows of open imports.
  */
 export function imageTable(groups, wanted, { sort, changed }) {
   const importing = [];

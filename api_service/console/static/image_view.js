@@ -1,4 +1,4 @@
-// One image: how its import stands while it stands, what to pull, what it is.
+// One image: its import, the references to pull, its properties.
 
 import { api } from "./api.js";
 import { openDeleteDialog } from "./delete_dialog.js";
@@ -51,7 +51,7 @@ class ImageView {
       element("div", { class: "heading" }, this.#title, this.#status), this.#actions, this.#trouble, this.#progress, this.#facts);
   }
 
-  /** Show the image and follow its import; again after something was done to it. */
+  /** Show the image and follow its import; called again after each change. */
   async start() {
     this.#watching.abort();
     this.#watching = new AbortController();
@@ -59,7 +59,7 @@ class ImageView {
     try {
       await this.#load(signal);
       await watch(this.#id, { signal, seen: (details) => this.#seen(details), trouble: (problem) => this.#troubled(problem) });
-      // What the import has changed: status, size, digest, what to pull.
+      // The import has changed the status, size, digest and references.
       if (!signal.aborted) await this.#load(signal);
     } catch (problem) {
       if (!signal.aborted) fill(this.#trouble, problemBox(problem, { again: () => this.start() }));
@@ -85,7 +85,7 @@ class ImageView {
     this.#total.show(details);
     this.#layers.show(details);
     if (!turned) return;
-    // What is to be pulled comes first where that is what one came for.
+    // The references to pull come first for a ready image.
     if (details.state === "ready" && !details.error) this.#facts.after(this.#progress);
     else this.#facts.before(this.#progress);
     const content = details.error && this.#errorBox(details);
@@ -93,7 +93,7 @@ class ImageView {
     this.#showActions();
   }
 
-  /** The stream comes back by itself; until then people know that what they see is old. */
+  /** The stream reconnects; until then the page shows that its figures are old. */
   #troubled(problem) {
     fill(this.#trouble, element("p", { class: "warning", role: "status" }, `${problem.title ?? "The connection broke"}. Trying again.`));
   }
@@ -104,7 +104,7 @@ class ImageView {
     return problemBox(details.error, { again: () => this.#retry(), actions: [this.#anotherAccount()] });
   }
 
-  /** An account that was typed is forgotten with its import's end, so a retry may lack it. */
+  /** The API deletes a typed account when its import ends, so a retry may need it again. */
   #anotherAccount() {
     const open = () => openRetryDialog(this.#id, () => this.#begunAgain());
     return element("button", { class: "button", type: "button", click: open }, "With another account…");

@@ -1,4 +1,4 @@
-// All images: found, sorted and paged by the server, however many there are.
+// All images; the server filters, sorts and pages them.
 
 import { api } from "./api.js";
 import { element, fill, icon } from "./element.js";
@@ -52,7 +52,7 @@ class ImagesView {
     this.#load();
   }
 
-  /** Filters and pages live in the address, so that back, reload and links work. */
+  /** Filters and pages are in the address, so that back, reload and links work. */
   #change(changes, { replace = false } = {}) {
     // At once: another change may come before the address' own event.
     this.#wanted = { ...this.#wanted, ...changes };

@@ -1,4 +1,4 @@
-// Importing an image: what and whereto, a preview, the start.
+// The dialog that imports an image: source and target, a preview, the start.
 
 import { makeAccountFields } from "./account_fields.js";
 import { api } from "./api.js";
@@ -12,7 +12,7 @@ import { address, revisit } from "./route.js";
 const EXISTS = 2;
 const REFERRERS = { bring: true, leave: false };
 
-/** Open the dialog; `given` are fields to begin with, as when an image is imported anew. */
+/** Open the dialog; `given` are initial values, for example of an image that is imported again. */
 export function openImportDialog(given = {}) {
   const fields = makeFields(given);
   const outcome = element("div", { class: "outcome" });
@@ -35,7 +35,7 @@ export function openImportDialog(given = {}) {
   });
 }
 
-/** A preview holds for what was asked alone. */
+/** A preview is valid for its own request only. */
 function forget({ outcome, preview, start }) {
   fill(outcome);
   emphasize(preview, start);
@@ -122,7 +122,7 @@ function makeFields(given) {
   return { elements, request };
 }
 
-/** What is empty is not sent. */
+/** Empty fields are not sent. */
 function optional(value, name) {
   return value === undefined || value.length === 0 ? {} : { [name]: value };
 }

@@ -1,4 +1,4 @@
-// An import's layers: a row for each, made once and changed in place.
+// An import's layers: one row each, created once and updated in place.
 
 import { element, fill } from "./element.js";
 import { counted, duration, part, rate, shortDigest, size } from "./figures.js";
@@ -6,11 +6,11 @@ import { Meter } from "./meter.js";
 import { makeProgressBar } from "./progress_bar.js";
 
 const HOW = { copied: "copied", mounted: "mounted", existing: "already there" };
-// More rows than this make a page that nobody reads; those that move come first.
+// The largest number of rows; layers in progress come first.
 const SHOWN = 200;
 const RANKS = { downloading: 0, failed: 1, pending: 2, completed: 3 };
 
-/** Make the list; `show` takes an import's details. */
+/** Create the list; `show` takes an import's details. */
 export function makeLayers() {
   const rows = new Map();
   const list = element("ul", { class: "layers" });

@@ -1,17 +1,17 @@
-// How fast something grows.
+// The rate at which a number grows.
 
-// Of the newest measure in the figure shown; the rest is the past, so that it does not jump.
+// The weight of the newest sample; the rest is the former rate, so that the figure does not jump.
 const WEIGHT = 0.3;
-// Looks closer together than this measure chance. Milliseconds.
+// Samples closer together than this are noise. Milliseconds.
 const SHORTEST = 200;
 
 export class Meter {
-  /** Bytes a second, smoothed; 0 until there were two looks. */
+  /** Bytes per second, smoothed; 0 until there are two samples. */
   rate = 0;
   #time = null;
   #count = 0;
 
-  /** Take in how many bytes there are now; a fall, as after a new attempt, starts over. */
+  /** Add a sample; a lower number, as after a new attempt, starts over. */
   look(count, now = performance.now()) {
     if (this.#time === null || count < this.#count) {
       this.rate = 0;

@@ -1,18 +1,18 @@
-// One sentence at a time about what has just happened, for eyes and for screen readers.
+// Notices: one sentence at a time, shown and announced to screen readers.
 
 import { element, fill } from "./element.js";
 
-// How long a sentence stays. Milliseconds.
+// A sentence is shown this long. Milliseconds.
 const SHOWN = 6_000;
 
 const shown = element("div", { class: "notice", hidden: true });
-// A region that was there before its text: only then is the text read out.
+// Screen readers announce a text only if its region existed before.
 const spoken = element("div", { class: "visually-hidden", role: "status", "aria-live": "polite" });
 let timer;
 
 export const noticeRegion = [shown, spoken];
 
-/** Show a sentence and read it out. */
+/** Show and announce a sentence. */
 export function notice(text) {
   fill(shown, text);
   shown.hidden = false;
@@ -23,7 +23,7 @@ export function notice(text) {
   }, SHOWN);
 }
 
-/** Read a sentence out to those who do not see the page. */
+/** Announce a sentence to screen readers. */
 export function announce(text) {
   spoken.textContent = text;
 }

@@ -1,4 +1,4 @@
-// Going through pages that the server makes.
+// The pager of a list that the server pages.
 
 import { element, fill, icon } from "./element.js";
 import { count } from "./figures.js";
@@ -6,7 +6,7 @@ import { keepFocus } from "./focus.js";
 import { FIRST, LAST, LEFT, RIGHT } from "./icons.js";
 import { PAGE_SIZES } from "./image_query.js";
 
-/** Make the pager; `changed` is told page or size, `show` takes what is wanted and how many there are in all. */
+/** Create the pager; calls `changed` with page or size, `show` takes the query and the total. */
 export function makePager(changed) {
   const made = element("nav", { class: "pager", "aria-label": "Pages" });
   return { element: made, show: (wanted, total) => show(made, wanted, total, changed) };

@@ -1,6 +1,6 @@
-// Waiting, for as long as a view is shown.
+// Waiting that ends with its view.
 
-/** Return after so many milliseconds; throws an AbortError when the signal comes first. */
+/** Return after so many milliseconds; throws an AbortError if the signal aborts first. */
 export function pause(milliseconds, signal) {
   return new Promise((resolve, reject) => {
     const leave = () => {
@@ -16,7 +16,7 @@ export function pause(milliseconds, signal) {
   });
 }
 
-/** Do something now and again every so many milliseconds while the page can be seen, until the signal. */
+/** Run a task now and every so many milliseconds while the page is visible, until the signal aborts. */
 export async function repeat(milliseconds, signal, act) {
   while (!signal.aborted) {
     if (!document.hidden) await act();

@@ -1,4 +1,4 @@
-// What an import would do, as a dry run tells it.
+// The plan of an import, from a dry run.
 
 import { element } from "./element.js";
 import { count, shortDigest, size } from "./figures.js";
@@ -59,9 +59,9 @@ function barOf(plan) {
 }
 
 function counts(found) {
-  const told = [[found.inTarget, "there"], [found.mountable, "mountable"], [found.toMove, "to copy"]]
+  const labels = [[found.inTarget, "there"], [found.mountable, "mountable"], [found.toMove, "to copy"]]
     .filter(([number]) => number > 0).map(([number, word]) => `${count(number)} ${word}`);
-  return `${count(found.total)}: ${told.join(", ")}`;
+  return `${count(found.total)}: ${labels.join(", ")}`;
 }
 
 function pair(name, ...value) {

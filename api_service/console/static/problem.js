@@ -1,4 +1,4 @@
-// An error as the API tells it (RFC 9457): what it was, what to do, and the id by which the logs know it.
+// An error of the API (RFC 9457): its kind, the recommended action, and the request's id in the logs.
 
 export class Problem extends Error {
   constructor({ title, detail, hint, code, status = 0, requestId = "", errors = [] }) {
@@ -9,16 +9,16 @@ export class Problem extends Error {
     this.code = code;
     this.status = status;
     this.requestId = requestId;
-    /** [{field, message}]: what is wrong with the request. */
+    /** [{field, message}]: the request's invalid fields. */
     this.errors = errors;
   }
 }
 
-/** Make the problem of an answer that is none of the good ones. */
+/** Create the problem of an unsuccessful answer. */
 export async function problemOf(response) {
-  const told = await response.json().catch(() => null);
+  const problem = await response.json().catch(() => null);
   const requestId = response.headers.get("X-Request-ID") || "";
-  if (told && typeof told.code === "string") return new Problem({ ...told, status: response.status, requestId });
+  if (problem && typeof problem.code === "string") return new Problem({ ...problem, status: response.status, requestId });
   return new Problem({
     title: `The answer was ${response.status}, and not Longshore's`,
     detail: "Something between this page and the API answered in its place.",
@@ -29,7 +29,7 @@ export async function problemOf(response) {
   });
 }
 
-/** Make the problem of a request that was not answered. */
+/** Create the problem of a request without an answer. */
 export function unreachable() {
   return new Problem({
     title: "Longshore does not answer",

@@ -1,9 +1,9 @@
-// An error, with what to do, its code, and a way to try again.
+// The box that shows an error, its hint and code, and further actions.
 
 import { element, icon } from "./element.js";
 import { AGAIN } from "./icons.js";
 
-/** Show a Problem, or an import's error, which has the same words; `actions` are further buttons. */
+/** Show a Problem, or an import's error, which has the same fields; `actions` are further buttons. */
 export function problemBox(problem, { again = null, label = "Try again", actions = [] } = {}) {
   const buttons = [again && againButton(again, label), ...actions].filter(Boolean);
   return element(
@@ -27,7 +27,7 @@ function againButton(again, label) {
   return element("button", { class: "button", type: "button", click: again }, icon(AGAIN), label);
 }
 
-/** What stands between backquotes is to be typed as it is. */
+/** Text between backquotes is shown as code. */
 function words(text) {
   return text.split("`").map((piece, place) => (place % 2 === 1 ? element("code", {}, piece) : piece));
 }

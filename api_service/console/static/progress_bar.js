@@ -1,8 +1,8 @@
-// A bar of parts: what was there, what was mounted, what was copied.
+// A progress bar with parts: existing, mounted and copied bytes.
 
 import { element } from "./element.js";
 
-/** Make a bar; `set` takes its per cent, parts as [kind, per cent] in their order, and what it says in words. */
+/** Create a bar; `set` takes its per cent, its parts as [kind, per cent], and its text. */
 export function makeProgressBar(label) {
   const segments = new Map();
   const made = element("div", {

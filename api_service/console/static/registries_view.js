@@ -1,4 +1,4 @@
-// Stored source registries: everybody sees them, admins change them. Passwords go in and never come out.
+// Stored source registries: every user sees them, admins change them. The API never returns passwords.
 
 import { api } from "./api.js";
 import { askFirst } from "./confirm_dialog.js";

@@ -1,4 +1,4 @@
-// Storing a registry, or changing a stored one. A password can be written, and not read.
+// The dialog that stores or changes a registry. A password can be written, but not read.
 
 import { api } from "./api.js";
 import { buttons, openDialog } from "./dialog.js";
@@ -6,25 +6,25 @@ import { element, fill } from "./element.js";
 import { notice } from "./notice.js";
 import { problemBox } from "./problem_box.js";
 
-/** Open the dialog for a stored registry, or null for a new one; `saved` is called after. */
+/** Open the dialog for a stored registry, or null for a new one; calls `saved` afterwards. */
 export function openRegistryDialog(registry, saved) {
   const fields = makeFields(registry);
-  const told = element("div", { class: "outcome" });
+  const outcome = element("div", { class: "outcome" });
   const save = element("button", { class: "button primary", type: "submit" }, registry ? "Save" : "Add");
-  const form = element("form", { class: "body", autocomplete: "off" }, fields.elements, told,
+  const form = element("form", { class: "body", autocomplete: "off" }, fields.elements, outcome,
     buttons(element("button", { class: "button quiet", type: "button", click: () => dialog.close() }, "Cancel"), save));
   const dialog = openDialog({ title: registry ? `Edit ${registry.name}` : "Add a registry", kind: "narrow", body: form });
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     save.disabled = true;
-    fill(told);
+    fill(outcome);
     try {
       const name = await store(registry, fields.values());
       dialog.close();
       notice(`Stored: ${name}.`);
       saved();
     } catch (problem) {
-      fill(told, problemBox(problem));
+      fill(outcome, problemBox(problem));
       save.disabled = false;
     }
   });
@@ -32,14 +32,14 @@ export function openRegistryDialog(registry, saved) {
 
 async function store(registry, values) {
   if (!registry) {
-    // Half an account is sent as it is: the API says which half is missing.
+    // An incomplete account is sent unchanged: the API reports the missing field.
     const given = Object.fromEntries(Object.entries(values).filter(([, value]) => value !== ""));
     return (await api.addRegistry(given)).name;
   }
   return (await api.changeRegistry(registry.id, changesOf(registry, values))).name;
 }
 
-/** Say what is another than it was (RFC 7396): null removes the account, a password alone is a rotation. */
+/** Return the changed values (RFC 7396): null removes the account, a password alone is a rotation. */
 function changesOf(registry, values) {
   const changes = {};
   for (const name of ["name", "url", "isDefault"]) {
@@ -58,7 +58,7 @@ function makeFields(registry) {
   const password = input("registry-password", { type: "password", autocomplete: "new-password",
     placeholder: registry?.hasPassword ? "as it is" : "" });
   const isDefault = element("input", { id: "registry-default", type: "checkbox", checked: registry?.isDefault ? true : null });
-  // The API says it, too; here it is said before anything is sent.
+  // The API checks it as well; this check needs no request.
   username.addEventListener("input", () => {
     password.required = username.value !== "" && username.value !== registry?.username;
   });

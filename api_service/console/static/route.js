@@ -1,4 +1,4 @@
-// Where in the console one is: the part of the address behind `#`, which no server ever sees.
+// The console's route: the part of the address after `#`, which is not sent to a server.
 
 /** Return {path, query} of the address. */
 export function currentRoute() {
@@ -6,7 +6,7 @@ export function currentRoute() {
   return { path: path || "/images", query: new URLSearchParams(query) };
 }
 
-/** Return the address of a place; values that are empty or null are left out. */
+/** Return the address of a route; empty values and null are omitted. */
 export function address(path, query = {}) {
   const given = Object.entries(query).filter(([, value]) => value !== null && value !== undefined && value !== "");
   const text = new URLSearchParams(given).toString();
@@ -17,7 +17,7 @@ export function go(path, query) {
   location.hash = address(path, query);
 }
 
-/** Go where one may have been already, for its view to be made anew. */
+/** Go to a route, and render its view again even if it is the current one. */
 export function revisit(path) {
   if (currentRoute().path === path) window.dispatchEvent(new HashChangeEvent("hashchange"));
   else go(path);

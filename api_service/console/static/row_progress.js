@@ -1,4 +1,4 @@
-// Imports that are under way, in a list: each row says how far it is.
+// The progress of open imports in the rows of a list.
 
 import { api } from "./api.js";
 import { element, fill } from "./element.js";
@@ -7,13 +7,13 @@ import { makeProgressBar } from "./progress_bar.js";
 import { statusBadge } from "./status.js";
 import { isFinal } from "./watch.js";
 
-// How often they are looked at. Milliseconds.
+// Between two requests for their details. Milliseconds.
 const LOOK = 2_000;
-// Rows that are looked at, the first ones; the others say that they are importing. A stream for each would take all
-// of the browser's connections.
+// The number of rows that show progress; the others show only their status. One stream for each would use all of the
+// browser's connections.
 const FOLLOWED = 8;
 
-/** Look at these rows until one of them has ended, and tell. */
+/** Update these rows until one import has ended, then report it. */
 export function followRows(rows, signal, ended) {
   if (rows.length === 0) return;
   const followed = rows.slice(0, FOLLOWED).map((row) => ({ ...row, bar: makeProgressBar("Import"), text: element("span") }));
@@ -27,7 +27,7 @@ export function followRows(rows, signal, ended) {
   });
 }
 
-/** Show where an import is; returns whether it has ended. Breaks pass: the next look is soon. */
+/** Show an import's progress; returns whether it has ended. Failed requests are ignored: the next one is soon. */
 async function look(row, signal) {
   const details = await api.details(row.id, signal).catch(() => null);
   if (!details || signal.aborted) return false;

@@ -1,9 +1,9 @@
-// Who is signed in. The token lives as long as the tab: in sessionStorage, in no address and in no cookie.
+// The signed-in user. The token is in sessionStorage, so it lives as long as the tab; never in an address or a cookie.
 
 const KEY = "longshore.token";
 
 export const session = {
-  /** {userName, role} as the API tells it; null until it has. */
+  /** {userName, role} from the API; null before its answer. */
   identity: null,
 
   get token() {
@@ -24,7 +24,7 @@ export const session = {
     return this.identity?.role === "admin";
   },
 
-  /** Whether this person may change an image of this user. */
+  /** Whether the signed-in user may change an image of this owner. */
   mayChange(userName) {
     return this.isAdmin || this.identity?.userName === userName;
   },

@@ -1,4 +1,4 @@
-// What stands around every view: where one can go, who one is, and the way out.
+// The frame around every view: navigation, the user, signing out.
 
 import { element, icon } from "./element.js";
 import { openImportDialog } from "./import_dialog.js";
@@ -12,7 +12,7 @@ const PLACES = [
   ["/system", "System"],
 ];
 
-/** Make the frame around a stage; `mark` tells it where one is. */
+/** Create the frame around a stage; `mark` sets the current route. */
 export function makeShell({ stage, signOut }) {
   const links = PLACES.map(([path, name]) => [path, element("a", { href: address(path) }, name)]);
   const made = element(
@@ -60,7 +60,7 @@ function person(signOut) {
   );
 }
 
-/** The address's own fragment is the route, so the link moves the focus by itself. */
+/** The address's fragment is the route, so this link has to move the focus. */
 function skip(event, stage) {
   event.preventDefault();
   (stage.querySelector("h1") ?? stage.parentElement).focus();

@@ -1,4 +1,4 @@
-// Signing in: a token is tried before it is kept.
+// Signing in: a token is checked before it is stored.
 
 import { api } from "./api.js";
 import { element, fill } from "./element.js";
@@ -6,9 +6,9 @@ import { Problem } from "./problem.js";
 import { problemBox } from "./problem_box.js";
 import { session } from "./session.js";
 
-/** Show the form; `entered` is called when somebody is signed in. `problem` says why one is here again. */
+/** Show the form; calls `entered` after signing in. `problem` is the reason for signing in again. */
 export function signInView({ problem, entered }) {
-  const told = element("div", {}, problem && problemBox(problem));
+  const outcome = element("div", {}, problem && problemBox(problem));
   const token = element("input", {
     id: "token",
     type: "password",
@@ -21,7 +21,7 @@ export function signInView({ problem, entered }) {
   const button = element("button", { class: "button primary wide", type: "submit" }, "Sign in");
   const form = element(
     "form",
-    { submit: (event) => signIn(event, { token, button, told, entered }) },
+    { submit: (event) => signIn(event, { token, button, outcome, entered }) },
     element("label", { for: "token" }, "Token"),
     token,
     element("p", { id: "token-help", class: "help" },
@@ -36,23 +36,23 @@ export function signInView({ problem, entered }) {
       element("img", { src: "console/mark.svg", alt: "", width: 44, height: 44 }),
       element("h1", {}, "Longshore"),
       element("p", { class: "muted" }, "Container images from any registry, into your own."),
-      told,
+      outcome,
       form),
   );
 }
 
-async function signIn(event, { token, button, told, entered }) {
+async function signIn(event, { token, button, outcome, entered }) {
   event.preventDefault();
   const secret = token.value.trim();
   button.disabled = true;
-  fill(told);
+  fill(outcome);
   try {
     const identity = await api.whoami(checked(secret));
     if (identity.role === "worker") throw workersToken();
     session.keep(secret, identity);
     entered();
   } catch (problem) {
-    fill(told, problemBox(problem));
+    fill(outcome, problemBox(problem));
     token.focus();
     token.select();
   } finally {
@@ -60,7 +60,7 @@ async function signIn(event, { token, button, told, entered }) {
   }
 }
 
-/** Refuse what no header can carry before the browser does, in words of ours. */
+/** Refuse a token that no header can carry, with our own message instead of the browser's. */
 function checked(secret) {
   if (/^[A-Za-z0-9._~+/=-]+$/.test(secret)) return secret;
   throw new Problem({

@@ -1,4 +1,4 @@
-// The console's beginning: signed in or not, and which view the address names.
+// The console's entry point: signs in, and shows the view that the address names.
 
 import { api, SIGNED_OUT } from "./api.js";
 import { element, fill } from "./element.js";
@@ -14,7 +14,7 @@ import { makeShell } from "./shell.js";
 import { signInView } from "./sign_in_view.js";
 import { systemView } from "./system_view.js";
 
-// By their addresses; what is in parentheses is the view's argument.
+// Views by address; the group in parentheses is the view's argument.
 const VIEWS = [
   [/^\/images$/, imagesView],
   [/^\/images\/([1-9]\d{0,18})$/, imageView],
@@ -27,7 +27,7 @@ const stage = element("div", { class: "stage" });
 document.body.append(...noticeRegion);
 let shell = null;
 let left = new AbortController();
-// The view that is shown, and where: {path, view}.
+// The current view and its path: {path, view}.
 let current = null;
 
 function leave() {
@@ -58,7 +58,7 @@ function signOut() {
   showSignIn();
 }
 
-/** Show what the address names; a view that can takes in another query itself, and keeps the focus where it is. */
+/** Show the view of the address; a view that supports it updates its query in place and keeps the focus. */
 function showView() {
   if (!shell) return;
   const route = currentRoute();
@@ -103,7 +103,7 @@ async function start() {
   }
 }
 
-/** The token may be good; what is away is the API. */
+/** The token may be valid; the API is unreachable. */
 function showUnanswered(problem) {
   document.title = "Longshore";
   fill(root, element("main", { class: "alone" }, problemBox(problem, { again: start })));

@@ -1,4 +1,4 @@
-// Where an image or an import stands, as a word with a colour.
+// The status of an image or an import, as a coloured word.
 
 import { element } from "./element.js";
 

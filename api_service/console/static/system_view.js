@@ -45,19 +45,19 @@ async function look(places, signal) {
   await Promise.all([...sources].map(async (read) => {
     const shown = places.filter((each) => each.read === read);
     try {
-      const told = await read(signal);
-      for (const { place, figures } of shown) fill(place, figures(told));
+      const answer = await read(signal);
+      for (const { place, figures } of shown) fill(place, figures(answer));
     } catch (problem) {
       if (!signal.aborted) for (const { place } of shown) fill(place, problemBox(problem));
     }
   }));
 }
 
-function targetFigures(told) {
+function targetFigures(stats) {
   return [
-    figures([[count(told.totalProjects), "projects"], [count(told.totalImages), "images"], [size(told.totalSize), told.storageVisible ? "stored" : "managed images"]]),
-    element("p", { class: "muted" }, `Counted: ${SCOPES[told.scope] ?? told.scope}, ${age(told.asOf)}.`),
-    told.message && element("p", { class: "warning" }, told.message),
+    figures([[count(stats.totalProjects), "projects"], [count(stats.totalImages), "images"], [size(stats.totalSize), stats.storageVisible ? "stored" : "managed images"]]),
+    element("p", { class: "muted" }, `Counted: ${SCOPES[stats.scope] ?? stats.scope}, ${age(stats.asOf)}.`),
+    stats.message && element("p", { class: "warning" }, stats.message),
   ];
 }
 

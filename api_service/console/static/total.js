@@ -21,11 +21,11 @@ export function makeTotal() {
   const legend = element("ul", { class: "legend" });
   const message = element("p", { class: "message" });
   const made = element("div", { class: "total" }, message, bar.element, figures, legend);
-  const told = { step: -1, state: "" };
-  return { element: made, show: (details) => show(details, { bar, figures, legend, message, told }) };
+  const announced = { step: -1, state: "" };
+  return { element: made, show: (details) => show(details, { bar, figures, legend, message, announced }) };
 }
 
-function show(details, { bar, figures, legend, message, told }) {
+function show(details, { bar, figures, legend, message, announced }) {
   const sums = sumsOf(details);
   const whole = details.bytesTotal || 1;
   const parts = KINDS.map(([kind]) => [kind, (100 * sums[kind]) / whole]);
@@ -37,7 +37,7 @@ function show(details, { bar, figures, legend, message, told }) {
   fill(figures, figuresOf(details).map((text) => element("span", {}, text)));
   fill(legend, KINDS.filter(([kind]) => sums[kind] > 0).map(([kind, name]) =>
     element("li", { class: kind }, `${size(sums[kind])} ${name}`)));
-  speak(details, told);
+  speak(details, announced);
 }
 
 /** Times in the API's sentence are UTC; the reader's own are beside it. */
@@ -54,17 +54,17 @@ function sumsOf(details) {
 
 function figuresOf(details) {
   if (details.bytesTotal === 0) return [];
-  const told = [`${details.progress} %`, part(details.bytesDone, details.bytesTotal)];
-  if (details.rate > 0 && details.state === "running") told.push(rate(details.rate));
-  if (details.eta !== null && details.state === "running") told.push(`${duration(details.eta)} left`);
-  if (details.attempt > 1) told.push(`attempt ${details.attempt}`);
-  return told;
+  const parts = [`${details.progress} %`, part(details.bytesDone, details.bytesTotal)];
+  if (details.rate > 0 && details.state === "running") parts.push(rate(details.rate));
+  if (details.eta !== null && details.state === "running") parts.push(`${duration(details.eta)} left`);
+  if (details.attempt > 1) parts.push(`attempt ${details.attempt}`);
+  return parts;
 }
 
-function speak(details, told) {
+function speak(details, announced) {
   const step = Math.floor(details.progress / STEP);
-  if (details.state !== told.state) announce(details.error?.title ?? details.message);
-  else if (details.state === "running" && step > told.step) announce(`${step * STEP} per cent`);
-  told.state = details.state;
-  told.step = step;
+  if (details.state !== announced.state) announce(details.error?.title ?? details.message);
+  else if (details.state === "running" && step > announced.step) announce(`${step * STEP} per cent`);
+  announced.state = details.state;
+  announced.step = step;
 }
