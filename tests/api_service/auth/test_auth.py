@@ -110,7 +110,7 @@ async def test_health_needs_no_token(api: Api) -> None:
 
 
 async def test_a_route_that_names_no_roles_is_closed(settings: Settings) -> None:
-    """Forgetting to say who may is not the same as letting everybody in."""
+    """A route whose roles were forgotten rejects every caller."""
 
     async def forgotten(_request: web.Request) -> web.Response:
         return web.Response(text="secret")

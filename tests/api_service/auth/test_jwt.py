@@ -1,4 +1,4 @@
-"""JWTs of a configured OIDC issuer: who they speak for, and every way to forge one that we know of."""
+"""JWTs of a configured OIDC issuer: their identities, and all known ways to forge one."""
 
 import time
 from collections.abc import Callable
@@ -89,7 +89,7 @@ async def test_the_worker_role_needs_a_mapping_of_its_own(  # noqa: PLR0917 - fi
 
 
 async def test_a_mapped_value_makes_an_admin(api: Api, issuer: Issuer, image_source: str) -> None:
-    """An admin may replace what somebody else has imported; a user may not."""
+    """An admin may replace another user's image; a user may not."""
     started = await api.start({"source": image_source}, token=issuer.token("ada"))
     attempt = (await api.claim(started["name"])).attempt
     await api.report(
@@ -146,7 +146,7 @@ async def test_asymmetric_algorithms_are_taken(
 
 
 async def test_a_token_may_leave_the_keys_name_out_where_there_is_one(api: Api, issuer: Issuer) -> None:
-    """With two that fit, nobody guesses."""
+    """If two keys fit, the token is refused."""
     assert (await answer_to(api, issuer.token(header={"kid": None}))).status == 200
 
 

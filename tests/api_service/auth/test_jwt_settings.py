@@ -23,7 +23,7 @@ def read_with(monkeypatch: pytest.MonkeyPatch, **changes: str) -> Settings:
 
 
 def test_settings_have_safe_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The issuer's own host may be private, no other for its sake; nobody is admin by default."""
+    """The issuer's own host may be private, but no other; no user is admin by default."""
     oidc = read_with(monkeypatch).oidc
     assert oidc
     assert (oidc.issuer, oidc.audience, oidc.jwks_url) == (

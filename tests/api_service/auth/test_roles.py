@@ -24,7 +24,7 @@ EXPIRED = (401, "token_expired")
 FORBIDDEN = (403, "forbidden")
 OPEN = (200, None)
 
-# Everybody who may knock. "owner" has the image that paths name, "user" is somebody else with the same role.
+# All kinds of callers. "owner" owns the image in the paths, "user" is another user with the same role.
 CALLERS = (
     "nobody",
     "bad",
@@ -118,7 +118,7 @@ TABLE: dict[tuple[str, str], Row] = {
 
 
 def test_every_route_has_its_row() -> None:
-    """A new route is not done before it is written here who may use it."""
+    """A new route needs an entry here with its roles."""
     routes = {(route.method, route.path) for route in ALL_ROUTES}
     assert routes == PUBLIC | TABLE.keys()
     assert {(route.method, route.path) for route in ALL_ROUTES if route.roles is None} == PUBLIC
@@ -154,7 +154,7 @@ async def tokens(api: Api, issuer: Issuer) -> dict[str, str | None]:
 
 
 async def prepare(api: Api, owner: str) -> dict[str, Any]:
-    """Start the owner's image with a running import, from a source that nobody has to reach."""
+    """Start the owner's image with a running import; its source is never called."""
     image_id = await api.value(
         """
         INSERT INTO images (registry_host, repository, tag, status, source, created_by)

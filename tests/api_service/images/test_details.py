@@ -217,7 +217,7 @@ async def test_a_stream_is_not_faster_than_eyes(started: Import) -> None:
 
 
 async def test_a_stream_of_a_finished_import_is_one_event(started: Import) -> None:
-    """And a browser that comes back after it is told to stay away (HTML, server-sent events: 204)."""
+    """A browser that reconnects after it gets 204, which makes it stop (HTML, server-sent events)."""
     await started.api.claim(started.name)
     await started.report(1, ReportedState.READY, content=CONTENT)
     async with streaming(started.api, started.id) as stream:
@@ -264,7 +264,7 @@ async def test_streams_end_when_the_service_stops(started: Import) -> None:
 
 
 async def test_a_reader_who_goes_away_gives_the_place_back(started: Import, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Though its import stands still for days and nothing is ever sent."""
+    """Even if its import makes no progress for days, so that no event is sent."""
     monkeypatch.setattr(images, "PING_INTERVAL", 0.1)
     app = started.api.client.app
     assert app

@@ -15,7 +15,7 @@ STATUSES = ("ready", "importing", "failed")
 WRITERS = 6
 STEPS = 40
 
-# Kept and counted in one statement, and so in one snapshot; NULL stands for all users together.
+# Stored and counted in one statement, and so in one snapshot; NULL means all users.
 DIFFERENCE = """
 WITH kept AS (
     SELECT created_by, ready, sum(images) AS images FROM image_counts GROUP BY 1, 2 HAVING sum(images) <> 0
@@ -102,7 +102,7 @@ async def _repeat(database: Database, step: Callable[[Connection], Awaitable[Non
 
 
 async def _write(database: Database, writer: int) -> None:
-    """Change rows of the writer's own, so that nobody waits, but of everybody's users and statuses."""
+    """Change the writer's own rows, so that no writer waits, with the users and statuses of all."""
     dice = random.Random(writer)
     for _ in range(STEPS):
         async with database.connection() as connection:

@@ -150,7 +150,7 @@ async def test_the_last_page_is_cut_from_the_near_end(filled: Database, order_by
 async def test_a_page_in_the_order_of_creation_begins_at_its_day(
     filled: Database, matching: ImageFilter, order: Order, number: int
 ) -> None:
-    """What stands before the day is not looked at, however deep the page is."""
+    """Images before the day are not read, however deep the page is."""
     page = ImagePage(number=number, size=10, order_by="createdTime", order=order)
     assert await came_past(filled, matching, page) <= IMAGES_OF_DAY + 2 * page.size
 

@@ -1,4 +1,4 @@
-"""The patrol: images that somebody else took from the target are not called ready for long."""
+"""The patrol: an image that another client deleted from the target is soon no longer ready."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -39,7 +39,7 @@ async def status(managed: Managed, job: Job) -> str:
 
 
 async def lose(managed: Managed, job: Job) -> None:
-    """Delete the image in the target, as somebody else might."""
+    """Delete the image in the target, as another client might."""
     await asyncio.to_thread(managed.target.delete_manifest, job.repository, job.image.digest)
 
 
@@ -106,7 +106,7 @@ async def test_rounds_go_on_where_they_were(managed: Managed, monkeypatch: pytes
 async def test_a_target_that_is_away_says_nothing_about_images(
     open_api: OpenApi, settings: Settings, managed: Managed
 ) -> None:
-    """They stay what they were, and the trouble is told."""
+    """They stay unchanged, and the target's error is returned."""
     job = await managed.ready()
     away = TargetSettings(host="127.0.0.1:1", credential=None)
     async with open_api(replace(settings, shared=replace(settings.shared, target=away))) as api:

@@ -1,4 +1,4 @@
-"""Stored source registries: who may, what is kept, and what is never shown."""
+"""Stored source registries: permissions, storage, and secrets that are never returned."""
 
 import asyncio
 from dataclasses import replace
@@ -120,7 +120,7 @@ async def test_an_address_is_kept_as_references_write_it(api: Api, url: str, hos
     ],
 )
 async def test_a_bad_address_is_refused_by_name(api: Api, url: str, reason: str) -> None:
-    """Among them a scheme that is not the one in use: nobody should believe in a TLS that is not there."""
+    """Among them a scheme that is not the one in use: an address must not promise TLS that is not used."""
     answer = await call(api, "POST", json={"name": "bad", "url": url})
     assert (answer.status, answer.code, failing(answer)) == (400, "validation_failed", ["url"])
     assert reason in answer.body["detail"]
@@ -267,7 +267,7 @@ async def test_a_password_needs_a_user_name(api: Api) -> None:
 
 
 async def test_a_password_does_not_move_to_another_address(api: Api, settings: Settings) -> None:
-    """Else whoever may change an address could have the write-only secret sent to one of his own."""
+    """Otherwise an admin could change the address to a host of their own, which would receive the secret."""
     stored = await store(api, **ACCOUNT)
     answer = await change(api, stored["id"], url="evil.example.com")
     assert (answer.status, failing(answer)) == (400, ["password"])
@@ -302,7 +302,7 @@ async def test_an_unknown_id_is_not_found(api: Api, method: str, registry_id: st
 
 
 async def test_where_plain_http_is_not_allowed_https_is_said(api: Api, open_api: OpenApi, settings: Settings) -> None:
-    """`url` tells how a registry is really called."""
+    """`url` is the address that Longshore calls."""
     stored = await store(api, "local", "127.0.0.1:5000")
     assert stored["url"] == "http://127.0.0.1:5000"
     strict = replace(settings.shared.source_network, plain_http=frozenset())

@@ -1,4 +1,4 @@
-"""GET /operations: how the queue stands, and who works on it."""
+"""GET /operations: the queue, and the workers that carry out its imports."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -25,24 +25,24 @@ async def test_open_imports_are_counted_by_state(api: Api, image_source: str) ->
     """And what waits for nothing but a worker, with its age; what has ended is no work."""
     await api.start({"source": image_source})
     await api.execute("UPDATE imports SET due_at = now() - interval '90 seconds'")
-    told = await api.get("/operations")
-    assert told["imports"] == {"queued": 1, "running": 0, "waiting": 0}
-    assert told["due"] == 1
-    assert 90 <= told["oldestDueSeconds"] < 120
-    assert told["outboxPending"] == 1
+    answer = await api.get("/operations")
+    assert answer["imports"] == {"queued": 1, "running": 0, "waiting": 0}
+    assert answer["due"] == 1
+    assert 90 <= answer["oldestDueSeconds"] < 120
+    assert answer["outboxPending"] == 1
     await api.execute("UPDATE imports SET state = 'cancelled'")
     assert (await api.get("/operations"))["imports"]["queued"] == 0
 
 
 async def test_busy_workers_are_named(api: Api, image_source: str) -> None:
-    """By the leases that they hold; a silent one's import is told apart."""
+    """They are counted by their leases; the import of a silent worker is counted separately."""
     await api.claim((await api.start({"source": image_source}))["name"])
-    told = await api.get("/operations")
-    assert told["workers"]["byName"] == [{"name": "test", "imports": 1}]
-    assert (told["workers"]["busy"], told["leasesExpired"]) == (1, 0)
+    answer = await api.get("/operations")
+    assert answer["workers"]["byName"] == [{"name": "test", "imports": 1}]
+    assert (answer["workers"]["busy"], answer["leasesExpired"]) == (1, 0)
     await api.execute("UPDATE imports SET lease_until = now() - interval '1 second'")
-    told = await api.get("/operations")
-    assert (told["workers"]["busy"], told["workers"]["byName"], told["leasesExpired"]) == (0, [], 1)
+    answer = await api.get("/operations")
+    assert (answer["workers"]["busy"], answer["workers"]["byName"], answer["leasesExpired"]) == (0, [], 1)
 
 
 async def test_a_rate_limit_is_named_with_its_end(api: Api) -> None:
@@ -58,10 +58,10 @@ async def test_a_rate_limit_is_named_with_its_end(api: Api) -> None:
 
 
 async def test_a_broker_that_is_away_tells_nothing(api: Api) -> None:
-    """No number stands for one that is not known."""
-    told = await api.get("/operations")
-    assert told["broker"] == {"connected": False, "messages": None}
-    assert told["workers"]["withRoom"] is None
+    """Unknown numbers are null."""
+    answer = await api.get("/operations")
+    assert answer["broker"] == {"connected": False, "messages": None}
+    assert answer["workers"]["withRoom"] is None
 
 
 async def test_the_queue_tells_of_itself(open_api: OpenApi, settings: Settings, amqp_url: str) -> None:
@@ -73,6 +73,6 @@ async def test_the_queue_tells_of_itself(open_api: OpenApi, settings: Settings, 
 
         async with asyncio.timeout(60):
             await until(connected)
-        told = await api.get("/operations")
-    assert told["broker"]["messages"] == 0
-    assert told["workers"]["withRoom"] == 0
+        answer = await api.get("/operations")
+    assert answer["broker"]["messages"] == 0
+    assert answer["workers"]["withRoom"] == 0

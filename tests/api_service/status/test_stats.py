@@ -32,7 +32,7 @@ TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 
 @pytest.fixture
 async def standin(target_registry: Registry) -> AsyncIterator[StandIn]:
-    """A Harbor with an administrator and somebody who sees one project."""
+    """A Harbor with an administrator and a user who sees one project."""
     users = (
         User(name=ADMIN.username, password=ADMIN.password, admin=True),
         User(name=MEMBER.username, password=MEMBER.password, roles={PROJECT: "developer"}),
@@ -47,9 +47,9 @@ async def standin(target_registry: Registry) -> AsyncIterator[StandIn]:
 
 @dataclass
 class Figures:
-    """A target that tells its figures when the test lets it."""
+    """A target that reports its figures when the test allows it."""
 
-    told: TargetStatistics | None = TargetStatistics(projects=2, images=3, size=4, complete=True)  # noqa: RUF009 - frozen
+    reported: TargetStatistics | None = TargetStatistics(projects=2, images=3, size=4, complete=True)  # noqa: RUF009 - frozen
     error: LongshoreError | None = None
     asked: int = 0
     open: asyncio.Event = field(default_factory=asyncio.Event)
@@ -59,7 +59,7 @@ class Figures:
         await self.open.wait()
         if self.error:
             raise self.error
-        return self.told
+        return self.reported
 
 
 @pytest.fixture
@@ -69,11 +69,11 @@ def figures() -> Figures:
     return figures
 
 
-def telling(figures: Figures) -> Sequence[Part]:
+def reporting(figures: Figures) -> Sequence[Part]:
     """Return the parts of an API with this target."""
 
     async def target_part(app: web.Application) -> AsyncIterator[None]:
-        # Nothing else of it is asked here.
+        # Nothing else of it is called here.
         app[MANAGEMENT] = cast("TargetManagement", figures)
         yield
 
@@ -81,8 +81,8 @@ def telling(figures: Figures) -> Sequence[Part]:
 
 
 @pytest.fixture
-async def told(open_api: OpenApi, settings: Settings, figures: Figures) -> AsyncIterator[Api]:
-    async with open_api(settings, telling(figures)) as api:
+async def stats_api(open_api: OpenApi, settings: Settings, figures: Figures) -> AsyncIterator[Api]:
+    async with open_api(settings, reporting(figures)) as api:
         yield api
 
 
@@ -112,7 +112,7 @@ async def add_image(
 
 
 async def test_harbors_own_figures_are_told_to_users(open_api: OpenApi, settings: Settings, standin: StandIn) -> None:
-    """The contract's three fields, of all that is in Harbor, whoever put it there."""
+    """The contract's three fields count everything in Harbor, not only Longshore's images."""
     async with open_api(before(settings, standin, ADMIN)) as api:
         body = (await stats(api)).body
     assert body["totalProjects"] == len(standin.state.projects)
@@ -124,7 +124,7 @@ async def test_harbors_own_figures_are_told_to_users(open_api: OpenApi, settings
 
 
 async def test_an_account_that_sees_less_says_so(open_api: OpenApi, settings: Settings, standin: StandIn) -> None:
-    """Harbor's 0 is not taken for a figure: what Longshore itself manages is told instead, and that it is so."""
+    """Harbor's 0 is not a figure: the answer has the managed images instead, and says so."""
     async with open_api(before(settings, standin, MEMBER)) as api:
         await add_image(api, "imports/app", size=700)
         body = (await stats(api)).body
@@ -132,52 +132,54 @@ async def test_an_account_that_sees_less_says_so(open_api: OpenApi, settings: Se
     assert (body["scope"], body["storageVisible"], body["message"]) == ("visible", False, PARTIAL_VIEW)
 
 
-async def test_a_harbor_that_does_not_tell_its_storage_is_named(told: Api, figures: Figures) -> None:
-    """Old versions have no such figure, for nobody."""
-    figures.told = TargetStatistics(projects=2, images=3, size=None, complete=True)
-    body = (await stats(told)).body
+async def test_a_harbor_that_does_not_tell_its_storage_is_named(stats_api: Api, figures: Figures) -> None:
+    """Old versions of Harbor have no such figure for any user."""
+    figures.reported = TargetStatistics(projects=2, images=3, size=None, complete=True)
+    body = (await stats(stats_api)).body
     assert (body["scope"], body["totalSize"], body["message"]) == ("target", 0, STORAGE_NOT_REPORTED)
 
 
-async def test_before_a_plain_registry_the_managed_images_are_counted(told: Api, figures: Figures) -> None:
+async def test_before_a_plain_registry_the_managed_images_are_counted(stats_api: Api, figures: Figures) -> None:
     """A registry has no figures; only ready images of this target count."""
-    figures.told = None
-    await add_image(told, "imports/a", size=100)
-    await add_image(told, "imports/b", size=30)
-    await add_image(told, "team/a", size=5)
-    await add_image(told, "team/b", size=1_000, ready=False)
-    await add_image(told, "old/a", size=1_000, host="old.example.com")
-    body = (await stats(told)).body
+    figures.reported = None
+    await add_image(stats_api, "imports/a", size=100)
+    await add_image(stats_api, "imports/b", size=30)
+    await add_image(stats_api, "team/a", size=5)
+    await add_image(stats_api, "team/b", size=1_000, ready=False)
+    await add_image(stats_api, "old/a", size=1_000, host="old.example.com")
+    body = (await stats(stats_api)).body
     assert (body["totalProjects"], body["totalImages"], body["totalSize"]) == (2, 3, 135)
     assert (body["scope"], body["storageVisible"], body["message"]) == ("managed", False, NO_FIGURES)
 
 
-async def test_figures_are_remembered_for_a_while(told: Api, figures: Figures, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever asks us how often: the target is asked once, and again when they have grown old."""
+async def test_figures_are_remembered_for_a_while(
+    stats_api: Api, figures: Figures, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Repeated requests cause one request to the target, and another one when the figures are old."""
     for _ in range(3):
-        assert (await stats(told)).status == 200
+        assert (await stats(stats_api)).status == 200
     assert figures.asked == 1
     monkeypatch.setattr(target_statistics, "FRESH", 0)
-    figures.told = TargetStatistics(projects=9, images=9, size=9, complete=True)
-    assert (await stats(told)).body["totalProjects"] == 9
+    figures.reported = TargetStatistics(projects=9, images=9, size=9, complete=True)
+    assert (await stats(stats_api)).body["totalProjects"] == 9
     assert figures.asked == 2
 
 
-async def test_those_who_ask_at_once_wait_for_one_answer(told: Api, figures: Figures) -> None:
-    """Twenty requests are one question to the target."""
+async def test_those_who_ask_at_once_wait_for_one_answer(stats_api: Api, figures: Figures) -> None:
+    """Twenty concurrent requests cause one request to the target."""
     figures.open.clear()
-    asking = [asyncio.create_task(stats(told)) for _ in range(20)]
+    asking = [asyncio.create_task(stats(stats_api)) for _ in range(20)]
     await asyncio.sleep(0.3)
     figures.open.set()
     assert {(answer.status, answer.body["totalImages"]) for answer in await asyncio.gather(*asking)} == {(200, 3)}
     assert figures.asked == 1
 
 
-async def test_without_any_figures_a_target_that_is_away_is_503(told: Api, figures: Figures) -> None:
-    """With a time to come back; until then it is left alone."""
+async def test_without_any_figures_a_target_that_is_away_is_503(stats_api: Api, figures: Figures) -> None:
+    """The answer has Retry-After; until then the target gets no request."""
     figures.error = LongshoreError(Code.TARGET_UNREACHABLE, "harbor.example.com cannot be reached.")
     for _ in range(3):
-        answer = await stats(told)
+        answer = await stats(stats_api)
         assert (answer.status, answer.code) == (503, "target_statistics_unavailable")
         assert (answer.headers["Retry-After"], answer.body["side"]) == ("5", "target")
         assert answer.body["detail"] == "harbor.example.com cannot be reached."
@@ -185,34 +187,34 @@ async def test_without_any_figures_a_target_that_is_away_is_503(told: Api, figur
 
 
 async def test_the_last_figures_outlive_a_target_that_is_away(
-    told: Api, figures: Figures, monkeypatch: pytest.MonkeyPatch
+    stats_api: Api, figures: Figures, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With their age and the reason."""
-    first = (await stats(told)).body
+    """The answer has their age and the reason."""
+    first = (await stats(stats_api)).body
     monkeypatch.setattr(target_statistics, "FRESH", 0)
     figures.error = LongshoreError(Code.TARGET_UNREACHABLE, "harbor.example.com cannot be reached.")
     await asyncio.sleep(1.1)
-    later = (await stats(told)).body
+    later = (await stats(stats_api)).body
     assert {**later, "ageSeconds": 0, "message": None} == first
     assert later["ageSeconds"] == 1
     assert "harbor.example.com cannot be reached." in later["message"]
 
 
 async def test_a_slow_target_is_waited_for_by_nobody_twice(
-    told: Api, figures: Figures, monkeypatch: pytest.MonkeyPatch
+    stats_api: Api, figures: Figures, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The request ends in time, the question goes on, and the next request has its answer."""
+    """The request ends in time, the fetch continues, and the next request gets its figures."""
     monkeypatch.setattr(target_statistics, "FETCH_DEADLINE", 0.1)
     figures.open.clear()
-    answer = await stats(told)
+    answer = await stats(stats_api)
     assert (answer.status, answer.code) == (503, "target_statistics_unavailable")
     figures.open.set()
     await asyncio.sleep(0.1)
-    assert (await stats(told)).body["totalImages"] == 3
+    assert (await stats(stats_api)).body["totalImages"] == 3
     assert figures.asked == 1
 
 
-async def test_users_and_admins_may_ask(told: Api) -> None:
-    """Workers have no business with it."""
-    assert [(await stats(told, role)).status for role in (Role.USER, Role.ADMIN, Role.WORKER)] == [200, 200, 403]
-    assert (await told.call("GET", f"{BASE}/harbor/stats", role=None)).status == 401
+async def test_users_and_admins_may_ask(stats_api: Api) -> None:
+    """Workers may not read them."""
+    assert [(await stats(stats_api, role)).status for role in (Role.USER, Role.ADMIN, Role.WORKER)] == [200, 200, 403]
+    assert (await stats_api.call("GET", f"{BASE}/harbor/stats", role=None)).status == 401

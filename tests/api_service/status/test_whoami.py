@@ -15,5 +15,5 @@ async def test_a_token_is_told_whom_it_stands_for(api: Api, role: Role) -> None:
 
 
 async def test_a_jwt_is_told_what_its_claims_are_mapped_to(jwt_api: Api, issuer: Issuer) -> None:
-    told = await jwt_api.get("/whoami", token=issuer.token("bob", roles=["longshore-admin"]))
-    assert told == {"userName": "bob", "role": "admin"}
+    answer = await jwt_api.get("/whoami", token=issuer.token("bob", roles=["longshore-admin"]))
+    assert answer == {"userName": "bob", "role": "admin"}

@@ -111,7 +111,7 @@ def work(managed: Managed) -> DeletionWork:
 
 
 async def finish(managed: Managed) -> None:
-    """Let the leases run out, and whoever finishes deletions look once."""
+    """Expire the leases, and run one round of the resumer."""
     await managed.api.execute(
         "UPDATE images SET deletion_lease_until = now() - interval '1 s' WHERE deletion_lease_until IS NOT NULL"
     )

@@ -106,7 +106,7 @@ async def test_a_siblings_tag_that_is_being_written_holds_a_delete_up(on_plain: 
 
 
 async def test_no_tag_is_written_while_a_deletion_is_under_way(on_plain: Managed) -> None:
-    """The worker is told to ask again, its lease is renewed meanwhile, and afterwards it gets leave."""
+    """The worker has to ask again, its lease is renewed meanwhile, and afterwards it gets permission."""
     job = await on_plain.ready()
     sibling = await (await on_plain.start(job.image, repository=job.repository, tag="2.0")).claim()
     elsewhere = await (await on_plain.start(job.image)).claim()
@@ -120,7 +120,7 @@ async def test_no_tag_is_written_while_a_deletion_is_under_way(on_plain: Managed
 
 
 async def test_deletions_and_tags_of_one_repository_never_overlap(on_plain: Managed) -> None:
-    """Both asked for at once, many times: whoever comes second waits or is turned away, and no tag is lost."""
+    """Both are requested at once, many times: the second one waits or is refused, and no tag is lost."""
     for _ in range(8):
         job = await on_plain.ready()
         sibling = await (await on_plain.start(job.image, repository=job.repository, tag="2.0")).claim()

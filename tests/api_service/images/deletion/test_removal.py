@@ -108,7 +108,7 @@ async def test_a_tag_that_somebody_moved_stays(managed: Managed) -> None:
 
 
 async def test_an_image_that_never_came_leaves_the_target_alone(managed: Managed) -> None:
-    """Its import failed before it could write the tag; what is there is somebody else's."""
+    """Its import failed before it could write the tag; the tag there is another client's."""
     job = await (await managed.start()).claim()
     await job.fail()
     other = synthetic_image("theirs", [900])

@@ -91,7 +91,7 @@ async def test_a_deletion_that_was_left_waits_for_a_tag_that_is_being_written(on
 
 
 async def test_one_that_comes_too_late_deletes_nothing(on_plain: Managed) -> None:
-    """Its lease is somebody else's by now, or the image is no longer to be deleted."""
+    """Another instance has the lease, or the image is no longer to be deleted."""
     job = await on_plain.ready()
     begun = await begin_deletion.begin_deletion(on_plain.api.database, job.image_id, OWNER)
     await on_plain.api.execute("UPDATE images SET deletion_lease_until = NULL")

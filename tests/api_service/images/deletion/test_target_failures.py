@@ -124,14 +124,14 @@ async def test_a_deletion_that_was_left_ends_where_the_target_no_longer_lets_us_
 async def test_a_target_that_is_too_slow_is_not_waited_for(
     opened: OpenManaged, plain: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The deadline is far below the lease, so that nobody else begins meanwhile."""
+    """The deadline is far below the lease, so that no other instance begins meanwhile."""
     monkeypatch.setattr(carry_out_deletion, "DEADLINE", 0.3)
     assert carry_out_deletion.DEADLINE * 2 < begin_deletion.LEASE
 
     class Slow(Failing):
         async def remove_tag(self, *_: Any, **__: Any) -> Removal:
             await asyncio.sleep(30)
-            raise AssertionError("nobody stopped it")
+            raise AssertionError("no deadline stopped it")
 
     async def slow_part(app: web.Application) -> AsyncIterator[None]:
         app[MANAGEMENT] = Slow(app[MANAGEMENT], removes=False)
