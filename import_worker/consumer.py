@@ -4,7 +4,7 @@ A delivery stays unacknowledged until its import is claimed; from then on the le
 slot is taken the consumer is cancelled, so that no message waits in a busy worker.
 
 The connection is aio-pika's plain one, replaced after any failure: channels of its robust connection can stay dead
-while the connection looks alive (for example after a refused redeclare).
+while the connection looks alive (for example after a refused redeclare). Why: docs/decisions/0001.
 """
 
 import asyncio

@@ -1,4 +1,8 @@
-"""The settings that both services read from the environment, and the reader that reports all mistakes at once."""
+"""The settings that both services read from the environment, and the reader that reports all mistakes at once.
+
+Settings have no prefix: `TARGET_URL`, `AMQP_URL` and the others are read as they are. `NAME_FILE` may name a file
+instead. Each mistake is reported by its setting's name.
+"""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

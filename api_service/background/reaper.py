@@ -1,4 +1,7 @@
-"""The reaper: takes imports back from lost workers, repeats lost wake-ups, deletes old outbox rows."""
+"""The reaper: takes imports back from lost workers, repeats lost wake-ups, deletes old outbox rows.
+
+Why: docs/decisions/0002.
+"""
 
 import asyncio
 

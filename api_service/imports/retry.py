@@ -1,4 +1,9 @@
-"""The use case behind POST /images/:id/importing:retry."""
+"""The use case behind POST /images/:id/importing:retry.
+
+A retry repeats the same import with the digest and platforms that the first attempt pinned, so that blobs that were
+copied already count. It resolves the tag again only if the source no longer has that content. The first request's
+account is deleted when an import ends; the retry brings another one, or uses a stored one.
+"""
 
 from dataclasses import dataclass
 

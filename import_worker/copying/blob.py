@@ -1,4 +1,7 @@
-"""Gets one blob into the target's repository by the cheapest way there is: it exists, is mounted, or is transferred."""
+"""Gets one blob into the target's repository by the cheapest way there is: it exists, is mounted, or is transferred.
+
+Why: docs/decisions/0006.
+"""
 
 import asyncio
 from collections import defaultdict

@@ -1,7 +1,7 @@
 """Copies what refers to an image, such as signatures and SBOMs: blobs with the image's, manifests before its tag.
 
 Companion tags and lists of referrers can be overwritten, as the image's tag can: they are written after the fence has
-passed, and before the tag, so that a client that pulls the tag finds its signatures.
+passed, and before the tag, so that a client that pulls the tag finds its signatures. Why: docs/decisions/0018.
 """
 
 import asyncio

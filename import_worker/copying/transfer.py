@@ -1,4 +1,7 @@
-"""One blob's transfer from the source to the target, with retries that repeat as few bytes as possible."""
+"""One blob's transfer from the source to the target, with retries that repeat as few bytes as possible.
+
+Why: docs/decisions/0003.
+"""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 

@@ -1,4 +1,7 @@
-"""Concurrency pools (lanes): a task takes one slot in each of several lanes at once, or waits without any."""
+"""Concurrency pools (lanes): a task takes one slot in each of several lanes at once, or waits without any.
+
+Why: docs/decisions/0020.
+"""
 
 import asyncio
 from collections import Counter, deque

@@ -1,4 +1,7 @@
-"""The rate limits known to one process: its own, and those that other processes have stored."""
+"""The rate limits known to one process: its own, and those that other processes have stored.
+
+Why: docs/decisions/0019.
+"""
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping

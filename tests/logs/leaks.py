@@ -1,4 +1,9 @@
-"""Secrets where none may be: in lines that processes wrote."""
+"""Finds secrets in the log lines of processes.
+
+Passwords, keys and tokens of the tests have a common mark, so the search needs no list of them, and finds them in
+base64 as well. Guardians of scratch folders move logs aside on request, so the logs of programs that the tests only
+start are searched, too.
+"""
 
 import base64
 import re
