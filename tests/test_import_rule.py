@@ -237,7 +237,9 @@ def test_the_python_client_needs_aiohttp_alone() -> None:
             assert not ours, f"{module} reaches {ours}"
             assert libraries - sys.stdlib_module_names <= {"aiohttp"}, module
     assert [
-        module for module in MODULES if "aiohttp" in direct_imports(module) and within(module, "longshore_client")
+        module
+        for module in modules_of("longshore_client")
+        if any(within(name, "aiohttp") for name in direct_imports(module))
     ] == ["longshore_client.transport"]
 
 
