@@ -67,7 +67,7 @@ export const api = {
   startImport: (request, signal) => json("images:import", { method: "POST", body: request, signal }),
   cancel: (id) => json(`images/${id}/importing:cancel`, { method: "POST" }),
   retry: (id, body) => json(`images/${id}/importing:retry`, { method: "POST", body }),
-  /** What was removed from the target: `manifest`, `tag` or `nothing`. */
+  /** The part that was removed from the target: `manifest`, `tag` or `nothing`. */
   deleteImage: async (id) => (await call(`images/${id}`, { method: "DELETE" })).headers.get("X-Longshore-Removed"),
 
   registries: async (signal) => (await json("image-registries", { signal })).registries,

@@ -48,7 +48,7 @@ function warnings(plan) {
 
 function barOf(plan) {
   const whole = plan.bytesTotal || 1;
-  const bar = makeProgressBar("What is there, can be mounted, and is to be copied");
+  const bar = makeProgressBar("Bytes in the target, to be mounted, and to be copied");
   const there = plan.bytesInTarget + plan.bytesMountable;
   const percent = Math.floor((100 * there) / whole);
   bar.set(percent, PARTS.map(([kind, field]) => [kind, (100 * plan[field]) / whole]), `${percent} % need not be copied`);

@@ -22,7 +22,7 @@ export async function problemOf(response) {
   return new Problem({
     title: `The answer was ${response.status}, and not Longshore's`,
     detail: "Something between this page and the API answered in its place.",
-    hint: "Try again in a moment; if it stays so, tell your operator.",
+    hint: "Try again in a moment; if it happens again, inform your operator.",
     code: "unexpected_answer",
     status: response.status,
     requestId,

@@ -11,7 +11,7 @@ const KINDS = [
   ["mounted", "mounted"],
   ["copied", "copied"],
 ];
-// Read out in steps, or nobody would hear anything else. Per cent.
+// Screen readers announce progress in steps, so that other announcements are heard, too. Per cent.
 const STEP = 25;
 
 /** Make the view of the whole; `show` takes an import's details. */
