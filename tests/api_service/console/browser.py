@@ -1,4 +1,4 @@
-"""Debian's Chromium, and what a visit to the console has done there."""
+"""Runs Debian's Chromium and records each visit to the console."""
 
 import os
 from collections.abc import Iterator
@@ -10,13 +10,13 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, expect, sync_playwright
 
 CHROMIUM = Path("/usr/bin/chromium")
-# As root there is no sandbox for it; containers have little shared memory.
+# Chromium's sandbox does not work as root, and containers have little shared memory.
 OPTIONS = ("--no-sandbox", "--disable-dev-shm-usage")
-# What a person waits for comes in a second; this is for a busy machine. Milliseconds.
+# The timeout of every wait: pages respond within a second, but the machine may be busy. Milliseconds.
 PATIENCE = 60_000
 DESKTOP = (1280, 800)
 PHONE = (390, 844)
-# Told by the browser whenever something is not loaded because of the page's policy.
+# The browser calls this listener for every resource that the page's policy blocks.
 _TELL_VIOLATIONS = """
 document.addEventListener("securitypolicyviolation", (event) => {
   console.error(`policy: ${event.violatedDirective} ${event.blockedURI}`);
@@ -26,7 +26,7 @@ document.addEventListener("securitypolicyviolation", (event) => {
 
 @dataclass(frozen=True, kw_only=True)
 class Visit:
-    """A page of the console in a browser of its own, with everything that it asked for and complained about."""
+    """A page of the console in a separate browser context, with its requests and errors."""
 
     page: Page
     url: str
@@ -35,8 +35,8 @@ class Visit:
     errors: list[str] = field(default_factory=list)
 
     def watch(self, context: BrowserContext) -> None:
-        """Note what happens from now on."""
-        # Playwright writes on what it is given, which neither a list's nor a frozen object's method takes.
+        """Record the page's requests, console messages and errors from now on."""
+        # Playwright sets attributes on each handler; bound methods of lists and frozen objects do not accept them.
         context.on("request", lambda request: self.requests.append(request))  # noqa: PLW0108
         context.on("console", lambda message: self._note(message))  # noqa: PLW0108
         context.on("weberror", lambda error: self.errors.append(str(error.error)))
@@ -55,7 +55,7 @@ class Visit:
         self.page.get_by_role("button", name="Sign out").wait_for()
 
     def check(self) -> None:
-        """Hold it to what holds for every visit: nothing leaves the server, nothing is forbidden, nothing breaks."""
+        """Check what every visit must fulfil: no request to another server, no policy violation, no error."""
         elsewhere = [request.url for request in self.requests if not request.url.startswith(f"{self.url}/")]
         assert not elsewhere
         assert not self.violations
@@ -63,13 +63,13 @@ class Visit:
 
 
 def missing() -> str:
-    """Say why there is no browser; empty where there is one."""
+    """Return why the browser is missing, or an empty string."""
     return "" if CHROMIUM.exists() else f"{CHROMIUM} is missing: run `make setup`"
 
 
 @contextmanager
 def running_chromium() -> Iterator[Browser]:
-    """Run one for the length of a block, or skip the test; where everything must be there, that is a failure."""
+    """Run Chromium while the block runs. If it is missing, skip the test, or fail it where all tools are required."""
     if missing() and not os.environ.get("CI"):
         pytest.skip(missing())
     expect.set_options(timeout=PATIENCE)
@@ -83,7 +83,7 @@ def running_chromium() -> Iterator[Browser]:
 def visiting(
     browser: Browser, url: str, *, size: tuple[int, int] = DESKTOP, dark: bool = False, scale: float = 1
 ) -> Iterator[Visit]:
-    """Open a browser's window of this size, with nothing kept from others."""
+    """Open a window of this size in a new browser context."""
     context = browser.new_context(
         viewport={"width": size[0], "height": size[1]},
         color_scheme="dark" if dark else "light",

@@ -1,4 +1,4 @@
-"""The whole product before a real browser: API, worker, database, broker, a source registry and a Harbor."""
+"""The whole product in front of a real browser: API, worker, database, broker, source registry and Harbor."""
 
 from collections.abc import Iterator
 
@@ -12,7 +12,7 @@ from tests.system.conftest import LEASE_SECONDS, Product
 SETTINGS = {"LEASE_SECONDS": LEASE_SECONDS, "RETRY_BASE_SECONDS": "1", "MAX_FAILURES": "2"}
 
 
-# Not for the session: Playwright's event loop must have ended before other tests of this process start theirs.
+# Module scope, not session scope: Playwright's event loop must end before this process runs other tests.
 @pytest.fixture(scope="package")
 def product() -> Iterator[Product]:
     with Scratch() as scratch, Stack(scratch, fsync=False, harbor=True, settings=SETTINGS) as stack:
@@ -27,7 +27,7 @@ def chromium() -> Iterator[Browser]:
 
 @pytest.fixture
 def visit(chromium: Browser, product: Product) -> Iterator[Visit]:
-    """Somebody who is not signed in; whatever the test does is held to what holds for every visit."""
+    """A visitor without a token. Every visit is checked when the test ends."""
     with visiting(chromium, product.stack.api.url) as visit:
         yield visit
         visit.check()
@@ -35,13 +35,13 @@ def visit(chromium: Browser, product: Product) -> Iterator[Visit]:
 
 @pytest.fixture
 def user(visit: Visit, product: Product) -> Visit:
-    """The user `demo`."""
+    """A visitor signed in as the user `demo`."""
     visit.sign_in(product.stack.user_token)
     return visit
 
 
 @pytest.fixture
 def admin(visit: Visit, product: Product) -> Visit:
-    """The admin `admin`."""
+    """A visitor signed in as the admin `admin`."""
     visit.sign_in(product.stack.admin_token)
     return visit

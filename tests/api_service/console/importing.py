@@ -1,4 +1,4 @@
-"""Importing from the dialog, as a person does."""
+"""Imports an image through the dialog, as a user does."""
 
 from playwright.sync_api import Locator, expect
 
@@ -7,7 +7,7 @@ from tests.system.conftest import Product
 
 
 def fill_account(dialog: Locator, product: Product) -> None:
-    """Type the source registry's account."""
+    """Type the account of the source registry."""
     source = product.stack.source
     dialog.get_by_label("Account at the source").select_option("Enter an account…")
     dialog.get_by_label("User name").fill(source.username or "")
@@ -15,7 +15,7 @@ def fill_account(dialog: Locator, product: Product) -> None:
 
 
 def fill_dialog(visit: Visit, product: Product, repository: str, *, target: str = "") -> Locator:
-    """Open the dialog and say what to import, with the source registry's account; returns the dialog."""
+    """Open the dialog, fill in the image and the account of the source registry, and return the dialog."""
     visit.page.get_by_role("button", name="Import", exact=True).click()
     dialog = visit.page.get_by_role("dialog", name="Import an image")
     dialog.get_by_label("Image", exact=True).fill(f"{product.stack.source.host}/{repository}:latest")
@@ -25,12 +25,12 @@ def fill_dialog(visit: Visit, product: Product, repository: str, *, target: str 
 
 
 def start(visit: Visit, product: Product, repository: str, *, target: str = "") -> int:
-    """Import without a preview; returns the image's id, which the address then has."""
+    """Start an import without a preview, and return the image's id from the page's address."""
     fill_dialog(visit, product, repository, target=target).get_by_role("button", name="Start import").click()
     visit.page.wait_for_url("**/#/images/*")
     return int(visit.page.url.rpartition("/")[2])
 
 
 def expect_status(visit: Visit, status: str) -> None:
-    """Wait until the image's heading says where it stands."""
+    """Wait until the heading of the image shows this status."""
     expect(visit.page.locator(".heading .badge")).to_have_text(status)

@@ -1,7 +1,7 @@
-"""Makes docs/screenshots: the console before a stack of its own, filled by showcase.py.
+"""Makes docs/screenshots: pictures of the console on a separate stack that showcase.py fills.
 
-`python -m tests.api_service.console.record_screens docs/screenshots [NAME...]`; the fonts Inter and JetBrains
-Mono should be installed, as Debian's fonts-inter and fonts-jetbrains-mono are.
+`python -m tests.api_service.console.record_screens docs/screenshots [NAME...]`; it needs the fonts Inter and
+JetBrains Mono (Debian's packages fonts-inter and fonts-jetbrains-mono).
 """
 
 import sys
@@ -19,14 +19,14 @@ from tests.api_service.console import showcase
 from tests.api_service.console.browser import DESKTOP, PHONE, Visit, running_chromium, visiting
 from tests.system.conftest import Product
 
-# Steps of the import that moves while it is looked at: bytes of each, and their pause in seconds.
+# The running import moves in steps while a picture is taken: their number, bytes and pause in seconds.
 STEPS, STEP_BYTES, STEP_SECONDS = 4, 7_300_000, 0.35
 MIB = 1024 * 1024
 
 
 @dataclass(frozen=True)
 class Studio:
-    """What a picture is taken of."""
+    """The running product and the browser from which pictures are taken."""
 
     product: Product
     browser: Browser
@@ -35,20 +35,20 @@ class Studio:
 
     @contextmanager
     def visit(self, fragment: str, *, phone: bool = False, dark: bool = False, admin: bool = False) -> Iterator[Visit]:
-        """Sign in, and show a place."""
+        """Sign in and open a place of the console."""
         stack = self.product.stack
         size, scale = (PHONE, 2) if phone else (DESKTOP, 1)
         with visiting(self.browser, stack.api.url, size=size, dark=dark, scale=scale) as visit:
             visit.sign_in(stack.admin_token if admin else stack.user_token, fragment)
-            # What the pointer happens to be on would look chosen.
+            # An element under the pointer would be highlighted.
             visit.page.mouse.move(0, 0)
-            # A page that follows an import is never idle.
+            # A page that follows an import never becomes idle.
             if fragment != f"#/images/{self.moving}":
                 visit.page.wait_for_load_state("networkidle")
             yield visit
 
     def move(self) -> None:
-        """Let the import that is under way move on, so that the page knows its speed."""
+        """Let the running import advance, so that the page can compute its speed."""
         for _ in range(STEPS):
             time.sleep(STEP_SECONDS)
             showcase.move(self.product, showcase.newest_import(self.product, self.moving), STEP_BYTES)
@@ -123,7 +123,7 @@ SCREENS: Mapping[str, Callable[[Studio, Path], None]] = {
 
 
 def add_preview_source(product: Product) -> None:
-    """Push an image that shares a layer with one that is there, for a plan that has something to tell."""
+    """Push an image that shares a layer with an imported one, so that its plan shows a shared layer."""
     layers = [24 * MIB, 41 * MIB, 7 * MIB]
     first = synthetic_image("team/search", layers[:1], shared=1, platforms=showcase.BOTH)
     product.push(first, "team/search-base", "5")

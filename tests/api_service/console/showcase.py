@@ -1,7 +1,7 @@
-"""What the screenshots show: images of many owners and ages, imports that move, and one that has failed.
+"""The data of the screenshots: images of many owners and ages, running imports, and a failed one.
 
-All of it is truly imported, from small stand-ins. Names, sizes and ages are then those of images that people know,
-because a source on a loopback port and layers of a few bytes would tell a reader nothing.
+The images are really imported, from small stand-ins. Afterwards they get the names, sizes and ages of well-known
+images, because a loopback address and layers of a few bytes would mean nothing to a reader.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ BOTH = ("linux/amd64", "linux/arm64")
 
 @dataclass(frozen=True, kw_only=True)
 class Shown:
-    """An image of the list. Hours since it was asked for, megabytes of its size."""
+    """An image of the list, with its age in hours and its size in megabytes."""
 
     repository: str
     tag: str
@@ -75,7 +75,7 @@ LAYERS = (
 
 
 def fill(product: Product) -> None:
-    """Import everything that is ready."""
+    """Import all images that are shown as ready."""
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda shown: _import(product, shown), IMAGES))
     for name, url, username, is_default in REGISTRIES:
@@ -99,7 +99,7 @@ def _import(product: Product, shown: Shown) -> None:
 
 
 def add_moving(product: Product) -> int:
-    """Add an import that is under way, with layers of every kind, and return its image's id."""
+    """Add a running import with layers of every kind, and return its image's id."""
     image_id = _add_image(product, "team/search", "5.0.2", "importing", minutes=2)
     import_id = _add_import(product, image_id, "search-5.0.2-b7kq2mdxwz", "running")
     for position, (name, size, share, transfer) in enumerate(LAYERS):
@@ -116,7 +116,7 @@ def add_moving(product: Product) -> int:
 
 
 def move(product: Product, import_id: int, bytes_more: int) -> None:
-    """Let so many more bytes arrive of the layers that move."""
+    """Add this number of bytes to each layer that is being downloaded."""
     product.sql(
         f"""
         UPDATE import_layers SET byte_offset = least(size - 1, byte_offset + {bytes_more})
@@ -131,14 +131,14 @@ def move(product: Product, import_id: int, bytes_more: int) -> None:
 
 
 def add_failed(product: Product) -> int:
-    """Add an import that its source has refused, and return its image's id."""
+    """Add an import that its source refused, and return its image's id."""
     image_id = _add_image(product, "team/billing", "1.9.0", "failed", minutes=26)
     _add_import(product, image_id, "billing-1.9.0-x4wq8nrtcd", "failed")
     return image_id
 
 
 def add_rate_limit(product: Product) -> None:
-    """Let Docker Hub hold its manifests back, as it does."""
+    """Store a rate limit of Docker Hub for manifests, as Docker Hub sets one."""
     product.sql(
         """
         INSERT INTO registry_limits (host, account, scope, resumes_at, share)
@@ -185,7 +185,7 @@ def _digest(name: str) -> str:
 
 
 def prepared(stack: Stack) -> Stack:
-    """Let targets have the names that people know."""
+    """Give the target a well-known name, and leave the source's address out of image names."""
     source = stack.source.host
     stack.api.settings |= {"TARGET_NAME": HOST, "DROP_HOST_FOR": source, "LEASE_SECONDS": "600"}
     return stack

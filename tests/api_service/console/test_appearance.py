@@ -1,4 +1,4 @@
-"""What every view keeps to: no sideways scrolling, names for all controls, contrast, light and dark."""
+"""Every view: no horizontal scrolling, accessible names for all controls, contrast, light and dark themes."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +13,7 @@ from tests.system.conftest import Product
 pytestmark = pytest.mark.xdist_group("console")
 
 ACCESSIBILITY = Path(__file__).with_name("accessibility.js").read_text()
-# The narrowest that is still made (WCAG 2.2, 1.4.10).
+# The narrowest width that must work (WCAG 2.2, 1.4.10).
 NARROW = (320, 640)
 _SIDEWAYS = """() => [...document.querySelectorAll("html, dialog[open]")]
   .filter((node) => node.scrollWidth > node.clientWidth).map((node) => `${node.tagName} ${node.scrollWidth}`)"""
@@ -21,7 +21,7 @@ _SIDEWAYS = """() => [...document.querySelectorAll("html, dialog[open]")]
 
 @pytest.fixture(scope="module")
 def places(product: Product) -> dict[str, int]:
-    """Images in states that others pass through quickly."""
+    """Images in states that last only a moment in other tests."""
     long = "a-team-with-a-rather-long-name/" + 3 * "and-a-repository-with-an-even-longer-name-"
     moving = showcase.add_moving(product)
     product.sql(f"UPDATE images SET repository = 'imports/{long}x', description = 'long' WHERE id = {moving};")
@@ -29,7 +29,7 @@ def places(product: Product) -> dict[str, int]:
 
 
 def views(page: Page, places: dict[str, int]) -> list[str]:
-    """Go through all views and dialogs, and return what is wrong with each."""
+    """Go through all views and dialogs, and return the faults of each."""
     wrong: list[str] = []
 
     def look(where: str) -> None:
@@ -65,7 +65,7 @@ def views(page: Page, places: dict[str, int]) -> list[str]:
 
 @pytest.fixture(scope="module")
 def stored(product: Product) -> Iterator[None]:
-    """A stored registry, for as long as this file needs one."""
+    """A stored registry for the tests of this file."""
     api, token = product.stack.api, product.stack.admin_token
     body = {"name": "shown", "url": "https://registry.example.com", "username": "u", "password": "p", "isDefault": True}
     status, answer = api.request("POST", "/api/v1/image-registries", token, body)
@@ -92,7 +92,7 @@ def test_every_view_can_be_read_and_used(
 
 
 def test_the_checks_find_what_they_look_for(chromium: Browser, product: Product) -> None:
-    """A check that finds nothing anywhere would be no check."""
+    """The checks report faults on a page that has them."""
     with visiting(chromium, product.stack.api.url, size=PHONE) as visit:
         visit.open()
         visit.page.get_by_label("Token").wait_for()

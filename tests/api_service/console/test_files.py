@@ -1,4 +1,4 @@
-"""The console's files: all that it needs, nothing from elsewhere, nothing that others could add."""
+"""The console's files: the page loads all of them from the API, and nothing from another host."""
 
 import re
 from http.client import HTTPConnection, HTTPMessage
@@ -25,7 +25,7 @@ def get(product: Product, path: str, **headers: str) -> tuple[int, HTTPMessage, 
 
 
 def test_the_page_comes_with_everything_that_it_needs(product: Product) -> None:
-    """Without a token; each file is named by the page itself, so that they come all at once."""
+    """The files need no token, and the page names each of them, so that the browser loads them in parallel."""
     status, headers, page = get(product, "/")
     assert (status, headers["Content-Type"]) == (200, "text/html; charset=utf-8")
     wanted = re.findall(r'(?:src|href)="console/([^"]+)"', page)
@@ -37,7 +37,7 @@ def test_the_page_comes_with_everything_that_it_needs(product: Product) -> None:
 
 
 def test_every_answer_forbids_what_the_console_does_not_need(product: Product) -> None:
-    """Scripts and styles of its own files alone; no frame around it, nothing told to other sites."""
+    """The policy allows scripts and styles from the API alone, no frames, and no referrer for other sites."""
     for path in ("/", "/console/start.js", "/console/base.css", "/console/mark.svg"):
         _, headers, _ = get(product, path)
         rules = dict(rule.split(" ", 1) for rule in headers["Content-Security-Policy"].split("; "))
@@ -50,7 +50,7 @@ def test_every_answer_forbids_what_the_console_does_not_need(product: Product) -
 
 
 def test_files_are_kept_and_asked_for_again(product: Product) -> None:
-    """After an upgrade all of them are the new ones, and until then none is sent twice."""
+    """Browsers revalidate every file: an upgrade takes effect at once, and an unchanged file is not sent again."""
     for path in ("/", "/console/start.js"):
         _, headers, _ = get(product, path)
         assert headers["Cache-Control"] == "no-cache"
@@ -66,9 +66,9 @@ def test_there_are_no_other_files(product: Product, name: str) -> None:
 
 @pytest.mark.parametrize("name", TEXTS)
 def test_texts_have_no_address_and_no_markup_from_data(name: str) -> None:
-    """What an API tells is shown as text: nothing here parses it, nothing is run that did not come as a file."""
+    """The page shows data from the API as text: no script parses it as markup or runs it as code."""
     text = TEXTS[name].replace("http://www.w3.org/2000/svg", "")
-    # Those that people are to type, as examples.
+    # Addresses in placeholders, which users type.
     text = re.sub(r'"https://(quay\.io|host)', '"', text)
     assert not re.search(r"https?://|[\"'(]//[a-z]", text)
     assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b|new Function|setHTML", text)
@@ -78,6 +78,6 @@ def test_texts_have_no_address_and_no_markup_from_data(name: str) -> None:
 
 
 def test_the_files_go_with_the_package() -> None:
-    """They stand inside api_service, which the wheel takes as a whole."""
+    """The files are inside api_service, which the wheel contains as a whole."""
     assert FOLDER.is_relative_to(Path(__file__).parents[3] / "api_service")
     assert "start.js" in FILES

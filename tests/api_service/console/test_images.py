@@ -1,4 +1,4 @@
-"""The list: found, sorted and paged by the server, whatever is in it; and deletion with its consequences."""
+"""The list: the server filters, sorts and paginates it; deletion shows its consequences."""
 
 import re
 from urllib.parse import parse_qs, urlsplit
@@ -17,7 +17,7 @@ MARKUP = "<img src=x onerror=alert(1)><b>bold</b>"
 
 @pytest.fixture(scope="module", autouse=True)
 def many(product: Product) -> None:
-    """Sixty images of two people, in twelve repositories; none was ever ready."""
+    """Sixty images of two users in twelve repositories; none was ever ready."""
     product.sql(
         f"""
         INSERT INTO images (registry_host, repository, tag, description, status, source, created_by, created_at)
@@ -30,7 +30,7 @@ def many(product: Product) -> None:
 
 
 def asked(visit: Visit) -> dict[str, list[str]]:
-    """Return what the API was last asked of its list."""
+    """Return the query of the newest request for the list."""
     lists = [request.url for request in visit.requests if urlsplit(request.url).path == "/api/v1/images"]
     return parse_qs(urlsplit(lists[-1]).query)
 
@@ -40,7 +40,7 @@ def tags(page: Page) -> list[str]:
 
 
 def test_filters_order_and_pages_are_the_servers(user: Visit) -> None:
-    """Never more than a page is fetched; the address has it all, so that back and reload work."""
+    """The browser fetches one page at a time; the address holds all parameters, so that back and reload work."""
     page = user.page
     page.get_by_label("Find images").fill("many/app")
     expect(page).to_have_url(re.compile("text=many%2Fapp"))
@@ -51,7 +51,7 @@ def test_filters_order_and_pages_are_the_servers(user: Visit) -> None:
     expect(page.get_by_role("button", name="Next page")).to_be_focused()
     page.get_by_role("button", name="Last page").click()
     expect(page.get_by_text("51 to 60 of 60")).to_be_visible()
-    # The browser's own button may leave out entries that it takes for unwanted.
+    # Chromium's back button may skip entries that the page added without a user's action.
     page.evaluate("() => history.back()")
     expect(page.get_by_text("26 to 50 of 60")).to_be_visible()
     page.reload()
@@ -76,7 +76,7 @@ def test_filters_order_and_pages_are_the_servers(user: Visit) -> None:
 
 
 def test_what_was_typed_is_kept_by_who_goes_on_at_once(user: Visit) -> None:
-    """Nobody waits for a pause in typing to be over."""
+    """Another action right after typing does not wait for the pause in typing, and does not lose the text."""
     page = user.page
     expect(page.get_by_role("button", name="Next page")).to_be_enabled()
     page.get_by_label("Find images").press_sequentially("app-0")
@@ -97,7 +97,7 @@ def test_images_stand_with_their_repository(user: Visit) -> None:
 
 
 def test_a_page_far_away_is_gone_to_directly(user: Visit) -> None:
-    """As among a million images; a number that is none changes nothing."""
+    """This matters with a million images. An entry that is not a number changes nothing."""
     user.open("#/images?text=many/app&size=10")
     user.page.get_by_text("1 to 10 of 60").wait_for()
     number = user.page.get_by_label("Page", exact=True)
@@ -124,7 +124,7 @@ def test_only_ones_own_images_can_be_deleted(user: Visit) -> None:
 
 
 def test_a_deletion_says_what_it_means_and_takes_only_that(user: Visit, product: Product) -> None:
-    """Another tag at the same digest is named, and stays; the last one takes the manifest along."""
+    """Another tag of the same digest is named and kept; deleting the last tag also deletes the manifest."""
     image = synthetic_image("console deleted", [9_000], platforms=["linux/amd64"])
     repository = product.push(image, tag="one")
     product.push(image, repository, tag="two")

@@ -1,4 +1,4 @@
-"""Imports in the browser: previewed, started, followed, cancelled, failed, tried again, ready."""
+"""Imports in the browser: preview, start, progress, cancellation, failure, retry and readiness."""
 
 import os
 import re
@@ -16,7 +16,7 @@ from tests.system.conftest import Product
 pytestmark = pytest.mark.xdist_group("console")
 
 MIB = 1024 * 1024
-# What the bar of the whole import has said, each time that it changed.
+# Records each value of the progress bar of the whole import.
 _RECORD = """
 window.seen = [];
 new MutationObserver(() => {
@@ -28,7 +28,7 @@ new MutationObserver(() => {
 
 @pytest.fixture
 def held_worker(product: Product) -> Iterator[int]:
-    """The worker, stopped: nothing begins until the test lets it, by SIGCONT to this process id."""
+    """A stopped worker: it starts no import until the test sends SIGCONT to this process id."""
     pid = product.stack.workers[0].pid
     os.kill(pid, signal.SIGSTOP)
     yield pid
@@ -37,7 +37,7 @@ def held_worker(product: Product) -> Iterator[int]:
 
 @pytest.fixture
 def stored_account(product: Product) -> Iterator[None]:
-    """The source registry's account, stored by an admin: imports from there use it by themselves."""
+    """The source registry's account, stored by an admin; imports from this registry use it."""
     api, source, token = product.stack.api, product.stack.source, product.stack.admin_token
     body = {"name": "source", "url": source.url, "username": source.username, "password": source.password}
     status, answer = api.request("POST", "/api/v1/image-registries", token, body)
@@ -47,7 +47,7 @@ def stored_account(product: Product) -> Iterator[None]:
 
 
 def test_an_image_is_previewed_imported_and_followed_until_it_is_ready(user: Visit, product: Product) -> None:
-    """Progress comes by itself, never falls, and ends with what to pull."""
+    """Progress appears without a reload, never decreases, and ends with the reference to pull."""
     repository = product.push(synthetic_image("console", [48 * MIB, 9_000], platforms=["linux/amd64"]))
     user.page.evaluate(_RECORD)
     dialog = fill_dialog(user, product, repository)
@@ -69,7 +69,7 @@ def test_an_image_is_previewed_imported_and_followed_until_it_is_ready(user: Vis
 
 
 def test_what_the_target_has_is_shown_as_such(user: Visit, product: Product) -> None:
-    """In the preview, and layer by layer: nobody wonders why an import took no time."""
+    """The preview and the list of layers show existing content, which explains why an import took no time."""
     first = product.push(synthetic_image("console shared", [3 * MIB], platforms=["linux/amd64"]))
     product.ready(product.start(first))
     second = product.push(synthetic_image("console shared", [3 * MIB], platforms=["linux/amd64"]))
@@ -87,7 +87,7 @@ def test_what_the_target_has_is_shown_as_such(user: Visit, product: Product) -> 
 
 @pytest.mark.usefixtures("stored_account")
 def test_a_failure_says_what_to_do_and_is_tried_again(user: Visit, product: Product) -> None:
-    """The project has no room; once it has, the button is all that is needed."""
+    """The project's quota is too small; after it is raised, the button alone retries the import."""
     harbor = product.stack.target
     assert isinstance(harbor, Harbor)
     harbor.create_project("tight", quota=1000)
@@ -104,7 +104,7 @@ def test_a_failure_says_what_to_do_and_is_tried_again(user: Visit, product: Prod
 
 
 def test_a_refused_import_says_why_and_keeps_what_was_typed(user: Visit, product: Product) -> None:
-    """A typo costs a correction, not the form."""
+    """The form keeps its entries, so that the user corrects only the mistake."""
     dialog = fill_dialog(user, product, "test/there-is-no-such")
     dialog.get_by_role("button", name="Start import").click()
     expect(dialog.get_by_role("alert")).to_contain_text("source_not_found")
@@ -113,7 +113,7 @@ def test_a_refused_import_says_why_and_keeps_what_was_typed(user: Visit, product
 
 
 def test_an_import_is_cancelled_and_begun_again(user: Visit, product: Product, held_worker: int) -> None:
-    """What waits for a worker says so, here and in the list, and changes by itself."""
+    """The image's page and the list show that the import waits for a worker, and update without a reload."""
     repository = product.push(synthetic_image("console cancelled", [9_000], platforms=["linux/amd64"]))
     image_id = start(user, product, repository)
     expect(user.page.get_by_text("Waiting for a worker.").first).to_be_visible()
@@ -127,7 +127,7 @@ def test_an_import_is_cancelled_and_begun_again(user: Visit, product: Product, h
     user.page.get_by_role("button", name="Try again").click()
     expect(user.page.get_by_text("Waiting for a worker.").first).to_be_visible()
     os.kill(held_worker, signal.SIGCONT)
-    # The account that was typed went with the import.
+    # The account that the user typed was deleted with the cancelled import.
     expect_status(user, "failed")
     problem = user.page.get_by_role("alert").filter(has_text="source_denied")
     problem.get_by_role("button", name="With another account…").click()
@@ -138,7 +138,7 @@ def test_an_import_is_cancelled_and_begun_again(user: Visit, product: Product, h
 
 
 def test_a_break_of_the_stream_is_told_and_borne(user: Visit, product: Product, held_worker: int) -> None:
-    """What is seen meanwhile is old, and says so; then it goes on without anybody doing anything."""
+    """The page says that its data is out of date, and continues without any action by the user."""
     repository = product.push(synthetic_image("console broken", [9_000], platforms=["linux/amd64"]))
     image_id = start(user, product, repository)
     expect(user.page.get_by_text("Waiting for a worker.").first).to_be_visible()

@@ -1,4 +1,4 @@
-"""The keyboard alone: everything is reached in the order in which it stands, and one sees where one is."""
+"""The keyboard alone: Tab reaches all controls in their visual order, and the focus is visible."""
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -15,7 +15,7 @@ _OUTLINE = "() => parseFloat(getComputedStyle(document.activeElement).outlineWid
 
 
 def tab_to(page: Page, name: str) -> None:
-    """Press Tab until this has the focus; each stop on the way shows where one is."""
+    """Press Tab until the control of this name has the focus; each control on the way must show its focus."""
     for _ in range(40):
         page.keyboard.press("Tab")
         assert page.evaluate(_OUTLINE) >= 2, page.evaluate(_FOCUSED)
@@ -54,7 +54,7 @@ def test_from_signing_in_to_a_ready_image_without_a_mouse(visit: Visit, product:
 
 
 def test_a_dialog_keeps_the_focus_and_gives_it_back(user: Visit) -> None:
-    """Escape leaves it; what is behind it cannot be reached meanwhile."""
+    """Escape closes the dialog; while it is open, the page behind it cannot get the focus."""
     page = user.page
     opener = page.get_by_role("button", name="Import", exact=True)
     opener.focus()
@@ -70,7 +70,7 @@ def test_a_dialog_keeps_the_focus_and_gives_it_back(user: Visit) -> None:
 
 
 def test_a_new_place_begins_at_its_heading(user: Visit) -> None:
-    """So that a screen reader says where one is; the skip link leads there, too."""
+    """A screen reader then reads the heading of the new place; the skip link leads to it, too."""
     page = user.page
     page.get_by_role("link", name="System").press("Enter")
     expect(page.get_by_role("heading", name="System", level=1)).to_be_focused()
@@ -80,6 +80,6 @@ def test_a_new_place_begins_at_its_heading(user: Visit) -> None:
 
 
 def test_what_happens_is_said(user: Visit) -> None:
-    """In a region that was there before its text."""
+    """The messages appear in a live region that existed before its text."""
     user.page.get_by_label("Find images").fill("there is no such image")
     expect(user.page.get_by_role("status").filter(has_text="0 images.")).to_have_count(1)

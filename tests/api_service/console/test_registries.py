@@ -1,4 +1,4 @@
-"""Stored registries: listed, added, changed, deleted; a password goes in and never comes out."""
+"""Stored registries: listed, added, changed and deleted; the console never shows a stored password."""
 
 import pytest
 from playwright.sync_api import expect

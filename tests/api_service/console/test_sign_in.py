@@ -1,4 +1,4 @@
-"""Signing in and out: a token is tried before it is kept, lives in the tab alone, and leaves no trace."""
+"""Sign-in and sign-out: a token is checked before it is stored, stays in one tab, and leaves no trace."""
 
 import pytest
 from playwright.sync_api import expect
@@ -30,7 +30,7 @@ def test_a_workers_token_opens_nothing(visit: Visit, product: Product) -> None:
 
 
 def test_the_token_is_in_no_address_and_outlives_a_reload(user: Visit, product: Product) -> None:
-    """In sessionStorage and in the Authorization header; never in what is logged, sent on or kept."""
+    """The token is in sessionStorage and in the Authorization header, and never in logs, addresses or the history."""
     token = product.stack.user_token
     user.page.reload()
     user.page.get_by_role("button", name="Sign out").wait_for()
@@ -43,7 +43,7 @@ def test_the_token_is_in_no_address_and_outlives_a_reload(user: Visit, product: 
 
 
 def test_signing_out_leaves_nothing(user: Visit) -> None:
-    """Neither in the tab's storage nor on the page, nor behind the button that goes back."""
+    """The token is neither in the tab's storage nor on the page, also after the back button."""
     user.page.get_by_role("link", name="System").click()
     user.page.get_by_role("heading", name="Workers").wait_for()
     user.page.get_by_role("button", name="Sign out").click()
@@ -56,7 +56,7 @@ def test_signing_out_leaves_nothing(user: Visit) -> None:
 
 
 def test_a_revoked_token_leads_back_to_the_door(visit: Visit, product: Product) -> None:
-    """With the reason, and without the token."""
+    """The sign-in page shows the reason, and the token is deleted."""
     token = product.stack.api.new_token("leaver", "user")
     visit.sign_in(token)
     product.sql("UPDATE api_tokens SET revoked_at = now() WHERE user_name = 'leaver'")
@@ -68,7 +68,7 @@ def test_a_revoked_token_leads_back_to_the_door(visit: Visit, product: Product) 
 
 
 def test_the_role_decides_what_is_offered(visit: Visit, product: Product) -> None:
-    """The API decides what is allowed; the console does not offer the rest."""
+    """The API decides what is allowed; the console hides the rest."""
     for token, number in ((product.stack.user_token, 0), (product.stack.admin_token, 1)):
         visit.sign_in(token, "#/registries")
         visit.page.get_by_text("No registry is stored yet").wait_for()

@@ -1,4 +1,4 @@
-"""The System page: the target's figures, the queue, the workers, the parts."""
+"""The System page: the target's figures, the queue, the workers and the health of each part."""
 
 import os
 import signal
@@ -28,7 +28,7 @@ def test_target_queue_and_workers_are_told(user: Visit, product: Product) -> Non
 
 
 def test_a_part_that_is_away_is_named(user: Visit, product: Product) -> None:
-    """And what the other sources know is still shown."""
+    """The page still shows the figures of the other sources."""
     os.kill(product.stack.target.pid, signal.SIGSTOP)
     try:
         user.page.get_by_role("link", name="System").click()

@@ -1,4 +1,4 @@
-"""The stand-in in this process, in front of a docker-registry, and the client for it."""
+"""The stand-in for Harbor in this process, in front of a docker-registry, and the client for it."""
 
 import asyncio
 import secrets
@@ -25,7 +25,7 @@ LOOPBACK = "127.0.0.1"
 ADMIN = Credential("admin", "Harbor:12345§")
 MEMBER = Credential("mia", "password-of-mia")
 GUEST = Credential("gus", "password-of-gus")
-# What makes a robot's name special is in the names that Harbor gives.
+# Harbor's robot names contain a special character: `$`.
 ROBOT = Credential("robot$importer", "s3cr3t-of-the-robot")
 SYSTEM_ROBOT = Credential("robot$system", "s3cr3t-of-the-system-robot")
 PROJECT = "imports"
@@ -43,7 +43,7 @@ ROBOTS = (
 
 @dataclass
 class StandIn:
-    """The running stand-in: its address, what it holds, and what it was asked."""
+    """The running stand-in: its address, its state, and its recorded requests."""
 
     host: str
     state: State
@@ -53,7 +53,7 @@ class StandIn:
         return Remote(f"http://{self.host}", username=credential.username, password=credential.password)
 
     async def push(self, repository: str, tag: str, image: Image) -> None:
-        """Push a whole image with a client that is not the product's."""
+        """Push a whole image with a client independent of the product."""
         await asyncio.to_thread(self.remote().push, repository, tag, image)
 
     async def put(self, repository: str, reference: str, manifest: Manifest) -> None:
@@ -98,9 +98,9 @@ async def stack() -> AsyncIterator[AsyncExitStack]:
 
 @pytest.fixture
 async def standin(behind: Registry) -> AsyncIterator[StandIn]:
-    """A Harbor with the usual accounts and one private project; what it is asked and answers is held to Harbor's API.
+    """A Harbor with the usual accounts and one private project; each exchange is checked against Harbor's API.
 
-    Where the API description is not at hand, the exchanges are not judged: test_contract says so.
+    Without the file of the API description, the exchanges are not checked, and test_contract reports that.
     """
     async with standing_in(Settings(users=USERS, robots=ROBOTS), behind.url) as running:
         running.state.create_project(PROJECT)
@@ -108,7 +108,7 @@ async def standin(behind: Registry) -> AsyncIterator[StandIn]:
 
 
 class Opener:
-    """Opens clients that are closed when the test ends."""
+    """Opens clients, which are closed when the test ends."""
 
     def __init__(self, stack: AsyncExitStack) -> None:
         self._stack = stack
@@ -125,7 +125,7 @@ async def opened(stack: AsyncExitStack) -> Opener:
 
 @pytest.fixture
 async def harbor(opened: Opener, standin: StandIn) -> Harbor:
-    """The client, as Harbor's administrator."""
+    """The client with the account of Harbor's administrator."""
     return await opened(standin.host)
 
 
@@ -137,13 +137,13 @@ async def hostile() -> AsyncIterator[HostileRegistry]:
 
 @pytest.fixture
 async def against(opened: Opener, hostile: HostileRegistry) -> Harbor:
-    """The client, against a server that answers what a test tells it to."""
+    """The client of a server that sends scripted answers."""
     return await opened(hostile.host)
 
 
 @pytest.fixture
 def name() -> str:
-    """A repository's name within its project, with slashes as an import makes them."""
+    """A repository's name within its project, with slashes, as imports create it."""
     return f"docker.io/library/{secrets.token_hex(6)}"
 
 

@@ -1,7 +1,7 @@
-"""Holds requests and answers to Harbor's own API description (Swagger 2.0).
+"""Checks requests and answers against Harbor's own API description (Swagger 2.0).
 
-The description is reference data of goharbor/harbor and not in this tree: HARBOR_SWAGGER names the file, or it lies
-beside the checkout.
+The description is reference data of goharbor/harbor and not in this repository: HARBOR_SWAGGER names the file; the
+default is next to the checkout.
 """
 
 import json
@@ -24,16 +24,16 @@ ROOT = Path(__file__).resolve().parents[3]
 BESIDE = ROOT.parent / "shared"
 DEFAULT = BESIDE / "contract/harbor-v2.0-swagger.yaml"
 
-# Statuses that Harbor gives and its description leaves out, each with its source in goharbor/harbor.
+# Statuses that Harbor returns but its description omits, each with its source in goharbor/harbor.
 UNDESCRIBED: Mapping[tuple[str, int], str] = {
     ("deleteArtifact", 412): "tests/apitests/python/test_project_level_policy_tag_immutable.py expects it",
     ("deleteTag", 412): "src/controller/tag/controller.go, Delete",
     ("createProject", 403): "src/server/v2.0/handler/project.go, CreateProject",
 }
 INTEGER_BITS = {"int32": 31, "int64": 63}
-# Answers to a request that is not as described, which some test sends on purpose.
+# Answers to requests that violate the description, which some tests send on purpose.
 CALLED_BAD = (400, 422)
-# Headers of our own making have to be described; the rest is HTTP's.
+# The description must list headers with this prefix; all others are HTTP's.
 SPECIAL = "x-"
 
 formats = FormatChecker(formats=())
@@ -54,7 +54,7 @@ formats.checks("int64")(lambda value: _within(value, INTEGER_BITS["int64"]))
 
 @dataclass(frozen=True)
 class Operation:
-    """One operation: its id, the pattern of its path, and what it takes and gives."""
+    """One operation: its id, the pattern of its path, its parameters and its responses."""
 
     name: str
     method: str
@@ -67,7 +67,7 @@ class Operation:
 
 
 class Description:
-    """The description, read and made strict: an object has no other fields than those that are listed."""
+    """The description, made strict: an object has no other fields than the listed ones."""
 
     def __init__(self, document: dict[str, Any]) -> None:
         self._document = document
@@ -75,13 +75,13 @@ class Description:
         self.operations = tuple(self._operations())
 
     def find(self, exchange: Exchange) -> Operation | None:
-        """Return the operation that Harbor would take the request for: it decodes the path once."""
+        """Return the operation to which Harbor would route the request; like Harbor, decode the path once."""
         path = unquote(exchange.path)
         fitting = (found for found in self.operations if found.method == exchange.method and found.path.fullmatch(path))
         return next(fitting, None)
 
     def complaints(self, exchange: Exchange) -> list[str]:
-        """Return what is wrong with a request and its answer; nothing, as it should be."""
+        """Return the violations in a request and its answer; an empty list if there are none."""
         operation = self.find(exchange)
         if operation is None:
             return [] if exchange.status == 404 else ["there is no such operation"]
@@ -169,7 +169,7 @@ class Description:
 
 
 def _typed(parameter: dict[str, Any], value: str) -> object:
-    """Read a parameter's text as what the description says that it is; None where it is not."""
+    """Convert a parameter's text to its described type; None if the text does not fit."""
     if parameter["type"] == "integer":
         return int(value) if re.fullmatch(r"-?\d+", value) else None
     return {"true": True, "false": False}.get(value) if parameter["type"] == "boolean" else value
@@ -178,8 +178,8 @@ def _typed(parameter: dict[str, Any], value: str) -> object:
 def _strict(schema: Any) -> Any:
     """Translate a Swagger schema for JSON Schema.
 
-    Lists and maps may be null: Go writes those so that nobody made, whatever the description says (an artifact with
-    `"accessories": null` is in goharbor/harbor#20092).
+    Lists and maps may be null: Go writes null for one that was never created, whatever the description says (an
+    artifact with `"accessories": null` is in goharbor/harbor#20092).
     """
     if isinstance(schema, list):
         return [_strict(entry) for entry in schema]
@@ -195,12 +195,12 @@ def _strict(schema: Any) -> Any:
 
 
 def location() -> Path:
-    """Return where the description should be."""
+    """Return the path of the description."""
     return Path(os.environ.get("HARBOR_SWAGGER", DEFAULT))
 
 
 @cache
 def description() -> Description | None:
-    """Return the description; None where the file is not at hand."""
+    """Return the description, or None if the file does not exist."""
     path = location()
     return Description(yaml.safe_load(path.read_text())) if path.is_file() else None

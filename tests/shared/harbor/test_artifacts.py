@@ -1,4 +1,4 @@
-"""Artifacts and tags, found under names that have slashes."""
+"""Artifacts and tags in repositories whose names contain slashes."""
 
 from urllib.parse import unquote
 
@@ -19,7 +19,7 @@ NAMES = st.lists(COMPONENTS, min_size=1, max_size=6).map("/".join)
 
 @given(NAMES)
 def test_a_name_survives_both_decodings(name: str) -> None:
-    """One for the path as a whole, which must not find a slash in the name, and one by Harbor's handler."""
+    """The server decodes the whole path once and must not find a slash in the name; Harbor's handler decodes again."""
     once = unquote(repository_segment(name))
     assert "/" not in once
     assert unquote(once) == name
@@ -27,7 +27,7 @@ def test_a_name_survives_both_decodings(name: str) -> None:
 
 @given(st.text(st.characters(codec="utf-8"), min_size=1).filter(lambda text: text.strip(".")))
 def test_a_segment_stays_one_segment(text: str) -> None:
-    """Whatever is put into a path can neither end its segment nor the path."""
+    """No text can end its segment or change the rest of the path."""
     encoded = segment(text)
     assert not set("/?#%") & set(encoded.replace("%", "", encoded.count("%")))
     assert unquote(encoded) == text
@@ -35,7 +35,7 @@ def test_a_segment_stays_one_segment(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["", ".", "..", "..."])
 def test_dots_alone_are_no_segment(text: str) -> None:
-    """They would be steps up the path."""
+    """A segment of dots alone would be a step up the path."""
     with pytest.raises(ValueError, match="cannot stand in a path"):
         segment(text)
 
@@ -67,7 +67,7 @@ async def test_names_of_any_depth_reach_harbor(standin: StandIn, harbor: Harbor,
 async def test_an_artifact_is_found_by_tag_and_by_digest(
     standin: StandIn, harbor: Harbor, name: str, image: Image
 ) -> None:
-    """Also a part of an index, which has no tag of its own; an artifact has all the tags that were pushed."""
+    """This includes a child of an index, which has no tag; an artifact has all tags that were pushed."""
     await standin.push(f"{PROJECT}/{name}", "1.0", image)
     await standin.put(f"{PROJECT}/{name}", "latest", image.root)
     artifacts, digest, child = harbor.artifacts(PROJECT, name), Digest.parse(image.digest), image.children[0].digest
@@ -85,7 +85,7 @@ async def test_what_is_not_there_is_none(standin: StandIn, harbor: Harbor, name:
 
 
 async def test_a_name_encoded_once_names_nothing(standin: StandIn, harbor: Harbor, single: Image) -> None:
-    """The stand-in is as strict as Harbor, or the test above would show nothing."""
+    """The stand-in is as strict as Harbor; otherwise the test above would prove nothing."""
     await standin.push(f"{PROJECT}/a/b", "1.0", single)
     api = harbor._api
     request = api.get(f"/projects/{PROJECT}/repositories/a%2Fb/artifacts/1.0", "trying")
@@ -108,7 +108,7 @@ async def test_untagging_leaves_the_artifact(standin: StandIn, harbor: Harbor, n
 async def test_deleting_an_artifact_takes_all_its_tags(
     standin: StandIn, harbor: Harbor, name: str, single: Image
 ) -> None:
-    """Harbor's rule, for the sake of which images are deleted tag first."""
+    """This is Harbor's rule, and the reason why Longshore deletes an image's tag first."""
     await standin.push(f"{PROJECT}/{name}", "1.0", single)
     await standin.put(f"{PROJECT}/{name}", "2.0", single.root)
     await harbor.artifacts(PROJECT, name).delete(Digest.parse(single.digest))

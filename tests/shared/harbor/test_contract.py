@@ -1,7 +1,7 @@
-"""Client and stand-in held to Harbor's own API description, wherever that is at hand.
+"""Checks the client and the stand-in against Harbor's own API description, if the file is available.
 
-Every exchange of every test in this folder is judged when its stand-in ends; here all operations are gone through, and
-the judge itself is tried.
+Every exchange of every test in this folder is checked when its stand-in stops. The tests of this file cover all
+operations, and test the check itself.
 """
 
 import os
@@ -23,7 +23,7 @@ from tests.shared.harbor.conftest import ADMIN, GUEST, MEMBER, PROJECT, USERS, O
 from tests.shared.harbor.recorder import Exchange
 from tests.shared.harbor.swagger import BESIDE, UNDESCRIBED, Description, description, location
 
-# What the client asks for, with the answers that it has to understand.
+# The client's requests, with the answers that it handles.
 ASKED = {
     ("getHealth", 200),
     ("getStatistic", 200),
@@ -51,7 +51,7 @@ ASKED = {
     ("deleteArtifact", 404),
     ("deleteArtifact", 412),
 }
-# What sets a stand-in up, and is Harbor's own as well.
+# Requests that set up a stand-in; a real Harbor has them as well.
 SET_UP = {
     ("createTag", 201),
     ("createTag", 409),
@@ -71,7 +71,7 @@ SET_UP = {
 
 @pytest.fixture
 def described() -> Description:
-    """Harbor's API description; where the build server has it, its absence is an error."""
+    """Harbor's API description; on the build server its absence is an error."""
     found = description()
     if found is None:
         reason = f"{location()} is not there; HARBOR_SWAGGER can name it"
@@ -87,7 +87,7 @@ async def refused(request: Awaitable[object]) -> None:
 
 
 def seen(described: Description, standin: StandIn) -> set[tuple[str, int]]:
-    """Return operations and statuses of all that went on."""
+    """Return the operations and statuses of all exchanges."""
     found = ((described.find(exchange), exchange.status) for exchange in standin.recorder.exchanges)
     return {(operation.name, status) for operation, status in found if operation}
 
@@ -95,7 +95,7 @@ def seen(described: Description, standin: StandIn) -> set[tuple[str, int]]:
 async def test_the_client_and_its_answers_fit(
     described: Description, standin: StandIn, opened: Opener, image: Image
 ) -> None:
-    """All that the client asks, with every answer that means something to it."""
+    """All requests of the client, with every answer that it handles."""
     digest, child = Digest.parse(image.digest), Digest.parse(image.children[0].digest)
     standin.state.create_project("secret")
     admin, guest, nobody = (
@@ -148,14 +148,14 @@ async def immutable(standin: StandIn, delete: Callable[[Digest, str], Awaitable[
 
 
 async def test_a_refused_project_fits(described: Description, behind: Registry, opened: Opener) -> None:
-    """403, which the description leaves out."""
+    """The answer is 403, which the description omits."""
     async with standing_in(Settings(users=USERS, creation="adminonly"), behind.url) as standin:
         await refused((await opened(standin.host, MEMBER)).ensure_project("more"))
         assert ("createProject", 403) in seen(described, standin)
 
 
 async def test_the_set_up_fits(described: Description, standin: StandIn, single: Image) -> None:
-    """What a test or a demo does to a stand-in, it may do to a real Harbor."""
+    """A test or a demo can send the same set-up requests to a real Harbor."""
     await standin.push(f"{PROJECT}/a/b", "1.0", single)
     artifact = f"/projects/{PROJECT}/repositories/a%252Fb/artifacts"
     rules = f"/projects/{PROJECT}/immutabletagrules"
@@ -205,7 +205,7 @@ MADE = replace(
 )
 
 NOWHERE = replace(GOOD, target="/api/v2.0/nothing", status=404)
-# A bad request that is refused as one is as it should be.
+# A bad request that is correctly refused is not a violation.
 REFUSED = replace(GOOD, target="/api/v2.0/projects?page=one", status=422, answer=b'{"errors": [{"code": "X"}]}')
 
 
@@ -245,12 +245,12 @@ def test_what_fits_is_let_through(described: Description, exchange: Exchange) ->
     ],
 )
 def test_what_does_not_fit_is_found(described: Description, exchange: Exchange, complaint: str) -> None:
-    """A judge that finds nothing would be no judge."""
+    """The check reports violations; otherwise its silence would prove nothing."""
     assert complaint in " ".join(described.complaints(exchange))
 
 
 def test_what_the_description_leaves_out_is_really_not_there(described: Description) -> None:
-    """The list of exceptions shrinks when Harbor's description grows."""
+    """An exception is removed from the list as soon as Harbor's description contains it."""
     for name, status in UNDESCRIBED:
         found = [operation for operation in described.operations if operation.name == name]
         assert len(found) == 1

@@ -1,4 +1,4 @@
-"""Deleting an image from Harbor: the tag, the artifact with its last tag, and never another tag."""
+"""Deleting an image from Harbor: the tag, and the artifact with its last tag, but never another tag."""
 
 import asyncio
 import secrets
@@ -26,7 +26,7 @@ def protect(standin: StandIn, tag: str) -> None:
 
 
 async def test_the_last_tag_takes_the_artifact_along(standin: StandIn, harbor: Harbor, name: str, image: Image) -> None:
-    """An index goes with its tag, and the children that nothing else holds go with it."""
+    """An index is deleted with its tag, and so are the children that nothing else needs."""
     await standin.push(f"{PROJECT}/{name}", "1.0", image)
     assert await harbor.delete_tag_or_artifact(PROJECT, name, digest_of(image), "1.0") is Removal.ARTIFACT
     assert standin.state.repository(f"{PROJECT}/{name}").artifacts == {}
@@ -35,7 +35,7 @@ async def test_the_last_tag_takes_the_artifact_along(standin: StandIn, harbor: H
 
 
 async def test_a_sibling_tag_stays(standin: StandIn, harbor: Harbor, name: str, image: Image) -> None:
-    """Two tags on one digest: one is taken off, the other still serves the image."""
+    """Two tags point to one digest: one is deleted, the other still serves the image."""
     repository = f"{PROJECT}/{name}"
     await standin.push(repository, "1.0", image)
     await standin.put(repository, "latest", image.root)
@@ -45,7 +45,7 @@ async def test_a_sibling_tag_stays(standin: StandIn, harbor: Harbor, name: str, 
 
 
 async def test_more_tags_than_a_page_has_are_seen(standin: StandIn, harbor: Harbor, name: str, single: Image) -> None:
-    """Only whether there is another tag counts, and that the first page shows."""
+    """The client only needs to know whether another tag exists, and the first page shows that."""
     repository = f"{PROJECT}/{name}"
     await standin.push(repository, "0", single)
     for number in range(1, 130):
@@ -56,7 +56,7 @@ async def test_more_tags_than_a_page_has_are_seen(standin: StandIn, harbor: Harb
 
 
 async def test_deleting_again_changes_nothing(standin: StandIn, harbor: Harbor, name: str, image: Image) -> None:
-    """Repeatable: after a crash, the progress of the last attempt is unknown."""
+    """Deletion is repeatable: after a crash, the progress of the last attempt is unknown."""
     await standin.push(f"{PROJECT}/{name}", "1.0", image)
     await harbor.delete_tag_or_artifact(PROJECT, name, digest_of(image), "1.0")
     assert await harbor.delete_tag_or_artifact(PROJECT, name, digest_of(image), "1.0") is Removal.NOTHING
@@ -70,7 +70,7 @@ async def test_a_repository_that_never_was_is_gone(harbor: Harbor, standin: Stan
 async def test_a_tag_that_moved_on_stays_where_it_is(
     standin: StandIn, harbor: Harbor, name: str, image: Image, single: Image
 ) -> None:
-    """The tag belongs to another artifact now, whose removal was not requested."""
+    """The tag now points to another artifact, whose deletion was not requested."""
     repository = f"{PROJECT}/{name}"
     await standin.push(repository, "1.0", image)
     await standin.put(repository, "stable", image.root)
@@ -82,7 +82,7 @@ async def test_a_tag_that_moved_on_stays_where_it_is(
 async def test_what_a_moved_tag_left_behind_is_cleared_away(
     standin: StandIn, harbor: Harbor, name: str, image: Image, single: Image
 ) -> None:
-    """An artifact without any tag takes room, and deleting it takes no tag."""
+    """An artifact without tags uses storage, and deleting it removes no tag."""
     repository = f"{PROJECT}/{name}"
     await standin.push(repository, "1.0", image)
     await standin.push(repository, "1.0", single)
@@ -94,7 +94,7 @@ async def test_what_a_moved_tag_left_behind_is_cleared_away(
 async def test_a_part_of_an_index_is_a_conflict_that_says_so(
     standin: StandIn, harbor: Harbor, name: str, image: Image
 ) -> None:
-    """412 VIOLATE_FOREIGN_KEY_CONSTRAINT: the tag stays, because the image is still all there."""
+    """412 VIOLATE_FOREIGN_KEY_CONSTRAINT: the tag stays, because the image is still complete."""
     repository = f"{PROJECT}/{name}"
     await standin.push(repository, "1.0", image)
     child = image.children[0]
@@ -109,7 +109,7 @@ async def test_a_part_of_an_index_is_a_conflict_that_says_so(
 async def test_an_untagged_part_of_an_index_counts_as_deleted(
     standin: StandIn, harbor: Harbor, name: str, image: Image
 ) -> None:
-    """The tag is gone, which is all that was asked for; the content belongs to the index."""
+    """The tag is gone, as requested; the content belongs to the index."""
     await standin.push(f"{PROJECT}/{name}", "1.0", image)
     child = Digest.parse(image.children[0].digest)
     assert await harbor.delete_tag_or_artifact(PROJECT, name, child, "amd64") is Removal.NOTHING
@@ -120,7 +120,7 @@ async def test_an_untagged_part_of_an_index_counts_as_deleted(
 async def test_an_immutable_tag_is_a_conflict_that_says_so(
     standin: StandIn, harbor: Harbor, name: str, image: Image, *, sibling: bool
 ) -> None:
-    """412 PRECONDITION, for a deletion of the tag as well as of the artifact."""
+    """Harbor answers 412 PRECONDITION to the deletion of the tag and of the artifact."""
     repository = f"{PROJECT}/{name}"
     await standin.push(repository, "1.0", image)
     if sibling:
@@ -134,7 +134,7 @@ async def test_an_immutable_tag_is_a_conflict_that_says_so(
 
 
 async def test_a_shared_child_outlives_one_of_its_indexes(standin: StandIn, harbor: Harbor, name: str) -> None:
-    """Two indexes with a platform in common: deleting one leaves the other whole."""
+    """Two indexes share a platform: deleting one leaves the other complete."""
     repository = f"{PROJECT}/{name}"
     seed = secrets.token_hex(6)
     both = synthetic_image(seed, [300], platforms=("linux/amd64", "linux/arm64"))
@@ -148,7 +148,7 @@ async def test_a_shared_child_outlives_one_of_its_indexes(standin: StandIn, harb
 
 
 async def test_a_tag_added_before_the_look_is_kept(standin: StandIn, harbor: Harbor, name: str, image: Image) -> None:
-    """Whatever was believed before: the tags are looked at right before the artifact is deleted."""
+    """The client lists the tags right before it deletes the artifact, whatever it knew before."""
     repository = f"{PROJECT}/{name}"
     await standin.push(repository, "1.0", image)
     standin.recorder.once("GET", adding(standin, repository, "new", image.digest))
@@ -159,7 +159,7 @@ async def test_a_tag_added_before_the_look_is_kept(standin: StandIn, harbor: Har
 async def test_a_tag_that_comes_while_harbor_deletes_is_kept(
     standin: StandIn, harbor: Harbor, name: str, image: Image
 ) -> None:
-    """Harbor's database then refuses with the same 412 as for a part of an index, so the tags are looked at again."""
+    """Harbor's database refuses with the same 412 as for a child of an index, so the client lists the tags again."""
     repository = f"{PROJECT}/{name}"
     await standin.push(repository, "1.0", image)
 
@@ -177,7 +177,7 @@ async def test_a_tag_that_comes_while_harbor_deletes_is_kept(
 async def test_the_last_of_two_deleters_takes_the_artifact(
     standin: StandIn, harbor: Harbor, name: str, image: Image
 ) -> None:
-    """Each saw the other's tag: the last one to untag finds none left, and deletes the artifact."""
+    """Each saw the other's tag; the client that deletes the last tag finds none left, and deletes the artifact."""
     repository = f"{PROJECT}/{name}"
     await standin.push(repository, "1.0", image)
     await standin.put(repository, "2.0", image.root)
@@ -199,7 +199,7 @@ async def test_two_deleters_at_once_leave_nothing(standin: StandIn, harbor: Harb
 async def test_the_same_tag_pushed_again_meanwhile_is_kept(
     standin: StandIn, harbor: Harbor, name: str, image: Image
 ) -> None:
-    """The tag was removed once; another client has pushed it again since."""
+    """The tag was deleted once; another client has pushed it again since."""
     repository = f"{PROJECT}/{name}"
     await standin.push(repository, "1.0", image)
     await standin.put(repository, "2.0", image.root)
@@ -219,7 +219,7 @@ async def test_the_same_tag_pushed_again_meanwhile_is_kept(
 async def test_a_crash_at_any_step_is_finished_by_the_next_try(
     standin: StandIn, harbor: Harbor, name: str, image: Image, step: int, *, done: bool
 ) -> None:
-    """Killed while a request is on its way, which Harbor did or did not see: the next try ends at the same place."""
+    """The client is killed during a request that Harbor may have carried out; the next attempt completes the deletion."""
     repository = f"{PROJECT}/{name}"
     await standin.push(repository, "1.0", image)
     await standin.put(repository, "2.0", image.root)
@@ -229,7 +229,7 @@ async def test_a_crash_at_any_step_is_finished_by_the_next_try(
         first.cancel()
         return None if done else web.json_response({"errors": []}, status=500)
 
-    # The sibling goes while this tag is taken off, so that there are four steps.
+    # The other tag is deleted while this one is, so that there are four steps.
     plan: list[Callable[[web.Request], web.Response | None]] = [lambda _: None] * 4
     plan[1] = removing(standin, repository, "2.0")
     for method, action in zip(("GET", "DELETE", "GET", "DELETE"), [*plan[:step], killed], strict=False):
@@ -237,14 +237,14 @@ async def test_a_crash_at_any_step_is_finished_by_the_next_try(
     with pytest.raises(asyncio.CancelledError):
         await first
     await harbor.delete_tag_or_artifact(PROJECT, name, digest_of(image), "1.0")
-    # Before the second step the sibling was there, and has to be there still.
+    # Before the second step the other tag exists, so it must still exist.
     left = {"2.0": image.digest} if step < 2 else {}
     assert standin.tags(repository) == left
     assert len(standin.state.repository(repository).artifacts) == (3 if left else 0)
 
 
 async def test_a_robot_deletes_what_it_may(standin: StandIn, opened: Opener, name: str, image: Image) -> None:
-    """A robot account's name holds a `$`, which Basic authentication has to keep."""
+    """A robot account's name contains a `$`, which Basic authentication must preserve."""
     await standin.push(f"{PROJECT}/{name}", "1.0", image)
     harbor = await opened(standin.host, ROBOT)
     assert await harbor.delete_tag_or_artifact(PROJECT, name, digest_of(image), "1.0") is Removal.ARTIFACT

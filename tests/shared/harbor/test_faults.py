@@ -73,7 +73,7 @@ async def test_harbors_own_words_are_in_the_sentence(against: Harbor, hostile: H
 
 
 async def test_the_password_is_in_no_message(against: Harbor, hostile: HostileRegistry) -> None:
-    """Even where a server repeats the request."""
+    """This holds even if a server repeats the request in its answer."""
     sent = ADMIN.basic()
     hostile.on("GET", STATISTICS, harbor_error(400, "BAD_REQUEST", f"cannot read {sent} of {ADMIN.password}"))
     detail = (await failure(against)).detail
@@ -84,7 +84,7 @@ async def test_the_password_is_in_no_message(against: Harbor, hostile: HostileRe
 
 @pytest.mark.parametrize("first", [Answer(status=502), Answer(reset=True, raw=b""), harbor_error(500, "UNKNOWN")])
 async def test_a_passing_fault_is_tried_again(against: Harbor, hostile: HostileRegistry, first: Answer) -> None:
-    """At one level, a few times."""
+    """Only one level of the client retries, a few times."""
     hostile.on("GET", STATISTICS, first, first, FIGURES)
     assert (await against.statistics()).storage == 7
     assert len(hostile.requests("GET")) == 3
@@ -118,7 +118,7 @@ async def test_a_long_rate_limit_is_told(against: Harbor, hostile: HostileRegist
 
 
 async def test_a_delete_whose_answer_was_lost_is_repeated(against: Harbor, hostile: HostileRegistry) -> None:
-    """The second attempt finds it gone, which is the goal."""
+    """The second attempt gets 404, which means success."""
     hostile.on("GET", f"{ARTIFACT}/tags", ONE_TAG)
     hostile.on("DELETE", ARTIFACT, Answer(raw=b"", reset=True), harbor_error(404, "NOT_FOUND"))
     await against.delete_tag_or_artifact("p", "r", DIGEST, "1.0")
@@ -126,7 +126,7 @@ async def test_a_delete_whose_answer_was_lost_is_repeated(against: Harbor, hosti
 
 
 async def test_only_harbors_own_404_means_gone(against: Harbor, hostile: HostileRegistry) -> None:
-    """A proxy that has lost its way to Harbor must not make deleted images of living ones."""
+    """A 404 of a misconfigured proxy must not make existing images count as deleted."""
     hostile.on("GET", f"{ARTIFACT}/tags", Answer(status=404, body=b"default backend - 404"))
     with pytest.raises(LongshoreError, match="answered 404, but not as Harbor does") as caught:
         await against.delete_tag_or_artifact("p", "r", DIGEST, "1.0")
@@ -138,7 +138,7 @@ async def test_only_harbors_own_404_means_gone(against: Harbor, hostile: Hostile
 
 
 async def test_credentials_do_not_follow_a_redirect(opened: Opener, hostile: HostileRegistry) -> None:
-    """They belong to the host that the operator named."""
+    """The credentials are for the host that the operator configured."""
     async with HostileRegistry() as trap:
         trap.on("GET", STATISTICS, harbor_error(401, "UNAUTHORIZED"))
         hostile.on("GET", STATISTICS, Answer(status=302, headers={"Location": f"{trap.url}{STATISTICS}"}))
@@ -150,7 +150,7 @@ async def test_credentials_do_not_follow_a_redirect(opened: Opener, hostile: Hos
 
 
 async def test_a_link_to_another_host_is_not_called(against: Harbor, hostile: HostileRegistry) -> None:
-    """That there is a next page is believed; where it is, is not."""
+    """The client concludes that the list is incomplete, but does not request the link."""
     async with HostileRegistry() as trap:
         link = f'<{trap.url}/api/v2.0/projects?page=2>; rel="next"'
         hostile.on("GET", PROJECTS, Answer(headers={"Link": link}, body=PAGE), Answer(body=b"[]"))
@@ -163,7 +163,7 @@ async def test_a_link_to_another_host_is_not_called(against: Harbor, hostile: Ho
 
 
 async def test_a_short_page_with_a_next_one_is_not_the_last(against: Harbor, hostile: HostileRegistry) -> None:
-    """A server may give less at once than it was asked for; its Link says that there is more."""
+    """A server may return fewer entries than requested; its Link header says that there are more."""
     first = Answer(headers={"Link": '</x?page=2>; rel="next"'}, body=b'[{"project_id": 1, "name": "a"}]')
     last = Answer(headers={"Link": '</x?page=1>; rel="prev"'}, body=b'[{"project_id": 2, "name": "b"}]')
     hostile.on("GET", PROJECTS, first, last)
@@ -183,7 +183,7 @@ async def test_a_list_without_an_end_stops(
 
 
 async def test_an_empty_page_ends_a_list(against: Harbor, hostile: HostileRegistry) -> None:
-    """Whatever the headers promise; and Go's null is an empty page."""
+    """The headers do not matter; and Go's null is an empty page."""
     hostile.on("GET", PROJECTS, Answer(headers={"X-Total-Count": "500"}, body=b"null"))
     assert [project async for project in against.projects.all()] == []
 
@@ -194,7 +194,7 @@ async def test_an_answer_beyond_the_limit_is_not_read(against: Harbor, hostile: 
 
 
 async def test_silence_is_a_stall(against: Harbor, hostile: HostileRegistry) -> None:
-    """With a shorter patience than the product's, for the test's sake."""
+    """The test uses a shorter timeout than the product."""
     hostile.on("GET", STATISTICS, Answer(hang=True, length=10))
     request = against._api.get("/statistics", "waiting")
     with pytest.raises(LongshoreError) as caught:

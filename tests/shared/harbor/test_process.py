@@ -1,4 +1,4 @@
-"""The stand-in as a process, as the demo runs it."""
+"""The stand-in as a separate process, as in the demo."""
 
 import asyncio
 import secrets
@@ -18,7 +18,7 @@ from shared.registry.client import open_registries
 from tests.shared.harbor.conftest import Opener
 
 ROBOT = Robot(name="robot$process", secret="secret-of-the-robot")
-# Far above what goes through it must not show in the memory of the process.
+# The layer is much larger than the memory that the process may use for it. Bytes.
 BIG_LAYER = 256 * 1024 * 1024
 MEMORY_FOR_IT = 64 * 1024 * 1024
 
@@ -36,7 +36,7 @@ async def test_it_is_a_harbor(server: Harbor, opened: Opener) -> None:
 
 
 def test_what_it_holds_outlives_a_restart(server: Harbor, single: Image) -> None:
-    """Its address does, too."""
+    """The restarted process has the same address, too."""
     project = f"p{secrets.token_hex(4)}"
     server.create_project(project)
     server.remote().push(f"{project}/x", "1.0", single)
@@ -58,7 +58,7 @@ def test_it_is_set_up_in_few_words(server: Harbor, single: Image) -> None:
 
 
 async def test_a_layers_size_does_not_show_in_its_memory(server: Harbor) -> None:
-    """Both directions are passed on piece by piece."""
+    """The process streams uploads and downloads in chunks."""
     project = f"p{secrets.token_hex(4)}"
     await asyncio.to_thread(server.create_project, project)
     image = synthetic_image(project, [BIG_LAYER], platforms=("linux/amd64",), index=False)
@@ -85,7 +85,7 @@ def test_it_ends_when_asked(scratch: Scratch) -> None:
 
 
 def memory(pid: int) -> int:
-    """Return the most bytes that a process has had in memory."""
+    """Return the peak memory of a process in bytes."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     peak = next(line for line in lines if line.startswith("VmHWM"))
     return int(peak.split()[1]) * 1024

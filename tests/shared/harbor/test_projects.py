@@ -1,4 +1,4 @@
-"""Projects: found, created when missing, listed, and their quotas."""
+"""Projects: look-up, creation, listing, and quotas."""
 
 import asyncio
 import json
@@ -27,7 +27,7 @@ from tests.shared.harbor.conftest import (
 
 
 async def test_a_name_of_digits_is_a_name(standin: StandIn, harbor: Harbor) -> None:
-    """Without X-Is-Resource-Name, Harbor would take 1 for the id of its first project."""
+    """Without X-Is-Resource-Name, Harbor would read 1 as the id of its first project."""
     assert standin.state.project("library").id == 1
     assert await harbor.ensure_project("1") is True
     assert await harbor.ensure_project("1") is False
@@ -41,7 +41,7 @@ async def test_a_missing_project_is_made_private(standin: StandIn, harbor: Harbo
 
 
 async def test_many_may_make_the_same_project_at_once(standin: StandIn, harbor: Harbor) -> None:
-    """Harbor lets one of them have it, and the 409 of the others is as good."""
+    """Harbor creates it for one request, and its 409 for the others counts as success."""
     made = await asyncio.gather(*(harbor.ensure_project("team-b") for _ in range(8)))
     assert sum(made) == 1
     assert [exchange.status for exchange in standin.recorder.asked("POST")].count(409) == 7
@@ -53,7 +53,7 @@ async def test_a_system_robot_makes_projects(opened: Opener, standin: StandIn) -
 
 
 async def test_a_project_that_may_not_be_made_is_named(opened: Opener, standin: StandIn) -> None:
-    """A robot account of one project cannot create another; the sentence names the missing permission."""
+    """A robot account of one project cannot create another; the message names the missing permission."""
     harbor = await opened(standin.host, ROBOT)
     with pytest.raises(LongshoreError, match="no project team-d, and Longshore's account may not create it") as caught:
         await harbor.ensure_project("team-d")
@@ -70,7 +70,7 @@ async def test_projects_may_be_for_administrators_to_make(opened: Opener, behind
 
 
 async def test_a_project_of_others_is_not_taken_for_ours(opened: Opener, standin: StandIn) -> None:
-    """Harbor hides it from other accounts, and does not let them create it again."""
+    """Harbor hides it from other accounts, and does not let them create it."""
     standin.state.create_project("secret")
     harbor = await opened(standin.host, MEMBER)
     with pytest.raises(LongshoreError, match="has a project secret, but Longshore's account may not see it") as caught:
@@ -89,7 +89,7 @@ async def test_read_only_mode_has_a_code_of_its_own(opened: Opener, behind: Regi
 
 @pytest.mark.parametrize("status", [404, 403])
 async def test_harbors_of_all_ages_are_understood(against: Harbor, hostile: HostileRegistry, status: int) -> None:
-    """Old ones answer 403 for a project that does not exist."""
+    """Old versions answer 403 for a project that does not exist."""
     code = {403: "FORBIDDEN", 404: "NOT_FOUND"}[status]
     hostile.on("GET", "/api/v2.0/projects/team", harbor_error(status, code))
     hostile.on("POST", "/api/v2.0/projects", Answer(status=201))
@@ -99,7 +99,7 @@ async def test_harbors_of_all_ages_are_understood(against: Harbor, hostile: Host
 
 
 async def test_an_old_harbor_that_refuses_both_is_a_matter_of_rights(against: Harbor, hostile: HostileRegistry) -> None:
-    """Whether the project exists is unknown, and is not guessed."""
+    """Whether the project exists is unknown, and the client does not guess."""
     hostile.on("GET", "/api/v2.0/projects/team", harbor_error(403, "FORBIDDEN"))
     hostile.on("POST", "/api/v2.0/projects", harbor_error(403, "FORBIDDEN"))
     with pytest.raises(LongshoreError, match=r"neither see project team of .* nor create it") as caught:
@@ -122,7 +122,7 @@ async def test_the_quota_is_that_of_the_project(standin: StandIn, harbor: Harbor
 
 
 async def test_a_quota_that_is_not_shown_is_not_made_up(opened: Opener, standin: StandIn, behind: Registry) -> None:
-    """A robot without the right to read it, or a Harbor with quotas switched off."""
+    """The account is a robot without the right to read it, or Harbor's quotas are switched off."""
     assert await (await opened(standin.host, ROBOT)).projects.quota(PROJECT) is None
     async with standing_in(Settings(users=USERS, quota=None), behind.url) as without:
         assert await (await opened(without.host)).projects.quota("library") is None

@@ -1,4 +1,4 @@
-"""Pushing to the stand-in: docker-registry with Harbor's rules, as the product's registry client meets them."""
+"""Pushes to the stand-in with the product's registry client: docker-registry with Harbor's rules."""
 
 import asyncio
 import json
@@ -29,7 +29,7 @@ from tests.shared.harbor.conftest import ADMIN, GUEST, PROJECT, ROBOT, StandIn
 
 @pytest.fixture
 async def registry(standin: StandIn) -> AsyncIterator[Registry]:
-    """The product's registry client, as the robot account that Longshore would have."""
+    """The product's registry client with Longshore's usual kind of account, a robot."""
     policy = NetworkPolicy.of(plain_http=[standin.host], trusted=True)
     async with open_registries(policy, Side.TARGET) as registries:
         yield registries.registry(standin.host, ROBOT)
@@ -37,7 +37,7 @@ async def registry(standin: StandIn) -> AsyncIterator[Registry]:
 
 @dataclass(frozen=True)
 class Said:
-    """An answer, read."""
+    """An answer with its body."""
 
     status: int
     headers: Mapping[str, str]
@@ -50,7 +50,7 @@ class Said:
 
 
 class Http:
-    """Plain requests, for what no client would send."""
+    """Sends requests that the product's client would never send."""
 
     def __init__(self, session: aiohttp.ClientSession, host: str) -> None:
         self._session = session
@@ -70,7 +70,7 @@ async def http_to(standin: StandIn) -> AsyncIterator[Http]:
 
 
 async def put(registry: Registry, repository: str, blob: Blob) -> None:
-    """Upload a blob as the copy does."""
+    """Upload a blob as an import does."""
     opened = registry.repository(repository)
     await opened.put_blob(await opened.start_upload(), descriptor(blob), b"".join(blob.read()))
 
@@ -90,7 +90,7 @@ def protect(standin: StandIn, tag: str) -> None:
 async def test_the_products_client_pushes_and_reads_back(
     standin: StandIn, registry: Registry, name: str, image: Image
 ) -> None:
-    """Challenge, token service, upload Locations, mounts' HEADs: with a robot account's name."""
+    """Challenge, token service, upload Locations, mounts and HEAD requests, with a robot account's name."""
     opened = registry.repository(f"{PROJECT}/{name}")
     for blob in image.blobs:
         assert not await opened.has_blob(descriptor(blob))
@@ -107,7 +107,7 @@ async def test_the_products_client_pushes_and_reads_back(
 
 
 async def test_the_registry_challenges_as_harbor_does(standin: StandIn, http_to: Http) -> None:
-    """A bearer challenge to who has no credentials, and a Basic one to who has wrong ones (v2auth/auth.go)."""
+    """Without credentials the challenge is Bearer; with wrong ones it is Basic (v2auth/auth.go)."""
     realm = f'Bearer realm="http://{standin.host}/service/token",service="harbor-registry"'
     anonymous = await http_to("GET", "/v2/", None)
     assert anonymous.status == HTTPStatus.UNAUTHORIZED
@@ -126,7 +126,7 @@ def no_push() -> str:
 
 
 async def test_tokens_hold_what_the_account_may_do(standin: StandIn, http_to: Http) -> None:
-    """Whatever scope is asked for (src/core/service/token/creator.go)."""
+    """The requested scope does not matter (src/core/service/token/creator.go)."""
 
     async def token(credential: Credential | None, scope: str) -> Said:
         query = {"service": "harbor-registry", "scope": scope} if scope else {"service": "harbor-registry"}
@@ -145,7 +145,7 @@ async def test_tokens_hold_what_the_account_may_do(standin: StandIn, http_to: Ht
 
 
 async def test_a_missing_project_is_refused_by_its_name(standin: StandIn, http_to: Http, registry: Registry) -> None:
-    """Harbor makes no project on a push: 401, with an empty challenge, also for the administrator (v2auth/auth.go)."""
+    """Harbor creates no project on a push: 401 with an empty challenge, also for the administrator (v2auth/auth.go)."""
     answer = await http_to("POST", "/v2/nowhere/x/blobs/uploads/")
     assert answer.headers["Www-Authenticate"] == ""
     sentence = "project nowhere not found"
@@ -159,7 +159,7 @@ async def test_a_missing_project_is_refused_by_its_name(standin: StandIn, http_t
 async def test_an_index_with_missing_children_is_refused(
     standin: StandIn, registry: Registry, name: str, image: Image
 ) -> None:
-    """docker-registry refuses it, which Harbor passes on."""
+    """docker-registry refuses the index, and Harbor passes the answer on."""
     repository = f"{PROJECT}/{name}"
     for blob in image.blobs:
         await put(registry, repository, blob)
@@ -172,7 +172,7 @@ async def test_an_index_with_missing_children_is_refused(
 async def test_a_child_that_only_the_registry_has_is_missing(
     standin: StandIn, http_to: Http, name: str, image: Image
 ) -> None:
-    """Deleted in Harbor, not yet collected: Harbor looks at its own artifacts (manifest/index.go)."""
+    """The child is deleted in Harbor but not yet collected: Harbor checks its own artifacts (manifest/index.go)."""
     repository = f"{PROJECT}/{name}"
     await standin.push(repository, "1.0", image)
     standin.state.delete_artifact(standin.state.project(PROJECT), standin.state.repository(repository), image.digest)
@@ -186,7 +186,7 @@ async def test_a_child_that_only_the_registry_has_is_missing(
 async def test_an_immutable_tag_is_not_overwritten(
     standin: StandIn, http_to: Http, name: str, image: Image, single: Image
 ) -> None:
-    """412 for any push to it, also of what it has already; the first push is free, and so are other tags."""
+    """Any push to it gets 412, also of the same content; the first push and other tags are free."""
     repository = f"{PROJECT}/{name}"
     protect(standin, "v{1,2}.*")
     await standin.push(repository, "v1.0", image)
@@ -212,7 +212,7 @@ async def test_an_immutable_tag_is_what_the_product_says(
 async def test_a_full_project_refuses_the_blob_at_its_put(
     standin: StandIn, registry: Registry, http_to: Http, name: str
 ) -> None:
-    """403 DENIED with the figures, by the announced length (src/server/middleware/quota/put_blob_upload.go)."""
+    """403 DENIED with the figures, based on the announced length (src/server/middleware/quota/put_blob_upload.go)."""
     standin.state.project(PROJECT).hard = 3_000
     await put(registry, f"{PROJECT}/{name}", layer(2_000))
     with pytest.raises(LongshoreError, match="Quota exceeded") as caught:
@@ -240,7 +240,7 @@ async def test_a_blob_that_the_project_has_costs_nothing_more(standin: StandIn, 
 
 
 async def test_a_mount_is_charged_to_the_other_project(standin: StandIn, http_to: Http, name: str) -> None:
-    """Each project pays for itself, and a mount is refused like an upload (post_initiate_blob_upload.go)."""
+    """Each project is charged separately, and a mount is refused like an upload (post_initiate_blob_upload.go)."""
     blob = layer(2_000)
     await asyncio.to_thread(standin.remote().push_blob, f"{PROJECT}/{name}", blob)
     path = f"/v2/other/x/blobs/uploads/?mount={blob.digest}&from={PROJECT}/{name}"
@@ -262,7 +262,7 @@ async def test_a_mount_needs_the_right_to_pull(standin: StandIn, http_to: Http, 
 async def test_a_manifest_is_charged_with_what_it_brings(
     standin: StandIn, http_to: Http, name: str, single: Image
 ) -> None:
-    """Its own bytes, and blobs that the project does not have (put_manifest.go)."""
+    """The charge is the manifest's own size and that of blobs new to the project (put_manifest.go)."""
     repository = f"{PROJECT}/{name}"
     for blob in single.blobs:
         await asyncio.to_thread(standin.remote().push_blob, repository, blob)
@@ -277,7 +277,7 @@ async def test_a_manifest_is_charged_with_what_it_brings(
 
 
 async def test_what_is_deleted_is_no_longer_charged(standin: StandIn, http_to: Http, name: str, image: Image) -> None:
-    """But for what other artifacts of the project need; the storage itself waits for garbage collection."""
+    """Content that other artifacts of the project need stays charged; storage is freed only by garbage collection."""
     await standin.push(f"{PROJECT}/{name}", "1.0", image)
     await standin.push(f"{PROJECT}/{name}/copy", "1.0", image)
     await http_to("DELETE", f"/v2/{PROJECT}/{name}/manifests/{image.digest}")
@@ -312,7 +312,7 @@ async def test_what_is_no_manifest_gets_the_registrys_own_answer(standin: StandI
 
 
 async def test_uploads_in_chunks_lead_back_here(standin: StandIn, http_to: Http, name: str) -> None:
-    """docker-registry writes Locations with the host that it was called by; what chunks brought is charged."""
+    """docker-registry writes Locations with the host of the request; uploaded chunks are charged."""
     content = secrets.token_bytes(3_000)
     start = await http_to("POST", f"/v2/{PROJECT}/{name}/blobs/uploads/")
     location = start.headers["Location"]

@@ -1,4 +1,4 @@
-"""Immutable tags: Harbor's doublestar patterns, as the stand-in reads them."""
+"""Immutable tags: Harbor's doublestar patterns, as the stand-in interprets them."""
 
 from typing import Any
 
@@ -43,7 +43,7 @@ def test_excluding_turns_a_pattern_round() -> None:
 
 
 def test_only_the_first_tag_selector_counts() -> None:
-    """As in Harbor (src/pkg/immutable/match/rule/match.go), where one more has no effect."""
+    """In Harbor, a second selector has no effect, either (src/pkg/immutable/match/rule/match.go)."""
     document: dict[str, Any] = immutable_rule("**", "**")
     document["tag_selectors"].append({"kind": "doublestar", "decoration": "excludes", "pattern": "scan-**"})
     assert Rule.from_json(document).protects("x", "scan-1")

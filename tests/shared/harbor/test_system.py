@@ -1,4 +1,4 @@
-"""Harbor's reports about itself: health, statistics."""
+"""Harbor's reports about itself: health and statistics."""
 
 import pytest
 
@@ -15,7 +15,7 @@ from tests.shared.harbor.test_projects import harbor_error
 
 
 async def test_health_is_asked_without_an_account(standin: StandIn, harbor: Harbor) -> None:
-    """It is asked where the account itself may be the trouble."""
+    """The check also runs when the account itself may be the problem."""
     health = await harbor.health()
     assert health.healthy
     assert health.unhealthy == ()
@@ -35,7 +35,7 @@ async def test_a_broken_part_is_named(scratch: Scratch, opened: Opener) -> None:
 
 
 async def test_an_administrator_sees_the_storage(standin: StandIn, harbor: Harbor, name: str, image: Image) -> None:
-    """Bytes of every blob and manifest, each once."""
+    """The figure counts the bytes of every blob and manifest once."""
     await standin.push(f"{PROJECT}/{name}", "1.0", image)
     await standin.push(f"library/{name}", "1.0", image)
     assert await harbor.statistics() == Statistics(projects=2, repositories=2, storage=image.size, complete=True)
@@ -45,7 +45,7 @@ async def test_an_administrator_sees_the_storage(standin: StandIn, harbor: Harbo
 async def test_for_others_the_storage_is_unknown_and_not_zero(
     opened: Opener, standin: StandIn, image: Image, credential: Credential, projects: int
 ) -> None:
-    """Harbor writes 0 for every total; a robot account is no project's member, whatever its level."""
+    """Harbor writes 0 for every total; a robot account is not a member of any project, whatever its level."""
     await standin.push(f"{PROJECT}/x", "1.0", image)
     statistics = await (await opened(standin.host, credential)).statistics()
     assert statistics.storage is None
@@ -55,7 +55,7 @@ async def test_for_others_the_storage_is_unknown_and_not_zero(
 
 @pytest.mark.parametrize("credential", [None, Credential("admin", "wrong"), Credential("robot$other", "x")])
 async def test_statistics_try_the_account(opened: Opener, standin: StandIn, credential: Credential | None) -> None:
-    """A list would return the public projects, as if nothing were wrong."""
+    """A list of projects would return the public ones, as if nothing were wrong."""
     harbor = await opened(standin.host, credential)
     assert [project.name async for project in harbor.projects.all()] == ["library"]
     with pytest.raises(LongshoreError, match="401") as caught:
@@ -70,7 +70,7 @@ async def test_an_old_harbor_without_storage_is_honest(against: Harbor, hostile:
 
 
 async def test_a_password_of_any_letters_arrives(standin: StandIn, harbor: Harbor) -> None:
-    """The administrator's has a colon and a letter outside of ASCII."""
+    """The administrator's password has a colon and a non-ASCII letter."""
     assert ":" in ADMIN.password
     assert not ADMIN.password.isascii()
     assert (await harbor.statistics()).complete
@@ -87,7 +87,7 @@ async def test_a_plain_registry_is_no_harbor(opened: Opener, behind: Registry) -
 async def test_artifacts_are_counted_without_the_parts_of_an_index(
     standin: StandIn, harbor: Harbor, name: str, image: Image, single: Image
 ) -> None:
-    """An index is one artifact; a child counts when it has a tag of its own."""
+    """An index is one artifact; a child counts only if it has a tag."""
     await standin.push(f"{PROJECT}/{name}", "1.0", image)
     await standin.push(f"{PROJECT}/{name}/other", "1.0", single)
     await standin.push(f"library/{name}", "1.0", single)
@@ -98,7 +98,7 @@ async def test_artifacts_are_counted_without_the_parts_of_an_index(
 
 
 async def test_counting_fails_as_one_error(against: Harbor, hostile: HostileRegistry) -> None:
-    """Projects are counted concurrently; the first failure is raised, not a group."""
+    """The client counts projects concurrently, and raises the first failure, not an exception group."""
     listed = b'[{"project_id": 1, "name": "a", "repo_count": 1}, {"project_id": 2, "name": "b", "repo_count": 1}]'
     hostile.on("GET", "/api/v2.0/projects", Answer(headers={"X-Total-Count": "2"}, body=listed))
     for project in "ab":

@@ -1,4 +1,4 @@
-"""Both kinds of target, real or as close as it gets, behind the one interface."""
+"""Both kinds of target behind the one interface: a real registry, and a stand-in for Harbor."""
 
 import asyncio
 import secrets
@@ -20,7 +20,7 @@ from shared.target.settings import TargetKind, TargetSettings
 from tests.shared.fixtures import hostile, no_waits
 from tests.shared.harbor.conftest import ADMIN, GUEST, MEMBER, PROJECT, StandIn, standing_in
 
-# Not its own, but there for the tests of this folder.
+# These fixtures are not used in this file, but by the tests of this folder.
 __all__ = ("hostile", "no_waits")
 
 USERS = (
@@ -32,7 +32,7 @@ USERS = (
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """A repository of a target: how Longshore manages it, and how the rest of the world sees it."""
+    """A repository of a target, with its management client and an independent registry client."""
 
     management: TargetManagement
     remote: Remote
@@ -43,7 +43,7 @@ class Place:
             await asyncio.to_thread(self.remote.push, self.repository, tag, image)
 
     async def serves(self, reference: str) -> str | None:
-        """Return the digest that a client gets for a tag or digest, None where it gets nothing."""
+        """Return the digest that a client gets for a tag or digest, or None."""
         try:
             return (await asyncio.to_thread(self.remote.manifest, self.repository, reference)).digest
         except LocalStackError as error:
@@ -99,7 +99,7 @@ async def harbor(standin: StandIn, repository: str) -> AsyncIterator[Place]:
 
 @pytest.fixture(params=TargetKind)
 def place(request: pytest.FixtureRequest) -> Place:
-    """Each kind in turn."""
+    """A repository of each kind of target."""
     fixture = "harbor" if request.param is TargetKind.HARBOR else "plain"
     found: Place = request.getfixturevalue(fixture)
     return found

@@ -1,4 +1,4 @@
-"""A repository's tags, page by page; against registries that mean well, and one that does not."""
+"""Lists a repository's tags page by page, from well-behaved registries and a hostile one."""
 
 import json
 
@@ -36,7 +36,7 @@ async def refusal(server: HostileRegistry) -> LongshoreError:
 
 
 async def test_docker_registry_lists_all_tags(target_registry: RegistryServer, repository: str) -> None:
-    """A repository that does not exist, or has lost its last tag, has none."""
+    """A repository that does not exist, or has lost its last tag, has no tags."""
     assert await listed(target_registry.host, repository) == ()
     image = synthetic_image("listed", [500])
     for tag in ("b", "a", "1.0"):
@@ -47,7 +47,7 @@ async def test_docker_registry_lists_all_tags(target_registry: RegistryServer, r
 
 
 async def test_pages_are_followed_to_the_end(hostile: HostileRegistry) -> None:
-    """By the Link header, relative or not, with whatever the registry has put into it."""
+    """The client follows the Link header, relative or absolute, with every parameter that the registry added."""
     hostile.on(
         "GET",
         PATH,
@@ -60,20 +60,20 @@ async def test_pages_are_followed_to_the_end(hostile: HostileRegistry) -> None:
 
 
 async def test_a_link_that_is_no_next_page_ends_the_list(hostile: HostileRegistry) -> None:
-    """Only `next` goes on."""
+    """Only a link with rel="next" leads to another page."""
     hostile.on("GET", PATH, page("a", link=f'<{PATH}?n=1>; rel="prev"'))
     assert await listed(hostile.host) == ("a",)
 
 
 @pytest.mark.parametrize("link", ["http://127.0.0.2/v2/team/app/tags/list", "//elsewhere.example/x", "ftp:x"])
 async def test_a_link_to_another_server_is_not_followed(hostile: HostileRegistry, link: str) -> None:
-    """The credentials belong to this one."""
+    """The credentials are for this server alone."""
     hostile.on("GET", PATH, page("a", link=f'<{link}>; rel="next"'))
     assert "another server" in (await refusal(hostile)).detail
 
 
 async def test_a_list_without_an_end_is_given_up(hostile: HostileRegistry) -> None:
-    """After a bounded number of pages."""
+    """The client stops after a bounded number of pages."""
 
     def endless(asked: ReceivedRequest) -> Answer:
         return page("a", link=f'<{PATH}?last={asked.query[-3:]}>; rel="next"')
@@ -85,12 +85,12 @@ async def test_a_list_without_an_end_is_given_up(hostile: HostileRegistry) -> No
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"null", b'{"tags": 1}', b'{"tags": ["a/b"]}', b'{"name": "team/app"}'])
 async def test_what_is_no_list_is_refused(hostile: HostileRegistry, body: bytes) -> None:
-    """Nothing is taken for "no tags" that does not say so."""
+    """Only a valid list counts as "no tags"."""
     hostile.on("GET", PATH, Answer(body=body))
     await refusal(hostile)
 
 
 async def test_an_unknown_repository_has_no_tags(hostile: HostileRegistry) -> None:
-    """404 NAME_UNKNOWN, as the spec has it."""
+    """The answer is 404 NAME_UNKNOWN, as in the specification."""
     hostile.on("GET", PATH, error(404, "NAME_UNKNOWN"))
     assert await listed(hostile.host) == ()

@@ -1,4 +1,4 @@
-"""A target's management besides its tags: the check, projects, quotas, figures."""
+"""The management of a target apart from its tags: the check, projects, quotas and figures."""
 
 import asyncio
 import json
@@ -20,12 +20,12 @@ KIB = 1024
 
 
 async def test_a_target_that_works_passes_its_check(place: Place) -> None:
-    """The account is good, and everything answers."""
+    """The account is valid, and all parts answer."""
     await place.management.check()
 
 
 async def test_an_account_that_harbor_does_not_know_fails_the_check(standin: StandIn) -> None:
-    """Before an import finds out."""
+    """The operator learns of it before an import fails."""
     async with managing(standin.host, TargetKind.HARBOR, Credential("admin", "wrong")) as management:
         with pytest.raises(LongshoreError) as caught:
             await management.check()
@@ -33,7 +33,7 @@ async def test_an_account_that_harbor_does_not_know_fails_the_check(standin: Sta
 
 
 async def test_a_part_of_harbor_that_is_broken_is_named(scratch: Scratch) -> None:
-    """Where a person has to look; parts that Longshore does not need, such as registryctl, are passed over."""
+    """The error names the part to repair; parts that Longshore does not need, such as registryctl, are ignored."""
     with Registry(scratch, name="to-be-broken") as registry:
         async with (
             standing_in(Settings(users=USERS), registry.url) as standin,
@@ -64,7 +64,7 @@ async def test_only_needed_parts_of_harbor_fail_the_check(
 
 
 async def test_a_harbor_that_keeps_its_health_to_itself_passes_its_check(hostile: HostileRegistry) -> None:
-    """A proxy may close that path; pushing and deleting still work."""
+    """A proxy may block that path; pushing and deleting still work."""
     hostile.on("GET", "/api/v2.0/health", Answer(status=403))
     hostile.on("GET", "/api/v2.0/statistics", Answer(body=b"{}"))
     hostile.on("GET", "/v2/", Answer())
@@ -74,7 +74,7 @@ async def test_a_harbor_that_keeps_its_health_to_itself_passes_its_check(hostile
 
 @pytest.mark.parametrize("kind", TargetKind)
 async def test_a_target_that_is_away_fails_the_check(kind: TargetKind) -> None:
-    """Nothing listens there."""
+    """Nothing listens at its address."""
     async with managing("127.0.0.1:1", kind, ADMIN) as management:
         with pytest.raises(LongshoreError) as caught:
             await management.check()
@@ -82,7 +82,7 @@ async def test_a_target_that_is_away_fails_the_check(kind: TargetKind) -> None:
 
 
 async def test_a_prepared_repository_can_be_pushed_to(place: Place, repository: str) -> None:
-    """Also in a project that does not exist yet, and again."""
+    """This holds for a project that does not exist yet, and for a repeated call."""
     fresh = Place(
         management=place.management, remote=place.remote, repository=f"fresh-{repository.rpartition('/')[2]}/app"
     )
@@ -94,7 +94,7 @@ async def test_a_prepared_repository_can_be_pushed_to(place: Place, repository: 
 
 
 async def test_projects_are_created_private(harbor: Place, standin: StandIn) -> None:
-    """Harbor creates none by itself: a push alone is refused."""
+    """Harbor creates no project on a push: a push alone is refused."""
     alone = Place(management=harbor.management, remote=harbor.remote, repository="created/app")
     with pytest.raises(LocalStackError, match="created"):
         await alone.push(synthetic_image("alone", [500]), "1.0")
@@ -103,7 +103,7 @@ async def test_projects_are_created_private(harbor: Place, standin: StandIn) -> 
 
 
 async def test_an_account_that_may_not_create_projects_is_told(standin: StandIn, behind: Registry) -> None:
-    """The project's name is in the sentence."""
+    """The message contains the project's name."""
     async with (
         standing_in(Settings(users=USERS, creation="adminonly"), behind.url) as strict,
         managing(strict.host, TargetKind.HARBOR, MEMBER) as management,
@@ -115,27 +115,27 @@ async def test_an_account_that_may_not_create_projects_is_told(standin: StandIn,
 
 
 async def test_an_account_that_may_not_look_leaves_it_to_the_push(standin: StandIn) -> None:
-    """A robot account may be allowed to push to a project that it may not look at."""
+    """A robot account may be allowed to push to a project that it cannot read."""
     standin.state.create_project("hidden")
     async with managing(standin.host, TargetKind.HARBOR, GUEST) as management:
         await management.prepare_repository("hidden/app")
 
 
 async def test_a_repository_without_a_project_cannot_be_harbors(harbor: Place) -> None:
-    """Harbor holds nothing outside of projects."""
+    """Every repository in Harbor belongs to a project."""
     with pytest.raises(LongshoreError) as caught:
         await harbor.management.prepare_repository("busybox")
     assert caught.value.code == "target_project_missing"
 
 
 async def test_a_plain_registry_has_no_limits_to_tell(plain: Place) -> None:
-    """None is "not known", and an import is not held up by it."""
+    """None means "not known", and does not hold an import up."""
     assert await plain.management.project_quota(plain.repository) is None
     assert await plain.management.statistics() is None
 
 
 async def test_quota_is_what_the_projects_quota_leaves(harbor: Place, standin: StandIn) -> None:
-    """Blobs and manifests that the project holds count once."""
+    """The project's blobs and manifests count once each."""
     standin.state.create_project("small", hard=64 * KIB)
     place = Place(management=harbor.management, remote=harbor.remote, repository="small/app")
     assert await harbor.management.project_quota("small/app") == ProjectQuota(project="small", limit=64 * KIB, used=0)
@@ -147,20 +147,20 @@ async def test_quota_is_what_the_projects_quota_leaves(harbor: Place, standin: S
 
 
 async def test_quota_is_unknown_without_a_limit_or_a_project(harbor: Place) -> None:
-    """A project that is yet to be made will have the quota that its Harbor gives it."""
+    """A project that does not exist yet will get Harbor's default quota."""
     assert await harbor.management.project_quota(harbor.repository) is None
     assert await harbor.management.project_quota("missing/app") is None
 
 
 async def test_quota_is_unknown_to_an_account_that_may_not_look(standin: StandIn) -> None:
-    """The account may still be allowed to push; the push finds out, and a dry run reports the rest."""
+    """The account may still be allowed to push; the push shows it, and a dry run reports the rest."""
     standin.state.create_project("hidden", hard=64 * KIB)
     async with managing(standin.host, TargetKind.HARBOR, GUEST) as management:
         assert await management.project_quota("hidden/app") is None
 
 
 async def test_a_tag_is_found_where_it_points(place: Place) -> None:
-    """None where there is no tag, no repository, or no project."""
+    """The result is None if there is no tag, no repository or no project."""
     image = synthetic_image("found", [500])
     await place.push(image, "1.0")
     assert await place.management.find_tag(place.repository, "1.0") == Digest.parse(image.digest)
@@ -170,7 +170,7 @@ async def test_a_tag_is_found_where_it_points(place: Place) -> None:
 
 
 async def test_an_administrator_sees_all_of_harbors_figures(harbor: Place, standin: StandIn) -> None:
-    """Artifacts count once, however many platforms they have."""
+    """An artifact counts once, however many platforms it has."""
     before = await harbor.management.statistics()
     assert before
     image = synthetic_image("figures", [4 * KIB])
@@ -184,7 +184,7 @@ async def test_an_administrator_sees_all_of_harbors_figures(harbor: Place, stand
 
 
 async def test_others_see_no_storage_and_only_their_projects(standin: StandIn) -> None:
-    """Harbor says 0 to them, which is not taken for a figure."""
+    """Harbor reports 0 to them, which does not count as a figure."""
     standin.state.create_project("hidden")
     await standin.push(f"{PROJECT}/app", "1.0", synthetic_image("seen", [500]))
     await standin.push("hidden/app", "1.0", synthetic_image("unseen", [500]))
@@ -197,7 +197,7 @@ async def test_others_see_no_storage_and_only_their_projects(standin: StandIn) -
 
 
 async def test_nothing_is_asked_of_a_target_before_it_is_used(standin: StandIn) -> None:
-    """A service starts while its target is away."""
+    """A service can start while its target is unreachable."""
     async with managing(standin.host, TargetKind.HARBOR, ADMIN):
         await asyncio.sleep(0)
     assert not standin.recorder.exchanges

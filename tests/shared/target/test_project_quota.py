@@ -9,7 +9,7 @@ KIB = 1024
 
 
 def test_quota_says_in_figures_what_does_not_fit() -> None:
-    """How much there is, how much is taken, how much would have to go."""
+    """The message gives the quota, its use, and the bytes to free."""
     quota = ProjectQuota(project="small", limit=64 * KIB, used=60 * KIB)
     quota.check_fits(4 * KIB)
     with pytest.raises(LongshoreError) as caught:

@@ -1,4 +1,4 @@
-"""Taking a tag from the target: the same promises for both kinds, and never another tag lost."""
+"""Removing a tag from the target: the same guarantees for both kinds, and no other tag is ever lost."""
 
 import asyncio
 import json
@@ -22,7 +22,7 @@ def some_image(seed: str = "") -> Image:
 
 
 async def test_the_last_tag_takes_the_manifest_along(place: Place) -> None:
-    """Nothing serves the image any more, neither by tag nor by digest."""
+    """The target no longer serves the image, neither by tag nor by digest."""
     image = some_image()
     await place.push(image, "1.0")
     assert await place.remove(image, "1.0") is Removal.MANIFEST
@@ -32,7 +32,7 @@ async def test_the_last_tag_takes_the_manifest_along(place: Place) -> None:
 
 @pytest.mark.parametrize("order", [("1.0", "latest"), ("latest", "1.0")])
 async def test_tags_of_one_digest_go_one_by_one(place: Place, order: tuple[str, str]) -> None:
-    """Whichever goes first, the other still serves the image; with the second the manifest goes."""
+    """In any order, the remaining tag still serves the image; the manifest is deleted with the second."""
     image = some_image()
     first, second = order
     await place.push(image, "1.0", "latest")
@@ -44,7 +44,7 @@ async def test_tags_of_one_digest_go_one_by_one(place: Place, order: tuple[str, 
 
 
 async def test_tags_of_one_digest_that_go_at_once_leave_nothing(place: Place) -> None:
-    """Each sees the others' tags; the last one that goes takes the manifest along."""
+    """Each removal sees the other tags; the last one also deletes the manifest."""
     image = some_image()
     tags = [f"1.{number}" for number in range(5)]
     await place.push(image, *tags)
@@ -53,7 +53,7 @@ async def test_tags_of_one_digest_that_go_at_once_leave_nothing(place: Place) ->
 
 
 async def test_other_images_of_the_repository_stay(place: Place) -> None:
-    """Even where they share layers."""
+    """This holds even if they share layers."""
     image, other = some_image("a"), some_image("b")
     await place.push(image, "1.0")
     await place.push(other, "2.0")
@@ -94,7 +94,7 @@ async def test_a_removal_may_be_repeated(place: Place) -> None:
 
 
 async def test_what_another_managed_image_has_stays(place: Place) -> None:
-    """The caller's word is enough, whatever the target's tags say."""
+    """The caller's word is sufficient, whatever tags the target has."""
     image = some_image()
     await place.push(image, "1.0")
     assert await place.remove(image, "1.0", siblings=True) is Removal.TAG
@@ -103,12 +103,12 @@ async def test_what_another_managed_image_has_stays(place: Place) -> None:
 
 
 async def test_a_repository_that_is_not_there_has_nothing_to_remove(place: Place) -> None:
-    """As after a crash, or when another client was faster."""
+    """This happens after a crash, or when another client was faster."""
     assert await place.remove(some_image(), "1.0") is Removal.NOTHING
 
 
 async def test_a_platform_of_an_index_stays_whole(plain: Place) -> None:
-    """A plain registry would let an index point to nothing; the platform's own tag goes."""
+    """A plain registry would leave the index with a missing child; only the platform's own tag is removed."""
     index = some_image()
     platform = Image(root=index.children[0], children=(), blobs=index.blobs)
     await plain.push(index, "1.0")
@@ -119,7 +119,7 @@ async def test_a_platform_of_an_index_stays_whole(plain: Place) -> None:
 
 
 async def test_harbor_keeps_a_platform_of_an_index_with_its_tag(harbor: Place) -> None:
-    """It answers 412, which has a code of its own; nothing has changed."""
+    """Harbor answers 412, which has a separate error code; nothing has changed."""
     index = some_image()
     platform = Image(root=index.children[0], children=(), blobs=index.blobs)
     await harbor.push(index, "1.0")
@@ -131,7 +131,7 @@ async def test_harbor_keeps_a_platform_of_an_index_with_its_tag(harbor: Place) -
 
 
 async def test_an_interrupted_removal_is_finished(plain: Place) -> None:
-    """Between moving the tag and deleting the marker: the repeated removal recognises its own work."""
+    """The first attempt ends between moving the tag and deleting the marker; the next one recognises the marker."""
     image = some_image()
     await plain.push(image, "1.0", "latest")
     marker = untag_marker(plain.repository, "1.0")
@@ -144,7 +144,7 @@ async def test_an_interrupted_removal_is_finished(plain: Place) -> None:
 
 
 async def test_a_nested_index_keeps_what_it_is_made_of(plain: Place) -> None:
-    """Indexes are followed as deep as imports follow them."""
+    """The removal follows nested indexes to the same depth as imports do."""
     inner = some_image()
     entry = {"mediaType": inner.root.media_type, "digest": inner.digest, "size": len(inner.root.body)}
     document = {"schemaVersion": 2, "mediaType": OCI.index, "manifests": [entry]}
@@ -161,7 +161,7 @@ async def test_a_nested_index_keeps_what_it_is_made_of(plain: Place) -> None:
 async def test_a_repository_with_more_tags_than_are_looked_at_keeps_its_manifests(
     plain: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In doubt a manifest is needed; the tag goes all the same."""
+    """In doubt the manifest stays; the tag is removed all the same."""
     monkeypatch.setattr(needed, "MAX_TAGS", 2)
     image = some_image()
     await plain.push(image, "1.0")
@@ -173,7 +173,7 @@ async def test_a_repository_with_more_tags_than_are_looked_at_keeps_its_manifest
 
 
 async def test_a_registry_without_deletion_says_so(scratch: Scratch, repository: str) -> None:
-    """docker-registry's default: the image stays unchanged, and the error names the reason."""
+    """This is docker-registry's default: the image stays unchanged, and the error names the reason."""
     image = some_image()
     keeping = Registry(scratch, name="keeping", extra={"storage": {"delete": {"enabled": False}}})
     with keeping:
