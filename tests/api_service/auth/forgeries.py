@@ -1,4 +1,4 @@
-"""Tokens that must not get in: attacks on JWT libraries and their users that we know of, and accidents."""
+"""Tokens that the API must refuse: known attacks on JWT libraries and their users, and accidents."""
 
 import base64
 import json
@@ -22,7 +22,7 @@ def forged(header: dict[str, Any], issuer: Issuer) -> str:
 
 
 def with_public_key_as_secret(issuer: Issuer) -> str:
-    """HS256 with the published key as its secret: works where the algorithm is taken from the token."""
+    """HS256 with the published key as its secret; it passes a check that takes the algorithm from the token."""
     key = issuer.keys[0]
     assert isinstance(key, RSAKey)
     secret = OctKey.import_key(encoded(key.as_pem(private=False)), {"kid": "one"})
@@ -43,7 +43,7 @@ def jwt_of(issuer: Issuer, payload: bytes) -> str:
     return jws.serialize_compact({"alg": "RS256", "kid": "one"}, payload, issuer.keys[0])
 
 
-# Each makes a token from the issuer.
+# Each function makes a token from the issuer.
 FORGERIES: dict[str, Callable[[Issuer], str]] = {
     "another issuer": lambda issuer: issuer.token(iss="https://accounts.example.com"),
     "an issuer with a longer name": lambda issuer: issuer.token(iss=f"{issuer.url}/"),

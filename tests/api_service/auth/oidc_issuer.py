@@ -1,4 +1,4 @@
-"""An OIDC issuer in the test: its configuration, its keys, and tokens as good or as bad as the test wants them."""
+"""An OIDC issuer in the test process: its configuration, its keys, and valid or invalid tokens."""
 
 import asyncio
 import time
@@ -27,7 +27,7 @@ def rsa_key(kid: str, *, bits: int = 2048) -> RSAKey:
 
 @dataclass
 class Issuer:
-    """Counts what it is asked. `down` makes it answer 503; `answers` replaces a path's answer."""
+    """Counts its requests. `down` makes it answer 503; `answers` replaces the answer of a path."""
 
     keys: list[Key] = field(default_factory=lambda: [rsa_key("one")])
     down: bool = False
@@ -72,7 +72,7 @@ class Issuer:
         return OidcSettings(**values | changes)
 
     def claims(self, user: str = "ada", **changes: Any) -> dict[str, Any]:
-        """Return good claims with some changed; None leaves one out."""
+        """Return valid claims with the given changes; None removes a claim."""
         now = int(time.time())
         claims = {
             "iss": self.url,
@@ -93,7 +93,7 @@ class Issuer:
         header: dict[str, Any] | None = None,
         **changes: Any,
     ) -> str:
-        """Sign claims, with the first key unless another is given."""
+        """Sign claims with the given key, by default the first one."""
         key = key or self.keys[0]
         access = {"realm_access": {"roles": roles}} if roles else {}
         alg = {"RSA": "RS256", "EC": "ES256", "OKP": "Ed25519", "oct": "HS256"}[key.key_type]
@@ -111,7 +111,7 @@ async def answer_to(api: Api, token: str) -> Answer:
 
 
 async def refusal(api: Api, token: str) -> str:
-    """Return the code; every refusal is a 401 with a challenge."""
+    """Return the error code; every refusal is a 401 with a challenge."""
     answer = await answer_to(api, token)
     assert (answer.status, "WWW-Authenticate" in answer.headers) == (401, True), answer
     return answer.code

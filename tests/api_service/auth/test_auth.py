@@ -1,4 +1,4 @@
-"""Who may do what: every route with every kind of token, and how tokens end."""
+"""Authorization of every route with every kind of token, and the end of tokens."""
 
 import asyncio
 
@@ -19,7 +19,7 @@ from tests.api_service.conftest import REQUESTS_ONLY
 
 PEOPLE = {Role.USER, Role.ADMIN}
 
-# Who is let through, route by route, written down a second time: a change in the table of routes shows here.
+# The roles of each route, written down a second time: a change in the table of routes fails here.
 ALLOWED: dict[tuple[str, str], set[Role] | None] = {
     ("GET", "/"): None,
     ("GET", "/console/{file}"): None,
@@ -77,7 +77,7 @@ def path(route: Route) -> str:
 async def test_without_a_good_token_every_route_is_closed(
     api: Api, route: Route, kind: str, status: int, code: str
 ) -> None:
-    """A revoked token is answered as one that never was."""
+    """A revoked token gets the same answer as one that never existed."""
     role = next(iter(ALLOWED[of(route)] or ()))
     header = {
         "none": None,
@@ -130,7 +130,7 @@ async def test_the_schemes_case_does_not_matter(api: Api, scheme: str) -> None:
 
 
 async def test_a_token_ends_within_a_second_of_being_revoked(api: Api) -> None:
-    """So long an answer about it is kept; that it is bad is never kept."""
+    """The API caches a valid token for that long, and never caches an invalid one."""
     assert (await api.call("GET", f"{BASE}/images")).status == 200
     async with api.database.connection() as connection:
         for token in await tokens.list_tokens(connection):
@@ -144,7 +144,7 @@ async def test_a_token_ends_within_a_second_of_being_revoked(api: Api) -> None:
 async def test_requests_that_follow_each_other_ask_for_their_token_once(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The second one is answered although its token is gone: a query of its own would not have found it."""
+    """The second request succeeds although the token's row is deleted: a second query would not find it."""
     monkeypatch.setattr(token_lookup, "KEPT_FOR", 60.0)
     assert (await api.call("GET", f"{BASE}/images")).status == 200
     await api.execute("DELETE FROM api_tokens")
@@ -152,7 +152,7 @@ async def test_requests_that_follow_each_other_ask_for_their_token_once(
 
 
 async def test_a_tokens_use_is_noted_about_once_a_minute(api: Api) -> None:
-    """Not with every request, each of which would be a write."""
+    """An update with every request would make each of them a write."""
     last_used = "SELECT last_used_at FROM api_tokens WHERE role = 'user'"
     assert await api.value(last_used) is None
     await api.get("/images")

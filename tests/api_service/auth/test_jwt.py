@@ -1,4 +1,4 @@
-"""JWTs of a configured OIDC issuer: their identities, and all known ways to forge one."""
+"""JWTs of a configured OIDC issuer: their identities, and all known forgeries."""
 
 import time
 from collections.abc import Callable
@@ -31,7 +31,7 @@ async def api(jwt_api: Api) -> Api:
 
 
 async def test_a_good_token_speaks_for_its_user(api: Api, issuer: Issuer, image_source: str) -> None:
-    """What the user starts belongs to the name in preferred_username."""
+    """The user's imports belong to the name in preferred_username."""
     started = await api.start({"source": image_source}, token=issuer.token("ada"))
     image = await api.get(f"/images/{started['imageId']}", token=issuer.token("bob"))
     assert image["userName"] == "ada"
@@ -79,12 +79,12 @@ async def test_the_worker_role_needs_a_mapping_of_its_own(  # noqa: PLR0917 - fi
     claims: dict[str, Any],
     is_worker: bool,
 ) -> None:
-    """Claims give no role but user, unless the operator maps exactly this value."""
+    """Claims give only the role user, unless the operator maps exactly this value to another role."""
     token = issuer.token(**claims)
     async with open_api(replace(settings, oidc=issuer.settings(**mapping))) as api:
         report = await api.call("PUT", REPORT, token=token, json={})
         listed = await answer_to(api, token)
-    # 400: let in, but the body is no report.
+    # 400: the API lets the caller in, but the body is not a report.
     assert (listed.status, report.status) == ((403, 400) if is_worker else (200, 403))
 
 
@@ -103,13 +103,13 @@ async def test_a_mapped_value_makes_an_admin(api: Api, issuer: Issuer, image_sou
 
 @pytest.mark.parametrize("forgery", FORGERIES)
 async def test_a_token_that_proves_nothing_is_refused(api: Api, issuer: Issuer, forgery: str) -> None:
-    """Exact issuer and audience, times that exist, algorithms from our list, keys from the issuer's set alone."""
+    """Issuer and audience must match, times must exist, the algorithm must be allowed and the key the issuer's."""
     assert await refusal(api, FORGERIES[forgery](issuer)) == "unauthenticated"
 
 
 @pytest.mark.parametrize("name", ["jku", "x5u"])
 async def test_addresses_in_a_token_are_never_called(api: Api, issuer: Issuer, name: str) -> None:
-    """A token that says where its key is found would vouch for itself."""
+    """A token that names the address of its key would vouch for itself."""
     async with Issuer(keys=[rsa_key("evil")]).running() as attacker:
         token = issuer.token(key=attacker.keys[0], header={name: f"{attacker.url}/keys"})
         assert await refusal(api, token) == "unauthenticated"
@@ -121,7 +121,7 @@ async def test_an_expired_token_is_told_so(api: Api, issuer: Issuer) -> None:
 
 
 async def test_clocks_may_be_a_little_apart(api: Api, issuer: Issuer) -> None:
-    """At most a minute, as RFC 7519, 4.1.4 has it."""
+    """The tolerance is at most a minute (RFC 7519, 4.1.4)."""
     assert LEEWAY <= 60
     now = int(time.time())
     token = issuer.token(exp=now - LEEWAY + 10, nbf=now + LEEWAY - 10, iat=now + LEEWAY - 10)
@@ -146,7 +146,7 @@ async def test_asymmetric_algorithms_are_taken(
 
 
 async def test_a_token_may_leave_the_keys_name_out_where_there_is_one(api: Api, issuer: Issuer) -> None:
-    """If two keys fit, the token is refused."""
+    """If two keys fit, the API refuses the token."""
     assert (await answer_to(api, issuer.token(header={"kid": None}))).status == 200
 
 

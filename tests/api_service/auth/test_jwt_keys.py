@@ -1,4 +1,4 @@
-"""The issuer's keys: fetched together, seldom and safely, and kept while the issuer is away."""
+"""The issuer's keys: fetched by one request for all callers, seldom and safely, and kept while the issuer is down."""
 
 import asyncio
 import warnings
@@ -23,7 +23,7 @@ async def api(jwt_api: Api) -> Api:
 
 
 async def test_random_key_names_do_not_hammer_the_issuer(api: Api, issuer: Issuer) -> None:
-    """Between two fetches there is a floor, whoever asks."""
+    """There is a minimum interval between two fetches, whatever the tokens contain."""
     assert (await answer_to(api, issuer.token())).status == 200
     asked = len(issuer.asked)
     codes = await asyncio.gather(*(refusal(api, issuer.token(header={"kid": f"k{n}"})) for n in range(50)))
@@ -54,7 +54,7 @@ async def test_a_new_key_is_found_and_a_withdrawn_one_is_forgotten(
 async def test_known_keys_work_while_the_issuer_is_away(
     api: Api, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A token with an unknown key cannot be judged then: 503, not 401. After a day nobody is trusted."""
+    """A token with an unknown key cannot be checked: 503, not 401. After a day, the API trusts no key."""
     assert (await answer_to(api, issuer.token())).status == 200
     issuer.down = True
     monkeypatch.setattr(issuer_keys, "MIN_INTERVAL", 0)
@@ -68,7 +68,7 @@ async def test_known_keys_work_while_the_issuer_is_away(
 async def test_keys_are_fetched_anew_now_and_then(
     open_api: OpenApi, settings: Settings, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """So that a withdrawn key loses its power without anybody asking for another."""
+    """A withdrawn key becomes invalid even if no token names another one."""
     monkeypatch.setattr(issuer_keys, "MIN_INTERVAL", 0)
     monkeypatch.setattr(issuer_keys, "REFRESH_INTERVAL", 0.02)
     async with open_api(replace(settings, oidc=issuer.settings())) as api:
@@ -112,7 +112,7 @@ BROKEN: dict[str, Callable[[Issuer], dict[str, web.Response]]] = {
 async def test_an_issuer_that_is_not_in_order_is_a_503(
     open_api: OpenApi, settings: Settings, issuer: Issuer, trouble: str
 ) -> None:
-    """Not the caller's fault; API tokens work meanwhile."""
+    """The caller is not at fault; API tokens still work."""
     issuer.answers = BROKEN[trouble](issuer)
     async with open_api(replace(settings, oidc=issuer.settings())) as api:
         answer = await answer_to(api, issuer.token())
@@ -148,7 +148,7 @@ ODD_KEYS: list[Any] = [
 
 
 async def test_broken_keys_do_not_spoil_the_good_one(open_api: OpenApi, settings: Settings, issuer: Issuer) -> None:
-    """Malformed, symmetric, short and unnamed keys are left out, whatever they raise."""
+    """The API skips malformed, symmetric, short and unnamed keys, whatever error they cause."""
     good = issuer.keys[0].as_dict(private=False)
     issuer.answers["/keys"] = web.json_response({"keys": [*ODD_KEYS, good]})
     async with open_api(replace(settings, oidc=issuer.settings())) as api:
@@ -157,7 +157,7 @@ async def test_broken_keys_do_not_spoil_the_good_one(open_api: OpenApi, settings
 
 
 async def test_a_short_key_signs_nothing(open_api: OpenApi, settings: Settings, issuer: Issuer) -> None:
-    """RFC 7518, 3.3: 2048 bits or more."""
+    """RSA keys have at least 2048 bits (RFC 7518, 3.3)."""
     short = rsa_key_1024()
     issuer.keys = [short]
     async with open_api(replace(settings, oidc=issuer.settings())) as api:

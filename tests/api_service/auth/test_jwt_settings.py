@@ -23,7 +23,7 @@ def read_with(monkeypatch: pytest.MonkeyPatch, **changes: str) -> Settings:
 
 
 def test_settings_have_safe_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The issuer's own host may be private, but no other; no user is admin by default."""
+    """Only the issuer's own host may have a private address, and no user is an admin by default."""
     oidc = read_with(monkeypatch).oidc
     assert oidc
     assert (oidc.issuer, oidc.audience, oidc.jwks_url) == (
@@ -43,7 +43,7 @@ def test_without_an_issuer_there_are_no_jwts(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_empty_mappings_map_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A compose file passes what is not set as an empty text; an empty claim value must not make an admin."""
+    """A compose file passes an unset variable as an empty text; an empty claim value must not make an admin."""
     oidc = read_with(monkeypatch, OIDC_ADMIN_VALUES="", OIDC_WORKER_VALUES=" , ", OIDC_ROLES_CLAIM="").oidc
     assert oidc
     assert (oidc.admin_values, oidc.worker_values, oidc.roles_claim) == (frozenset(), frozenset(), None)
@@ -85,6 +85,6 @@ def test_settings_in_full(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_unsafe_settings_do_not_start(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
-    """Keys over plain http, shared-secret algorithms, tokens for anybody."""
+    """Keys over plain http, shared-secret algorithms, and tokens for any audience are refused."""
     with pytest.raises(SettingsError, match=name):
         read_with(monkeypatch, **{name: value})

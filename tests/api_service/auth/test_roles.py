@@ -1,6 +1,6 @@
-"""Who may, in full: every route with every kind of caller, by API token and by JWT, on one's own image and another's.
+"""Authorization in full: every route with every kind of caller, by API token and by JWT, on own and others' images.
 
-`tests/api_service/auth/test_auth.py` holds how tokens end; this table holds what a good one opens.
+`tests/api_service/auth/test_auth.py` tests how tokens end; this table lists the routes that a valid one opens.
 """
 
 from collections.abc import AsyncIterator, Mapping
@@ -55,7 +55,7 @@ _ROLE_OF = {
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """A route: what is sent, and what each kind of caller with a good token is answered."""
+    """A route: its request, and the answer for each kind of caller with a valid token."""
 
     answers: Mapping[str, tuple[int, str | None]]
     body: Any = None
@@ -94,7 +94,7 @@ REPORT = dump_report(
         error=ReportedError(code=Code.SOURCE_NOT_FOUND, detail="Gone."),
     )
 )
-# The image {id} is the owner's, its import {name} is running; {other} is a stored registry.
+# The image {id} belongs to the owner, and its import {name} is running; {other} is a stored registry.
 TABLE: dict[tuple[str, str], Row] = {
     ("GET", f"{BASE}/whoami"): row(owner=OPEN, user=OPEN, admin=OPEN, worker=OPEN),
     ("GET", f"{BASE}/images"): people(),
@@ -131,7 +131,7 @@ def expected(place: Row, caller: str) -> tuple[int, str | None]:
 
 
 async def tokens(api: Api, issuer: Issuer) -> dict[str, str | None]:
-    """Make a token for each caller; JWTs have the roles that the operator has mapped."""
+    """Create a token for each caller; JWTs have the roles that the operator has mapped."""
     made: dict[str, str | None] = {
         "nobody": None,
         "bad": "lsh_" + 43 * "A",
@@ -154,7 +154,7 @@ async def tokens(api: Api, issuer: Issuer) -> dict[str, str | None]:
 
 
 async def prepare(api: Api, owner: str) -> dict[str, Any]:
-    """Start the owner's image with a running import; its source is never called."""
+    """Start a running import of the owner's image; no test contacts its source."""
     image_id = await api.value(
         """
         INSERT INTO images (registry_host, repository, tag, status, source, created_by)
@@ -190,7 +190,7 @@ async def knock(api: Api, route: tuple[str, str], token: str | None, names: Mapp
 
 @pytest.mark.parametrize("route", TABLE, ids=" ".join)
 async def test_a_route_is_open_to_those_in_its_row(api: Api, issuer: Issuer, route: tuple[str, str]) -> None:
-    """Each caller meets the image as it was: its owner's, with a running import."""
+    """Each caller starts from the same state: the owner's image with a running import."""
     made = await tokens(api, issuer)
     for caller in CALLERS:
         await api.execute("DELETE FROM images")
@@ -202,6 +202,6 @@ async def test_a_route_is_open_to_those_in_its_row(api: Api, issuer: Issuer, rou
 
 @pytest.mark.parametrize("route", sorted(PUBLIC - {("GET", "/readyz")}), ids=" ".join)
 async def test_a_public_route_asks_nobody_for_a_token(api: Api, issuer: Issuer, route: tuple[str, str]) -> None:
-    """Not even a bad one is looked at."""
+    """The API does not check a token there, not even an invalid one."""
     for token in (await tokens(api, issuer)).values():
         assert (await knock(api, route, token, {"file": "start.js"})).status == 200

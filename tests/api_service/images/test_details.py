@@ -27,7 +27,7 @@ CONTENT = ImageContent(
     source_digest=A, digest=A, size=1, architecture="amd64", os="linux", platforms=(), include_type="full"
 )
 STREAM = {"Accept": "text/event-stream"}
-# An event that comes at all comes within a poll; this is for a busy machine. Seconds.
+# An event arrives within a poll's interval; the limit allows for a busy machine. Seconds.
 PATIENCE = 15.0
 
 
@@ -46,7 +46,7 @@ class Stream:
     response: ClientResponse
 
     async def next(self) -> Event | None:
-        """Return the next event, None at the end of the stream."""
+        """Return the next event, or None at the end of the stream."""
         async with asyncio.timeout(PATIENCE):
             return await self._next()
 
@@ -62,7 +62,7 @@ class Stream:
         return None
 
     async def wait_for(self, state: str) -> Any:
-        """Read on until an event shows this state, and return its details."""
+        """Read events until one shows this state, and return its details."""
         while event := await self.next():
             if event.details["state"] == state:
                 return event.details
@@ -132,7 +132,7 @@ async def test_rate_and_remaining_time_are_told_while_bytes_move(started: Import
 
 
 async def test_a_running_import_on_which_nothing_moves_is_stalled(started: Import) -> None:
-    """It says so while it lasts, and no rate is claimed."""
+    """`stalled` is true while the import makes no progress, and the rate is 0."""
     await started.api.claim(started.name)
     await started.copied(1, 500)
     await started.api.execute("UPDATE imports SET moved_at = now() - interval '14 seconds'")
@@ -144,7 +144,7 @@ async def test_a_running_import_on_which_nothing_moves_is_stalled(started: Impor
 
 
 async def test_a_stream_tells_every_change_to_the_end(started: Import) -> None:
-    """The first event at once, the last one final; then the stream closes. Nothing in between goes backwards."""
+    """The first event comes at once, the last is final, then the stream closes; progress never decreases."""
     async with streaming(started.api, started.id) as stream:
         first = await stream.next()
         assert first
@@ -165,7 +165,7 @@ async def test_a_stream_tells_every_change_to_the_end(started: Import) -> None:
 
 @pytest.mark.parametrize("accept", ["Text/Event-Stream", "application/json;q=0.5, text/event-stream"])
 async def test_a_stream_may_be_asked_for_in_any_spelling(started: Import, accept: str) -> None:
-    """Media types have no case (RFC 9110, 8.3.1), and may stand in a list."""
+    """Media types are case-insensitive (RFC 9110, 8.3.1), and may be part of a list."""
     async with streaming(started.api, started.id, Accept=accept) as stream:
         assert await stream.next()
 
@@ -190,7 +190,7 @@ async def test_news_come_at_once_and_not_with_the_next_poll(started: Import, mon
 
 
 async def test_news_come_without_notifications_too(started: Import) -> None:
-    """They are hints; the poll is the truth."""
+    """Notifications are hints; without them, the poll finds the change."""
     async with streaming(started.api, started.id) as stream:
         await stream.next()
         await started.api.execute("ALTER TABLE imports DISABLE TRIGGER imports_notify")
@@ -202,7 +202,7 @@ async def test_news_come_without_notifications_too(started: Import) -> None:
 
 
 async def test_a_stream_is_not_faster_than_eyes(started: Import) -> None:
-    """Fifty reports in a row are a few events, the last of them the newest."""
+    """Fifty reports in a row cause a few events, the last of them with the newest state."""
     await started.api.claim(started.name)
     async with streaming(started.api, started.id) as stream:
         await stream.next()
@@ -244,7 +244,7 @@ async def test_a_deleted_images_stream_ends(started: Import) -> None:
 async def test_streams_beyond_the_limit_end_after_their_first_event(
     started: Import, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Their readers poll instead, at a slower pace."""
+    """Their clients then poll at a slower pace."""
     monkeypatch.setattr(details_feed, "MAX_STREAMS", 1)
     async with streaming(started.api, started.id) as stream:
         await stream.next()
@@ -264,7 +264,7 @@ async def test_streams_end_when_the_service_stops(started: Import) -> None:
 
 
 async def test_a_reader_who_goes_away_gives_the_place_back(started: Import, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Even if its import makes no progress for days, so that no event is sent."""
+    """This holds even if the import makes no progress for days, so that no event is sent."""
     monkeypatch.setattr(images, "PING_INTERVAL", 0.1)
     app = started.api.client.app
     assert app
@@ -283,7 +283,7 @@ async def test_a_reader_who_goes_away_gives_the_place_back(started: Import, monk
 async def test_streams_hear_again_after_the_listening_connection_was_lost(
     started: Import, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A new one is made, and everybody looks once at what was missed."""
+    """The API opens a new connection, and each stream reads the state once in case it missed a change."""
     monkeypatch.setattr(details_feed, "POLL_INTERVAL", 3600.0)
     monkeypatch.setattr(notifications, "RECONNECT_DELAY", 0.2)
     async with streaming(started.api, started.id) as stream:

@@ -11,7 +11,7 @@ from tests.api_service.api import BASE, Api
 START = datetime(2025, 1, 15, 10, 0, 0, tzinfo=UTC)
 DIGEST = "sha256:" + 64 * "a"
 
-# repository, tag, status, size, created by; created a minute apart, the first one first.
+# repository, tag, status, size, created by; created a minute apart, the oldest first.
 IMAGES = (
     ("ai/pytorch", "2.0-cuda11.8", "ready", 5_368_709_120, "admin"),
     ("ai/pytorch", "2.1", "importing", 0, "alice"),
@@ -44,7 +44,7 @@ async def listed(api: Api) -> Api:
 
 
 def names(body: Any) -> list[str]:
-    """Return `repository:tag` of a grouped answer, in its order."""
+    """Return `repository:tag` of each image in a grouped answer, in its order."""
     return [f"{group['repo']}:{artifact['imageTag']}" for group in body["images"] for artifact in group["artifacts"]]
 
 
@@ -53,7 +53,7 @@ async def ids(api: Api, query: str) -> list[int]:
 
 
 async def test_the_flat_form_is_the_contracts(listed: Api) -> None:
-    """Field for field as in the contract's example."""
+    """The fields are those of the contract's example."""
     body = await listed.get("/images?flat=true&tag=cuda")
     assert body == {
         "totalCount": 1,
@@ -70,7 +70,7 @@ async def test_the_flat_form_is_the_contracts(listed: Api) -> None:
 
 
 async def test_the_grouped_form_is_the_contracts(listed: Api) -> None:
-    """As in the contract's example, with `platforms` and `source` beside it; it is what comes by default."""
+    """The fields are those of the contract's example, with `platforms` and `source`; this form is the default."""
     body = await listed.get("/images?tag=cuda")
     assert body == {
         "totalCount": 1,
@@ -111,7 +111,7 @@ async def test_an_image_that_was_never_ready_keeps_the_fields_types(listed: Api)
 
 
 async def test_groups_come_in_order_of_first_appearance(listed: Api) -> None:
-    """Newest first: both nginx images stand where the newer one is."""
+    """Newest first: the group of both nginx images is at the newer one's position."""
     body = await listed.get("/images")
     assert names(body) == [
         "web/nginx:1.26",
@@ -189,7 +189,7 @@ async def test_every_order_has_the_id_as_its_tie_breaker(listed: Api, order_by: 
     ],
 )
 async def test_tag_finds_a_part_of_repository_and_tag(listed: Api, tag: str, found: list[int]) -> None:
-    """Whatever the case; LIKE's wildcards mean themselves."""
+    """The search ignores case, and LIKE's wildcards match literally."""
     assert await ids(listed, f"order=asc&tag={quote(tag)}") == found
 
 
@@ -233,7 +233,7 @@ async def test_a_bad_value_is_refused_by_name(api: Api, parameter: str, values: 
 
 
 async def test_a_parameter_given_twice_is_refused(api: Api) -> None:
-    """Which of the two was meant is not ours to guess."""
+    """The API does not guess which value was meant."""
     answer = await api.call("GET", f"{BASE}/images?page_num=1&page_num=2")
     assert [failing["field"] for failing in answer.body["errors"]] == ["page_num"]
 
@@ -251,6 +251,6 @@ async def test_one_image_tells_how_to_pull_it(listed: Api) -> None:
 )
 @pytest.mark.parametrize("path", ["", "/importing-details"])
 async def test_an_id_that_no_image_has_is_not_found(api: Api, image_id: str, path: str) -> None:
-    """Numbers or not: an address that names no image."""
+    """This holds for numbers and for other texts: the path names no image."""
     answer = await api.call("GET", f"{BASE}/images/{image_id}{path}")
     assert (answer.status, answer.code) == (404, "image_not_found")

@@ -1,4 +1,4 @@
-"""The numbers that a list gives are kept by triggers; they must be those that counting would give, at any moment."""
+"""Triggers maintain the counts of a list; at any moment they must equal the result of counting."""
 
 import asyncio
 import random
@@ -15,7 +15,7 @@ STATUSES = ("ready", "importing", "failed")
 WRITERS = 6
 STEPS = 40
 
-# Stored and counted in one statement, and so in one snapshot; NULL means all users.
+# Compares the stored and the real counts in one statement, and so in one snapshot; NULL means all users.
 DIFFERENCE = """
 WITH kept AS (
     SELECT created_by, ready, sum(images) AS images FROM image_counts GROUP BY 1, 2 HAVING sum(images) <> 0
@@ -29,7 +29,7 @@ UNION ALL
 SELECT * FROM (TABLE counted EXCEPT TABLE kept) AS missing
 """
 
-# All users' by the day, one user's by the week, which begins on Monday, in UTC.
+# Counts of all users are by day, those of one user by week, which begins on Monday in UTC.
 DIFFERENCE_OF_PERIODS = """
 WITH kept AS (
     SELECT created_by, ready, starts_at, sum(images) AS images FROM image_periods
@@ -67,7 +67,7 @@ async def check(connection: Connection) -> None:
 
 
 async def test_counts_equal_counting_under_random_concurrent_changes(crowd: Database) -> None:
-    """Inserts of many rows, some there already, updates, deletes and rollbacks, while counts are added up and read."""
+    """Multi-row inserts with conflicts, updates, deletes and rollbacks run while counts are summed up and read."""
     running = asyncio.Event()
     others = [
         asyncio.create_task(_repeat(crowd, step, running))
@@ -102,7 +102,7 @@ async def _repeat(database: Database, step: Callable[[Connection], Awaitable[Non
 
 
 async def _write(database: Database, writer: int) -> None:
-    """Change the writer's own rows, so that no writer waits, with the users and statuses of all."""
+    """Change the writer's own rows, so that no writer waits for another; all writers share users and statuses."""
     dice = random.Random(writer)
     for _ in range(STEPS):
         async with database.connection() as connection:

@@ -1,4 +1,4 @@
-"""Pages in the order of creation begin at a day or week: they must be those that sorting everything would give."""
+"""Pages in the order of creation start at a day or week; they must equal pages of the fully sorted list."""
 
 import asyncio
 import random
@@ -16,9 +16,9 @@ USERS = ("alice", "bob")
 WRITERS = 3
 STEPS = 60
 IMAGES = 400
-# A Monday, so that its midnight is where a week and a day begin.
+# A Monday: a day and a week begin at its midnight.
 MONDAY = datetime(2026, 3, 23, tzinfo=UTC)
-# Daylight saving time begins there within the month: a calendar day of 23 hours.
+# Daylight saving time begins within this month: one calendar day has 23 hours.
 ZONE = "Europe/Berlin"
 
 INSERT = """
@@ -33,19 +33,19 @@ WHERE ($1::text IS NULL OR created_by = $1) AND ($2::boolean IS NULL OR (status 
 
 @pytest.fixture
 async def crowd(database_url: str) -> AsyncIterator[Database]:
-    """A pool for the writers, the reaper's part and the reader."""
+    """A pool for the writers, the reaper's task and the reader."""
     async with open_database(database_url, application="test", size=WRITERS + 2) as database:
         yield database
 
 
 def moment(dice: random.Random) -> datetime:
-    """Return a time of a month, often a day's or a week's very first or last one, or one that others have too."""
+    """Return a time within a month, often the first or last moment of a day or week, or one that other images share."""
     day = MONDAY + timedelta(days=dice.randrange(-14, 14))
     return day + dice.choice((timedelta(0), timedelta(microseconds=-1), timedelta(hours=dice.randrange(24))))
 
 
 async def change(connection: Connection, dice: random.Random, writer: int) -> None:
-    """Add, move, turn or delete images of the writer's own, and often all of a day."""
+    """Insert, update or delete images of this writer; a deletion often covers all of a day."""
     tag, status, user = f"{writer}.{dice.randrange(IMAGES)}", dice.choice(("ready", "failed")), dice.choice(USERS)
     kind = dice.randrange(4)
     if kind < 2:
@@ -64,7 +64,7 @@ async def change(connection: Connection, dice: random.Random, writer: int) -> No
 
 
 async def compare(connection: Connection, dice: random.Random) -> int:
-    """Hold some pages against everything, sorted, in one snapshot; return how many images there were."""
+    """Compare some pages with the fully sorted list in one snapshot; return the number of images."""
     matching = ImageFilter(user_name=dice.choice((None, *USERS, "nobody")), ready=dice.choice((None, True, False)))
     orders: tuple[Order, ...] = ("asc", "desc")
     async with connection.transaction(isolation="repeatable_read", readonly=True):
@@ -82,7 +82,7 @@ async def compare(connection: Connection, dice: random.Random) -> int:
 
 
 async def test_pages_are_exact_under_concurrent_changes(crowd: Database) -> None:
-    """In any snapshot, whatever is added, moved, turned, deleted or summed up meanwhile, and in any time zone."""
+    """This holds in any snapshot and time zone, during inserts, updates, deletes and summing up."""
     await asyncio.gather(*(fill(crowd, writer) for writer in range(WRITERS)))
     writers = asyncio.gather(*(write(crowd, writer) for writer in range(WRITERS)))
     dice, most = random.Random(WRITERS), 0

@@ -1,4 +1,4 @@
-"""Lists of many images: every way in which PostgreSQL is asked gives the list that the rules describe."""
+"""Lists of many images: every query plan returns the list that the rules describe."""
 
 import asyncio
 import json
@@ -21,18 +21,18 @@ from tests.conftest import TEMPLATE
 
 NAME = "list_scale"
 IMAGES = 3_000
-# One every 90 seconds.
+# One image every 90 seconds.
 IMAGES_OF_DAY = 960
 QUESTIONS = 100
 PARTS = (None, "", "e", "1.2", "-0", "SEARCH", "docker.io/payments-000/", "_", "%", "s:v", "nothing-has-this")
-# What is looked for by the number in it.
+# Searches that use the number in the text.
 NUMBERED = ("-BUILD31", "0-build3", "7-build_1")
 USERS = (None, ROBOT, "user-7", "nobody")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """An image, as far as lists look at it."""
+    """The fields of an image that lists use."""
 
     id: int
     repository: str
@@ -50,9 +50,9 @@ class Row:
 
 @pytest.fixture(scope="module")
 def filled_url(postgres: Postgres) -> Iterator[str]:
-    """A database with the benchmark's images, which no test changes."""
+    """A database with the benchmark's images; no test changes them."""
     url = postgres.create_database(NAME, template=TEMPLATE)
-    # The test's own event loop may run in this thread.
+    # In another thread: the test's own event loop may run in this one.
     with ThreadPoolExecutor(1) as thread:
         thread.submit(asyncio.run, fill(url, IMAGES)).result()
     yield url
@@ -74,14 +74,14 @@ async def rows(filled: Database) -> list[Row]:
 
 
 def expected(rows: list[Row], matching: ImageFilter, page: ImagePage) -> tuple[int, list[int]]:
-    """Return what a list has to answer: the number of all that match, and the page's ids."""
+    """Return the expected answer: the number of all matches, and the ids of the page."""
     found = [row for row in rows if row.matches(matching)]
     found.sort(key=lambda row: (getattr(row, page.column), row.id), reverse=page.order == "desc")
     return len(found), [row.id for row in found[page.offset : page.offset + page.size]]
 
 
 def question(dice: random.Random) -> tuple[ImageFilter, ImagePage]:
-    """Ask for anything; the pages are often the first, sometimes the last ones or beyond."""
+    """Return a random query; its page is often the first, sometimes among the last or beyond them."""
     orders: tuple[Order, ...] = ("asc", "desc")
     size = dice.choice((1, 10, 200))
     number = dice.choice((0, 0, 1, dice.randrange(IMAGES // size + 2), IMAGES // size - 1, 10**12))
@@ -97,9 +97,9 @@ def question(dice: random.Random) -> tuple[ImageFilter, ImagePage]:
 async def test_any_filter_order_and_page_gives_the_images_that_the_rules_name(
     filled: Database, rows: list[Row], monkeypatch: pytest.MonkeyPatch, collected: int, kind: type[Any]
 ) -> None:
-    """Whether few images are collected and sorted, or a page is cut from an index, from either end.
+    """A small result is collected and sorted, a large one is cut from an index, from either end.
 
-    And whether few images have the number that a substring is looked for by, or more.
+    The result is the same if few or many images contain the number by which a text search selects its candidates.
     """
     monkeypatch.setattr(list_statement, "COLLECTED_OF_USER", collected)
     monkeypatch.setattr(list_statement, "COLLECTED_BY_NAME", collected)
@@ -113,16 +113,16 @@ async def test_any_filter_order_and_page_gives_the_images_that_the_rules_name(
 
 
 def scanned(plan: dict[str, Any]) -> int:
-    """Return how many rows of `images` a plan that has run came past."""
+    """Return how many rows of `images` an executed plan has read."""
     own = plan["Actual Rows"] + plan.get("Rows Removed by Filter", 0) if plan.get("Relation Name") == "images" else 0
     return int(own * plan["Actual Loops"]) + sum(map(scanned, plan.get("Plans", ())))
 
 
 async def came_past(database: Database, matching: ImageFilter, page: ImagePage) -> int:
-    """Run a list's statement and return how many rows of `images` that took."""
+    """Run a list's statement and return how many rows of `images` it has read."""
     statement = list_statement.list_statement("id", matching, page)
     async with database.connection() as connection:
-        # As with a million images: so few would be read as a whole.
+        # Use the indexes as with a million images: PostgreSQL would read so few rows sequentially.
         await connection.execute("SET enable_seqscan = off; SET enable_bitmapscan = off")
         text = await connection.fetchval(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement.text}", *statement.values)
         await connection.execute("RESET ALL")
@@ -137,7 +137,7 @@ async def test_a_page_beyond_the_end_looks_at_no_image(filled: Database, matchin
 
 @pytest.mark.parametrize("order_by", ["repo", "size", "userName", "status", "tag", "id"])
 async def test_the_last_page_is_cut_from_the_near_end(filled: Database, order_by: str) -> None:
-    """And not after passing over all images before it: twice the page's own, from the index and from the table."""
+    """The query does not read all images before the page: twice the page's size, from the index and from the table."""
     last = ImagePage(number=IMAGES // 10 - 1, size=10, order_by=order_by, order="asc")
     assert await came_past(filled, ImageFilter(), last) <= 2 * last.size
     middle = ImagePage(number=IMAGES // 20 - 1, size=10, order_by=order_by, order="asc")
@@ -150,13 +150,13 @@ async def test_the_last_page_is_cut_from_the_near_end(filled: Database, order_by
 async def test_a_page_in_the_order_of_creation_begins_at_its_day(
     filled: Database, matching: ImageFilter, order: Order, number: int
 ) -> None:
-    """Images before the day are not read, however deep the page is."""
+    """The query does not read images of other days, however deep the page is."""
     page = ImagePage(number=number, size=10, order_by="createdTime", order=order)
     assert await came_past(filled, matching, page) <= IMAGES_OF_DAY + 2 * page.size
 
 
 async def test_a_list_and_its_number_are_of_one_moment(filled: Database) -> None:
-    """The number is asked for in the page's own statement, also where it is empty."""
+    """The page's own statement counts the images, also if the page is empty."""
     beyond = ImagePage(number=10**12, size=10, order_by="createdTime", order="desc")
     async with filled.connection() as connection:
         found = await list_images(connection, BriefImage, ImageFilter(), beyond)

@@ -1,4 +1,4 @@
-"""The patrol: an image that another client deleted from the target is soon no longer ready."""
+"""The patrol: an image that another client deleted from the target soon stops being ready."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -27,7 +27,7 @@ async def managed(
 
 
 async def look(managed: Managed, after: int = 0) -> int:
-    """Look at one batch, without trouble."""
+    """Check one batch, without an error."""
     after, trouble = await verify_batch(managed.api.client.app[VERIFIER], after)
     assert trouble is None
     return after
@@ -39,12 +39,12 @@ async def status(managed: Managed, job: Job) -> str:
 
 
 async def lose(managed: Managed, job: Job) -> None:
-    """Delete the image in the target, as another client might."""
+    """Delete the image in the target, as another client may do."""
     await asyncio.to_thread(managed.target.delete_manifest, job.repository, job.image.digest)
 
 
 async def test_an_image_whose_tag_is_gone_has_failed(managed: Managed) -> None:
-    """The list, the image and its details all say so, and what to do."""
+    """The list, the image and its details report that, and say how to repair it."""
     lost, kept = await managed.ready(), await managed.ready()
     await lose(managed, lost)
     await look(managed)
@@ -55,7 +55,7 @@ async def test_an_image_whose_tag_is_gone_has_failed(managed: Managed) -> None:
 
 
 async def test_an_image_whose_tag_somebody_moved_has_failed(managed: Managed) -> None:
-    """Its digest may be there still; `repository:tag` is not that image any more."""
+    """The target may still have its digest; but `repository:tag` is another image now."""
     job = await managed.ready()
     await asyncio.to_thread(managed.target.push, job.repository, job.tag, synthetic_image("moved-by-hand", [900]))
     await look(managed)
@@ -63,14 +63,14 @@ async def test_an_image_whose_tag_somebody_moved_has_failed(managed: Managed) ->
 
 
 async def test_what_is_not_ready_is_left_alone(managed: Managed) -> None:
-    """Nothing is in the target yet, and nothing is wrong with that."""
+    """Their content is not in the target yet, which is not a fault."""
     job = await managed.start()
     await look(managed)
     assert await status(managed, job) == "importing"
 
 
 async def test_an_import_that_is_stopped_does_not_bring_a_lost_image_back(managed: Managed) -> None:
-    """An image that was ready stays so when a re-import ends early; one that was lost before does not."""
+    """An image that was ready stays ready when a re-import ends early; one that was lost before stays failed."""
     job = await managed.ready()
     await lose(managed, job)
     await look(managed)
@@ -81,7 +81,7 @@ async def test_an_import_that_is_stopped_does_not_bring_a_lost_image_back(manage
 
 
 async def test_an_import_that_may_have_moved_the_tag_leaves_doubt_behind(managed: Managed) -> None:
-    """Until an import ends well: that a later one did not touch the tag says nothing of the earlier one."""
+    """A later import that did not write the tag proves nothing about the earlier one; only a successful import does."""
     job = await managed.ready()
     moved = await (await managed.start(repository=job.repository)).claim()
     await moved.tagging()
@@ -92,7 +92,7 @@ async def test_an_import_that_may_have_moved_the_tag_leaves_doubt_behind(managed
 
 
 async def test_rounds_go_on_where_they_were(managed: Managed, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A batch at a time, in the order of ids, and from the start again at the end."""
+    """Each round checks one batch in the order of ids, and starts again after the last one."""
     monkeypatch.setattr(patrol_module, "BATCH", 2)
     jobs = [await managed.ready() for _ in range(3)]
     for job in jobs:
@@ -106,7 +106,7 @@ async def test_rounds_go_on_where_they_were(managed: Managed, monkeypatch: pytes
 async def test_a_target_that_is_away_says_nothing_about_images(
     open_api: OpenApi, settings: Settings, managed: Managed
 ) -> None:
-    """They stay unchanged, and the target's error is returned."""
+    """The images stay unchanged, and the patrol returns the target's error."""
     job = await managed.ready()
     away = TargetSettings(host="127.0.0.1:1", credential=None)
     async with open_api(replace(settings, shared=replace(settings.shared, target=away))) as api:

@@ -1,4 +1,4 @@
-"""What requests know of stored registries, and for how long."""
+"""The cached list of stored registries: its content and its age."""
 
 import pytest
 from cryptography.fernet import Fernet
@@ -34,7 +34,7 @@ async def store(stored: StoredRegistries, name: str) -> int:
 
 
 async def test_an_instance_knows_its_own_changes_at_once(stored: StoredRegistries, own: RegistryLookup) -> None:
-    """A registry is stored, and the next import uses its account."""
+    """The API stores a registry, and the next import uses its account."""
     assert await own.find_all() == []
     registry_id = await store(stored, "quay")
     assert [registry.name for registry in await own.find_all()] == ["quay"]
@@ -45,7 +45,7 @@ async def test_an_instance_knows_its_own_changes_at_once(stored: StoredRegistrie
 async def test_another_instance_knows_them_when_its_second_is_over(
     stored: StoredRegistries, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Until then it answers without asking the database."""
+    """Until then the other instance answers from its cache."""
     other = RegistryLookup(database)
     assert await other.find_all() == []
     await store(stored, "quay")

@@ -62,7 +62,7 @@ async def test_a_registry_is_stored_and_shown_without_its_password(api: Api, set
 
 
 async def test_everybody_sees_the_list_by_name(api: Api) -> None:
-    """Whoever imports has to know which names there are."""
+    """Users who import have to know the names of the registries."""
     await store(api, "zot", "zot.example.com")
     await store(api, "amber", "amber.example.com", **ACCOUNT)
     body = await api.get("/image-registries")
@@ -100,7 +100,7 @@ async def test_a_worker_does_not_even_list(api: Api) -> None:
     ],
 )
 async def test_an_address_is_kept_as_references_write_it(api: Api, url: str, host: str) -> None:
-    """In lower case, Docker Hub under its one name, without the port that the scheme implies."""
+    """In lower case, Docker Hub under its one name, and without the scheme's default port."""
     assert (await store(api, url=url))["host"] == host
 
 
@@ -120,7 +120,7 @@ async def test_an_address_is_kept_as_references_write_it(api: Api, url: str, hos
     ],
 )
 async def test_a_bad_address_is_refused_by_name(api: Api, url: str, reason: str) -> None:
-    """Among them a scheme that is not the one in use: an address must not promise TLS that is not used."""
+    """One of them has another scheme than the one in use: an address must not promise TLS that is not used."""
     answer = await call(api, "POST", json={"name": "bad", "url": url})
     assert (answer.status, answer.code, failing(answer)) == (400, "validation_failed", ["url"])
     assert reason in answer.body["detail"]
@@ -155,7 +155,7 @@ async def test_a_bad_field_is_named(api: Api, body: dict[str, Any], field: str) 
 
 @pytest.mark.parametrize("url", ["quay.io", "https://QUAY.io", "quay.io:443"])
 async def test_an_address_is_stored_once(api: Api, url: str) -> None:
-    """In whatever spelling it comes."""
+    """Two spellings of one address conflict."""
     stored = await store(api)
     answer = await call(api, "POST", json={"name": "again", "url": url})
     assert (answer.status, answer.code, failing(answer)) == (409, "registry_exists", ["url"])
@@ -182,7 +182,7 @@ async def test_there_is_a_limit_to_how_many(api: Api, monkeypatch: pytest.Monkey
 
 
 async def test_at_most_one_is_the_default(api: Api) -> None:
-    """The newest word holds, whether it comes with a new registry or with a change."""
+    """The newest request decides, whether it creates or changes a registry."""
     first = await store(api, isDefault=True)
     second = await store(api, "other", "other.example.com", isDefault=True)
 
@@ -218,7 +218,7 @@ async def test_a_change_leaves_the_rest_as_it_is(api: Api, settings: Settings) -
 
 @pytest.mark.parametrize("same", [{}, {"name": "quay"}, {"url": "https://quay.io:443"}, {"isDefault": False}], ids=str)
 async def test_a_change_to_what_is_there_changes_nothing(api: Api, same: dict[str, Any]) -> None:
-    """Not even the time of the last change: a patch may be sent twice."""
+    """Even the time of the last change stays: a client may send a PATCH twice."""
     stored = await store(api, name="quay", url="quay.io", username="puller", password="secret")
     assert (await change(api, stored["id"], **same)).body == stored
 

@@ -1,4 +1,4 @@
-"""GET /operations: the queue, and the workers that carry out its imports."""
+"""GET /operations: the queue, and the workers that run its imports."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -22,7 +22,7 @@ async def api(open_api: OpenApi, settings: Settings) -> AsyncIterator[Api]:
 
 
 async def test_open_imports_are_counted_by_state(api: Api, image_source: str) -> None:
-    """And what waits for nothing but a worker, with its age; what has ended is no work."""
+    """The answer includes the age of the oldest waiting import; finished imports are not counted."""
     await api.start({"source": image_source})
     await api.execute("UPDATE imports SET due_at = now() - interval '90 seconds'")
     answer = await api.get("/operations")
@@ -35,7 +35,7 @@ async def test_open_imports_are_counted_by_state(api: Api, image_source: str) ->
 
 
 async def test_busy_workers_are_named(api: Api, image_source: str) -> None:
-    """They are counted by their leases; the import of a silent worker is counted separately."""
+    """Their leases are counted; the import of a worker that stopped reporting is counted separately."""
     await api.claim((await api.start({"source": image_source}))["name"])
     answer = await api.get("/operations")
     assert answer["workers"]["byName"] == [{"name": "test", "imports": 1}]

@@ -19,7 +19,7 @@ async def test_alive_says_nothing_of_others(api: Api) -> None:
 
 
 async def test_each_part_that_is_away_is_named(open_api: OpenApi, settings: Settings) -> None:
-    """Without an address, a version or a password. Requests may come all the same: these parts can be waited for."""
+    """The answer gives no address, version or password. Its status is 200, because the API can wait for these parts."""
     async with open_api(settings, PARTS) as api:
         answer = await api.call("GET", "/readyz", role=None)
     assert answer.status == 200
@@ -32,7 +32,7 @@ async def test_each_part_that_is_away_is_named(open_api: OpenApi, settings: Sett
         "target": False,
     }
     assert parts["rabbitmq"]["detail"] == "not connected; messages wait in the database"
-    # The registry client tries a few times, for which a busy machine may take too long.
+    # The registry client retries, which may take too long on a busy machine.
     assert parts["target"]["detail"].startswith(("target_unreachable: ", "no answer in time"))
     assert "guest" not in str(answer.body)
 
@@ -72,7 +72,7 @@ async def test_a_silent_part_holds_nobody_up() -> None:
 
 
 async def test_a_remembered_check_asks_once_in_a_while() -> None:
-    """However many ask at once, and whatever the outcome was."""
+    """This holds for concurrent callers, and for failures as well as successes."""
     asked = 0
 
     async def target() -> None:
@@ -92,7 +92,7 @@ async def test_a_remembered_check_asks_once_in_a_while() -> None:
 
 
 async def test_a_stopping_process_is_unready_whatever_its_parts_are() -> None:
-    """It is not to be given more, though it still answers."""
+    """It should not get new requests, although it still answers."""
 
     async def fine() -> None:
         return

@@ -1,4 +1,4 @@
-"""GET /harbor/stats: the contract's figures, where they come from, how old they are, and what they do not show."""
+"""GET /harbor/stats: the contract's figures, their source, their age, and their limits."""
 
 import asyncio
 import re
@@ -73,7 +73,7 @@ def reporting(figures: Figures) -> Sequence[Part]:
     """Return the parts of an API with this target."""
 
     async def target_part(app: web.Application) -> AsyncIterator[None]:
-        # Nothing else of it is called here.
+        # The application uses nothing else of the target.
         app[MANAGEMENT] = cast("TargetManagement", figures)
         yield
 
@@ -124,7 +124,7 @@ async def test_harbors_own_figures_are_told_to_users(open_api: OpenApi, settings
 
 
 async def test_an_account_that_sees_less_says_so(open_api: OpenApi, settings: Settings, standin: StandIn) -> None:
-    """Harbor's 0 is not a figure: the answer has the managed images instead, and says so."""
+    """Harbor's 0 is not a figure: the answer counts the managed images instead, and reports that."""
     async with open_api(before(settings, standin, MEMBER)) as api:
         await add_image(api, "imports/app", size=700)
         body = (await stats(api)).body
@@ -133,7 +133,7 @@ async def test_an_account_that_sees_less_says_so(open_api: OpenApi, settings: Se
 
 
 async def test_a_harbor_that_does_not_tell_its_storage_is_named(stats_api: Api, figures: Figures) -> None:
-    """Old versions of Harbor have no such figure for any user."""
+    """Old versions of Harbor do not report this figure to any user."""
     figures.reported = TargetStatistics(projects=2, images=3, size=None, complete=True)
     body = (await stats(stats_api)).body
     assert (body["scope"], body["totalSize"], body["message"]) == ("target", 0, STORAGE_NOT_REPORTED)
@@ -155,7 +155,7 @@ async def test_before_a_plain_registry_the_managed_images_are_counted(stats_api:
 async def test_figures_are_remembered_for_a_while(
     stats_api: Api, figures: Figures, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Repeated requests cause one request to the target, and another one when the figures are old."""
+    """Repeated requests cause one request to the target; another follows when the figures are out of date."""
     for _ in range(3):
         assert (await stats(stats_api)).status == 200
     assert figures.asked == 1

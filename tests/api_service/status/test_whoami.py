@@ -9,7 +9,7 @@ from tests.api_service.auth.oidc_issuer import Issuer
 
 @pytest.mark.parametrize("role", Role)
 async def test_a_token_is_told_whom_it_stands_for(api: Api, role: Role) -> None:
-    """Every role may ask, so that a person with the wrong token learns that it is that."""
+    """Every role may call it, so that a user with the wrong token can find that out."""
     token = await api.token("alice", role)
     assert await api.get("/whoami", token=token) == {"userName": "alice", "role": role.value}
 

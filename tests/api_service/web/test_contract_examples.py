@@ -1,4 +1,4 @@
-"""The public contract's own examples: of the form that the API describes, and what the API answers from such data."""
+"""The public contract's examples: they match the OpenAPI document, and the API answers in the same form."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -18,7 +18,7 @@ STARTED = "Import Image: Response Example"
 DETAILS = "Get Image Import Details: Response Example"
 STATISTICS = "Get Harbor Statistics: Response Example"
 
-# Where the description has each of them.
+# Each example's place in the OpenAPI document.
 PLACES = {
     FLAT: ("get", "/images", "200"),
     GROUPED: ("get", "/images", "200"),
@@ -55,7 +55,7 @@ def test_the_description_shows_the_contracts_examples() -> None:
 
 
 def contained(example: Any, answer: Any) -> Any:
-    """Return the part of the answer that the example has a say about: its fields, at every depth."""
+    """Return the part of the answer that the example describes: its fields, at every depth."""
     if isinstance(example, dict) and isinstance(answer, dict):
         return {name: contained(value, answer[name]) for name, value in example.items()}
     if isinstance(example, list) and isinstance(answer, list) and len(example) == len(answer):
@@ -64,7 +64,7 @@ def contained(example: Any, answer: Any) -> Any:
 
 
 async def insert_image(api: Api, **values: Any) -> None:
-    """Insert one image, with what the examples do not say filled in."""
+    """Insert one image, with defaults for the fields that the examples lack."""
     row = {
         "registry_host": "harbor.example.com",
         "status": "ready",
@@ -113,7 +113,7 @@ async def test_the_flat_list_is_the_contracts_example(api: Api) -> None:
 
 
 async def test_the_grouped_list_is_the_contracts_example(api: Api) -> None:
-    """Each field of the example; platforms and source stand beside them."""
+    """Each field of the example, and additionally platforms and source."""
     example = contract_examples()[GROUPED]
     (group,) = example["images"]
     (artifact,) = group["artifacts"]
@@ -140,7 +140,7 @@ async def test_the_grouped_list_is_the_contracts_example(api: Api) -> None:
 
 
 async def test_the_import_is_answered_as_in_the_contracts_example(api: Api, image_source: str) -> None:
-    """State, message and id, with the new image's id and the import's name beside them."""
+    """State, message and id, and additionally the new image's id and the import's name."""
     example = contract_examples()[STARTED]
     body = {"source": image_source, "sourceRegistry": image_source.partition("/")[0]}
     assert set(body) == set(contract_examples()[REQUEST])
@@ -150,7 +150,7 @@ async def test_the_import_is_answered_as_in_the_contracts_example(api: Api, imag
 
 
 async def test_the_details_are_the_contracts_example(api: Api, image_source: str) -> None:
-    """One layer completed, one at 45 percent; keys of layers are digests, which the example's stand for."""
+    """One layer is completed, one is at 45 percent; layers have their digests as keys, unlike in the example."""
     example = contract_examples()[DETAILS]
     started = await api.start({"source": image_source})
     await api.claim(started["name"])
@@ -170,7 +170,7 @@ async def test_the_details_are_the_contracts_example(api: Api, image_source: str
 
 
 async def test_the_statistics_are_the_contracts_example(api: Api) -> None:
-    """A plain registry has no figures of its own: those of the managed images are told, and that they are."""
+    """A plain registry reports no figures: the answer counts the managed images, and says so."""
     example = contract_examples()[STATISTICS]
     await api.execute(
         """

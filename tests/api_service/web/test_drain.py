@@ -1,4 +1,4 @@
-"""How an instance stops: first it says so, then it stops listening."""
+"""An instance that stops first reports itself unready, and then stops listening."""
 
 import http.client
 import json
@@ -13,7 +13,7 @@ import pytest
 from deploy.local.processes.server import new_key
 from tests.api_service.commands.test_cli import COMMAND, ROOT, wait_for
 
-# Longer than a test needs to look around; it ends it before that.
+# Longer than any test needs; each test ends the process earlier. Seconds.
 DRAIN = "60"
 PATIENCE = 30
 
@@ -25,7 +25,7 @@ def port(unused_tcp_port: int) -> int:
 
 @pytest.fixture
 def serving(database_url: str, port: int) -> Iterator["subprocess.Popen[str]"]:
-    """An instance that answers."""
+    """A running instance."""
     environment = {
         "DATABASE_URL": database_url,
         "AMQP_URL": "amqp://guest:guest@127.0.0.1:1/",
@@ -49,14 +49,14 @@ def serving(database_url: str, port: int) -> Iterator["subprocess.Popen[str]"]:
 
 
 def ask(connection: http.client.HTTPConnection, path: str) -> tuple[int, str | None, str]:
-    """Return the answer's status, what it says of the connection, and `status` of its body."""
+    """Return the answer's status, its Connection header, and `status` of its body."""
     connection.request("GET", path)
     answer = connection.getresponse()
     return answer.status, answer.headers["Connection"], json.loads(answer.read())["status"]
 
 
 def test_a_stopping_instance_answers_while_others_learn_of_it(serving: "subprocess.Popen[str]", port: int) -> None:
-    """Unready at once; connections that are kept end with their next answer, new ones are taken and end, too."""
+    """It is unready at once; each connection, old or new, ends with its next answer."""
     kept = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
     assert ask(kept, "/readyz")[1:] == (None, "degraded")
     serving.send_signal(signal.SIGTERM)
@@ -71,8 +71,8 @@ def test_a_stopping_instance_answers_while_others_learn_of_it(serving: "subproce
 
 @pytest.mark.parametrize("signals", [(signal.SIGTERM, signal.SIGTERM), (signal.SIGINT,)], ids=["twice", "interrupt"])
 def test_whoever_insists_does_not_wait(serving: "subprocess.Popen[str]", signals: tuple[signal.Signals, ...]) -> None:
-    """A second SIGTERM, or a person's Ctrl-C; the end is an orderly one."""
+    """A second SIGTERM, or a user's Ctrl-C, ends the process at once and in order."""
     for number in signals:
         serving.send_signal(number)
-        time.sleep(0.5)  # Two equal signals at once are one.
+        time.sleep(0.5)  # Two equal signals at the same time would count as one.
     assert serving.wait(PATIENCE) == 0

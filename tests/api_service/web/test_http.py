@@ -1,4 +1,4 @@
-"""What holds for every request: ids, one kind of error, no leaks, and no input that gives a 500."""
+"""Rules for every request: ids, one form of errors, no leaks, and no input that causes a 500."""
 
 import asyncio
 import json
@@ -91,7 +91,7 @@ async def test_similar_paths_are_other_paths(api: Api, path: str) -> None:
 
 
 async def test_an_unexpected_failure_tells_nothing_but_its_id(api: Api) -> None:
-    """No driver's text, no traceback; the log has them."""
+    """The answer has no text of a driver and no traceback; the log has both."""
     await api.execute("ALTER TABLE images RENAME TO astray")
     try:
         with capture_logs() as logs:
@@ -117,7 +117,7 @@ async def test_a_request_leaves_one_line_in_the_log_without_its_secrets(api: Api
 
 
 async def test_an_unreachable_database_is_said_in_time(open_api: OpenApi, settings: Settings) -> None:
-    """503 with Retry-After, and never a hang."""
+    """The answer is 503 with Retry-After, and the request never hangs."""
     away = replace(settings.shared, database_url="postgresql://nobody:x@127.0.0.1:1/none")
     async with open_api(replace(settings, shared=away)) as api, asyncio.timeout(6):
         answer = await api.call("GET", f"{BASE}/images")
@@ -144,7 +144,7 @@ HOSTILE = [
 
 
 async def raw(api: Api, target: bytes, *, method: bytes = b"GET", more: bytes = b"", body: bytes = b"") -> int:
-    """Send a request byte for byte and return the answer's status; clients would tidy it up."""
+    """Send a request byte for byte and return the answer's status; HTTP clients would normalize it."""
     reader, writer = await asyncio.open_connection("127.0.0.1", api.client.port)
     authorization = api.authorization()["Authorization"].encode()
     head = (method + b" " + target + b" HTTP/1.1", b"Host: x", b"Connection: close", b"Authorization: " + authorization)
@@ -156,7 +156,7 @@ async def raw(api: Api, target: bytes, *, method: bytes = b"GET", more: bytes = 
 
 
 async def test_no_path_or_query_gives_a_server_error(api: Api) -> None:
-    """NUL, halves of characters, broken escapes, slashes in names: 4xx, or an answer."""
+    """NUL, lone surrogates, broken escapes, and slashes in names get 4xx or a valid answer."""
     for text in HOSTILE:
         escaped = quote(text.encode(errors="surrogatepass")).encode()
         unescaped = text.encode(errors="surrogatepass").replace(b"\n", b"").replace(b"\0", b"")
@@ -192,7 +192,7 @@ async def test_no_token_gives_a_server_error(api: Api, token: str) -> None:
 
 
 async def test_no_value_in_a_body_gives_a_server_error(api: Api) -> None:
-    """Every hostile value in every field; what gets as far as the network is refused there."""
+    """Every hostile value in every field; a value that passes validation is refused by the network policy."""
     values: list[Any] = [*HOSTILE, 2**63, -(2**70), 1.5, [], {}, [None], {"username": "\0"}, True]
     for field in ("sourceRegistry", "target", "platforms", "credentials", "description", "force", "source"):
         for value in values:

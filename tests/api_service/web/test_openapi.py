@@ -1,6 +1,6 @@
-"""The API's description: complete, correct, and shown by a page that needs nothing from elsewhere.
+"""The OpenAPI document: complete, correct, and shown by a page that loads nothing from another host.
 
-Beside these tests, every answer that any test of this folder gets is held to the description (api.py).
+In addition, api.py checks every answer in the tests of this folder against the document.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ from tests.api_service.api import BASE, Api
 from tests.api_service.described import check_answer, document, operations, validate_component
 
 FOLDER = description._FOLDER
-# swagger-ui-dist 5.35.0 as npm has it: what is vendored is what was published.
+# swagger-ui-dist 5.35.0: the vendored files are those that npm publishes.
 VENDORED = {
     "swagger-ui-bundle.js": "e6a898692f2d768e807c3ba4626068a69a2c5dd960dd6c76f3e4d3a3de180af2",
     "swagger-ui.css": "5ed08757e53da3e026d6cbecc61fe5d43585c9560b302d534ad56692519a273d",
@@ -45,7 +45,7 @@ def test_every_route_is_described_and_nothing_else() -> None:
 
 
 def test_operations_have_names_of_their_own() -> None:
-    """Generated clients call their methods after them."""
+    """Generated clients name their methods after them."""
     names = [operation["operationId"] for _, _, operation in operations()]
     assert len(set(names)) == len(names)
 
@@ -64,7 +64,7 @@ def properties() -> Iterator[tuple[str, str, Any]]:
 
 
 def test_every_field_of_a_request_is_explained() -> None:
-    """Fields of answers that are further objects are explained by what is in them."""
+    """The document need not explain fields of answers that are objects: the fields of those objects are explained."""
     for name, field, form in properties():
         assert "description" in form or "$ref" in str(form) or name == "Document", (name, field)
     for _, path, operation in operations():
@@ -73,13 +73,13 @@ def test_every_field_of_a_request_is_explained() -> None:
 
 
 def test_unknown_fields_of_requests_are_refused_in_the_description_too() -> None:
-    """A worker's report may grow between releases; what people send may not."""
+    """A worker's report may get new fields between releases; users' requests may not have any."""
     for name in ("Import", "Credentials", "Retry", "NewRegistry", "RegistryChange"):
         assert document()["components"]["schemas"][name]["additionalProperties"] is False
 
 
 def test_secrets_are_written_and_never_read() -> None:
-    """No answer has a field for one."""
+    """No answer contains a secret."""
     for name, field, form in properties():
         if "password" in field.lower() and field != "hasPassword":
             assert name in ("Credentials", "NewRegistry", "RegistryChange")
@@ -87,7 +87,7 @@ def test_secrets_are_written_and_never_read() -> None:
 
 
 def test_every_error_is_told_with_its_code() -> None:
-    """For each status the codes that it can have there, all of them from the closed list."""
+    """For each status, the document lists the possible codes, all of them from the closed list."""
     told = set()
     for _, path, operation in operations():
         for status, response in operation["responses"].items():
@@ -97,7 +97,7 @@ def test_every_error_is_told_with_its_code() -> None:
             codes = form["schema"]["allOf"][1]["properties"]["code"]["enum"]
             assert {int(ERROR_KINDS[code].status) for code in codes} == {int(status)}, path
             told.update(codes)
-    # Between a worker and the API, or of an import's fate: told in details, never as an answer.
+    # Codes between a worker and the API, or of a failed import: they appear in details, never in an error answer.
     inner = {"api_unavailable", "api_refused", "worker_lost", "method_not_allowed"}
     assert set(ERROR_KINDS) - told <= inner
 
@@ -124,7 +124,7 @@ def test_examples_are_of_the_form_that_they_stand_for() -> None:
     ],
 )
 def test_an_answer_that_has_drifted_is_noticed(body: Any) -> None:
-    """The check that all tests of this folder rely on fails where it should."""
+    """The check that all tests of this folder use fails if an answer deviates."""
     headers = {"X-Request-ID": "1", "Content-Type": "application/json"}
     with pytest.raises(ValidationError):
         check_answer("GET", f"{BASE}/images", status=200, headers=headers, body=body)
@@ -135,7 +135,7 @@ def test_an_answer_that_has_drifted_is_noticed(body: Any) -> None:
 
 
 async def test_the_page_comes_with_everything_that_it_needs(api: Api) -> None:
-    """No address of anybody else in it, no script in it, and a policy that would stop both."""
+    """The page has no address of another host and no inline script, and its policy would block both."""
     page = await api.call("GET", f"{BASE}/docs", role=None)
     assert page.headers["Content-Type"] == "text/html; charset=utf-8"
     assert not re.search(r"https?://|//[a-z]|<style|style=|\son\w+=", page.body)
@@ -153,7 +153,7 @@ async def test_the_page_comes_with_everything_that_it_needs(api: Api) -> None:
 
 
 async def test_the_page_is_kept_and_asked_for_again(api: Api) -> None:
-    """Two megabytes that an upgrade may change: unlike other answers they may stay in a browser."""
+    """The page has two megabytes and changes only with an upgrade: unlike other answers, browsers may cache it."""
     first = await api.client.get(f"{BASE}/docs/swagger-ui-bundle.js")
     assert first.headers["Cache-Control"] == "no-cache"
     again = await api.client.get(f"{BASE}/docs/swagger-ui-bundle.js", headers={"If-None-Match": first.headers["ETag"]})
@@ -167,7 +167,7 @@ async def test_the_page_has_no_other_files(api: Api, name: str) -> None:
 
 @pytest.mark.parametrize("name", VENDORED)
 def test_what_is_vendored_is_what_was_published(name: str) -> None:
-    """Files of other people are not edited here."""
+    """Vendored files are not edited."""
     assert hashlib.sha256((FOLDER / name).read_bytes()).hexdigest() == VENDORED[name]
 
 

@@ -219,7 +219,7 @@ async def test_the_same_tag_pushed_again_meanwhile_is_kept(
 async def test_a_crash_at_any_step_is_finished_by_the_next_try(
     standin: StandIn, harbor: Harbor, name: str, image: Image, step: int, *, done: bool
 ) -> None:
-    """The client is killed during a request that Harbor may have carried out; the next attempt completes the deletion."""
+    """The client is killed during a request that Harbor may have carried out; the next one completes the deletion."""
     repository = f"{PROJECT}/{name}"
     await standin.push(repository, "1.0", image)
     await standin.put(repository, "2.0", image.root)

@@ -1,4 +1,4 @@
-"""An API before each kind of target, and what the tests of deletions do with it."""
+"""An API in front of each kind of target, with helpers for the tests of deletions."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -36,7 +36,7 @@ OpenManaged = Callable[..., AbstractAsyncContextManager[Managed]]
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """A target, and how its own clients reach it."""
+    """A target with a registry client independent of the product."""
 
     target: TargetSettings
     remote: Remote
@@ -64,14 +64,14 @@ def harbor(standin: StandIn) -> Place:
 
 @pytest.fixture(params=TargetKind)
 def place(request: pytest.FixtureRequest) -> Place:
-    """Each kind of target in turn."""
+    """Each kind of target."""
     found: Place = request.getfixturevalue("harbor" if request.param is TargetKind.HARBOR else "plain")
     return found
 
 
 @pytest.fixture
 def opened(open_api: OpenApi, settings: Settings, source: Source) -> OpenManaged:
-    """Starts an API before a target; `parts` replaces what it is made of."""
+    """Starts an API in front of a target; `parts` replaces the application's parts."""
 
     @asynccontextmanager
     async def opened(place: Place, parts: Sequence[Part] = REQUESTS_ONLY) -> AsyncIterator[Managed]:
@@ -83,21 +83,21 @@ def opened(open_api: OpenApi, settings: Settings, source: Source) -> OpenManaged
 
 @pytest.fixture
 async def managed(opened: OpenManaged, place: Place) -> AsyncIterator[Managed]:
-    """An API before each kind of target."""
+    """An API in front of each kind of target."""
     async with opened(place) as managed:
         yield managed
 
 
 @pytest.fixture
 async def on_plain(opened: OpenManaged, plain: Place) -> AsyncIterator[Managed]:
-    """An API before a plain registry."""
+    """An API in front of a plain registry."""
     async with opened(plain) as managed:
         yield managed
 
 
 @pytest.fixture
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Requests that have to wait for something give up soon."""
+    """Shorten the time that a deletion waits before it begins."""
     monkeypatch.setattr(begin_deletion, "BEGIN_DEADLINE", 0.3)
 
 
@@ -129,7 +129,7 @@ async def exists(api: Api, image_id: int) -> bool:
 
 @dataclass
 class Failing:
-    """A target that removes tags, or does not, and then fails, once."""
+    """A target that fails a number of times, after it has removed the tag or before that."""
 
     real: TargetManagement
     removes: bool
@@ -149,7 +149,7 @@ class Failing:
 
 
 def failing(**how: Any) -> Sequence[Part]:
-    """Return the parts of an API whose target fails."""
+    """Return the parts of an API with a failing target."""
 
     async def target_part(app: web.Application) -> AsyncIterator[None]:
         app[MANAGEMENT] = Failing(app[MANAGEMENT], **how)

@@ -1,4 +1,4 @@
-"""DELETE /images/:id: its callers, and imports that are open or begin during a deletion."""
+"""DELETE /images/:id: its callers, and imports that are open or start during a deletion."""
 
 import asyncio
 
@@ -14,7 +14,7 @@ from tests.api_service.managed import Job, Managed
 
 
 async def test_only_the_owner_and_admins_may_delete(on_plain: Managed) -> None:
-    """Everybody sees an image; workers and strangers may not change it."""
+    """Every user sees an image, but workers and other users may not delete it."""
     api = on_plain.api
     ada = await api.token("ada")
     job = await on_plain.ready(token=ada)
@@ -29,7 +29,7 @@ async def test_only_the_owner_and_admins_may_delete(on_plain: Managed) -> None:
 
 
 async def test_a_queued_import_is_stopped(on_plain: Managed) -> None:
-    """No worker can claim it any more."""
+    """No worker can claim the import any more."""
     job = await on_plain.start()
     assert (await delete(on_plain.api, job.image_id)).status == 200
     with pytest.raises(AssertionError):
@@ -37,7 +37,7 @@ async def test_a_queued_import_is_stopped(on_plain: Managed) -> None:
 
 
 async def test_a_running_imports_worker_is_told_to_stop(on_plain: Managed) -> None:
-    """With its next report; its image is gone."""
+    """The answer to the worker's next report stops it; the image is already deleted."""
     job = await (await on_plain.start()).claim()
     await job.send()
     assert (await delete(on_plain.api, job.image_id)).status == 200
@@ -46,7 +46,7 @@ async def test_a_running_imports_worker_is_told_to_stop(on_plain: Managed) -> No
 
 
 async def test_a_worker_that_reports_during_the_deletion_is_told_to_stop(on_plain: Managed) -> None:
-    """409 while the row is still there."""
+    """The answer is 409 while the row still exists."""
     job = await (await on_plain.start()).claim()
     await begin_deletion.begin_deletion(on_plain.api.database, job.image_id, OWNER)
     for answer in (await job.send(), await job.tagging()):
@@ -55,7 +55,7 @@ async def test_a_worker_that_reports_during_the_deletion_is_told_to_stop(on_plai
 
 @pytest.mark.usefixtures("hurried")
 async def test_an_import_that_writes_its_tag_is_not_stopped(on_plain: Managed) -> None:
-    """409 with a time to come back, when it has ended."""
+    """The answer is 409 with Retry-After, so that the caller tries again after the import."""
     job = await (await on_plain.start()).claim()
     await job.tagging()
     answer = await delete(on_plain.api, job.image_id)
@@ -67,7 +67,7 @@ async def test_an_import_that_writes_its_tag_is_not_stopped(on_plain: Managed) -
 
 
 async def test_a_delete_waits_for_a_tag_that_is_being_written(on_plain: Managed) -> None:
-    """A few seconds, which is longer than it takes."""
+    """The request waits a few seconds, which is longer than writing a tag takes."""
     job = await (await on_plain.start()).claim()
     await job.tagging()
     deleting = asyncio.create_task(delete(on_plain.api, job.image_id))
@@ -80,7 +80,7 @@ async def test_a_delete_waits_for_a_tag_that_is_being_written(on_plain: Managed)
 
 @pytest.mark.usefixtures("hurried")
 async def test_a_later_attempt_that_only_copies_may_be_stopped(on_plain: Managed) -> None:
-    """The leave to write a tag was the lost attempt's, not this one's."""
+    """The permission to write a tag belonged to the lost attempt, not to this one."""
     job = await (await on_plain.start()).claim()
     await job.tagging()
     await job.send(ReportedState.HANDED_BACK)
@@ -91,7 +91,7 @@ async def test_a_later_attempt_that_only_copies_may_be_stopped(on_plain: Managed
 
 @pytest.mark.usefixtures("hurried")
 async def test_a_siblings_tag_that_is_being_written_holds_a_delete_up(on_plain: Managed) -> None:
-    """Perhaps with the manifest that would be deleted; another repository's tags do not."""
+    """The sibling's image may need the manifest to delete; tags of other repositories do not."""
     job = await on_plain.ready()
     elsewhere = await (await on_plain.start(job.image)).claim()
     await elsewhere.tagging()
@@ -106,7 +106,7 @@ async def test_a_siblings_tag_that_is_being_written_holds_a_delete_up(on_plain: 
 
 
 async def test_no_tag_is_written_while_a_deletion_is_under_way(on_plain: Managed) -> None:
-    """The worker has to ask again, its lease is renewed meanwhile, and afterwards it gets permission."""
+    """The worker has to ask again while its lease is renewed; it gets permission after the deletion."""
     job = await on_plain.ready()
     sibling = await (await on_plain.start(job.image, repository=job.repository, tag="2.0")).claim()
     elsewhere = await (await on_plain.start(job.image)).claim()
@@ -139,7 +139,7 @@ async def test_deletions_and_tags_of_one_repository_never_overlap(on_plain: Mana
 
 @pytest.mark.usefixtures("hurried")
 async def test_nothing_new_is_begun_with_an_image_that_is_being_deleted(on_plain: Managed) -> None:
-    """409 with a time to come back: import, retry and a second delete alike."""
+    """The answer is 409 with Retry-After for an import, a retry and a second delete alike."""
     api = on_plain.api
     job = await (await on_plain.start()).claim()
     await job.fail()

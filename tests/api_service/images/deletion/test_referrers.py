@@ -1,4 +1,4 @@
-"""What refers to a deleted image goes with it, where it is a tag of a plain registry; nothing else does."""
+"""Referrers of a deleted image are deleted with it if they are tags of a plain registry; nothing else is deleted."""
 
 import asyncio
 
@@ -28,7 +28,7 @@ async def attach(place: Managed, job: Job, made: tuple[Manifest, tuple[Blob, ...
 
 
 async def signed(place: Managed) -> tuple[Job, Manifest, list[str]]:
-    """Bring an image with a signature, an SBOM that is listed, and the SBOM's own signature; return its tags."""
+    """Import an image with a signature, a listed SBOM, and the SBOM's own signature; return their tags."""
     job = await place.ready()
     signature = await attach(place, job, cosign_signature(job.image.root, "release"), cosign_tag(job.image.root))
     await attach(place, job, cosign_signature(signature, "notary"), cosign_tag(signature))
@@ -44,14 +44,14 @@ async def delete(place: Managed, job: Job) -> int:
 
 
 async def test_signatures_and_lists_of_referrers_go_with_their_image(on_plain: Managed) -> None:
-    """By tag and by digest, and what refers to them in turn."""
+    """This covers referrers by tag and by digest, and the referrers of those."""
     job, signature, tags = await signed(on_plain)
     assert await delete(on_plain, job) == 200
     assert [await on_plain.serves(job.repository, reference) for reference in (*tags, signature.digest)] == 4 * [None]
 
 
 async def test_they_stay_while_another_tag_has_the_image(on_plain: Managed) -> None:
-    """Whoever pulls that one still finds the signature."""
+    """Clients that pull the other tag still find the signature."""
     job, _, tags = await signed(on_plain)
     await on_plain.push(job, "somebodys")
     assert await delete(on_plain, job) == 200
@@ -68,7 +68,7 @@ async def test_other_images_signatures_stay(on_plain: Managed) -> None:
 
 
 async def test_a_signature_that_is_an_image_of_its_own_stays(on_plain: Managed) -> None:
-    """Somebody has imported it by name; only its own deletion takes it."""
+    """A user has imported it by name; only its own deletion removes it."""
     job = await on_plain.ready()
     manifest, blobs = artifact(memory_blob("text/plain", b"by name"), artifactType="text/plain")
     own = Image(root=manifest, children=(), blobs=blobs)
@@ -82,7 +82,7 @@ async def test_what_a_failure_leaves_is_taken_when_the_deletion_is_gone_on_with(
     on_plain: Managed,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The image is gone by then; its signatures are found by its digest."""
+    """The image is already deleted; its digest identifies its signatures."""
     job, _, tags = await signed(on_plain)
     remove = PlainRegistry.remove_tag
 

@@ -15,7 +15,7 @@ from tests.shared.harbor.conftest import StandIn
 
 
 async def test_a_deleted_image_is_gone_from_the_list_and_from_the_target(managed: Managed) -> None:
-    """200 without a body, as the contract has it; a header says what went from the target."""
+    """200 without a body, as in the contract; a header reports the removed content."""
     job = await managed.ready()
     answer = await delete(managed.api, job.image_id)
     assert (answer.status, answer.body, answer.headers["X-Longshore-Removed"]) == (200, "", "manifest")
@@ -25,7 +25,7 @@ async def test_a_deleted_image_is_gone_from_the_list_and_from_the_target(managed
 
 
 async def test_a_second_delete_finds_nothing(managed: Managed) -> None:
-    """404, as for every image that is not there."""
+    """The answer is 404, as for every image that does not exist."""
     job = await managed.ready()
     await delete(managed.api, job.image_id)
     answer = await delete(managed.api, job.image_id)
@@ -34,7 +34,7 @@ async def test_a_second_delete_finds_nothing(managed: Managed) -> None:
 
 @pytest.mark.parametrize("image_id", ["4711", "0", "abc", "-1", "9" * 30])
 async def test_an_unknown_image_is_not_found(api: Api, image_id: str) -> None:
-    """Also where the id cannot be one."""
+    """This includes ids that no image can have."""
     answer = await api.call("DELETE", f"{BASE}/images/{image_id}")
     assert (answer.status, answer.code) == (404, "image_not_found")
 
@@ -49,7 +49,7 @@ async def test_an_image_can_be_imported_again_after_its_deletion(managed: Manage
 
 @pytest.mark.parametrize("first", [0, 1])
 async def test_siblings_on_one_digest_go_one_by_one(managed: Managed, first: int) -> None:
-    """The other one still serves the image; with the second the manifest goes."""
+    """The other tag still serves the image; the manifest is deleted with the second."""
     one = await managed.ready()
     two = await managed.ready(one.image, repository=one.repository, tag="2.0")
     gone, left = (one, two) if first == 0 else (two, one)
@@ -65,7 +65,7 @@ async def test_siblings_on_one_digest_go_one_by_one(managed: Managed, first: int
 async def test_a_sibling_that_the_target_lost_keeps_no_manifest(
     opened: OpenManaged, harbor: Place, standin: StandIn
 ) -> None:
-    """Somebody took its tag off: with the other tag the artifact goes, instead of staying without any."""
+    """Another client removed its tag: the artifact is deleted with the other tag, instead of staying untagged."""
     async with opened(harbor) as managed:
         one = await managed.ready()
         lost = await managed.ready(one.image, repository=one.repository, tag="2.0")
@@ -77,7 +77,7 @@ async def test_a_sibling_that_the_target_lost_keeps_no_manifest(
 
 
 async def test_siblings_that_are_deleted_at_once_leave_nothing(managed: Managed) -> None:
-    """Neither counts on the other to keep the manifest, and neither leaves it behind."""
+    """No deletion keeps the manifest for a sibling that is deleted as well, so that none is left."""
     jobs = [await managed.ready()]
     for tag in ("2.0", "3.0", "4.0"):
         jobs.append(await managed.ready(jobs[0].image, repository=jobs[0].repository, tag=tag))
@@ -88,7 +88,7 @@ async def test_siblings_that_are_deleted_at_once_leave_nothing(managed: Managed)
 
 
 async def test_a_tag_that_longshore_does_not_know_is_never_lost(managed: Managed) -> None:
-    """Somebody gave the image another tag in the target."""
+    """Another client gave the image another tag in the target."""
     job = await managed.ready()
     await managed.push(job, "by-hand")
     answer = await delete(managed.api, job.image_id)
@@ -98,7 +98,7 @@ async def test_a_tag_that_longshore_does_not_know_is_never_lost(managed: Managed
 
 
 async def test_a_tag_that_somebody_moved_stays(managed: Managed) -> None:
-    """It is theirs now; the image and what it was are deleted."""
+    """The tag belongs to another client now; the image and its old manifest are deleted."""
     job = await managed.ready()
     other = synthetic_image("moved", [900])
     await asyncio.to_thread(managed.target.push, job.repository, job.tag, other)
@@ -119,7 +119,7 @@ async def test_an_image_that_never_came_leaves_the_target_alone(managed: Managed
 
 
 async def test_a_tag_of_an_import_that_failed_after_it_goes(managed: Managed) -> None:
-    """The import had leave to write the tag and did, but never said that it was ready."""
+    """The import was permitted to write the tag and did, but did not report that it was ready."""
     job = await (await managed.start()).claim()
     await job.tagging()
     await managed.push(job)
@@ -129,7 +129,7 @@ async def test_a_tag_of_an_import_that_failed_after_it_goes(managed: Managed) ->
 
 
 async def test_somebody_elses_tag_survives_an_import_that_could_not_write_it(managed: Managed) -> None:
-    """Leave to write a tag is not yet a tag: what it points to is compared."""
+    """The permission to write a tag does not prove that the import wrote it: its digest is compared."""
     job = await (await managed.start()).claim()
     await job.tagging()
     other = synthetic_image("kept", [900])
@@ -149,7 +149,7 @@ async def test_an_image_of_a_target_that_was_replaced_is_only_forgotten(on_plain
 
 
 async def test_blobs_of_a_deleted_image_are_no_longer_offered_for_mounts(on_plain: Managed) -> None:
-    """But for those that another image of the repository has."""
+    """Blobs that another image of the repository has are still offered."""
     job = await on_plain.ready()
     other = await on_plain.ready(repository=job.repository, tag="2.0")
     host = work(on_plain).registry

@@ -16,7 +16,7 @@ from tests.shared.harbor.conftest import StandIn
 
 
 async def test_a_crash_before_the_target_was_asked_is_finished(managed: Managed) -> None:
-    """The mark alone says what is to be done."""
+    """The mark in the database is enough to resume the deletion."""
     job = await managed.ready()
     await begin_deletion.begin_deletion(managed.api.database, job.image_id, OWNER)
     await finish(managed)
@@ -25,7 +25,7 @@ async def test_a_crash_before_the_target_was_asked_is_finished(managed: Managed)
 
 
 async def test_a_crash_after_the_target_was_asked_is_finished(managed: Managed) -> None:
-    """The tag and its manifest are gone, the row is not."""
+    """The tag and its manifest are deleted, but the row is not."""
     job = await managed.ready()
     await begin_deletion.begin_deletion(managed.api.database, job.image_id, OWNER)
     await work(managed).target.remove_tag(job.repository, job.tag, Digest.parse(job.image.digest), siblings=False)
@@ -36,7 +36,7 @@ async def test_a_crash_after_the_target_was_asked_is_finished(managed: Managed) 
 async def test_a_crash_between_tag_and_manifest_is_finished(
     opened: OpenManaged, harbor: Place, standin: StandIn
 ) -> None:
-    """In Harbor the tag goes first; an artifact without tags must not stay behind."""
+    """In Harbor the tag is deleted first; an artifact without tags must not remain."""
     async with opened(harbor) as managed:
         job = await managed.ready()
         await begin_deletion.begin_deletion(managed.api.database, job.image_id, OWNER)
@@ -46,7 +46,7 @@ async def test_a_crash_between_tag_and_manifest_is_finished(
 
 
 async def test_a_crash_while_the_tag_was_moved_away_is_finished(on_plain: Managed) -> None:
-    """In a plain registry a tag is taken off a manifest that stays by pointing it to one that goes."""
+    """In a plain registry, a tag is removed from a shared manifest by moving it to a marker, which is deleted then."""
     job = await on_plain.ready()
     sibling = await on_plain.ready(job.image, repository=job.repository, tag="2.0")
     await begin_deletion.begin_deletion(on_plain.api.database, job.image_id, OWNER)
@@ -60,7 +60,7 @@ async def test_a_crash_while_the_tag_was_moved_away_is_finished(on_plain: Manage
 
 
 async def test_a_deletion_that_is_under_way_is_left_alone(on_plain: Managed) -> None:
-    """Until its lease has run out."""
+    """Another instance may resume it only when its lease has expired."""
     job = await on_plain.ready()
     await begin_deletion.begin_deletion(on_plain.api.database, job.image_id, OWNER)
     await resume_deletions(work(on_plain))
@@ -68,7 +68,7 @@ async def test_a_deletion_that_is_under_way_is_left_alone(on_plain: Managed) -> 
 
 
 async def test_a_delete_goes_on_with_one_that_was_left(on_plain: Managed) -> None:
-    """Whoever comes first after the lease has run out."""
+    """A DELETE after the lease has expired resumes the deletion."""
     job = await on_plain.ready()
     await begin_deletion.begin_deletion(on_plain.api.database, job.image_id, OWNER)
     await on_plain.api.execute("UPDATE images SET deletion_lease_until = now() - interval '1 s'")
@@ -76,7 +76,7 @@ async def test_a_delete_goes_on_with_one_that_was_left(on_plain: Managed) -> Non
 
 
 async def test_a_deletion_that_was_left_waits_for_a_tag_that_is_being_written(on_plain: Managed) -> None:
-    """As a new one does. No leave is given once it is marked, so that only an earlier one can be in the way."""
+    """A new deletion waits, too. After the mark no permission is given, so only an earlier one can be in the way."""
     job = await on_plain.ready()
     sibling = await (await on_plain.start(job.image, repository=job.repository, tag="2.0")).claim()
     await sibling.tagging()
@@ -91,7 +91,7 @@ async def test_a_deletion_that_was_left_waits_for_a_tag_that_is_being_written(on
 
 
 async def test_one_that_comes_too_late_deletes_nothing(on_plain: Managed) -> None:
-    """Another instance has the lease, or the image is no longer to be deleted."""
+    """Another instance has the lease, or the image is no longer marked."""
     job = await on_plain.ready()
     begun = await begin_deletion.begin_deletion(on_plain.api.database, job.image_id, OWNER)
     await on_plain.api.execute("UPDATE images SET deletion_lease_until = NULL")
@@ -103,7 +103,7 @@ async def test_one_that_comes_too_late_deletes_nothing(on_plain: Managed) -> Non
 async def test_a_deletion_that_was_left_outlasts_a_target_that_is_away(
     opened: OpenManaged, plain: Place, on_plain: Managed
 ) -> None:
-    """Nobody knows how far it came: it stays marked, is not called ready, and goes on when the target is back."""
+    """Its progress is unknown: the image stays marked, is not listed as ready, and its deletion resumes later."""
     job = await on_plain.ready()
     await begin_deletion.begin_deletion(on_plain.api.database, job.image_id, OWNER)
     away = replace(plain, target=TargetSettings(host="127.0.0.1:1", credential=None))

@@ -38,7 +38,7 @@ from tests.shared.harbor.conftest import StandIn
 async def test_a_target_that_is_away_leaves_the_image_as_it_was(
     opened: OpenManaged, plain: Place, on_plain: Managed
 ) -> None:
-    """502, and the mark is gone, so that the next try can succeed."""
+    """The answer is 502, and the mark is removed, so that the next attempt can succeed."""
     job = await on_plain.ready()
     away = replace(plain, target=TargetSettings(host="127.0.0.1:1", credential=None))
     async with opened(away) as broken:
@@ -52,7 +52,7 @@ async def test_a_target_that_is_away_leaves_the_image_as_it_was(
 async def test_an_import_that_a_failed_deletion_stopped_has_failed(
     opened: OpenManaged, plain: Place, on_plain: Managed
 ) -> None:
-    """It was cancelled for good; an image that was ready before still is."""
+    """The import stays cancelled; an image that was ready before is ready still."""
     fresh = await (await on_plain.start()).claim()
     old = await on_plain.ready()
     again = await on_plain.start(repository=old.repository)
@@ -69,7 +69,7 @@ async def test_an_import_that_a_failed_deletion_stopped_has_failed(
 
 
 async def test_a_failure_that_left_the_tag_in_place_leaves_the_image_ready(opened: OpenManaged, place: Place) -> None:
-    """It was looked at; the mark is gone."""
+    """The API has checked that the tag exists; the mark is removed."""
     async with opened(place, failing(removes=False)) as managed:
         job = await managed.ready()
         answer = await delete(managed.api, job.image_id)
@@ -80,7 +80,7 @@ async def test_a_failure_that_left_the_tag_in_place_leaves_the_image_ready(opene
 
 
 async def test_a_failure_after_the_tag_has_gone_is_gone_on_with(opened: OpenManaged, place: Place) -> None:
-    """The image is not called ready any more, and is gone as soon as the target works again."""
+    """The image is no longer listed as ready, and is deleted as soon as the target works again."""
     async with opened(place, failing(removes=True)) as managed:
         job = await managed.ready()
         assert (await delete(managed.api, job.image_id)).status == 502
@@ -90,7 +90,7 @@ async def test_a_failure_after_the_tag_has_gone_is_gone_on_with(opened: OpenMana
 
 
 async def test_a_permanent_failure_after_the_tag_has_gone_ends_the_deletion(opened: OpenManaged, place: Place) -> None:
-    """The tag was what was to go; that its manifest may not is no reason to keep the image."""
+    """The tag is deleted, as requested; a manifest that must stay is no reason to keep the image."""
     async with opened(place, failing(removes=True, code="target_delete_refused")) as managed:
         job = await managed.ready()
         assert (await delete(managed.api, job.image_id)).status == 200
@@ -98,7 +98,7 @@ async def test_a_permanent_failure_after_the_tag_has_gone_ends_the_deletion(open
 
 
 async def test_a_manifest_that_never_goes_does_not_keep_the_image(opened: OpenManaged, place: Place) -> None:
-    """Its tag is gone; all imports into the repository would wait for the rest."""
+    """Its tag is deleted; otherwise all imports into the repository would wait for the manifest."""
     async with opened(place, failing(removes=True, failures=100)) as managed:
         job = await managed.ready()
         assert (await delete(managed.api, job.image_id)).status == 502
@@ -109,7 +109,7 @@ async def test_a_manifest_that_never_goes_does_not_keep_the_image(opened: OpenMa
 async def test_a_deletion_that_was_left_ends_where_the_target_no_longer_lets_us_look(
     opened: OpenManaged, harbor: Place, standin: StandIn
 ) -> None:
-    """Waiting would not help: the image is not called ready, and may be deleted again."""
+    """Waiting would not help: the image is not listed as ready, and may be deleted again."""
     async with opened(harbor) as managed:
         job = await managed.ready()
         await begin_deletion.begin_deletion(managed.api.database, job.image_id, OWNER)
@@ -124,7 +124,7 @@ async def test_a_deletion_that_was_left_ends_where_the_target_no_longer_lets_us_
 async def test_a_target_that_is_too_slow_is_not_waited_for(
     opened: OpenManaged, plain: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The deadline is far below the lease, so that no other instance begins meanwhile."""
+    """The deadline is far below the lease, so that no other instance starts meanwhile."""
     monkeypatch.setattr(carry_out_deletion, "DEADLINE", 0.3)
     assert carry_out_deletion.DEADLINE * 2 < begin_deletion.LEASE
 
@@ -148,7 +148,7 @@ async def test_a_target_that_is_too_slow_is_not_waited_for(
 async def test_a_deletion_at_a_slow_target_goes_on_without_its_request(
     opened: OpenManaged, plain: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """504 within five seconds; the image is gone when the target is done, and not marked for another one to begin."""
+    """504 within five seconds; the deletion ends when the target answers, and is not left for another instance."""
     assert delete_image.DELETION_DEADLINE < 5
     monkeypatch.setattr(delete_image, "DELETION_DEADLINE", 0.2)
     free = asyncio.Event()
@@ -180,7 +180,7 @@ async def test_a_deletion_at_a_slow_target_goes_on_without_its_request(
 async def test_an_immutable_tag_is_named_and_its_image_stays(
     opened: OpenManaged, harbor: Place, standin: StandIn
 ) -> None:
-    """409 with Harbor's reason."""
+    """The answer is 409 with Harbor's reason."""
     async with opened(harbor) as managed:
         job = await managed.ready()
         rule = Rule.from_json(immutable_rule("**", job.tag))
@@ -192,7 +192,7 @@ async def test_an_immutable_tag_is_named_and_its_image_stays(
 
 
 async def test_a_part_of_an_index_in_harbor_stays(opened: OpenManaged, harbor: Place) -> None:
-    """409 that says that another image is made of it."""
+    """The answer is a 409, which says that another image contains this one."""
     async with opened(harbor) as managed:
         whole = await managed.ready()
         part = await (await managed.start(whole.image, repository=whole.repository, tag="amd64")).claim()
