@@ -38,7 +38,7 @@ def kubernetes_checks(module: GoModule) -> Checks:
 
 
 def custom_checks() -> Checks:
-    """Return the checks of what KEDA and the Prometheus operator add."""
+    """Return the checks of the kinds that KEDA and the Prometheus operator define."""
     keda = [KEDA.folder / "config" / "crd" / "bases" / f"keda.sh_{name}.yaml" for name in KEDA_KINDS]
     folder = PROMETHEUS_OPERATOR.folder / "example" / "prometheus-operator-crd"
     operator = [folder / f"monitoring.coreos.com_{name}.yaml" for name in OPERATOR_KINDS]

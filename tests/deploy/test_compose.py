@@ -94,7 +94,7 @@ def test_the_worker_starts_with_what_it_is_given(secrets: Path, monkeypatch: pyt
 
 
 def test_without_an_own_env_file_compose_says_what_is_missing() -> None:
-    """There is no default target: nobody imports into one by accident."""
+    """There is no default target, so that no image is imported into one by accident."""
     assert all(
         "${TARGET_URL:?" in service["environment"]["TARGET_URL"]
         for service in OURS.values()

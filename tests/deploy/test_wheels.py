@@ -1,4 +1,4 @@
-"""The two distributions: the server's wheel, and the client's wheel in an environment of its own."""
+"""The two distributions: the server's wheel, and the client's wheel in a separate environment."""
 
 import os
 import subprocess
@@ -160,7 +160,7 @@ def test_the_command_does_not_mind_modules_of_other_programs(installation: Insta
 
 
 def test_the_installed_client_stands_alone(installation: Installation) -> None:
-    """Neither the checkout nor the server is importable beside it."""
+    """Neither the checkout nor the server's wheel can be imported in its environment."""
     find = "import importlib.util as u; print(*(n for n in {names} if u.find_spec(n)))"
     done = installation.run("python", "-c", find.format(names=(*OTHERS, "longshore_client")))
     assert done.stdout.split() == ["longshore_client"]
@@ -173,7 +173,7 @@ def test_a_program_is_checked_against_the_installed_client(installation: Install
     def check(program: str) -> str:
         (tmp_path / "program.py").write_text(program)
         mypy = [sys.executable, "-m", "mypy", "--strict", "--python-executable", str(installation.python)]
-        # A configuration of its own: none.
+        # Use no configuration file.
         command = [*mypy, "--config-file", os.devnull, "program.py"]
         return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False).stdout
 

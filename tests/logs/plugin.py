@@ -1,7 +1,7 @@
-"""Looks through all that was logged during a run of the tests, and fails the run where a secret is in it.
+"""Searches everything that was logged during a run of the tests, and fails the run if it contains a secret.
 
 Processes started through a Scratch write into its folder; their logs are kept until the run's end, whichever process
-started them. What is logged by services that run inside a test is in what pytest has captured of it.
+started them. Services that run inside a test log to the output that pytest captures.
 """
 
 import os
@@ -17,17 +17,17 @@ from tests.logs.leaks import Leak, leaks
 _PREFIX = "logs-of-"
 _KEPT = pytest.StashKey[Path]()
 _FOUND = pytest.StashKey[list[Leak]]()
-# The run's only config: reports come without one.
+# The configuration of the run, because reports do not have it.
 _here = pytest.Stash()
 
 
 def _is_worker(config: pytest.Config) -> bool:
-    """One of several processes of pytest-xdist; the one that leads them looks."""
+    """Whether this is one of several processes of pytest-xdist; only the leading process searches."""
     return hasattr(config, "workerinput")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Ask for the logs of everything that is started from here on, in other processes, too."""
+    """Request the logs of all processes that are started from now on, also by other processes."""
     _here[_FOUND] = []
     if not _is_worker(config):
         _here[_KEPT] = kept = _claim(base_folder())
@@ -35,7 +35,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _claim(base: Path) -> Path:
-    """Make a folder that bears this process's number, and remove those of runs that were killed."""
+    """Create a folder with this process's number in its name, and remove those of killed runs."""
     for folder in base.glob(f"{_PREFIX}[0-9]*"):
         if not Path("/proc", folder.name.removeprefix(_PREFIX)).exists():
             shutil.rmtree(folder, ignore_errors=True)
@@ -45,14 +45,14 @@ def _claim(base: Path) -> Path:
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    """Search the output and the logs of a test, its set-up and its tear-down."""
+    """Search the captured output and logs of a test, its set-up and its tear-down."""
     for title, text in report.sections if report.when == "teardown" else ():
         _here[_FOUND] += leaks(f"{report.nodeid} [{title}]", text.splitlines())
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Look through the logs of processes, all of which have ended."""
+    """Search the logs of the processes, all of which have ended."""
     kept = _here.get(_KEPT, None)
     if kept is None or _is_worker(session.config):
         return

@@ -1,4 +1,4 @@
-"""The API in this process, and the command in a process of its own."""
+"""The API in this process, and the command in a separate process."""
 
 import asyncio
 import os
@@ -40,7 +40,7 @@ class Done:
 
 @dataclass(frozen=True, kw_only=True)
 class Cli:
-    """The command `longshore`, with a home directory of its own."""
+    """The command `longshore` with a separate home directory."""
 
     home: Path
     settings: Mapping[str, str] = field(default_factory=dict)
@@ -82,7 +82,7 @@ def url_of(api: Api) -> str:  # noqa: F811 - the fixture's value
 
 @pytest.fixture
 def home(tmp_path: Path) -> Cli:
-    """The command of a user who is not signed in."""
+    """The command of a user without a stored login."""
     return Cli(home=tmp_path)
 
 

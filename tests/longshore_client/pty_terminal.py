@@ -26,7 +26,7 @@ _SHOWN = 2_000
 
 @dataclass
 class Terminal:
-    """A program in a terminal of its own. `on_output` receives each chunk of output with its time."""
+    """A program in a new terminal. `on_output` receives each chunk of output with its time."""
 
     process: "subprocess.Popen[bytes]"
     master: int

@@ -1,4 +1,4 @@
-"""Records docs/cli.cast: a short session with the command `longshore` and a stack of its own.
+"""Records docs/cli.cast: a short session with the command `longshore` and a separate stack.
 
 `python -m tests.longshore_client.record_session docs/cli.cast`; `asciinema play docs/cli.cast` shows it. Its
 picture is made by `npx svg-term-cli --in docs/cli.cast --out docs/cli.svg --window --width 100 --height 24`

@@ -38,7 +38,7 @@ WHOLE = {
 
 
 def test_fields_are_read_by_their_names_and_keys() -> None:
-    """Camel case, a key of its own, a nested key, a time, objects; a field that the client does not know is ignored."""
+    """Camel case, an explicit key, a nested key, a time, objects; a field that the client does not know is ignored."""
     read = decode(Answer, WHOLE)
     assert (read.bytes_done, read.owner, read.state, read.note) == (7, "alice", "running", "text")
     assert read.created == datetime(2026, 11, 30, 10, tzinfo=UTC)

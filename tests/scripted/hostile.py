@@ -20,9 +20,9 @@ DRIP_INTERVAL = 0.05
 class Answer:
     """A scripted response.
 
-    `length` is what Content-Length says where that is not true; None leaves the header out. `early` answers before
-    the request's body is read. After `body`: `endless` goes on for ever, `drips` does so byte by byte, `hang` sends
-    nothing more and leaves the connection open, `close` ends it, `reset` breaks it. `wait` is slept before, in seconds.
+    `length` is a false value for Content-Length; None omits the header. `early` answers before the request's body is
+    read. After `body`, `endless` sends bytes without end, `drips` does so byte by byte, `hang` sends nothing more and
+    keeps the connection open, `close` closes it, `reset` resets it. `wait` is a delay before the answer, in seconds.
     """
 
     status: int = 200

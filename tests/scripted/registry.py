@@ -3,7 +3,7 @@
     async with ScriptedRegistry() as registry:
         registry.on("PUT", r"/v2/.*/blobs/uploads/.*", times=1).cut_after(1_000)
 
-Every request is recorded in `asked`; what it holds is in `contents`.
+Every request is recorded in `asked`; the stored blobs and manifests are in `contents`.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ _STEPS = re.compile(
 
 
 class ScriptedRegistry(Server):
-    """In memory, on a loopback port of its own."""
+    """A registry in memory on a loopback port."""
 
     def __init__(
         self,

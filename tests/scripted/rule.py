@@ -117,9 +117,9 @@ class Rule:
         return self._with(wait=seconds)
 
     def early(self, after: int = 0, *, lingers: bool = True) -> Self:
-        """Respond after so many bytes of the request's body; needs a response of the rule's own.
+        """Respond after so many bytes of the request's body; needs a response that the rule defines.
 
-        Lingering is what a careful server does; one that closes at once resets the connection under its own answer.
+        A careful server lingers; one that closes at once resets the connection during its own answer.
         """
         return self._with(early_after=after, lingers=lingers)
 

@@ -1,8 +1,8 @@
-"""The stand-in is held to the real thing: the same requests get the same answers from both.
+"""Compares the scripted registry with a real one: both must answer the same requests equally.
 
-What is compared is what a client may rely on: status, the specification's headers, error codes, bodies. Where Debian's
-docker-registry 2.8 does otherwise than the specification says (it ignores Content-Range, pages and lost sessions), the
-specification is right, and a test of its own says so.
+The tests compare the facts that a client may rely on: status, the specification's headers, error codes and bodies.
+Debian's docker-registry 2.8 deviates from the specification (it ignores Content-Range, pages and lost sessions). There
+the specification counts, in separate tests.
 """
 
 import json
@@ -31,7 +31,7 @@ Answers = list[tuple[str, int, dict[str, str], Any]]
 
 
 class Caller:
-    """Asks one registry, and writes down what it answers in words that do not depend on which one it is."""
+    """Sends requests to one registry, and records its answers without the parts that differ between registries."""
 
     def __init__(self, http: aiohttp.ClientSession, base: str, name: str) -> None:
         self.base = f"{base}/v2"
@@ -40,14 +40,14 @@ class Caller:
         self._http = http
 
     async def ask(self, method: str, path: str, body: bytes | None = None, **headers: str) -> dict[str, str]:
-        """Ask for a path below the repository, or for a whole address; returns the answer's headers."""
+        """Request a path below the repository, or a whole address; return the headers of the answer."""
         url = path if path.startswith("http") else f"{self.base}/{self.name}/{path}"
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         async with self._http.request(method, url, data=body, headers=named, allow_redirects=False) as response:
             content = await response.read()
             said = {name: self._plain(response.headers[name]) for name in COMPARED if name in response.headers}
             if response.status >= 400 and method != "HEAD":
-                # Words differ, and so their length and the spelling of their type.
+                # The texts of errors differ, and so do their length and the spelling of their media type.
                 said, content = {}, b",".join(error["code"].encode() for error in json.loads(content)["errors"])
             if response.content_type == "application/json" and not said.get("Docker-Content-Digest"):
                 said.pop("Content-Length", None)
@@ -56,11 +56,11 @@ class Caller:
             return dict(response.headers)
 
     async def session(self, query: str = "") -> str:
-        """Open an upload; returns its address."""
+        """Open an upload session; return its address."""
         return (await self.ask("POST", f"blobs/uploads/{query}"))["Location"]
 
     def _said(self, content: bytes) -> object:
-        """Return the body; of a list of tags its members, since docker-registry does not sort them."""
+        """Return the body; of a list of tags the sorted tags, since docker-registry does not sort them."""
         try:
             document = json.loads(content)
         except ValueError:
@@ -77,7 +77,7 @@ class Caller:
 
 
 async def blobs(caller: Caller) -> None:
-    """Push one in a single PUT, look at it, read it whole and in parts, delete what is not there."""
+    """Push a blob in a single PUT, check it, read all and parts of it, and request a missing blob."""
     await caller.ask("HEAD", f"blobs/{DIGEST}")
     await caller.ask("GET", f"blobs/{DIGEST}")
     location = await caller.session()
@@ -90,7 +90,7 @@ async def blobs(caller: Caller) -> None:
 
 
 async def sessions(caller: Caller) -> None:
-    """Push one in pieces; ask how far it is; commit it wrongly, and end it."""
+    """Push a blob in chunks, request the offset, commit a wrong digest, and cancel a session."""
     location = await caller.session()
     await caller.ask("GET", location)
     for piece in (CONTENT[:60_000], CONTENT[60_000:]):
@@ -108,7 +108,7 @@ async def sessions(caller: Caller) -> None:
 
 
 async def mounts(caller: Caller) -> None:
-    """Mount what a neighbour has, and what it has not."""
+    """Mount an existing and a missing blob of another repository."""
     own, caller.name = caller.name, f"{caller.name}/neighbour"
     location = await caller.session()
     await caller.ask("PUT", f"{location}&digest={DIGEST}", CONTENT)
@@ -120,7 +120,7 @@ async def mounts(caller: Caller) -> None:
 
 
 async def manifests(caller: Caller) -> None:
-    """Push, look at, read, list and delete; with everything that may be missing or wrong."""
+    """Push, check, read, list and delete manifests, also missing and invalid ones."""
     for path in ("manifests/1", f"manifests/{OTHER}", "tags/list"):
         await caller.ask("GET", path)
     await caller.ask("HEAD", "manifests/1")
@@ -144,7 +144,7 @@ async def manifests(caller: Caller) -> None:
 
 
 async def indexes(caller: Caller) -> None:
-    """An index needs its children."""
+    """An index is refused without its children."""
     manifest = manifest_of(b"config", b"layer")
     entry = {"mediaType": OCI_MANIFEST, "digest": str(manifest.digest), "size": manifest.size}
     index = json.dumps({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [entry]}).encode()
@@ -161,7 +161,7 @@ async def indexes(caller: Caller) -> None:
 async def test_both_answer_the_same(
     http: aiohttp.ClientSession, target_registry: RegistryServer, repository: str, story: Callable[[Caller], Any]
 ) -> None:
-    """One story, told to docker-registry and to the stand-in."""
+    """Both registries get the same requests."""
     async with ScriptedRegistry() as scripted:
         callers = [Caller(http, base, repository) for base in (target_registry.url, scripted.url)]
         for caller in callers:
@@ -173,7 +173,7 @@ async def test_both_answer_the_same(
 
 
 async def test_longshores_client_sees_no_difference(target_registry: RegistryServer, repository: str) -> None:
-    """What the product does with a registry: push, mount, look, read from an offset, list, delete."""
+    """The product's operations: push, mount, look up, read from an offset, list and delete."""
 
     async def story(host: str) -> list[object]:
         policy = NetworkPolicy.of(plain_http=[host], trusted=True)
@@ -196,11 +196,11 @@ async def test_longshores_client_sees_no_difference(target_registry: RegistrySer
         assert await story(scripted.host) == await story(target_registry.host)
 
 
-# Where the specification says more than docker-registry 2.8 does.
+# Behaviour of the specification that docker-registry 2.8 lacks.
 
 
 async def test_chunks_out_of_order_are_refused(http: aiohttp.ClientSession) -> None:
-    """Spec, "Pushing a blob in chunks": 416, and the session stays as it was."""
+    """The answer is 416, and the session is unchanged (spec, "Pushing a blob in chunks")."""
     async with ScriptedRegistry() as scripted:
         caller = Caller(http, scripted.url, "team/app")
         location = await caller.session()
@@ -212,7 +212,7 @@ async def test_chunks_out_of_order_are_refused(http: aiohttp.ClientSession) -> N
 
 
 async def test_a_session_keeps_what_came_before_a_cut(http: aiohttp.ClientSession) -> None:
-    """As distribution 3 does: the upload goes on where the registry says."""
+    """As in distribution 3, the upload continues at the offset that the registry reports."""
     async with ScriptedRegistry() as scripted:
         scripted.on("PATCH", ".*", times=1).cut_after(40_000)
         caller = Caller(http, scripted.url, "team/app")
@@ -225,7 +225,7 @@ async def test_a_session_keeps_what_came_before_a_cut(http: aiohttp.ClientSessio
 
 
 async def test_tags_come_in_pages_with_a_link(http: aiohttp.ClientSession) -> None:
-    """Spec, "Listing Tags"."""
+    """See the specification, "Listing Tags"."""
     async with ScriptedRegistry() as scripted:
         for tag in ("c", "a", "b"):
             scripted.add_manifest("team/app", tag, b"{}", OCI_MANIFEST)

@@ -1,4 +1,4 @@
-"""What a rule orders happens on the wire, to the byte."""
+"""The effects of rules on the wire, to the byte."""
 
 import asyncio
 import time
@@ -31,7 +31,7 @@ async def registry() -> AsyncIterator[ScriptedRegistry]:
 
 
 async def raw(registry: ScriptedRegistry, request: bytes, *, wait: float = 0.3) -> tuple[bytes, str]:
-    """Send bytes; return what comes within a while, and how it ends: closed, reset, or still open."""
+    """Send bytes; return the answer received within `wait` seconds, and the connection's state at its end."""
     reader, writer = await asyncio.open_connection("127.0.0.1", registry.port)
     received = b""
     try:
@@ -65,7 +65,7 @@ async def start(http: aiohttp.ClientSession, registry: ScriptedRegistry) -> str:
     ("ending", "seen"), [(Ending.RESET, "reset"), (Ending.CLOSE, "closed"), (Ending.SILENCE, "open")]
 )
 async def test_an_answer_is_cut_at_the_byte(registry: ScriptedRegistry, ending: Ending, seen: str) -> None:
-    """As many bytes as ordered arrive, while the head promises all; a reset may overtake some of them."""
+    """The defined number of bytes arrives, while Content-Length states all; a reset may overtake some of them."""
     registry.on("GET", BLOB).cut_after(300_001, ending)
     received, end = await raw(registry, get())
     head, _, body = received.partition(b"\r\n\r\n")
@@ -80,7 +80,7 @@ async def test_an_answer_is_cut_at_the_byte(registry: ScriptedRegistry, ending: 
 async def test_an_upload_is_cut_at_the_byte(
     http: aiohttp.ClientSession, registry: ScriptedRegistry, ending: Ending, seen: str
 ) -> None:
-    """The session has what came through; a close with bytes unread is a reset to the peer."""
+    """The session has the received bytes; closing with unread bytes resets the connection."""
     registry.on("PUT", UPLOADS).cut_after(123_456, ending)
     path = await start(http, registry)
     received, end = await raw(registry, put(f"{path}&digest={DIGEST}", CONTENT))
@@ -89,7 +89,7 @@ async def test_an_upload_is_cut_at_the_byte(
 
 
 async def test_a_corrupted_byte_is_the_only_one(http: aiohttp.ClientSession, registry: ScriptedRegistry) -> None:
-    """In an answer, and in what is pushed."""
+    """This holds for a response and for an upload."""
     registry.on("GET", BLOB, times=1).corrupt(at=400_000)
     registry.on("PUT", UPLOADS).corrupt(at=7)
     async with http.get(f"{registry.url}{BLOB}") as response:
@@ -101,7 +101,7 @@ async def test_a_corrupted_byte_is_the_only_one(http: aiohttp.ClientSession, reg
 
 
 async def test_a_drip_takes_its_time(http: aiohttp.ClientSession, registry: ScriptedRegistry) -> None:
-    """Ten pieces with pauses."""
+    """There are ten pieces with a pause after each."""
     registry.on("GET", BLOB).drip(50_000, 0.03)
     started = time.monotonic()
     async with http.get(f"{registry.url}{BLOB}") as response:
@@ -113,7 +113,7 @@ async def test_a_drip_takes_its_time(http: aiohttp.ClientSession, registry: Scri
 async def test_an_early_answer_comes_while_the_body_is_being_sent(
     http: aiohttp.ClientSession, registry: ScriptedRegistry, lingers: bool, seen: str
 ) -> None:
-    """Before its last byte, and the rest is never looked at."""
+    """The answer comes before the last byte of the body; the registry does not read the rest."""
     registry.on("PUT", UPLOADS).refuse(413, "SIZE_INVALID").early(1000, lingers=lingers)
     path = await start(http, registry)
     received, end = await raw(registry, put(f"{path}&digest={DIGEST}", CONTENT)[:-1])
@@ -125,7 +125,7 @@ async def test_an_early_answer_comes_while_the_body_is_being_sent(
 async def test_a_lost_answer_leaves_its_effect(
     http: aiohttp.ClientSession, registry: ScriptedRegistry, ending: Ending, seen: str
 ) -> None:
-    """The blob is there, and nobody was told."""
+    """The registry stores the blob, but the client gets no answer."""
     registry.on("PUT", UPLOADS).lose_answer(ending)
     other = noise(1000, 6)
     path = await start(http, registry)
@@ -156,7 +156,7 @@ async def test_a_lost_answer_leaves_its_effect(
 async def test_an_answer_is_what_was_ordered(
     registry: ScriptedRegistry, order: object, begins: bytes, end: str
 ) -> None:
-    """Its first bytes, and what becomes of the connection."""
+    """The test checks the first bytes and the state of the connection."""
     assert callable(order)
     order(registry.on("GET", "/v2/"))
     received, seen = await raw(registry, get("/v2/"))
@@ -167,7 +167,7 @@ async def test_an_answer_is_what_was_ordered(
 async def test_bodies_without_a_length_end_where_they_should(
     http: aiohttp.ClientSession, registry: ScriptedRegistry
 ) -> None:
-    """Chunked, in both directions; and one that does not end."""
+    """Chunked bodies in both directions, and a body without end."""
     registry.on("GET", BLOB, times=1).send_chunked()
     registry.on("GET", BLOB).send_endlessly()
     async with http.get(f"{registry.url}{BLOB}") as response:
@@ -189,7 +189,7 @@ async def test_bodies_without_a_length_end_where_they_should(
 async def test_a_client_that_waits_for_100_gets_it_unless_it_is_withheld(
     http: aiohttp.ClientSession, registry: ScriptedRegistry
 ) -> None:
-    """RFC 9110, section 10.1.1."""
+    """RFC 9110, section 10.1.1, defines this."""
     registry.on("PUT", UPLOADS, after=1).withhold_continue()
     path = await start(http, registry)
     head = put(f"{path}&digest={DIGEST}", CONTENT, "Expect: 100-continue")[: -len(CONTENT)]
@@ -198,7 +198,7 @@ async def test_a_client_that_waits_for_100_gets_it_unless_it_is_withheld(
 
 
 async def test_a_rule_counts(http: aiohttp.ClientSession, registry: ScriptedRegistry) -> None:
-    """The first that fits, after so many, so many times; and it knows which requests it met."""
+    """The first matching rule applies after `after` requests, `times` times, and records its requests."""
     first: Rule = registry.on("GET|HEAD", r"/v2/.*", times=2, after=1).answer(500)
     registry.on("GET", "/v2/", times=1).answer(501)
 
@@ -211,7 +211,7 @@ async def test_a_rule_counts(http: aiohttp.ClientSession, registry: ScriptedRegi
 
 
 async def test_headers_are_set_computed_and_left_out(http: aiohttp.ClientSession, registry: ScriptedRegistry) -> None:
-    """Without the rest of the answer being changed."""
+    """The rest of the answer does not change."""
     rule = registry.on("HEAD", BLOB).set_header("docker-content-digest", None).set_header("X-New", "1")
     rule.set_header("Etag", str.upper).delay(0.1)
     async with http.head(f"{registry.url}{BLOB}") as response:
@@ -221,7 +221,7 @@ async def test_headers_are_set_computed_and_left_out(http: aiohttp.ClientSession
 
 
 async def test_tokens_are_asked_for_and_end(http: aiohttp.ClientSession) -> None:
-    """Each for its scopes, its account and its time."""
+    """A token is valid for its scopes, its account and its lifetime."""
     service = TokenService(accounts={"alice": "secret"})
     async with ScriptedRegistry(tokens=service) as registry:
         registry.add_blob("team/app", CONTENT)
@@ -247,7 +247,7 @@ async def test_tokens_are_asked_for_and_end(http: aiohttp.ClientSession) -> None
 
 
 async def test_it_speaks_tls(http: aiohttp.ClientSession, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """With the certificate that it is given, faults included."""
+    """It uses the given certificate, and faults work under TLS, too."""
     files = Authority(tmp_path_factory.mktemp("scripted")).server("scripted", ends=timedelta(days=1))
     async with ScriptedRegistry(tls=files.context()) as registry:
         registry.add_blob("team/app", CONTENT)

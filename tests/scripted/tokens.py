@@ -32,8 +32,8 @@ class Issued:
 class TokenService:
     """Issues tokens to accounts (name to password), and to every client if there are no accounts.
 
-    A token is good for `lifetime` seconds; the answer says so with `stated` instead where that is set, and with
-    nothing where it is None. `canary` begins every token, so that a test can look for them.
+    A token is valid for `lifetime` seconds. If `stated` is set, the answer states that lifetime instead, or none if it
+    is None. Every token begins with `canary`, so that a test can search for tokens.
     """
 
     accounts: Mapping[str, str] = field(default_factory=dict)

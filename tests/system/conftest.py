@@ -114,7 +114,7 @@ class Links:
     """Links to the stack's registries, which the services may use. A test starts the links that it needs.
 
     `resumable` is another target: a registry that keeps the upload sessions of cut requests. At `spare_port` a test may
-    serve a source of its own.
+    serve another source.
     """
 
     source: Link

@@ -48,7 +48,7 @@ class LinkedProduct:
 
 @pytest.fixture
 def linked() -> Iterator[LinkedProduct]:
-    """A product of its own: the test deletes its database and the content of its broker."""
+    """A separate stack: the test deletes its database and the content of its broker."""
     settings = {"LEASE_SECONDS": LEASE_SECONDS, "RETRY_BASE_SECONDS": "1"}
     with Scratch() as scratch:
         stack = Stack(scratch, workers=0, fsync=False, settings=settings)

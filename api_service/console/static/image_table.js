@@ -17,7 +17,7 @@ const COLUMNS = [
   ["Owner", "userName", "asc"],
   ["Created", "createdTime", "desc"],
 ];
-// Further ones are counted.
+// The number of platforms that are named; the others are counted.
 const PLATFORMS = 3;
 
 /**

@@ -1,4 +1,4 @@
-// How the service gets on: the target's figures, the queue, the workers, the parts.
+// The state of the service: the target's figures, the queue, the workers, the parts.
 
 import { api } from "./api.js";
 import { element, fill } from "./element.js";
@@ -6,7 +6,7 @@ import { age, count, counted, duration, size } from "./figures.js";
 import { repeat } from "./pause.js";
 import { problemBox } from "./problem_box.js";
 
-// How often it is looked at while the page can be seen. Milliseconds; the target's figures are a minute's anyway.
+// The interval of requests while the page is visible; the API caches the target's figures for a minute. Milliseconds.
 const LOOK = 5_000;
 const SCOPES = {
   target: "everything in the target",
@@ -39,7 +39,7 @@ function panel(title, read, figures) {
   return { element: element("section", { class: "card", "aria-label": title }, element("h2", {}, title), place), place, read, figures };
 }
 
-/** Ask each source once, and let each panel show its part, or why there is none. */
+/** Request each source once; each panel shows its part of the answer, or the problem. */
 async function look(places, signal) {
   const sources = new Set(places.map(({ read }) => read));
   await Promise.all([...sources].map(async (read) => {

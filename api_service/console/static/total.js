@@ -1,4 +1,4 @@
-// An import as a whole: one bar, how it is made up, how fast it is and how long it takes.
+// An import as a whole: a progress bar with its parts, the rate and the remaining time.
 
 import { element, fill } from "./element.js";
 import { duration, moment, part, rate, size } from "./figures.js";
@@ -14,7 +14,7 @@ const KINDS = [
 // Screen readers announce progress in steps, so that other announcements are heard, too. Per cent.
 const STEP = 25;
 
-/** Make the view of the whole; `show` takes an import's details. */
+/** Create the view of the whole import; `show` takes an import's details. */
 export function makeTotal() {
   const bar = makeProgressBar("The whole import");
   const figures = element("p", { class: "figures" });
@@ -31,7 +31,7 @@ function show(details, { bar, figures, legend, message, announced }) {
   const parts = KINDS.map(([kind]) => [kind, (100 * sums[kind]) / whole]);
   bar.set(details.progress, parts, `${details.progress} %`);
   bar.element.dataset.state = details.state;
-  // Without a size there is nothing to be drawn, and after the end there will be none.
+  // An import that ended before its size was known has nothing to show in the bar.
   bar.element.hidden = details.bytesTotal === 0 && isFinal(details);
   message.textContent = messageOf(details);
   fill(figures, figuresOf(details).map((text) => element("span", {}, text)));
@@ -40,7 +40,7 @@ function show(details, { bar, figures, legend, message, announced }) {
   speak(details, announced);
 }
 
-/** Times in the API's sentence are UTC; the reader's own are beside it. */
+/** The API's message has times in UTC; this one has them in the reader's time zone. */
 function messageOf(details) {
   if (details.error && details.state === "waiting") return `Waits until ${moment(details.resumesAt)}, then tries again.`;
   return details.error ? "" : details.message;

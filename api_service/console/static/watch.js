@@ -1,25 +1,28 @@
-// Following an import to its end, by the event stream, or by asking where a proxy keeps events to itself.
+// Follows an import to its end, by the event stream, or by polling if a proxy holds events back.
 
 import { api } from "./api.js";
 import { readEvents } from "./event_stream.js";
 import { pause } from "./pause.js";
 
 const FINAL = new Set(["ready", "failed", "cancelled"]);
-// Before coming back to a stream that ended, unless the server wants another pause. Milliseconds.
+// The pause before reconnecting to a stream that ended, unless the server sets another. Milliseconds.
 const RETURN = 2_000;
-// Where no events come through, an import is looked at this often. Milliseconds.
+// The interval of polling if no events arrive. Milliseconds.
 const POLL = 2_000;
-// A stream's first event comes at once; one that takes longer is being held back. Milliseconds.
+// The limit for a stream's first event: the API sends it at once, so a proxy holds back a later one. Milliseconds.
 const FIRST_EVENT = 10_000;
-// Problems that do not pass by themselves.
+// The statuses of problems for which a retry is useless.
 const LASTING = new Set([400, 401, 403, 404]);
 
-/** Whether nothing follows. */
+/** Whether the import has ended. */
 export function isFinal(details) {
   return FINAL.has(details.state);
 }
 
-/** Tell `seen` each change and `trouble` each break, until the import's end or the signal; throws lasting Problems. */
+/**
+ * Call `seen` with each change and `trouble` with each interruption, until the import ends or the signal aborts.
+ * Throws Problems for which a retry is useless.
+ */
 export async function watch(imageId, { signal, seen, trouble }) {
   const stream = { usable: true, lastId: "", pause: RETURN };
   while (!signal.aborted) {
@@ -41,7 +44,7 @@ async function look(imageId, signal, seen) {
   return details;
 }
 
-/** Read one connection's events and return the last details. */
+/** Read the events of one connection, and return the last details. */
 async function follow(imageId, stream, signal, seen) {
   const opened = new AbortController();
   const timer = setTimeout(() => {

@@ -80,7 +80,7 @@ async def test_a_second_attempt_goes_on_from_what_the_first_showed(worker: Worke
 
 @pytest.mark.parametrize("state", ["ready", "failed", "cancelled", "queued", "waiting"])
 async def test_an_import_that_does_not_run_takes_no_reports(worker: Worker, api: Api, state: str) -> None:
-    """The API tells the worker to stop: the import was cancelled, or its lease expired."""
+    """The answer stops the worker: the import was cancelled, or its lease expired."""
     await api.execute(
         """
         UPDATE imports SET state = $1, lease_owner = NULL, lease_until = NULL,

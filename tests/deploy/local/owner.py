@@ -1,7 +1,7 @@
 """A program that owns a scratch folder, for tests that kill it: prints what it started, then waits.
 
-It starts a process, one that went to the background in a session of its own, as epmd and erl_child_setup do, and one
-that ignores being asked to end.
+It starts three processes: an ordinary one, one in the background with a new session, as epmd and erl_child_setup have,
+and one that ignores SIGTERM.
 """
 
 import json

@@ -29,7 +29,7 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 
 
 class Imports:
-    """Claimed imports of images in repositories of their own."""
+    """Claimed imports, each into a separate repository."""
 
     def __init__(self, database: Database, notifications: Notifications) -> None:
         self.database = database

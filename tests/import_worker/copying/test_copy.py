@@ -1,4 +1,4 @@
-"""The order of a copy: what is written when, what the tag points to, and which platforms come."""
+"""The order of a copy's writes, the manifest that the tag points to, and the copied platforms."""
 
 import pytest
 

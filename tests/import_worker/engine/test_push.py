@@ -229,7 +229,7 @@ async def test_an_export_without_its_list_has_no_config() -> None:
 
 
 def _resealed(export: bytes) -> bytes:
-    """Correct a header's checksum: 'another_.json' must sum up to what 'manifest.json' does."""
+    """Correct a header's checksum: 'another_.json' must have the same sum of bytes as 'manifest.json'."""
     difference = sum(b"another_.json") - sum(b"manifest.json")
     at = export.index(b"another_.json")
     old = int(export[at + 148 : at + 154], 8)

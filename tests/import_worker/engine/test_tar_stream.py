@@ -37,7 +37,7 @@ async def test_files_come_out_as_they_went_in(form: int, chunk: int) -> None:
 
 @pytest.mark.parametrize("form", [tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
 async def test_long_names_and_links_are_read(form: int) -> None:
-    """They are in entries of their own, before the entry that they belong to."""
+    """They are in separate entries before the entry that they belong to."""
     content = archive({f"{LONG}/first": b"1", "second": b"2"}, {"link": f"{LONG}/first"}, form)
     assert await read(content) == {f"{LONG}/first": b"1", "second": b"2"}
 
@@ -76,7 +76,7 @@ async def test_an_early_end_is_an_error(missing: int) -> None:
 
 
 async def test_an_end_without_its_empty_blocks_is_one() -> None:
-    """Some writers omit them."""
+    """Some writers omit the empty blocks."""
     whole = archive({"first": b"1" * 1000})
     assert await read(whole[: BLOCK + 1024]) == {"first": b"1" * 1000}
 

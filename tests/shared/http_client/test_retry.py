@@ -25,7 +25,7 @@ UNAVAILABLE = error(503, "UNAVAILABLE", "not now")
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """A request that can be sent twice, and what makes it succeed."""
+    """An operation that can be repeated, and the conditions under which it succeeds."""
 
     method: str
     path: str
@@ -187,7 +187,7 @@ async def test_a_rate_limit_is_told_from_every_step(opened: Opener, hostile: Hos
         lambda registry: registry.ping(),
     ]
     for ask in asks:
-        # Each with a client of its own, which does not know of the limit beforehand.
+        # Each request uses a new client, which does not know the limit in advance.
         registries = await opened.loopback(hostile.host)
         with pytest.raises(LongshoreError) as caught:
             await ask(registries.registry(hostile.host))

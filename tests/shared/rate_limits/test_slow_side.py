@@ -113,7 +113,7 @@ async def test_a_slow_target_does_not_cost_what_the_source_has_sent(monkeypatch:
         await move(blob, reader, writer)
         took = asyncio.get_running_loop().time() - started
     assert target.blob(REPOSITORY, str(blob.digest)) == CONTENT
-    # It was slow all right, and the source did lose its patience.
+    # The transfer was slow enough for the source to end connections.
     assert took > STALL
     assert source.given_up > 0
     assert source.opened == sorted(set(source.opened))

@@ -232,7 +232,7 @@ async def test_a_name_that_turns_inside_is_not_followed_there(opened: Opener, na
 
 
 async def test_an_upload_is_not_rebound(opened: Opener, names: Names) -> None:
-    """A layer's bytes use another connection than the session's start, with a look-up of its own."""
+    """A layer's bytes use another connection than the session's start, with a separate name look-up."""
     async with ScriptedRegistry(address="127.0.0.5") as target, ScriptedRegistry() as origin:
         origin.add_blob(REPOSITORY, LARGE)
         async with _trap_at(target.port) as trap:

@@ -67,7 +67,7 @@ async def test_a_realm_pinned_for_one_registry_is_foreign_to_another(
 async def test_a_realm_on_the_registrys_own_host_gets_the_password(
     opened: Opener, hostile: HostileRegistry, other: HostileRegistry
 ) -> None:
-    """On any port: GitLab's registry listens beside its token service."""
+    """The port does not matter: GitLab's registry and its token service share a host."""
     hostile.on("GET", PING, needs("t1", challenge(other)))
     other.on("GET", "/token", token())
     registries = await opened.loopback(hostile.host, other.host)

@@ -161,7 +161,7 @@ async def test_a_password_that_ends_during_an_upload_is_denied(opened: Opener) -
         assert len(target.requests("PATCH")) == 1
 
 
-# Whose, and for what.
+# Accounts and scopes.
 
 
 async def test_each_account_and_each_repository_has_its_own_token(opened: Opener) -> None:

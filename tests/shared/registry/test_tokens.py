@@ -84,7 +84,7 @@ async def test_a_mount_asks_for_both_repositories(
 async def test_many_requests_at_once_fetch_one_token(
     opened: Opener, token_registry: RegistryServer, questions: Issuer, repository: str
 ) -> None:
-    """Single flight: twenty layers start together."""
+    """Twenty layers start at once, and share one token request."""
     name, password = next(iter(questions.accounts.items()))
     questions.delay = 0.2
     registries = await opened.loopback(token_registry.host, questions.host, side=Side.TARGET)

@@ -138,7 +138,7 @@ async def test_a_proxy_that_buffers_may_answer_late(both: Pair) -> None:
 
 @pytest.mark.parametrize("status", [404, 416])
 async def test_a_lost_session_costs_one_more_upload(both: Pair, status: int) -> None:
-    """Docker-registry 2.8 and Harbor forget a session whose PATCH was cut; Quay answers 416 to what does not fit."""
+    """Docker-registry 2.8 and Harbor forget a session whose PATCH was cut; Quay answers 416 to a wrong offset."""
     both.target.on("PATCH", UPLOADS, times=1).cut_after(2_000_000)
     both.target.on("GET|PATCH", UPLOADS, times=1).answer(status)
     await both.move(LARGE)

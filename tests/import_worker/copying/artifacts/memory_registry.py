@@ -34,7 +34,7 @@ class _Repository:
 class MemoryRegistry:
     """`page_size` is how many entries a page of tags or of referrers has; `api` whether there is a referrers API.
 
-    `answers` has statuses for paths, by a part of them, that are given instead of what would be true.
+    `answers` maps parts of paths to statuses: a request with such a path gets the status instead of the real answer.
     """
 
     api: bool = True
