@@ -10,7 +10,7 @@ const TYPED = "typed account";
 /** Create the fields; `value` is the request's `credentials`, undefined for none. */
 export function makeAccountFields(id) {
   const choice = element("select", { id: `${id}-choice` },
-    element("option", { value: BY_HOST }, "The stored one for the registry, if there is one"),
+    element("option", { value: BY_HOST }, "The stored account of the registry, if any"),
     element("option", { value: TYPED }, "Enter an account…"));
   const username = element("input", { id: `${id}-username`, autocomplete: "off", autocapitalize: "off", spellcheck: "false" });
   const password = element("input", { id: `${id}-password`, type: "password", autocomplete: "off" });

@@ -29,7 +29,7 @@ export function openDeleteDialog(imageId, deleted) {
     title: "Delete this image?",
     question: element("p", { class: "muted", role: "status" }, "Looking for images that share its content…"),
     yes: "Delete",
-    busy: "Deleting. A slow target takes its time.",
+    busy: "Deleting. This may take a while if the target is slow.",
     act: async () => {
       const removed = await deleteAndWait(imageId);
       notice(`Deleted: ${REMOVED[removed] ?? "it is gone"}.`);
@@ -70,9 +70,9 @@ function consequences(image, others) {
   return [
     element("p", { class: "named" }, element("strong", {}, `${image.repo}:${image.imageTag}`), " ", statusBadge(image.status)),
     element("p", { class: "muted" }, facts(image)),
-    OPEN.has(image.import?.state) && element("p", { class: "warning" }, "Its import is under way, and is stopped first."),
-    image.digest ? shared(others) : element("p", {}, "It was never ready, so nothing of it is pulled by others."),
-    element("p", { class: "muted" }, "The same digest in other repositories stays: a registry keeps a manifest for each."),
+    OPEN.has(image.import?.state) && element("p", { class: "warning" }, "Its import is under way, and will be stopped first."),
+    image.digest ? shared(others) : element("p", {}, "It was never ready, so no client pulls it."),
+    element("p", { class: "muted" }, "The same digest in other repositories is kept: a registry stores a manifest for each repository."),
   ];
 }
 
@@ -91,7 +91,7 @@ function shared({ found, complete }) {
       more && element("p", {}, more));
   }
   if (!complete) {
-    return element("p", {}, "The repository has too many tags to look at all of them here. The manifest goes with the tag ",
+    return element("p", {}, "The repository has too many tags to check all of them here. The manifest is deleted with the tag ",
       "unless another tag needs it.");
   }
   return element("p", {}, "No other managed tag of this repository has its digest: the manifest goes too, unless a tag of ",

@@ -95,7 +95,7 @@ class ImageView {
 
   /** The stream reconnects; until then the page shows that its figures are old. */
   #troubled(problem) {
-    fill(this.#trouble, element("p", { class: "warning", role: "status" }, `${problem.title ?? "The connection broke"}. Trying again.`));
+    fill(this.#trouble, element("p", { class: "warning", role: "status" }, `${problem.title ?? "The connection was lost"}. Trying again.`));
   }
 
   #errorBox(details) {

@@ -102,11 +102,11 @@ class ImagesView {
 }
 
 function nothing(wanted, total, clear) {
-  if (total > 0) return element("p", { class: "empty" }, "There is nothing on this page any more.");
+  if (total > 0) return element("p", { class: "empty" }, "This page is empty now.");
   if (isFiltered(wanted)) {
     return element("div", { class: "empty" }, element("p", {}, "No image matches."),
       element("button", { class: "button", type: "button", click: clear }, "Clear the filters"));
   }
-  return element("div", { class: "empty" }, element("p", {}, "There is no image yet."),
+  return element("div", { class: "empty" }, element("p", {}, "There are no images yet."),
     element("button", { class: "button", type: "button", click: () => openImportDialog() }, icon(PLUS), "Import the first one"));
 }

@@ -89,25 +89,25 @@ function makeFields(given) {
     autocomplete: "off", autocapitalize: "off", spellcheck: "false" });
   const description = element("input", { id: "import-description", maxlength: 2000, autocomplete: "off" });
   const referrers = element("select", { id: "import-referrers" },
-    element("option", { value: "" }, "As the operator has chosen"),
-    element("option", { value: "bring" }, "Bring them along"),
+    element("option", { value: "" }, "The operator's default"),
+    element("option", { value: "bring" }, "Import them"),
     element("option", { value: "leave" }, "Leave them out"));
   const force = element("input", { id: "import-force", type: "checkbox", checked: given.force ? true : null });
   const account = makeAccountFields("import-account");
   const elements = [
-    field("Image", source, "As for docker pull; a registry, a tag or a digest may be in it."),
+    field("Image", source, "As for docker pull; may include a registry, a tag or a digest."),
     element("div", { class: "pair" },
       field("Target", target, "Empty: named after the source."),
-      field("Platforms", platforms, "Empty: all that the image has.")),
+      field("Platforms", platforms, "Empty: all platforms of the image.")),
     account.element,
     element(
       "details",
       { open: given.force ? true : null },
       element("summary", {}, "More"),
       field("Description", description),
-      field("Signatures, SBOMs and the like", referrers),
+      field("Signatures, SBOMs and other referrers", referrers),
       element("div", { class: "check" }, force,
-        element("label", { for: force.id }, "Import although the image is there, or another one has its place")),
+        element("label", { for: force.id }, "Import even if the image exists, or the target tag has another image")),
     ),
   ];
   const request = () => ({

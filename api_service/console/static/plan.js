@@ -30,8 +30,8 @@ export function planView(answer) {
       pair("Platforms", plan.platforms.join(", ")),
       pair("Blobs", counts(plan.blobs)),
       pair("Manifests", counts(plan.manifests)),
-      plan.referrers > 0 && pair("Referrers", `${count(plan.referrers)}: signatures, SBOMs and the like`),
-      plan.quotaRoom !== null && pair("Room in the project", size(Math.max(0, plan.quotaRoom))),
+      plan.referrers > 0 && pair("Referrers", `${count(plan.referrers)}: signatures, SBOMs and others`),
+      plan.quotaRoom !== null && pair("Space left in the project", size(Math.max(0, plan.quotaRoom))),
     ),
   );
 }
@@ -40,7 +40,7 @@ function warnings(plan) {
   const there = plan.overwrites;
   const whose = there && (there.imageId ? `image ${there.imageId} of ${there.createdBy}` : "an image that Longshore does not manage");
   return [
-    plan.fits === false && element("p", { class: "warning" }, "It does not fit into the project's quota."),
+    plan.fits === false && element("p", { class: "warning" }, "The image does not fit into the project's quota."),
     there && element("p", { class: "warning" }, `The tag points to ${whose}, `,
       element("code", {}, shortDigest(there.digest)), there.status && [", ", statusBadge(there.status)], ", and would be moved."),
   ];

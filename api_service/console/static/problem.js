@@ -20,8 +20,8 @@ export async function problemOf(response) {
   const requestId = response.headers.get("X-Request-ID") || "";
   if (problem && typeof problem.code === "string") return new Problem({ ...problem, status: response.status, requestId });
   return new Problem({
-    title: `The answer was ${response.status}, and not Longshore's`,
-    detail: "Something between this page and the API answered in its place.",
+    title: `The answer ${response.status} is not Longshore's`,
+    detail: "Something between this page and the API, such as a proxy, answered instead.",
     hint: "Try again in a moment; if it happens again, inform your operator.",
     code: "unexpected_answer",
     status: response.status,
@@ -33,7 +33,7 @@ export async function problemOf(response) {
 export function unreachable() {
   return new Problem({
     title: "Longshore does not answer",
-    detail: "The request did not get through.",
+    detail: "The request did not reach the API.",
     hint: "Check your network, and try again.",
     code: "unreachable",
   });

@@ -23,8 +23,8 @@ export function registriesView({ signal }) {
     element("div", { class: "heading" }, element("h1", { tabindex: -1 }, "Registries"), total,
       session.isAdmin && element("button", { class: "button", type: "button", click: () => openRegistryDialog(null, load) },
         icon(PLUS), "Add a registry")),
-    element("p", { class: "muted lead" }, "Accounts of registries that images come from. Imports from their hosts use them by themselves, ",
-      "or by name; passwords are encrypted and never shown."),
+    element("p", { class: "muted lead" }, "Accounts of source registries. An import uses the account of its source's host, ",
+      "or one chosen by name; passwords are encrypted and never shown."),
     place,
   );
   load();
@@ -91,8 +91,8 @@ function askToDelete(registry, load) {
     title: "Delete this registry?",
     question: [
       element("p", {}, element("strong", {}, registry.name), ` ${registry.url}`),
-      element("p", {}, "Its account is forgotten. Imports that have begun keep theirs; later ones from this host go without an account."),
-      registry.isDefault && element("p", { class: "warning" }, "It is the default: sources that name no registry will be Docker Hub's again."),
+      element("p", {}, "Its account is deleted. Imports that have started keep it; later ones from this host have no account."),
+      registry.isDefault && element("p", { class: "warning" }, "It is the default: sources without a registry will mean Docker Hub again."),
     ],
     yes: "Delete",
     busy: "Deleting.",

@@ -63,12 +63,12 @@ function makeFields(registry) {
     password.required = username.value !== "" && username.value !== registry?.username;
   });
   const elements = [
-    field("Name", name, "What imports name it by: letters, digits, ., _ and -."),
-    field("Address", url, registry?.hasPassword ? "A new address needs the password anew." : "https://host, with a port where it has one."),
+    field("Name", name, "The name that imports use: letters, digits, ., _ and -."),
+    field("Address", url, registry?.hasPassword ? "A new address requires the password again." : "https://host, with its port if it has one."),
     element("div", { class: "pair" },
-      field("User name", username, registry?.hasPassword ? "Empty: the account is removed." : "Empty: as anybody."),
-      field("Password or token", password, registry?.hasPassword ? "Only to change it." : "Stored encrypted, never shown.")),
-    element("div", { class: "check" }, isDefault, element("label", { for: isDefault.id }, "The default, for sources that name no registry")),
+      field("User name", username, registry?.hasPassword ? "Empty: the account is removed." : "Empty: anonymous access."),
+      field("Password or token", password, registry?.hasPassword ? "Only to change the password." : "Stored encrypted, and never shown.")),
+    element("div", { class: "check" }, isDefault, element("label", { for: isDefault.id }, "The default for sources without a registry")),
   ];
   const values = () => ({
     name: name.value.trim(),

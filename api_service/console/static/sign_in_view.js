@@ -25,7 +25,7 @@ export function signInView({ problem, entered }) {
     element("label", { for: "token" }, "Token"),
     token,
     element("p", { id: "token-help", class: "help" },
-      "An API token of yours (", element("code", {}, "lsh_…"), "), or one of your identity provider. It is kept until ",
+      "Your API token (", element("code", {}, "lsh_…"), "), or a token of your identity provider. It is kept until ",
       "this tab closes or you sign out."),
     button,
   );
@@ -64,9 +64,9 @@ async function signIn(event, { token, button, outcome, entered }) {
 function checked(secret) {
   if (/^[A-Za-z0-9._~+/=-]+$/.test(secret)) return secret;
   throw new Problem({
-    title: "This cannot be a token",
-    detail: "A token consists of letters, digits and a few signs, without spaces.",
-    hint: "Copy it anew; an administrator makes one with `longshore-api token create`.",
+    title: "This is not a token",
+    detail: "A token consists of letters, digits and a few symbols, without spaces.",
+    hint: "Copy it again; an administrator creates one with `longshore-api token create`.",
     code: "token_malformed",
   });
 }
@@ -74,7 +74,7 @@ function checked(secret) {
 function workersToken() {
   return new Problem({
     title: "This is a worker's token",
-    detail: "It reports progress, and may not see images.",
+    detail: "It may report progress, but not see images.",
     hint: "Sign in with a token of the role user or admin.",
     code: "forbidden",
   });

@@ -10,8 +10,8 @@ import { problemBox } from "./problem_box.js";
 const LOOK = 5_000;
 const SCOPES = {
   target: "everything in the target",
-  visible: "what the target's account may see",
-  managed: "what Longshore manages",
+  visible: "everything that the target's account may see",
+  managed: "the images that Longshore manages",
 };
 const HELD = { requests: "all requests", manifests: "manifests", imports: "new imports" };
 
@@ -66,8 +66,8 @@ function importFigures({ imports, due, oldestDueSeconds, leasesExpired }) {
     figures([[count(imports.running), "running"], [count(imports.queued), "queued"], [count(imports.waiting), "waiting"]]),
     element("p", { class: "muted" }, due > 0
       ? `${counted(due, "import")} for the next free worker; the first has waited ${duration(oldestDueSeconds)}.`
-      : "None waits for a worker."),
-    leasesExpired > 0 && element("p", { class: "warning" }, `${counted(leasesExpired, "import")} with a silent worker; another takes over.`),
+      : "No import waits for a worker."),
+    leasesExpired > 0 && element("p", { class: "warning" }, `${counted(leasesExpired, "import")} whose worker stopped reporting; another worker takes over.`),
   ];
 }
 
@@ -75,7 +75,7 @@ function workerFigures({ workers }) {
   const room = workers.withRoom;
   return [
     figures([[count(workers.busy), "busy"], [room === null ? "?" : count(room), "with room for more"]]),
-    room === 0 && workers.busy === 0 && element("p", { class: "warning" }, "No worker listens; imports wait."),
+    room === 0 && workers.busy === 0 && element("p", { class: "warning" }, "No worker is connected; imports wait."),
     workers.byName.length > 0 && element("ul", { class: "plain" }, workers.byName.map((worker) =>
       element("li", {}, element("span", {}, worker.name), element("span", { class: "muted" }, counted(worker.imports, "import"))))),
   ];
@@ -85,7 +85,7 @@ function messageFigures({ broker, outboxPending, outboxLagSeconds }) {
   return [
     figures([[broker.messages === null ? "?" : count(broker.messages), "in RabbitMQ"], [count(outboxPending), "to be sent"]]),
     !broker.connected && element("p", { class: "warning" }, "RabbitMQ is not connected; messages wait in the database."),
-    element("p", { class: "muted" }, outboxPending > 0 ? `The oldest is ${duration(outboxLagSeconds)} late.` : "None is late."),
+    element("p", { class: "muted" }, outboxPending > 0 ? `The oldest is ${duration(outboxLagSeconds)} late.` : "No message is late."),
   ];
 }
 
@@ -97,7 +97,7 @@ function partFigures({ parts }) {
 }
 
 function limitFigures({ throttledRegistries }) {
-  if (throttledRegistries.length === 0) return element("p", { class: "muted" }, "No registry holds imports back.");
+  if (throttledRegistries.length === 0) return element("p", { class: "muted" }, "No registry limits imports.");
   return element("ul", { class: "plain" }, throttledRegistries.map((held) =>
     element("li", {}, element("span", {}, held.host, element("span", { class: "muted" }, ` ${HELD[held.scope] ?? held.scope}`)),
       element("span", {}, `for ${duration(held.resumesInSeconds)}`))));
