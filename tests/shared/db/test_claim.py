@@ -26,7 +26,7 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 
 
 async def add_import(database: Database, name: str) -> int:
-    """Add a queued import of its own image and return its id."""
+    """Add a queued import of a new image, and return the import's id."""
     async with database.transaction() as connection:
         image_id = await insert_image(connection, "a/b", name)
         return await insert_import(
@@ -77,7 +77,7 @@ async def test_a_handed_back_import_is_a_new_attempt(database: Database) -> None
 
 
 async def test_a_claim_tells_how_many_workers_were_lost_with_the_import(database: Database) -> None:
-    """Those that gave it back in good order are none."""
+    """Workers that handed the import back are not counted."""
     import_id = await add_import(database, "unlucky")
     queue = ImportQueue(database=database, notifications=Notifications("", ()))
     for lost in range(3):

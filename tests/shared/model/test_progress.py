@@ -1,4 +1,4 @@
-"""Progress never goes backwards, whatever order reports come in."""
+"""Progress never decreases, whatever the order of reports."""
 
 from itertools import pairwise
 
@@ -22,7 +22,7 @@ def reports(size: int = SIZE) -> st.SearchStrategy[LayerProgress]:
 
 @given(st.lists(reports(), min_size=1))
 def test_a_layer_never_goes_backwards(sequence: list[LayerProgress]) -> None:
-    """Late reports, second attempts and other workers included."""
+    """This includes late reports, later attempts and other workers."""
     seen = [sequence[0]]
     for report in sequence[1:]:
         seen.append(seen[-1].merged(report))
@@ -34,7 +34,7 @@ def test_a_layer_never_goes_backwards(sequence: list[LayerProgress]) -> None:
 
 @given(st.lists(reports(), min_size=1), reports())
 def test_a_completed_layer_stays_as_it_is(sequence: list[LayerProgress], late: LayerProgress) -> None:
-    """No late report takes it back, nor how it came to be there."""
+    """A late report changes neither its state nor its kind of transfer."""
     done = LayerProgress(size=SIZE, offset=SIZE, status=LayerStatus.COMPLETED, transfer=Transfer.MOUNTED)
     for report in (*sequence, late):
         assert done.merged(report) == done
@@ -42,14 +42,14 @@ def test_a_completed_layer_stays_as_it_is(sequence: list[LayerProgress], late: L
 
 @given(reports())
 def test_a_hundred_per_cent_means_committed(report: LayerProgress) -> None:
-    """All bytes sent is 99."""
+    """If all bytes are sent but not committed, the value is 99."""
     assert 0 <= report.percent <= 100
     assert (report.percent == 100) is (report.status is LayerStatus.COMPLETED)
 
 
 @given(reports(), reports())
 def test_completing_fills_the_layer(before: LayerProgress, last: LayerProgress) -> None:
-    """A mounted layer moved no bytes and is whole all the same."""
+    """A mounted layer has transferred no bytes, and is complete nevertheless."""
     completed = LayerProgress(size=SIZE, offset=last.offset, status=LayerStatus.COMPLETED, transfer=Transfer.MOUNTED)
     merged = before.merged(completed)
     assert merged.percent == 100
@@ -57,7 +57,7 @@ def test_completing_fills_the_layer(before: LayerProgress, last: LayerProgress) 
 
 
 def test_an_empty_layer_goes_from_nothing_to_all() -> None:
-    """0 of 0 is nothing until it is committed."""
+    """An empty layer has 0 per cent until it is committed."""
     assert LayerProgress(size=0).percent == 0
     assert LayerProgress(size=0, status=LayerStatus.COMPLETED).percent == 100
 
@@ -74,7 +74,7 @@ def test_the_total_never_goes_backwards(layers: list[LayerProgress], data: st.Da
 
 @given(st.integers(0, 10**20), st.integers(0, 10**20))
 def test_per_cents_are_whole_and_rounded_down(done: int, total: int) -> None:
-    """99.9 % is 99; no size is too large."""
+    """99.9 % is shown as 99; a size may be arbitrarily large."""
     percent = percent_of(min(done, total), total)
     assert 0 <= percent <= 100
     assert (percent == 100) is (total > 0 and done >= total)
@@ -82,7 +82,7 @@ def test_per_cents_are_whole_and_rounded_down(done: int, total: int) -> None:
 
 @given(st.floats(0, 1e15), st.floats(-1e12, 1e12))
 def test_an_estimate_needs_something_that_moves(remaining: float, rate: float) -> None:
-    """Nothing moving, no estimate."""
+    """Without a rate there is no estimate."""
     estimate = eta_seconds(int(remaining), rate)
     assert (estimate is None) is (rate <= 0)
     assert estimate is None or estimate >= 0

@@ -66,7 +66,7 @@ async def test_a_listed_host_is_called(opened: Opener, hostile: HostileRegistry,
 
 
 async def test_a_name_that_is_listed_opens_nothing_to_other_names(opened: Opener, hostile: HostileRegistry) -> None:
-    """Not even over a connection that the listed name has left open."""
+    """The other names are refused even if the listed name has left a connection open."""
     hostile.on("GET", PING, Answer())
     listed, literal = f"localhost:{hostile.port}", hostile.host
     registries = await opened(NetworkPolicy.of(allowed_private=[listed], plain_http=[listed, literal]))
@@ -108,7 +108,7 @@ async def test_a_redirect_into_the_inside_is_refused(
 async def test_a_realm_in_the_inside_is_refused(
     opened: Opener, hostile: HostileRegistry, other: HostileRegistry
 ) -> None:
-    """As redirects."""
+    """The same rule applies as for redirects."""
     policy = NetworkPolicy.of(allowed_private=[hostile.host], plain_http=[hostile.host, other.host])
     registries = await opened(policy)
     for target in (other.url, f"https://{other.host}", "https://169.254.169.254"):
@@ -120,7 +120,7 @@ async def test_a_realm_in_the_inside_is_refused(
 
 
 async def test_the_targets_own_address_is_not_questioned(opened: Opener, hostile: HostileRegistry) -> None:
-    """The operator named it."""
+    """The operator has configured it."""
     hostile.on("GET", PING, Answer())
     policy = NetworkPolicy.of(plain_http=[hostile.host], trusted=True)
     await (await opened(policy, Side.TARGET)).registry(hostile.host).ping()

@@ -91,7 +91,7 @@ def test_an_address_inside_is_refused(address: str) -> None:
 
 @pytest.mark.parametrize("address", OUTSIDE)
 def test_an_address_outside_is_allowed(address: str) -> None:
-    """The neighbours of the closed ranges, and translated public addresses."""
+    """The neighbours of the closed ranges, and translated public addresses, are allowed."""
     assert NetworkPolicy.of().allows("registry.example", read_address(address), 443)
 
 
@@ -106,7 +106,7 @@ def test_an_address_means_the_same_in_every_disguise(address: object) -> None:
 
 @given(st.ip_addresses())
 def test_a_trusted_side_may_call_every_address(address: object) -> None:
-    """The operator named the target."""
+    """The operator has configured the target."""
     assert NetworkPolicy.of(trusted=True).allows("target.example", ip_address(str(address)), 443)
 
 
@@ -175,7 +175,7 @@ def test_a_bad_entry_is_named(entry: str) -> None:
     ],
 )
 def test_a_host_is_read_with_and_without_its_port(text: str, host: str, port: int | None) -> None:
-    """As operators write them."""
+    """Operators write it in both forms."""
     assert HostPort.parse(text) == HostPort(host, port)
 
 

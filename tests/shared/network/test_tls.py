@@ -1,4 +1,4 @@
-"""TLS is always verified, and a failure says what an operator can do."""
+"""TLS is always verified, and the error of a failure says how an operator can repair it."""
 
 import datetime as dt
 from pathlib import Path
@@ -30,7 +30,7 @@ def found(location: str) -> Answer:
 async def test_a_private_authority_is_trusted_for_its_host(
     opened: Opener, tls_registry: RegistryServer, authority: Authority, repository: str
 ) -> None:
-    """docker-registry with TLS, bodies included."""
+    """The registry is docker-registry with TLS, and large blobs work, too."""
     registries = await opened(policy(trusted={tls_registry.host: str(authority.file)}), Side.TARGET)
     there = registries.registry(tls_registry.host).repository(repository)
     blob = await push(there, noise(2_000_000))
@@ -51,14 +51,14 @@ async def test_an_unknown_authority_is_not_trusted(
 async def test_an_authority_of_one_host_is_none_for_another(
     opened: Opener, tls_registry: RegistryServer, authority: Authority
 ) -> None:
-    """A CA file is trust in one host, not in all."""
+    """A CA file is valid for one host only."""
     registries = await opened(policy(trusted={"other.example": str(authority.file)}))
     with pytest.raises(LongshoreError, match="source_tls_failed"):
         await registries.registry(tls_registry.host).ping()
 
 
 async def test_a_certificate_for_another_host_is_not_trusted(opened: Opener, authority: Authority) -> None:
-    """The right authority is not enough."""
+    """The right authority is not sufficient."""
     context = authority.server("elsewhere", address="127.0.0.9").context()
     async with HostileRegistry(tls=context) as server:
         registries = await opened(policy(trusted={server.host: str(authority.file)}))
@@ -124,14 +124,14 @@ async def test_a_plain_server_is_not_spoken_to_without_tls(opened: Opener, publi
 async def test_a_tls_server_listed_as_plain_does_not_answer_as_a_registry(
     opened: Opener, tls_registry: RegistryServer
 ) -> None:
-    """The opposite mistake."""
+    """This is the opposite mistake."""
     with pytest.raises(LongshoreError) as caught:
         await (await opened.loopback(tls_registry.host)).registry(tls_registry.host).ping()
     assert caught.value.code == "source_protocol_error"
 
 
 async def test_a_file_that_holds_no_authority_is_named(tmp_path: Path) -> None:
-    """When the service starts."""
+    """The error appears when the service starts."""
     file = tmp_path / "empty.pem"
     file.write_text("nothing")
     with pytest.raises(ValueError, match=r"empty\.pem"):

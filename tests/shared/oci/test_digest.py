@@ -1,4 +1,4 @@
-"""Digests are checked where they are read, because they become parts of addresses."""
+"""Digests are checked when they are parsed, because they become parts of URLs."""
 
 import hashlib
 
@@ -14,13 +14,13 @@ EMPTY = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855
 
 @given(digests)
 def test_a_digest_comes_back_from_its_text(digest: Digest) -> None:
-    """Text and value are the same thing."""
+    """The text of a digest parses to an equal digest."""
     assert Digest.parse(str(digest)) == digest
 
 
 @given(st.binary(max_size=300))
 def test_a_digest_matches_its_own_bytes_and_no_others(content: bytes) -> None:
-    """For each algorithm."""
+    """This holds for each algorithm."""
     digest = Digest.of(content)
     assert str(digest) == f"sha256:{hashlib.sha256(content).hexdigest()}"
     long = Digest.parse(f"sha512:{hashlib.sha512(content).hexdigest()}")
@@ -31,7 +31,7 @@ def test_a_digest_matches_its_own_bytes_and_no_others(content: bytes) -> None:
 
 @given(st.lists(st.binary(max_size=50), max_size=5), st.sampled_from(["sha256", "sha512"]))
 def test_a_digest_is_computed_piece_by_piece(pieces: list[bytes], algorithm: str) -> None:
-    """As a layer is, while it passes by."""
+    """A worker computes a layer's digest while it streams the layer."""
     whole = b"".join(pieces)
     hasher = Digest(algorithm, "").hasher()
     for piece in pieces:
@@ -68,7 +68,7 @@ def test_anything_else_is_no_digest(text: str) -> None:
 
 @given(st.text())
 def test_any_text_is_a_digest_or_a_value_error(text: str) -> None:
-    """Nothing else can come of a stranger's text."""
+    """Untrusted text raises no other exception."""
     try:
         digest = Digest.parse(text)
     except ValueError:

@@ -17,14 +17,14 @@ from shared.oci.reference import Reference
     ],
 )
 def test_a_name_is_written_as_docker_shows_it(text: str, name: str) -> None:
-    """And read back as the same image."""
+    """The text parses to the same image."""
     image = EngineImage.parse(text)
     assert image.name == name
     assert parse_source(str(image)) == image
 
 
 def test_anything_else_is_a_reference() -> None:
-    """An image that happens to be called so, too."""
+    """This includes an image whose name is `docker-daemon`."""
     assert parse_source("docker-daemon/app:1") == Reference("docker.io", "docker-daemon/app", "1")
     assert parse_source("quay.io/team/app:1") == Reference("quay.io", "team/app", "1")
 
@@ -33,6 +33,6 @@ def test_anything_else_is_a_reference() -> None:
     "text", ["app:1", "docker-daemon:", "docker-daemon:app:", "docker-daemon: app", "docker-daemon:a\n"]
 )
 def test_what_is_no_name_is_refused(text: str) -> None:
-    """With a sentence for a person."""
+    """The error has a message for the user."""
     with pytest.raises(ValueError, match=r"\w+ "):
         EngineImage.parse(text)

@@ -51,7 +51,7 @@ def on(platform: Platform, seed: str = "") -> dict[str, Any]:
 
 @pytest.mark.parametrize("spaces", [None, 2, 7])
 def test_the_bytes_are_kept_as_they_came(spaces: int | None) -> None:
-    """The digest covers them: white space, order and unknown fields included."""
+    """The digest covers all bytes, including white space, field order and unknown fields."""
     content = json.dumps(image(custom={"b": 1, "a": 2}), indent=spaces).encode() + b"\n"
     manifest = Manifest.parse(content, media_types.OCI_MANIFEST)
     assert manifest.content == content
@@ -61,7 +61,7 @@ def test_the_bytes_are_kept_as_they_came(spaces: int | None) -> None:
 
 @pytest.mark.parametrize("media_type", sorted(media_types.IMAGE_MANIFESTS))
 def test_an_image_manifest_lists_its_blobs_once(media_type: str) -> None:
-    """Config first; a layer that is there twice moves once; a foreign one is not held by any registry."""
+    """The config comes first; a repeated layer is listed once; no registry has a foreign layer."""
     foreign = entry("foreign", "application/x", urls=["https://elsewhere.example/x"])
     layers = [entry("one", "application/x"), entry("two", "application/x"), entry("one", "application/x"), foreign]
     manifest = parse(image(mediaType=media_type, layers=layers), media_type)
@@ -72,7 +72,7 @@ def test_an_image_manifest_lists_its_blobs_once(media_type: str) -> None:
 
 @pytest.mark.parametrize("media_type", sorted(media_types.INDEXES))
 def test_an_index_lists_its_children(media_type: str) -> None:
-    """In their order, with their platforms."""
+    """The children keep their order and their platforms."""
     manifest = parse(index(on(AMD64), on(ARM64), mediaType=media_type), media_type)
     assert manifest.is_index
     assert platforms_of(manifest) == (AMD64, ARM64)
@@ -128,14 +128,14 @@ def test_what_is_no_sound_manifest_is_refused_with_the_reason(document: object, 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"\xff", b"[" * 200_000, b'{"a": ' * 100_000, b"1" * 10_000])
 def test_what_is_not_json_is_refused(content: bytes) -> None:
-    """However deep or long."""
+    """This holds for any depth and length."""
     with pytest.raises(ValueError, match="JSON"):
         Manifest.parse(content, media_types.OCI_MANIFEST)
 
 
 @given(manifest_like, st.sampled_from(sorted(media_types.MANIFESTS)))
 def test_any_document_is_a_manifest_or_a_value_error(document: dict[str, Any], media_type: str) -> None:
-    """A stranger's JSON must not raise anything that is taken for a fault of ours."""
+    """Untrusted JSON must not raise an exception that looks like a fault of Longshore."""
     try:
         manifest = parse(document, media_type)
     except ValueError:
@@ -145,14 +145,14 @@ def test_any_document_is_a_manifest_or_a_value_error(document: dict[str, Any], m
 
 @given(st.binary(max_size=100), st.text(max_size=20))
 def test_any_bytes_are_a_manifest_or_a_value_error(content: bytes, media_type: str) -> None:
-    """As above, before it is JSON."""
+    """The same holds for bytes that are not JSON."""
     with pytest.raises(ValueError, match=r".+"):
         Manifest.parse(content, media_type)
 
 
 @given(st.dictionaries(st.sampled_from(["platform", "annotations"]), json_values))
 def test_a_descriptors_other_fields_may_hold_anything(more: dict[str, Any]) -> None:
-    """They are read where they make sense."""
+    """A field is checked only where it is used."""
     try:
         Descriptor.from_json(entry("x", **more))
     except ValueError:
@@ -161,13 +161,13 @@ def test_a_descriptors_other_fields_may_hold_anything(more: dict[str, Any]) -> N
 
 @pytest.mark.parametrize("urls", [7, True, 1.5])
 def test_urls_that_are_no_list_are_refused(urls: object) -> None:
-    """A stranger's JSON again."""
+    """The JSON is untrusted."""
     with pytest.raises(ValueError, match="urls"):
         Descriptor.from_json(entry("x", urls=urls))
 
 
 def test_an_index_with_half_a_character_is_trimmed() -> None:
-    """JSON can say it in escapes, and the trimmed index can repeat them."""
+    """JSON can contain a lone surrogate as an escape, and the trimmed index can repeat it."""
     whole = parse(index(on(AMD64), on(ARM64), annotations={"a": "\ud800"}), media_types.OCI_INDEX)
     child = parse(image(), media_types.OCI_MANIFEST)
     assert platforms_of(trim_index(whole, {whole.manifests[0].digest: child})) == (AMD64,)
@@ -178,7 +178,7 @@ CHILDREN = st.lists(platforms, max_size=6, unique=True)
 
 @given(CHILDREN, st.data())
 def test_a_trimmed_index_has_the_chosen_children_in_their_order(children: list[Platform], data: st.DataObject) -> None:
-    """All other fields stay as they were; nothing trimmed is the same index."""
+    """All other fields are unchanged; a selection of all children returns the same index."""
     whole = parse(index(*(on(child) for child in children), annotations={"é": "kept"}), media_types.OCI_INDEX)
     keep = data.draw(st.sets(st.sampled_from(whole.manifests))) if whole.manifests else set()
     # Stands for the child that was fetched: a manifest with the digest that the index lists.
@@ -217,7 +217,7 @@ def test_attestations_go_with_the_platform_that_they_describe() -> None:
 
 @given(CHILDREN, st.lists(platforms, max_size=3))
 def test_a_platform_is_selected_or_missing(children: list[Platform], wanted: list[Platform]) -> None:
-    """Every wish is either met by a child or named as missing."""
+    """Each requested platform is either found or reported as missing."""
     whole = parse(index(*(on(child) for child in children)), media_types.OCI_INDEX)
     selected = [child.platform for child in select_platforms(whole, wanted)]
     missing = missing_platforms(children, wanted)

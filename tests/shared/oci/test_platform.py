@@ -1,4 +1,4 @@
-"""Platforms as people write them."""
+"""Platforms in the form that users write."""
 
 import pytest
 from hypothesis import given
@@ -10,7 +10,7 @@ from tests.shared.oci.strategies import platforms
 
 @given(platforms)
 def test_a_platform_comes_back_from_its_text(platform: Platform) -> None:
-    """As it is shown and asked for."""
+    """The displayed form parses to the same platform."""
     assert Platform.parse(str(platform)) == platform
 
 
@@ -33,14 +33,14 @@ def test_other_spellings_are_understood(text: str, expected: Platform) -> None:
     "text", ["", "linux", "linux/", "/amd64", "a/b/c/d", "linux/amd 64", "linux/amd64\n", "linux/ä", "a" * 40 + "/b"]
 )
 def test_anything_else_is_no_platform(text: str) -> None:
-    """The sentence quotes the text."""
+    """The error quotes the text."""
     with pytest.raises(ValueError, match="not a platform"):
         Platform.parse(text)
 
 
 @given(st.text(max_size=50))
 def test_any_text_is_a_platform_or_a_value_error(text: str) -> None:
-    """Nothing else can come of a stranger's text."""
+    """Untrusted text raises no other exception."""
     try:
         platform = Platform.parse(text)
     except ValueError:
@@ -50,7 +50,7 @@ def test_any_text_is_a_platform_or_a_value_error(text: str) -> None:
 
 @given(platforms, platforms)
 def test_a_wish_without_a_variant_takes_each_of_them(wish: Platform, have: Platform) -> None:
-    """One with a variant takes only that."""
+    """A request with a variant selects only that variant."""
     same = (wish.os, wish.architecture) == (have.os, have.architecture)
     assert wish.covers(have) is (same and (not wish.variant or wish.variant == have.variant))
     assert have.covers(have)

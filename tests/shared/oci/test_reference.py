@@ -54,7 +54,7 @@ def test_a_reference_comes_back_from_its_text(
 
 @given(repositories.filter(lambda name: "/" in name), registries)
 def test_a_given_registry_stands_in_where_none_is_named(repository: str, registry: str) -> None:
-    """And only there."""
+    """The given registry is used only in that case."""
     if "." not in repository.partition("/")[0] and repository.partition("/")[0] != "localhost":
         assert Reference.parse(repository, registry=registry).registry == normal_registry(registry)
     assert Reference.parse(f"quay.io/{repository}", registry=registry).registry == "quay.io"
@@ -104,7 +104,7 @@ def test_a_given_registry_stands_in_where_none_is_named(repository: str, registr
     ],
 )
 def test_what_docker_does_not_read_is_refused_in_words(text: str) -> None:
-    """The sentence goes to the user."""
+    """The message is shown to the user."""
     with pytest.raises(ValueError, match=r".{10,}"):
         Reference.parse(text)
 
@@ -127,7 +127,7 @@ def test_any_text_is_a_reference_or_a_value_error(text: str) -> None:
 
 @given(repositories, tags, digests)
 def test_a_pinned_reference_is_the_same_image_by_digest(repository: str, tag: str, digest: Digest) -> None:
-    """The tag stays for people; the digest is copied."""
+    """The tag is kept for users; the digest is copied."""
     reference = Reference.parse(f"quay.io/{repository}:{tag}")
     pinned = reference.pinned(digest)
     assert (pinned.name, pinned.tag, pinned.digest) == (reference.name, tag, digest)
@@ -135,7 +135,7 @@ def test_a_pinned_reference_is_the_same_image_by_digest(repository: str, tag: st
 
 @pytest.mark.parametrize("tag", ["", "a b", "-a", ".a", "a/b", "a:b", "a\n", "a" * 129])
 def test_a_tag_outside_the_grammar_is_refused(tag: str) -> None:
-    """Wherever it comes from."""
+    """The rule applies to every tag, whatever its origin."""
     with pytest.raises(ValueError, match="is not a tag"):
         check_tag(tag)
 

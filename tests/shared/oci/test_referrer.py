@@ -60,7 +60,7 @@ def test_any_subject_is_read_or_none(subject: Any) -> None:
 
 
 def test_an_entry_says_what_the_specification_asks_for() -> None:
-    """Without an artifact type it is the config's; fields that are empty are left out."""
+    """Without an artifact type, the entry has the config's media type; empty fields are omitted."""
     plain = referrer("plain")
     typed = referrer("typed", artifactType="application/x-type", annotations={"a": "b"})
     first, second = entries(list_referrers(None, [plain, typed]))
@@ -83,7 +83,7 @@ def test_a_list_that_has_them_all_is_not_written_anew() -> None:
 
 @given(st.lists(st.integers(0, 9), unique=True), st.lists(st.integers(0, 9)))
 def test_what_is_listed_stays_listed_and_in_its_order(known: list[int], more: list[int]) -> None:
-    """Of any origin; each digest once."""
+    """This holds for entries of any origin; each digest is listed once."""
     before = list_referrers(None, [referrer(str(number)) for number in known])
     after = list_referrers(before.content if before else None, [referrer(str(number)) for number in more])
     wanted = [str(referrer(str(number)).digest) for number in dict.fromkeys((*known, *more))]
@@ -91,7 +91,7 @@ def test_what_is_listed_stays_listed_and_in_its_order(known: list[int], more: li
 
 
 def test_fields_that_others_wrote_are_kept() -> None:
-    """Of the list and of its entries, and entries of types that are not known here."""
+    """Fields of the list and of its entries are kept, and so are entries of unknown types."""
     odd = {"mediaType": "application/vnd.oci.artifact.manifest.v1+json", "digest": str(SHA512), "size": 3, "x": [1]}
     known = {"schemaVersion": 2, "mediaType": media_types.OCI_INDEX, "manifests": [odd], "annotations": {"k": "v"}}
     merged = list_referrers(json.dumps(known).encode(), [referrer()])

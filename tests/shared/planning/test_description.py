@@ -47,12 +47,12 @@ async def described(image: Image) -> str:
 
 
 async def test_a_label_in_the_config_describes_an_image() -> None:
-    """Where Dockerfiles put it."""
+    """Dockerfiles put the description there."""
     assert await described(single(label=named("A tool"))) == "A tool"
 
 
 async def test_an_annotation_goes_before_the_label() -> None:
-    """It is the newer and the nearer word."""
+    """The annotation is more recent, and closer to the image."""
     assert await described(single(annotation=named("Annotated"), label=named("Labelled"))) == "Annotated"
 
 
@@ -83,13 +83,13 @@ async def test_what_does_not_describe_is_left_out(nothing: Any) -> None:
     ],
 )
 async def test_only_harmless_text_comes_through(text: str, shown: str) -> None:
-    """The image's author wrote it: it is cut to the API's limit, and made safe to store and send."""
+    """The image's author is untrusted: the text is cut to the API's limit, and made safe to store and send."""
     found = await described(single(label=named(text)))
     assert found == shown
     found.encode()
 
 
 async def test_an_index_of_nothing_has_a_plan() -> None:
-    """Odd, but valid: there is an index to bring, and nothing else."""
+    """An empty index is unusual but valid: the plan contains only the index."""
     found = await plan(multiple(children={}))
     assert (found.blobs, found.platforms, found.description, len(found.manifests)) == ((), (), "", 1)

@@ -12,7 +12,7 @@ SHARED = memory_blob(OCI.tar, b"a layer of every platform")
 
 
 async def plan_of(*platforms: str, wanted: tuple[str, ...] = ()) -> tuple[Image, ImportPlan]:
-    """Plan an index of these platforms, in this order; each has the shared layer and one of its own."""
+    """Plan an index of these platforms in this order; each has the shared layer and a separate one."""
     own = {platform: memory_blob(OCI.tar, platform.encode()) for platform in platforms}
     made = {
         platform: platform_manifest(platform, [SHARED, own[platform]], created="2024-01-01T00:00:00Z", config={})
@@ -35,7 +35,7 @@ async def plan_of(*platforms: str, wanted: tuple[str, ...] = ()) -> tuple[Image,
     ],
 )
 async def test_linux_amd64_stands_for_an_image_else_its_first_platform(platforms: tuple[str, ...], shown: str) -> None:
-    """At any position in the index; all platforms are listed, in the index's order."""
+    """Its position in the index does not matter; all platforms are listed in the index's order."""
     _, plan = await plan_of(*platforms)
     assert str(plan.shown_platform) == shown
     assert [str(platform).removesuffix("/v8") for platform in plan.platforms] == list(platforms)
@@ -43,7 +43,7 @@ async def test_linux_amd64_stands_for_an_image_else_its_first_platform(platforms
 
 
 async def test_a_subset_shows_what_it_has() -> None:
-    """The platform that would stand for the whole is not there."""
+    """The platform that would represent the whole image is missing."""
     _, plan = await plan_of("linux/amd64", "linux/arm64", wanted=("linux/arm64",))
     assert str(plan.shown_platform).startswith("linux/arm64")
     assert (len(plan.platforms), plan.include_type) == (1, "partial")

@@ -15,7 +15,7 @@ from shared.registry.client import Registries, open_registries
 from tests.scripted.hostile import HostileRegistry
 from tests.shared.fixtures import hostile, no_waits
 
-# Not its own, but there for the tests of this folder.
+# Imported for the tests of this folder.
 __all__ = ("hostile", "no_waits")
 
 
@@ -34,7 +34,7 @@ class Fleet:
     hosts: list[str] = field(default_factory=list)
 
     async def process(self, *, side: Side = Side.SOURCE) -> Registries:
-        """Open one more process's client."""
+        """Open the client of another process."""
         policy = NetworkPolicy.of(allowed_private=["127.0.0.0/8"], plain_http=self.hosts)
         limits = Limits(RegistryLimits(self.database))
         return await self.stack.enter_async_context(open_registries(policy, side, limits))

@@ -21,7 +21,7 @@ def test_docker_hubs_headers_are_read() -> None:
 
 
 def test_githubs_headers_are_read() -> None:
-    """The reset is a moment."""
+    """The header has the time of the reset."""
     found = read(X_RateLimit_Limit="5000", X_RateLimit_Remaining="4987", X_RateLimit_Reset=str(int(WALL_CLOCK) + 90))
     assert found == Allowance(limit=5000, remaining=4987, reset=90)
 
@@ -33,7 +33,7 @@ def test_gitlabs_headers_are_read() -> None:
 
 
 def test_a_reset_may_be_a_span() -> None:
-    """As in the IETF's draft."""
+    """This is the form of the IETF's draft."""
     found = read(RateLimit_Limit="100", RateLimit_Remaining="0", RateLimit_Reset="50")
     assert found
     assert found.spacing == 50

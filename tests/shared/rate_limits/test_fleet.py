@@ -36,7 +36,7 @@ def pulled(remaining: int) -> Answer:
 
 
 async def registry(fleet: Fleet, host: str, credential: Credential | None = None) -> Registry:
-    """Open one more process, and return the registry as it sees it."""
+    """Open another process, and return its client for the registry."""
     return (await fleet.process()).registry(host, credential)
 
 
@@ -83,7 +83,7 @@ async def test_a_burst_halves_the_share_once(fleet: Fleet, database: Database, h
 
 
 async def test_a_limit_is_one_accounts(fleet: Fleet, hostile: HostileRegistry) -> None:
-    """Other accounts at that registry, and anonymous access, have limits of their own."""
+    """Other accounts at that registry, and anonymous access, have separate limits."""
     hostile.on("GET", PATH, LIMITED, PULLED)
     me, you = Credential("me", "secret"), Credential("you", "secret")
     await limited(await registry(fleet, hostile.host, me))
@@ -154,7 +154,7 @@ async def test_little_left_moves_the_next_imports_and_stops_none(fleet: Fleet, h
     await one.check_import_allowed()
     await pull(one)
     assert await unwelcome(one) == pytest.approx(216, abs=3)
-    # Under way already: these two go through, and cost their time.
+    # These two were running already: they succeed, and count.
     await pull(one)
     await pull(other)
     assert await unwelcome(await registry(fleet, hostile.host)) == pytest.approx(3 * 216, abs=3)
@@ -199,7 +199,7 @@ async def test_without_the_database_each_goes_by_what_it_meets(
 
 
 async def test_the_clock_is_the_databases(fleet: Fleet, database: Database, hostile: HostileRegistry) -> None:
-    """A limit that has ended there has ended for every process that did not meet it."""
+    """A limit that has ended by the database's clock has ended for all processes, except those that met it."""
     hostile.on("GET", PATH, LIMITED, PULLED)
     await limited(await registry(fleet, hostile.host))
     async with database.connection() as connection:

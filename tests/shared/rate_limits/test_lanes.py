@@ -21,7 +21,7 @@ def lane(name: str, capacity: int) -> Lane:
 
 @dataclass(frozen=True)
 class Job:
-    """Needs these lanes for so many turns of the event loop, and may be cancelled after so many."""
+    """Needs these lanes for a number of turns of the event loop, and may be cancelled after a number of turns."""
 
     lanes: Sequence[str]
     turns: int
@@ -76,7 +76,7 @@ async def carry_out(jobs: Sequence[Job], capacities: dict[str, int]) -> None:
     assert not any(lanes.taken(name) for name in NAMES)
 
 
-# A schedule that hangs is not made smaller: each try would wait in vain.
+# Hypothesis does not shrink a schedule that hangs: each attempt would wait for the whole time limit.
 @settings(max_examples=300, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 @given(JOBS, CAPACITIES)
 def test_every_schedule_ends_and_no_lane_is_ever_too_full(jobs: Sequence[Job], capacities: dict[str, int]) -> None:
@@ -119,7 +119,7 @@ async def test_the_longest_wait_ends_first() -> None:
     async with lanes.lease(one):
         tasks = [asyncio.create_task(take(number)) for number in range(5)]
         await turns(3)
-    # A newcomer does not overtake those that wait.
+    # A new job does not overtake waiting ones.
     await asyncio.gather(*tasks, take(5))
     assert order == [0, 1, 2, 3, 4, 5]
 

@@ -22,7 +22,7 @@ LOOPBACK = "127.0.0.1"
 CONTENT = noise(7 * 1024 * 1024 // 2, 44)
 # Seconds between two reads of the target: 64 KiB at a time, a megabyte per second.
 PIECE, PAUSE = 64 * 1024, 0.06
-# The source gives up where nothing moves for this long, less than a full buffer needs into the target. Seconds.
+# The source ends a connection without progress after this time, less than the target takes for a full buffer. Seconds.
 IDLE = 0.3
 # A stall, in this test: far less than the whole copy takes, more than any pause in it. Seconds.
 STALL = 2.0
@@ -70,13 +70,13 @@ class ImpatientSource:
             writer.write(left[at : at + PIECE])
             async with asyncio.timeout(IDLE):
                 await writer.drain()
-        # Its end in good order: the client closes.
+        # The orderly end: the client closes the connection.
         await reader.read()
 
 
 @pytest.fixture
 def small_sockets(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Use small socket buffers, so that one side notices at once that the other one is slow."""
+    """Use small socket buffers, so that one side notices at once that the other is slow."""
     make_socket = Guard.make_socket
 
     def small(self: Guard, info: AddressInfo) -> socket.socket:
@@ -103,7 +103,7 @@ async def test_a_slow_target_does_not_cost_what_the_source_has_sent(monkeypatch:
         source = await stack.enter_async_context(ImpatientSource(CONTENT).running())
         target = await stack.enter_async_context(ScriptedRegistry())
         assert target._listening
-        # Before anybody connects: accepted sockets have the listener's buffers.
+        # Before the first connection: accepted sockets inherit the listener's buffers.
         for listener in target._listening.sockets:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SMALL_BUFFER)
         slow = target.on("PATCH", PATCH).drip(PIECE, PAUSE)

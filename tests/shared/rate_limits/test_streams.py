@@ -19,7 +19,7 @@ from shared.rate_limits.lanes import Lane, Lanes, PoolLease
 from tests.import_worker.ends import Board, DictLedger, DictSource, DictTarget
 
 STREAMS = 3
-# Blobs of one import at once, more than all imports together may have.
+# Concurrent blobs of one import, more than all imports together may have.
 LAYERS = 4
 # Far more than these copies need. Seconds.
 PATIENCE = 10.0
@@ -75,7 +75,7 @@ async def test_a_registrys_places_are_shared_by_all_imports() -> None:
         streams = lanes.lease(Lane(host, lambda: STREAMS), target)
         source = CrowdedSource(image(f"crowd-{number}"), host=host, crowd=crowd)
         copies.append(await prepared(source, DictTarget(), streams))
-    # Planning has read each config, without a place: it is one small blob.
+    # Planning has read each small config without a slot.
     crowd.most.clear()
     async with asyncio.timeout(PATIENCE):
         await asyncio.gather(*(copy.run("latest", allowed) for copy in copies))

@@ -26,7 +26,7 @@ async def test_a_password_opens_a_private_registry(opened: Opener, source_regist
 async def test_no_password_or_a_wrong_one_is_denied(
     opened: Opener, source_registry: RegistryServer, credential: Credential | None
 ) -> None:
-    """Without a retry, which would only lock the account."""
+    """The request is not retried, because retries could lock the account."""
     registries = await opened.loopback(source_registry.host)
     registry = registries.registry(source_registry.host, credential)
     for ask in (registry.ping(), registry.repository("team/app").head_manifest("1")):
@@ -104,7 +104,7 @@ async def test_secrets_that_a_registry_repeats_are_not_passed_on(opened: Opener,
 
 
 async def test_tokens_that_a_registry_repeats_are_not_passed_on(opened: Opener, hostile: HostileRegistry) -> None:
-    """As passwords."""
+    """The rule is that of passwords."""
     hostile.on("GET", PING, needs("token-canary", challenge(hostile), error(403, "DENIED", "bad token-canary")))
     hostile.on("GET", "/token", token("token-canary"))
     with pytest.raises(LongshoreError) as caught:

@@ -29,7 +29,7 @@ from tests.shared.moving import REPOSITORY, move, source_at
 from tests.shared.registry.hops import LARGE, LAYER, READS, WRITES, Hop, Scene, realm, referrers_link, tags_link
 from tests.shared.traps import CREDENTIAL, PASSWORD, Names, leaks, with_canaries
 
-# Names of this very machine, or of a cloud's metadata service. {port} is the trap's.
+# Names of this machine, or of a cloud's metadata service. {port} is the trap's.
 INSIDE = (
     "127.0.0.1:{port}",
     "127.0.0.2:{port}",
@@ -49,7 +49,7 @@ INSIDE = (
 STORAGE = "127.0.0.2"
 # Spellings of 127.0.0.1 that the system's resolver knows and addresses do not have.
 ODD = ("2130706433:{port}", "0x7f000001:{port}", "017700000001:{port}", "127.1:{port}")
-# Under TLS the judge is the same one, asked from another place in the clients.
+# Under TLS the policy is the same, but the clients check it elsewhere.
 PLACES = [("http", name) for name in INSIDE] + [("https", name) for name in (INSIDE[0], INSIDE[9], INSIDE[-1])]
 # The hops that follow a name to another server; the others stay on the registry.
 FOLLOWING = tuple(hop for hop in READS if hop not in {tags_link, referrers_link})
@@ -71,7 +71,7 @@ async def names(monkeypatch: pytest.MonkeyPatch) -> Names:
 
 @pytest.fixture(params=["http", "https"])
 async def stage(request: pytest.FixtureRequest, opened: Opener, authority: Authority) -> "Stage":
-    """Sets scenes, with and without TLS to the registry."""
+    """Opens scenes, with and without TLS to the registry."""
     return Stage(opened, authority, secure=request.param == "https")
 
 
@@ -91,7 +91,7 @@ class Stage:
     async def scene(
         self, side: Side, *names: str, private: tuple[str, ...] = (), elsewhere: ScriptedRegistry | None = None
     ) -> AsyncIterator[Scene]:
-        """Set one; the trap's names are listed for plain http, so that only the tested rule keeps Longshore out."""
+        """Open a scene; the trap's names are listed for plain http, so that only the tested rule protects Longshore."""
         service = TokenService(accounts={"alice": PASSWORD})
         async with (
             ScriptedRegistry(tls=self._context, tokens=service) as registry,
@@ -181,7 +181,7 @@ async def test_a_foreign_host_gets_no_account_and_no_token(
 @pytest.mark.parametrize("stage", ["https"], indirect=True)
 @pytest.mark.parametrize("hop", READS)
 async def test_no_hop_leaves_tls(stage: Stage, caplog: pytest.LogCaptureFixture, hop: Hop) -> None:
-    """Even if the other host is listed for plain http, and may be called."""
+    """This holds even if the other host is listed for plain http, and may be called."""
     async with stage.scene(Side.SOURCE, "127.0.0.1:{port}", private=("127.0.0.1",)) as scene:
         error = await fallen(hop, scene, f"http://127.0.0.1:{scene.trap.port}", caplog)
         assert error.code == ("source_host_refused" if hop is realm else "source_protocol_error")

@@ -1,4 +1,4 @@
-"""Reading blobs: as they arrive, from any offset, never a byte too many."""
+"""Reading blobs: in chunks, from any offset, and never a byte too many."""
 
 import asyncio
 from contextlib import AsyncExitStack
@@ -40,7 +40,7 @@ async def test_a_blob_is_read_from_any_offset(
 
 
 async def test_an_empty_blob_is_read(opened: Opener, target_registry: RegistryServer, repository: str) -> None:
-    """Zero bytes are a blob like any other."""
+    """A blob may have no bytes."""
     registries = await opened.loopback(target_registry.host, side=Side.TARGET)
     there = registries.registry(target_registry.host).repository(repository)
     assert await read(there, await push(there, b"")) == b""
@@ -203,7 +203,7 @@ async def test_a_connection_serves_one_request_after_another(opened: Opener, hos
 
 
 async def test_compressed_content_is_handed_on_as_it_is(opened: Opener, hostile: HostileRegistry) -> None:
-    """A digest is of the bytes on the wire: compression is not requested, and nothing is decompressed."""
+    """A digest covers the bytes on the wire: the client requests no compression, and decompresses nothing."""
     hostile.on("GET", PATH, Answer(headers={"Content-Encoding": "gzip"}, body=CONTENT))
     registries = await opened.loopback(hostile.host)
     assert await read(registries.registry(hostile.host).repository("team/app"), BLOB) == CONTENT
@@ -266,7 +266,7 @@ async def test_a_small_request_does_not_wait_behind_layers(opened: Opener, hosti
 
 
 async def test_many_blobs_at_once_stay_apart(opened: Opener, target_registry: RegistryServer, repository: str) -> None:
-    """Each download has a connection of its own while it lasts."""
+    """Each download has a separate connection while it lasts."""
     registries = await opened.loopback(target_registry.host, side=Side.TARGET)
     there = registries.registry(target_registry.host).repository(repository)
     contents = [noise(200_000, seed) for seed in range(8)]

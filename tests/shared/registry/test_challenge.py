@@ -55,7 +55,7 @@ def test_challenges_are_read(headers: list[str], expected: list[tuple[str, dict[
 
 @given(st.lists(st.text(), max_size=3))
 def test_whatever_a_registry_writes_is_read_as_something(headers: list[str]) -> None:
-    """A header must not be able to raise."""
+    """No header may raise an exception."""
     for challenge in parse_challenges(headers):
         assert challenge.scheme == challenge.scheme.lower()
 

@@ -19,7 +19,7 @@ PING = "/v2/"
 
 
 async def test_closing_ends_what_is_still_asked(hostile: HostileRegistry) -> None:
-    """A token that is being fetched must not outlive its session."""
+    """The request for a token must not outlive its session."""
     challenge = Answer(status=401, headers={"WWW-Authenticate": f'Bearer realm="{hostile.url}/token"'})
     hostile.on("GET", PING, challenge)
     hostile.on("GET", "/token", Answer(hang=True, length=10))

@@ -44,7 +44,7 @@ async def test_a_pushed_manifest_is_found_and_read_back_byte_for_byte(
 async def test_a_manifest_whose_blobs_are_missing_names_that_reason(
     opened: Opener, target_registry: RegistryServer, repository: str
 ) -> None:
-    """MANIFEST_BLOB_UNKNOWN has a code of its own, because it is answered by sending the blob again."""
+    """MANIFEST_BLOB_UNKNOWN has a separate error code, because the client reacts by sending the blob again."""
     registries = await opened.loopback(target_registry.host, side=Side.TARGET)
     there = registries.registry(target_registry.host).repository(repository)
     with pytest.raises(LongshoreError) as caught:
@@ -127,7 +127,7 @@ async def test_get_tells_what_head_left_out(opened: Opener, hostile: HostileRegi
 
 
 async def test_a_tag_that_neither_head_nor_get_knows_is_none(opened: Opener, hostile: HostileRegistry) -> None:
-    """A registry without HEAD says so by GET."""
+    """A registry without HEAD answers GET with 404."""
     hostile.on("HEAD", PATH, Answer(status=405))
     hostile.on("GET", PATH, error(404, "MANIFEST_UNKNOWN"))
     registries = await opened.loopback(hostile.host)
@@ -201,7 +201,7 @@ async def test_a_target_that_takes_a_manifest_for_another_is_caught(opened: Open
 async def test_what_cannot_be_imported_is_refused_with_the_reason(
     opened: Opener, hostile: HostileRegistry, media_type: str, content: bytes, reason: str
 ) -> None:
-    """HEAD does not hide it either: a type that is no manifest's makes the client look at the manifest."""
+    """HEAD does not hide it, either: if the type is not a manifest's, the client reads the manifest."""
     answer = Answer(headers={"Content-Type": media_type}, body=content)
     hostile.on("HEAD", PATH, answer)
     hostile.on("GET", PATH, answer)
@@ -269,7 +269,7 @@ async def test_a_reference_that_is_neither_tag_nor_digest_never_becomes_an_addre
 async def test_a_name_outside_the_grammar_never_becomes_an_address(
     opened: Opener, hostile: HostileRegistry, name: str
 ) -> None:
-    """As for references."""
+    """Names are checked like references."""
     registries = await opened.loopback(hostile.host)
     with pytest.raises(ValueError, match="not a repository name"):
         registries.registry(hostile.host).repository(name)

@@ -107,7 +107,7 @@ async def test_a_token_services_redirect_gets_no_password(
 
 
 async def test_what_the_realm_says_of_itself_is_kept(opened: Opener, hostile: HostileRegistry) -> None:
-    """A realm may have a query; Longshore's is appended. The challenge's own scope is requested."""
+    """A realm may have a query, to which Longshore's is appended. The challenge's own scope is requested."""
     wanted = ',scope="repository:team/app:pull,delete"'
     refused = challenge(hostile, host=f"{hostile.host}/token?tenant=a%2Fb#", more=wanted)
     path = f"/v2/team/app/blobs/{described(b'').digest}"

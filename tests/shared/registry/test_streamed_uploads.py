@@ -37,14 +37,14 @@ async def stream(there: Repository, content: bytes, digest: Digest | None = None
 async def test_a_streamed_blob_is_there(
     opened: Opener, target_registry: RegistryServer, repository: str, content: bytes
 ) -> None:
-    """Spec end-4a, end-5 and end-6, with nothing known beforehand."""
+    """Spec end-4a, end-5 and end-6, with an unknown size and digest."""
     there = await target(opened, target_registry, repository)
     await stream(there, content)
     assert await read(there, described(content)) == content
 
 
 async def test_the_stream_has_no_length_and_goes_on_where_it_is_told(opened: Opener, hostile: HostileRegistry) -> None:
-    """The blob is committed at the address that the PATCH was answered with, its query kept."""
+    """The blob is committed at the address in the answer to the PATCH, including its query."""
     hostile.on("POST", UPLOADS, STARTED)
     hostile.on("PATCH", SESSION, Answer(status=202, headers={"Location": f"{NEXT}?_state=c%3D"}))
     hostile.on("PUT", NEXT, Answer(status=201))

@@ -33,7 +33,7 @@ UPLOADS = r"/v2/team/app/blobs/uploads/.+"
 
 @dataclass(frozen=True, kw_only=True)
 class Pair:
-    """Two registries; the target asks for tokens."""
+    """Two registries; the target requires tokens."""
 
     source: ScriptedRegistry
     target: ScriptedRegistry
@@ -73,7 +73,7 @@ def revoking(answer: Answer, service: TokenService) -> Answer:
     return answer
 
 
-# In an upload.
+# During an upload.
 
 
 @CONTENTS
@@ -184,7 +184,7 @@ async def test_each_account_and_each_repository_has_its_own_token(opened: Opener
             assert len(brought) == 4
 
 
-# How long.
+# Lifetimes.
 
 
 @pytest.mark.parametrize(

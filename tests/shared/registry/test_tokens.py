@@ -137,7 +137,7 @@ async def test_a_refusal_is_shared_by_all_who_waited_for_it(
 
 
 async def test_a_token_that_is_about_to_end_is_fetched_anew(opened: Opener, hostile: HostileRegistry) -> None:
-    """Before a body is sent that could not be sent again."""
+    """Otherwise the token could expire during a body that cannot be sent again."""
     uploads, session = "/v2/team/app/blobs/uploads/", "/v2/team/app/blobs/uploads/1"
     hostile.on("GET", "/token", token("t1", expires_in=1), token("t2", expires_in=300))
     hostile.on("POST", uploads, needs("t1", challenge(hostile), Answer(status=202, headers={"Location": session})))
@@ -165,7 +165,7 @@ async def test_a_token_is_kept_for_a_minute_where_its_life_is_not_said(
 
 
 async def test_a_first_request_with_a_body_asks_beforehand_how(opened: Opener, hostile: HostileRegistry) -> None:
-    """Another process may have opened the session, so this one has not learnt the challenge yet."""
+    """Another process may have opened the session, so this one does not know the challenge yet."""
     session = "/v2/team/app/blobs/uploads/1"
     hostile.on("POST", "/v2/team/app/blobs/uploads/", Answer(status=202, headers={"Location": session}))
     hostile.on("GET", PING, needs("t1", challenge(hostile)))

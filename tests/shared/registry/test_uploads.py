@@ -104,7 +104,7 @@ async def test_wrong_bytes_of_the_right_size_are_refused_by_the_registry(
 
 @pytest.mark.parametrize("status", [200, 202, 204, 302, 307])
 async def test_only_201_commits(opened: Opener, hostile: HostileRegistry, status: int) -> None:
-    """Spec end-6; and a redirect of a body is never followed."""
+    """Spec end-6; a redirect of a body is never followed, either."""
     hostile.on("POST", UPLOADS, STARTED)
     hostile.on("PUT", SESSION, Answer(status=status, headers={"Location": "/elsewhere"}))
     there = await target(opened, hostile)
@@ -179,7 +179,7 @@ async def test_a_mount_that_becomes_an_upload_goes_on_in_its_session(
 
 
 async def test_the_mount_names_digest_and_neighbour(opened: Opener, hostile: HostileRegistry) -> None:
-    """As parameters, encoded once."""
+    """They are query parameters, encoded once."""
     hostile.on("POST", UPLOADS, Answer(status=201))
     there = await target(opened, hostile)
     assert await there.mount_blob(BLOB, "team/base") is None

@@ -124,7 +124,7 @@ async def test_a_head_without_a_digest_is_followed_by_get(both: Pair) -> None:
 
 
 async def test_a_source_that_ignores_ranges_costs_bytes_and_no_upload(both: Pair) -> None:
-    """Distribution without a cache answers 200 to a Range: the upload under way goes on past what it has."""
+    """Distribution without a cache answers 200 to a Range: the running upload skips the bytes that it has."""
     both.source.on("GET", BLOBS, times=1).cut_after(3_000_000)
 
     def whole(answer: Answer) -> Answer:

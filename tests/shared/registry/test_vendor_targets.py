@@ -67,7 +67,7 @@ async def test_a_location_in_clear_on_another_port_is_refused(opened: Opener, au
 
 @pytest.mark.parametrize("status", [201, 204])
 async def test_a_part_may_be_taken_with_another_status(both: Pair, status: int) -> None:
-    """ECR answers PATCH with 201, Pulp with 204, where the specification says 202."""
+    """ECR answers PATCH with 201, Pulp with 204; the specification says 202."""
     both.target.on("PATCH", UPLOADS).set_status(status)
     await both.move(LARGE)
 
@@ -145,7 +145,7 @@ async def test_a_lost_session_costs_one_more_upload(both: Pair, status: int) -> 
 
 
 async def test_a_lost_answer_to_the_last_request_is_no_failure(both: Pair) -> None:
-    """A load balancer that drops the connection after the commit: the blob is there, and is found."""
+    """A load balancer drops the connection after the commit; the client finds the blob."""
     both.target.on("PUT", UPLOADS, times=1).lose_answer()
     await both.move(LARGE)
     assert len(both.target.requests("PATCH")) == 1

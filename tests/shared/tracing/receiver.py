@@ -1,4 +1,4 @@
-"""A collector of traces, as far as OTLP over HTTP needs one."""
+"""A collector of traces that implements the needed part of OTLP over HTTP."""
 
 import threading
 from collections.abc import Iterator, Mapping
@@ -13,7 +13,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Status
 
 @dataclass(frozen=True, kw_only=True)
 class Told:
-    """A span as it was received; `parent` is empty at the root."""
+    """A received span; `parent` is empty at the root."""
 
     service: str
     name: str
@@ -26,7 +26,7 @@ class Told:
 
 
 class Receiver:
-    """Keeps the spans that it receives. `authorization` has the headers that came with them."""
+    """Keeps the spans that it receives. `authorization` has the headers of their requests."""
 
     def __init__(self) -> None:
         self.spans: list[Told] = []
@@ -46,7 +46,7 @@ class Receiver:
                 self.end_headers()
 
             def log_message(self, *_: object) -> None:
-                """Say nothing."""
+                """Log nothing."""
 
         with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
             threading.Thread(target=server.serve_forever, daemon=True).start()

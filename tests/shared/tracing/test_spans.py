@@ -53,7 +53,7 @@ def parent_of(span: ReadableSpan) -> int | None:
 
 
 async def test_a_step_belongs_to_what_is_under_way_in_its_task(recorded: InMemorySpanExporter) -> None:
-    """Also in tasks that are started there; two entries at a time do not mix."""
+    """This includes tasks that are started there; two concurrent entries do not mix."""
 
     async def work(name: str) -> None:
         with entry(name, Kind.CONSUMER, None):
@@ -83,7 +83,7 @@ def test_an_entry_goes_on_with_a_trace_from_elsewhere(recorded: InMemorySpanExpo
 
 @pytest.mark.parametrize("parent", ["nonsense", "00-0-0-00", "", f"{PARENT}-more", "x" * 10_000])
 def test_a_parent_that_is_none_begins_a_trace(recorded: InMemorySpanExporter, parent: str) -> None:
-    """Clients may write anything."""
+    """The header of a client may contain anything."""
     with entry("request", Kind.SERVER, parent):
         pass
     assert recorded.get_finished_spans()[0].parent is None
@@ -121,7 +121,7 @@ def test_our_own_error_is_told_with_its_code(recorded: InMemorySpanExporter) -> 
 
 
 def test_of_another_exception_only_the_kind_is_told(recorded: InMemorySpanExporter) -> None:
-    """Its text may hold anything: an address with a password, for one."""
+    """Its text may contain secrets, for example an address with a password."""
     with pytest.raises(OSError, match="hunter2"), entry("attempt", Kind.CONSUMER, None):
         raise OSError("amqp://longshore:hunter2@host refused")
     (span,) = recorded.get_finished_spans()
