@@ -36,7 +36,7 @@ def test_every_test_named_in_the_api_document_exists() -> None:
 
 
 def test_every_test_named_beside_a_registry_exists() -> None:
-    """As in the API document: a test covers every documented deviation of a registry."""
+    """A test covers every documented deviation of a registry, as in the API document."""
     table = [line for line in REGISTRIES.splitlines() if line.startswith("| ") and "::test_" in line]
     lines = [line for line in REGISTRIES.splitlines() if line.startswith("|")]
     # Two tables, each with two header lines.

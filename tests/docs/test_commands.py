@@ -60,7 +60,7 @@ def test_getting_started_can_be_followed(tmp_path: Path, shell: Mapping[str, str
 @LONG
 @pytest.mark.parametrize("name", GUIDES)
 def test_a_guide_can_be_followed(name: str, stack: Stack, shell: Mapping[str, str], tmp_path: Path) -> None:
-    """On a stack like that of `make up`, in an empty folder."""
+    """The stack is like that of `make up`, and the folder is empty."""
     stack.postgres.execute(FORGET, database="longshore")
     asked = commands((ROOT / name).read_text())
     assert asked

@@ -146,7 +146,7 @@ def test_frozen_one_way(link: Link, echo: Echo) -> None:
 
 
 def test_frozen_both_ways(link: Link, echo: Echo) -> None:
-    """Not even the end of the connection is forwarded."""
+    """The link does not even forward the end of the connection."""
     before = echo.got
     connection = connect(link)
     with link.injecting(Freeze(direction=Direction.TO_SERVER), Freeze(direction=Direction.TO_CLIENT)):

@@ -75,7 +75,7 @@ def test_ordinary_lines_are_left_alone(line: str) -> None:
 
 @pytest.mark.parametrize("jobs", [(), ("-n", "1")], ids=["alone", "xdist"])
 def test_a_run_with_a_secret_in_its_logs_fails(tmp_path: Path, jobs: tuple[str, ...]) -> None:
-    """Though every test in it passes; the places are named, in a process's log and in a test's own."""
+    """Every test in the run passes; the report names the places, in a process's log and in a test's own."""
     secret = new_password()
     done = _run_tests(tmp_path, RUN.format(secret=secret), *jobs)
     assert done.returncode == pytest.ExitCode.TESTS_FAILED, done.stdout

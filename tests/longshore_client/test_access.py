@@ -68,7 +68,7 @@ def test_an_unencrypted_token_is_detected(url: str, unencrypted: bool) -> None:
 
 
 def test_only_the_owner_can_read_the_file(environment: dict[str, str]) -> None:
-    """From its creation on, and also if it replaces a file that others could read."""
+    """The rule holds from the file's creation on, and also if it replaces a file that others could read."""
     path = config_path(environment)
     path.parent.mkdir(parents=True)
     path.write_text("{}")

@@ -53,7 +53,7 @@ async def through(api: Api, proxy: FaultyProxy) -> AsyncIterator[LongshoreClient
 async def test_an_import_is_started_watched_and_found(
     api: Api, longshore: LongshoreClient, image_source: str, repository: str
 ) -> None:
-    """As in the example of the class."""
+    """The steps are those of the example in the class's docstring."""
     started = await longshore.import_image(image_source, platforms=("linux/amd64",), description="mine")
     assert (started.already, started.message) == (False, "Image import started")
     watching = asyncio.create_task(collect(longshore.watch(started.image_id)))

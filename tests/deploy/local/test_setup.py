@@ -110,7 +110,7 @@ def test_each_mode_installs_what_it_lacks(checkout: Path) -> None:
 
 
 def test_a_changed_lock_makes_both_modes_install_again(checkout: Path) -> None:
-    """Also if the lock changes back: the other mode has replaced versions meanwhile."""
+    """This also holds if the lock changes back: the other mode has replaced versions meanwhile."""
     lock = checkout / "requirements.txt"
     before = lock.read_text()
     assert installed(checkout, "full") == ["requirements-dev.txt"]

@@ -21,7 +21,7 @@ async def loaded(engine: EngineServer) -> DockerEngine:
 
 
 async def test_an_image_is_described_as_the_engine_knows_it(engine: EngineServer, loaded: DockerEngine) -> None:
-    """By name and by id; the sizes approximate those of the layers."""
+    """The image is found by name and by id; the reported sizes approximate those of the layers."""
     described = await loaded.describe("described:1")
     async with client(engine) as docker:
         known = await facts(docker, "described:1")

@@ -64,7 +64,7 @@ async def upload(there: Repository) -> object:
 async def test_a_body_without_an_end_is_not_read_to_it(
     opened: Opener, step: Step, status: int, media_type: str, chunked: bool
 ) -> None:
-    """For a success and for an error: above the limit the connection is closed, and nothing more is read."""
+    """This holds for a success and for an error: above the limit, the client closes the connection."""
     async with ScriptedRegistry() as registry:
         rule = registry.on(".*", "/v2/team/.*").answer(status, b"", {"Content-Type": media_type}).send_endlessly()
         if chunked:
@@ -99,7 +99,7 @@ async def test_a_token_without_an_end_is_not_read_to_it(opened: Opener) -> None:
 )
 @pytest.mark.parametrize("bulk", [False, True], ids=["small", "large"])
 async def test_a_head_without_an_end_is_not_read_to_it(opened: Opener, head: bytes, bulk: bool) -> None:
-    """On the connections for small requests and on those for large blobs."""
+    """This holds for the connections of small requests and for those of large blobs."""
     async with ScriptedRegistry() as registry:
         registry.on("GET", ".*/blobs/.*").send_raw(head)
         registries = await opened.loopback(registry.host)

@@ -70,7 +70,7 @@ async def test_a_redirect_is_followed_without_credentials_and_judged(
 async def test_each_fault_of_a_download_has_its_code(
     opened: Opener, hostile: HostileRegistry, answer: Answer, code: str
 ) -> None:
-    """No broken response is taken for the blob."""
+    """The client never returns a broken response as the blob."""
     hostile.on("GET", PATH, answer)
     with pytest.raises(LongshoreError) as caught:
         await read_in_bulk(await there(opened, hostile, side=Side.SOURCE), BLOB)
@@ -130,7 +130,7 @@ async def test_an_address_that_is_not_ascii_arrives_as_it_was_given(
 
 
 async def test_a_field_that_cannot_be_sent_is_an_error_of_the_exchange(hostile: HostileRegistry) -> None:
-    """For example a token with a line break; aiohttp raises ValueError, too."""
+    """An example is a token with a line break; aiohttp raises ValueError, too."""
     policy = NetworkPolicy.of(allowed_private=[hostile.host], plain_http=[hostile.host])
     request = BulkRequest(method="GET", url=URL(hostile.url), fields=[("Authorization", "Bearer a\nb")])
     async with open_outgoing(policy) as outgoing:
@@ -162,7 +162,7 @@ async def test_a_dripping_complaint_ends(
 
 
 async def test_a_download_that_waits_can_be_aborted(opened: Opener, hostile: HostileRegistry) -> None:
-    """From another thread, as a cancelled import does."""
+    """Another thread aborts it, as a cancelled import does."""
     hostile.on("GET", PATH, Answer(body=CONTENT[:10], length=len(CONTENT), hang=True))
     repository = await there(opened, hostile, side=Side.SOURCE)
     async with repository.download_blob(BLOB) as download:

@@ -37,7 +37,7 @@ async def over_tls(opened: Opener, secured: HostileRegistry, authority: Authorit
 async def test_a_blob_goes_there_and_back_over_tls(
     opened: Opener, tls_registry: RegistryServer, authority: Authority
 ) -> None:
-    """With a private authority; no byte is lost between records and buffers."""
+    """The server has a private authority; no byte is lost between records and buffers."""
     policy = NetworkPolicy.of(allowed_private=["127.0.0.0/8"], ca_files={tls_registry.host: str(authority.file)})
     repository = (await opened(policy, Side.TARGET)).registry(tls_registry.host).repository("team/app")
     await push_in_bulk(repository, BLOB, CONTENT)
@@ -105,7 +105,7 @@ async def test_a_handshake_can_be_cancelled(opened: Opener) -> None:
 
 
 async def test_a_server_that_ends_the_handshake_is_away(opened: Opener) -> None:
-    """For example during a restart: it is no lack of trust, and is retried."""
+    """An example is a restart: the certificate is not at fault, and the request is retried."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(10)

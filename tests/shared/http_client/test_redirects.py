@@ -156,7 +156,7 @@ async def test_a_redirect_to_plain_http_needs_a_listed_host(
 
 
 async def test_https_never_leads_to_http(opened: Opener, hostile: HostileRegistry, authority: Authority) -> None:
-    """Not even to a listed host: a request that starts under TLS stays under TLS."""
+    """This includes listed hosts: a request that starts under TLS stays under TLS."""
     context: ssl.SSLContext = authority.server("downgrading").context()
     async with HostileRegistry(tls=context) as secure:
         secure.on("GET", PATH, to(f"{hostile.url}/store"))

@@ -80,7 +80,7 @@ async def test_an_expired_certificate_is_not_trusted(opened: Opener, authority: 
 
 
 async def test_a_self_signed_certificate_is_not_trusted(opened: Opener, authority: Authority) -> None:
-    """Neither by itself nor with an authority; the error states the reason."""
+    """It is refused with and without a configured authority; the error states the reason."""
     async with HostileRegistry(tls=authority.self_signed_server("alone").context()) as server:
         for trusted in ({}, {server.host: str(authority.file)}):
             with pytest.raises(LongshoreError) as caught:

@@ -53,7 +53,7 @@ async def redirected_blob(scene: Scene, to: str) -> object:
 
 
 async def redirected_large_blob(scene: Scene, to: str) -> object:
-    """Large blobs travel over connections of their own."""
+    """Large blobs use separate connections."""
     scene.lead("GET", ".*/blobs/.*", to)
     async with scene.source.download_blob(described(LARGE)) as download:
         return download

@@ -156,7 +156,7 @@ async def test_no_hop_of_a_read_leads_to_an_odd_spelling(
 async def test_no_hop_of_a_write_leaves_the_target(
     stage: Stage, names: Names, caplog: pytest.LogCaptureFixture, hop: Hop, name: str
 ) -> None:
-    """Not even to a host that a trusted target's requests may call: layers would be sent there."""
+    """This includes hosts that a trusted target's requests may call: layers would be sent there."""
     names.lead("inside.example", ["127.0.0.1"])
     async with stage.scene(Side.TARGET, name) as scene:
         error = await fallen(hop, scene, f"{stage.scheme}://{name.format(port=scene.trap.port)}", caplog)

@@ -17,7 +17,7 @@ class ClaimLostError(Exception):
 
 
 class Fence:
-    """Permits so many sends, then raises; `calls` has the number of PUTs that the registry had received each time."""
+    """Permits this number of sends, then raises; `calls` has the number of PUTs at the registry before each call."""
 
     def __init__(self, registry: ScriptedRegistry, permitted: int) -> None:
         self._registry = registry
@@ -32,7 +32,7 @@ class Fence:
 
 @pytest.mark.parametrize("ending", [Ending.RESET, Ending.CLOSE])
 async def test_the_hook_is_awaited_each_time_a_manifest_is_sent(opened: Opener, ending: Ending) -> None:
-    """Before Longshore's own retries, and those that the HTTP client makes itself after a lost connection."""
+    """It is awaited before Longshore's own retries, and before those of the HTTP client after a lost connection."""
     async with ScriptedRegistry() as registry:
         there = (await opened.loopback(registry.host, side=Side.TARGET)).registry(registry.host).repository(REPOSITORY)
         for content in (b"config", b"layer"):

@@ -69,7 +69,7 @@ async def test_a_registry_that_ignores_the_range_is_read_past_it(opened: Opener,
 
 
 async def test_what_is_read_past_may_come_in_many_pieces(opened: Opener, hostile: HostileRegistry) -> None:
-    """However the network splits it."""
+    """The result does not depend on how the network splits the blob."""
     parts = [CONTENT[start : start + 50_000] for start in range(0, BLOB.size, 50_000)]
     body = b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in parts) + b"0\r\n\r\n"
     hostile.on("GET", PATH, Answer(headers=CHUNKED, length=None, body=body))

@@ -51,7 +51,7 @@ async def test_what_is_remembered_is_bounded(opened: Opener) -> None:
 
 
 async def test_tokens_are_bounded() -> None:
-    """As for registries: the least recently used token is removed first."""
+    """The least recently used token is removed first, as for registries."""
     cache, fetched = TokenCache(), []
 
     async def get(number: int) -> None:

@@ -137,7 +137,7 @@ async def test_a_source_that_ignores_ranges_costs_bytes_and_no_upload(both: Pair
 
 
 async def test_only_closed_ranges_are_asked_for(both: Pair) -> None:
-    """Some registries reject open ranges; docker-registry 2.8 sends nonsense for one that starts at the blob's end."""
+    """Some registries reject open ranges; docker-registry 2.8 sends invalid data for one that starts at the end."""
     both.source.on("GET", BLOBS, times=1).cut_after(3_000_000)
     await both.move(LARGE)
     ranges = [asked.headers["range"] for asked in both.source.requests("GET", BLOBS)[1:]]

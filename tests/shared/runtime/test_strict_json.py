@@ -1,4 +1,4 @@
-"""JSON from strangers."""
+"""JSON from untrusted senders."""
 
 import pytest
 from hypothesis import given
@@ -44,14 +44,14 @@ def test_ordinary_json_is_read() -> None:
 
 @pytest.mark.parametrize(("written", "number"), [(b"1.0", 1), (b"-2e3", -2000), (b"1.5", 1.5), (b"1e300", 1e300)])
 def test_a_whole_number_is_an_integer_however_it_is_written(written: bytes, number: float) -> None:
-    """JSON Schema, 6.1.1; beyond what a float is exact for, it stays one."""
+    """JSON Schema, 6.1.1; a number beyond the range in which a float is exact stays a float."""
     found = load_object(b'{"a": ' + written + b"}")["a"]
     assert (found, type(found)) == (number, type(number))
 
 
 @given(st.binary(max_size=200) | st.text(max_size=200).map(lambda text: text.encode(errors="surrogatepass")))
 def test_nothing_but_a_value_error_ever_comes_out(content: bytes) -> None:
-    """The caller turns a ValueError into an answer; anything else would be a fault of ours."""
+    """The caller turns a ValueError into an answer; any other exception would be a defect of Longshore."""
     try:
         assert isinstance(load_object(content), dict)
     except ValueError as error:

@@ -51,7 +51,7 @@ async def test_what_is_pushed_is_served(place: Place, http: aiohttp.ClientSessio
 
 
 async def test_what_is_not_there_is_a_404(place: Place, http: aiohttp.ClientSession) -> None:
-    """With a code of the specification, if the answer has a body."""
+    """If the answer has a body, its error code is one of the specification."""
     await place.push(synthetic_image("contract", [400]))
     absent = "sha256:" + 64 * "0"
     for path, code in ((f"manifests/{absent}", "MANIFEST_UNKNOWN"), (f"blobs/{absent}", "BLOB_UNKNOWN")):
