@@ -13,7 +13,7 @@ from importlib import metadata
 from typing import Any
 
 from benchmarks.places import Places
-from benchmarks.processes import PATIENCE, Usage, cpu_seconds, peak_rss, reset_peak_rss
+from benchmarks.processes import DEADLINE, Usage, cpu_seconds, peak_rss, reset_peak_rss
 from benchmarks.scenarios import Job
 from deploy.local.processes.server import LOOPBACK
 from deploy.local.stack import Stack
@@ -82,14 +82,14 @@ class _Client:
             if details["status"] == "ready":
                 return
             taken = time.perf_counter() - started
-            if details["status"] != "importing" or taken > PATIENCE:
+            if details["status"] != "importing" or taken > DEADLINE:
                 raise ImportFailedError(f"image {image} after {taken:.0f} s: {details}")
             time.sleep(min(LONGEST_POLL, max(SHORTEST_POLL, POLL_SHARE * taken)))
 
     def _ask(self, method: str, path: str, body: object = None) -> tuple[int, Any]:
         connection: http.client.HTTPConnection | None = getattr(self._own, "connection", None)
         if connection is None:
-            connection = self._own.connection = http.client.HTTPConnection(LOOPBACK, self._port, timeout=PATIENCE)
+            connection = self._own.connection = http.client.HTTPConnection(LOOPBACK, self._port, timeout=DEADLINE)
         connection.request(method, path, body=None if body is None else json.dumps(body), headers=self._headers)
         response = connection.getresponse()
         return response.status, json.loads(response.read())

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 # Seconds after which a tool that copies an image counts as stuck.
-PATIENCE = 900
+DEADLINE = 900
 # The id of a process's CPU clock is the inverted process id above three bits, the lower two of which are CPUCLOCK_SCHED
 # (Linux, include/linux/posix-timers.h).
 CLOCK_SHIFT, CLOCK_SCHEDULER = 3, 2
@@ -108,7 +108,7 @@ def run_all(commands: Sequence[Sequence[str]], environment: Mapping[str, str], p
 
 def run(command: Sequence[str], given: str) -> str:
     """Run a program with this standard input and return its output."""
-    done = subprocess.run(command, input=given, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    done = subprocess.run(command, input=given, capture_output=True, text=True, timeout=DEADLINE, check=False)
     if done.returncode != 0:
         raise ProgramFailedError(f"{' '.join(command)} ended with {done.returncode}\n{done.stderr[-4000:]}")
     return done.stdout

@@ -17,7 +17,7 @@ END_OF_HEAD = b"\r\n\r\n"
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _STATUS = slice(9, 12)
 # Seconds for a response. The API answers within five.
-PATIENCE = 60.0
+DEADLINE = 60.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +89,7 @@ async def connected(endpoint: Endpoint, count: int = 1) -> AsyncIterator[list[Co
 async def latencies(connection: Connection, request: bytes, count: int) -> list[float]:
     """Send requests one after another; return the seconds of each."""
     seconds = []
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(DEADLINE):
         for _ in range(count):
             started = time.perf_counter()
             await connection.ask(request)
@@ -108,7 +108,7 @@ async def rate(connections: list[Connection], request: bytes, duration: float) -
             count += 1
         return count
 
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(DEADLINE):
         counts = await asyncio.gather(*map(ask_on, connections))
     return sum(counts) / (time.perf_counter() - started)
 
@@ -121,5 +121,5 @@ async def send_all(connections: list[Connection], requests: Iterable[bytes]) -> 
         for request in waiting:
             await connection.ask(request)
 
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(DEADLINE):
         await asyncio.gather(*map(send_on, connections))

@@ -22,7 +22,7 @@ from tests.api_service.described import check_answer
 BASE = "/api/v1"
 LEASE = 30.0
 # The limit for a condition that a test waits for: it is met within seconds, except on a busy machine. Seconds.
-PATIENCE = 60.0
+DEADLINE = 60.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,6 +122,6 @@ async def read(response: ClientResponse) -> Answer:
 
 async def until(condition: Callable[[], Awaitable[bool]]) -> None:
     """Wait until another process or task has met the condition."""
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(DEADLINE):
         while not await condition():  # noqa: ASYNC110 - nothing here could set an event
             await asyncio.sleep(0.05)

@@ -47,6 +47,6 @@ def test_all_samples_are_kept(report: dict[str, Any]) -> None:
     assert len(report["imports"]["product"]) == len(report["imports"]["bare"]) == report["settings"]["import_rounds"]
 
 
-def test_the_conditions_are_told(report: dict[str, Any]) -> None:
+def test_the_conditions_are_reported(report: dict[str, Any]) -> None:
     for moment in ("before", "after"):
         assert {"processors", "load_average"} <= report[moment].keys()

@@ -22,7 +22,7 @@ from shared.messages.wake_up import WakeUp, dump_wake_up
 from shared.runtime.concurrency import cancel_all
 from tests.conftest import manage
 
-PATIENCE = 40.0
+DEADLINE = 40.0
 
 
 class Imports:
@@ -78,7 +78,7 @@ def wake_up(name: str) -> bytes:
 
 
 async def eventually(condition: Callable[[], Awaitable[bool]]) -> None:
-    limit = time.monotonic() + PATIENCE
+    limit = time.monotonic() + DEADLINE
     while not await condition():
         assert time.monotonic() < limit
         await asyncio.sleep(0.05)

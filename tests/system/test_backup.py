@@ -99,7 +99,7 @@ def states(product: Product) -> Counter[str]:
     return Counter(product.sql("SELECT state FROM imports").split())
 
 
-def test_a_restored_database_brings_every_import_to_one_end(linked: LinkedProduct, tmp_path: Path) -> None:
+def test_after_a_restore_every_import_reaches_one_end(linked: LinkedProduct, tmp_path: Path) -> None:
     """Imports that were ready, running and queued in the backup become ready, and each ends once.
 
     The link holds the running import until the backup is complete. The tag of an image that was imported after the

@@ -67,7 +67,7 @@ def test_a_limit_parks_every_import_of_its_source_and_no_other(product: Product,
     assert int(due) == IMPORTS
 
 
-def test_an_import_that_is_limited_in_the_middle_makes_room(product: Product, limited: LimitedRegistry) -> None:
+def test_an_import_that_is_limited_in_the_middle_frees_its_slot(product: Product, limited: LimitedRegistry) -> None:
     """The worker's only slot runs another import meanwhile; finished blobs are not transferred again."""
     repository, neighbour = push(product, "middle", [4 * MIB, 3 * MIB, 2 * MIB]), push(product, "meanwhile", [200_000])
     # The configuration, which planning reads, and one layer: usually the largest, but checks of the target may reorder.

@@ -13,7 +13,7 @@ import pytest
 
 from deploy.local.processes.server import LOOPBACK, new_password
 from deploy.local.stack import Worker, synthetic_image
-from tests.shared.tracing.receiver import Receiver, Told
+from tests.shared.tracing.receiver import ReceivedSpan, Receiver
 from tests.system.conftest import POLL_SECONDS, TIMEOUT, Product
 
 pytestmark = pytest.mark.xdist_group("system")
@@ -67,13 +67,13 @@ def new_trace() -> tuple[str, str, str]:
 
 
 @contextmanager
-def traced_import(product: Product, receiver: Receiver, trace: str) -> Iterator[list[Told]]:
+def traced_import(product: Product, receiver: Receiver, trace: str) -> Iterator[list[ReceivedSpan]]:
     """Yield a list that contains the spans of the trace when the block ends.
 
     It is complete if the parent of every span and the API's span of every report have arrived: each process sends its
     own spans.
     """
-    spans: list[Told] = []
+    spans: list[ReceivedSpan] = []
     yield spans
 
     def complete() -> bool:
@@ -89,7 +89,7 @@ def traced_import(product: Product, receiver: Receiver, trace: str) -> Iterator[
     wait(complete)
 
 
-def named(spans: list[Told], name: str) -> list[Told]:
+def named(spans: list[ReceivedSpan], name: str) -> list[ReceivedSpan]:
     return [span for span in spans if span.name == name]
 
 
@@ -106,7 +106,7 @@ def test_an_import_is_one_trace_from_the_request_to_the_registries(product: Prod
         product.ready(answer["imageId"])
     by_id = {span.id: span for span in spans}
 
-    def above(span: Told) -> list[str]:
+    def above(span: ReceivedSpan) -> list[str]:
         return [by_id[span.parent].name, *above(by_id[span.parent])] if span.parent in by_id else []
 
     (request,) = named(spans, REQUEST)
@@ -129,7 +129,9 @@ def test_an_import_is_one_trace_from_the_request_to_the_registries(product: Prod
     check_logs(product, worker, answer["name"], request_id)
 
 
-def check_registry_requests(product: Product, spans: list[Told], above: Callable[[Told], list[str]]) -> None:
+def check_registry_requests(
+    product: Product, spans: list[ReceivedSpan], above: Callable[[ReceivedSpan], list[str]]
+) -> None:
     requests = [span for span in spans if "server.address" in span.values]
     hosts = {product.stack.source.host, product.stack.target.host}
     assert {span.values["server.address"] for span in requests} == hosts
@@ -139,7 +141,7 @@ def check_registry_requests(product: Product, spans: list[Told], above: Callable
     assert REQUEST in {above(span)[0] for span in named(spans, "HEAD manifest")}
 
 
-def check_no_secret(product: Product, receiver: Receiver, spans: list[Told]) -> None:
+def check_no_secret(product: Product, receiver: Receiver, spans: list[ReceivedSpan]) -> None:
     """The spans contain neither a password nor a token, nor the query of an upload URL."""
     (password,) = receiver.authorization
     assert password.startswith("localpassword")

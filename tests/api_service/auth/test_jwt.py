@@ -116,7 +116,7 @@ async def test_addresses_in_a_token_are_never_called(api: Api, issuer: Issuer, n
         assert attacker.asked == []
 
 
-async def test_an_expired_token_is_told_so(api: Api, issuer: Issuer) -> None:
+async def test_an_expired_token_is_reported_as_such(api: Api, issuer: Issuer) -> None:
     assert await refusal(api, issuer.token(exp=int(time.time()) - LEEWAY - 5)) == "token_expired"
 
 
@@ -150,7 +150,7 @@ async def test_a_token_may_leave_the_keys_name_out_where_there_is_one(api: Api, 
     assert (await answer_to(api, issuer.token(header={"kid": None}))).status == 200
 
 
-async def test_with_two_keys_that_fit_nobody_guesses(open_api: OpenApi, settings: Settings, issuer: Issuer) -> None:
+async def test_with_two_matching_keys_no_key_is_chosen(open_api: OpenApi, settings: Settings, issuer: Issuer) -> None:
     issuer.keys.append(rsa_key("two"))
     async with open_api(replace(settings, oidc=issuer.settings())) as api:
         assert (await answer_to(api, issuer.token())).status == 200

@@ -201,7 +201,7 @@ async def test_a_route_is_open_to_those_in_its_row(api: Api, issuer: Issuer, rou
 
 
 @pytest.mark.parametrize("route", sorted(PUBLIC - {("GET", "/readyz")}), ids=" ".join)
-async def test_a_public_route_asks_nobody_for_a_token(api: Api, issuer: Issuer, route: tuple[str, str]) -> None:
+async def test_a_public_route_needs_no_token(api: Api, issuer: Issuer, route: tuple[str, str]) -> None:
     """The API does not check a token there, not even an invalid one."""
     for token in (await tokens(api, issuer)).values():
         assert (await knock(api, route, token, {"file": "start.js"})).status == 200

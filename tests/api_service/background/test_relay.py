@@ -26,7 +26,7 @@ from shared.db.outbox import WakeUpReason
 from shared.messages.broker import BrokerUnavailableError
 from shared.messages.topology import IMPORTS_QUEUE, declare
 from shared.target.settings import TargetSettings
-from tests.api_service.api import PATIENCE, Api, until
+from tests.api_service.api import DEADLINE, Api, until
 from tests.api_service.conftest import OpenApi
 
 
@@ -46,9 +46,9 @@ async def queue(url: str) -> AsyncIterator[AbstractQueue]:
 
 async def received(url: str) -> AbstractIncomingMessage:
     """Take one message off the queue."""
-    async with queue(url) as imports, asyncio.timeout(PATIENCE):
+    async with queue(url) as imports, asyncio.timeout(DEADLINE):
         while True:
-            message = await imports.get(fail=False, no_ack=True, timeout=PATIENCE)
+            message = await imports.get(fail=False, no_ack=True, timeout=DEADLINE)
             if message:
                 return message
             await asyncio.sleep(0.05)

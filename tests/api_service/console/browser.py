@@ -13,11 +13,11 @@ CHROMIUM = Path("/usr/bin/chromium")
 # Chromium's sandbox does not work as root, and containers have little shared memory.
 OPTIONS = ("--no-sandbox", "--disable-dev-shm-usage")
 # The timeout of every wait: pages respond within a second, but the machine may be busy. Milliseconds.
-PATIENCE = 60_000
+DEADLINE = 60_000
 DESKTOP = (1280, 800)
 PHONE = (390, 844)
 # The browser calls this listener for every resource that the page's policy blocks.
-_TELL_VIOLATIONS = """
+_REPORT_VIOLATIONS = """
 document.addEventListener("securitypolicyviolation", (event) => {
   console.error(`policy: ${event.violatedDirective} ${event.blockedURI}`);
 });
@@ -72,7 +72,7 @@ def running_chromium() -> Iterator[Browser]:
     """Run Chromium while the block runs. If it is missing, skip the test, or fail it where all tools are required."""
     if missing() and not os.environ.get("CI"):
         pytest.skip(missing())
-    expect.set_options(timeout=PATIENCE)
+    expect.set_options(timeout=DEADLINE)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(OPTIONS))
         yield browser
@@ -93,8 +93,8 @@ def visiting(
         locale="en-GB",
         timezone_id="UTC",
     )
-    context.set_default_timeout(PATIENCE)
-    context.add_init_script(_TELL_VIOLATIONS)
+    context.set_default_timeout(DEADLINE)
+    context.add_init_script(_REPORT_VIOLATIONS)
     visit = Visit(page=context.new_page(), url=url)
     visit.watch(context)
     try:

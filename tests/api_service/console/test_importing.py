@@ -137,7 +137,7 @@ def test_an_import_is_cancelled_and_begun_again(user: Visit, product: Product, h
     expect_status(user, "ready")
 
 
-def test_a_break_of_the_stream_is_told_and_borne(user: Visit, product: Product, held_worker: int) -> None:
+def test_a_break_of_the_stream_is_shown_and_survived(user: Visit, product: Product, held_worker: int) -> None:
     """The page says that its data is out of date, and continues without any action by the user."""
     repository = product.push(synthetic_image("console broken", [9_000], platforms=["linux/amd64"]))
     image_id = start(user, product, repository)

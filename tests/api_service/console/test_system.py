@@ -12,7 +12,7 @@ from tests.system.conftest import Product
 pytestmark = pytest.mark.xdist_group("console")
 
 
-def test_target_queue_and_workers_are_told(user: Visit, product: Product) -> None:
+def test_target_queue_and_workers_are_shown(user: Visit, product: Product) -> None:
     user.page.get_by_role("link", name="System").click()
     target = user.page.get_by_role("region", name="Target")
     expect(target).to_contain_text("everything in the target")

@@ -28,7 +28,7 @@ CONTENT = ImageContent(
 )
 STREAM = {"Accept": "text/event-stream"}
 # An event arrives within a poll's interval; the limit allows for a busy machine. Seconds.
-PATIENCE = 15.0
+DEADLINE = 15.0
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Stream:
 
     async def next(self) -> Event | None:
         """Return the next event, or None at the end of the stream."""
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(DEADLINE):
             return await self._next()
 
     async def _next(self) -> Event | None:
@@ -121,7 +121,7 @@ async def test_a_queued_import_says_so(started: Import) -> None:
     }
 
 
-async def test_rate_and_remaining_time_are_told_while_bytes_move(started: Import) -> None:
+async def test_rate_and_remaining_time_are_shown_while_bytes_move(started: Import) -> None:
     await started.api.claim(started.name)
     await started.api.execute("UPDATE imports SET updated_at = now() - interval '1 second'")
     await started.copied(1, 500)
@@ -143,7 +143,7 @@ async def test_a_running_import_on_which_nothing_moves_is_stalled(started: Impor
     assert "Nothing has moved" in details["message"]
 
 
-async def test_a_stream_tells_every_change_to_the_end(started: Import) -> None:
+async def test_a_stream_sends_every_change_to_the_end(started: Import) -> None:
     """The first event comes at once, the last is final, then the stream closes; progress never decreases."""
     async with streaming(started.api, started.id) as stream:
         first = await stream.next()
@@ -258,7 +258,7 @@ async def test_streams_beyond_the_limit_end_after_their_first_event(
 async def test_streams_end_when_the_service_stops(started: Import) -> None:
     async with streaming(started.api, started.id) as stream:
         await stream.next()
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(DEADLINE):
             await started.api.client.server.close()
         assert await stream.next() is None
 

@@ -141,7 +141,7 @@ async def test_a_page_beyond_the_end_is_empty(listed: Api) -> None:
     assert body == {"totalCount": 5, "images": []}
 
 
-async def test_a_page_has_ten_images_unless_told_otherwise(api: Api) -> None:
+async def test_a_page_has_ten_images_by_default(api: Api) -> None:
     await api.execute(
         """
         INSERT INTO images (registry_host, repository, tag, status, source, created_by)
@@ -238,7 +238,7 @@ async def test_a_parameter_given_twice_is_refused(api: Api) -> None:
     assert [failing["field"] for failing in answer.body["errors"]] == ["page_num"]
 
 
-async def test_one_image_tells_how_to_pull_it(listed: Api) -> None:
+async def test_one_image_shows_how_to_pull_it(listed: Api) -> None:
     body = await listed.get("/images/1")
     assert (body["id"], body["registryHost"], body["repo"]) == (1, "harbor.example.com", "ai/pytorch")
     assert body["reference"] == "harbor.example.com/ai/pytorch:2.0-cuda11.8"

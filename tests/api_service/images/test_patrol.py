@@ -54,7 +54,7 @@ async def test_an_image_whose_tag_is_gone_has_failed(managed: Managed) -> None:
     assert (await managed.api.get("/images?ready=true"))["totalCount"] == 1
 
 
-async def test_an_image_whose_tag_somebody_moved_has_failed(managed: Managed) -> None:
+async def test_an_image_whose_tag_another_client_moved_has_failed(managed: Managed) -> None:
     """The target may still have its digest; but `repository:tag` is another image now."""
     job = await managed.ready()
     await asyncio.to_thread(managed.target.push, job.repository, job.tag, synthetic_image("moved-by-hand", [900]))

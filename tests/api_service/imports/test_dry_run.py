@@ -311,7 +311,7 @@ class TestHarbor:
         assert (found["bytesToMove"], found["quotaRoom"], found["fits"]) == (case.image.size, None, None)
 
     @pytest.mark.parametrize("short", [0, 1])
-    async def test_the_plan_predicts_whether_harbor_has_room(
+    async def test_the_plan_predicts_whether_the_quota_suffices(
         self, api: Api, case: Case, harbor: StandIn, short: int
     ) -> None:
         """The figure is exact: a push succeeds if the plan fits, and fails if the quota is one byte smaller."""

@@ -213,7 +213,7 @@ async def test_without_a_token_nothing_is_started(api: Api) -> None:
     assert answer.headers["WWW-Authenticate"].startswith("Bearer")
 
 
-async def test_an_expired_token_is_told_apart(api: Api) -> None:
+async def test_an_expired_token_has_a_code_of_its_own(api: Api) -> None:
     answer = await api.post_import({"source": "app"}, token=await api.token("alice", lifetime=-1))
     check(answer, 401, "token_expired", "expired")
 

@@ -144,7 +144,7 @@ async def test_a_ready_image_without_them_says_how_to_get_them(
     assert await with_referrers(target_api) == [False, True]
 
 
-async def test_a_retry_brings_what_was_asked_for_at_first(api: Api, image: Image, reference: str) -> None:
+async def test_a_retry_imports_what_was_requested_at_first(api: Api, image: Image, reference: str) -> None:
     job = await begin(api, image, {"source": reference, "referrers": False})
     assert (await job.fail()).status == 200
     answer = await api.call("POST", f"/api/v1/images/{job.image_id}/importing:retry", json={})

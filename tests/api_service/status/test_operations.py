@@ -57,14 +57,14 @@ async def test_a_rate_limit_is_named_with_its_end(api: Api) -> None:
     assert held == {"host": "docker.io", "scope": "manifests", "share": 0.5}
 
 
-async def test_a_broker_that_is_away_tells_nothing(api: Api) -> None:
+async def test_an_unavailable_broker_has_no_figures(api: Api) -> None:
     """Unknown numbers are null."""
     answer = await api.get("/operations")
     assert answer["broker"] == {"connected": False, "messages": None}
     assert answer["workers"]["withRoom"] is None
 
 
-async def test_the_queue_tells_of_itself(open_api: OpenApi, settings: Settings, amqp_url: str) -> None:
+async def test_the_queue_is_described(open_api: OpenApi, settings: Settings, amqp_url: str) -> None:
     shared = replace(settings.shared, amqp_url=amqp_url)
     async with open_api(replace(settings, shared=shared), WATCHED) as api:
 

@@ -49,7 +49,7 @@ async def test_an_older_schema_is_named(open_api: OpenApi, settings: Settings, a
     assert answer.body["parts"]["schema"]["detail"] == wrong
 
 
-async def test_a_database_that_is_away_is_told_in_time(open_api: OpenApi, settings: Settings) -> None:
+async def test_an_unavailable_database_is_reported_in_time(open_api: OpenApi, settings: Settings) -> None:
     shared = replace(settings.shared, database_url="postgresql://nobody:x@127.0.0.1:1/none")
     async with asyncio.timeout(10):
         async with open_api(replace(settings, shared=shared), PARTS) as api:
@@ -58,7 +58,7 @@ async def test_a_database_that_is_away_is_told_in_time(open_api: OpenApi, settin
     assert answer.body["parts"]["database"]["detail"].startswith("database_unavailable")
 
 
-async def test_a_silent_part_holds_nobody_up() -> None:
+async def test_a_silent_part_delays_no_caller() -> None:
     async def silent() -> None:
         await asyncio.sleep(60)
 

@@ -111,7 +111,7 @@ async def add_image(
     )
 
 
-async def test_harbors_own_figures_are_told_to_users(open_api: OpenApi, settings: Settings, standin: StandIn) -> None:
+async def test_users_get_harbors_own_figures(open_api: OpenApi, settings: Settings, standin: StandIn) -> None:
     """The contract's three fields count everything in Harbor, not only Longshore's images."""
     async with open_api(before(settings, standin, ADMIN)) as api:
         body = (await stats(api)).body
@@ -132,7 +132,7 @@ async def test_an_account_that_sees_less_says_so(open_api: OpenApi, settings: Se
     assert (body["scope"], body["storageVisible"], body["message"]) == ("visible", False, PARTIAL_VIEW)
 
 
-async def test_a_harbor_that_does_not_tell_its_storage_is_named(stats_api: Api, figures: Figures) -> None:
+async def test_a_harbor_without_storage_figures_is_named(stats_api: Api, figures: Figures) -> None:
     """Old versions of Harbor do not report this figure to any user."""
     figures.reported = TargetStatistics(projects=2, images=3, size=None, complete=True)
     body = (await stats(stats_api)).body
@@ -200,7 +200,7 @@ async def test_the_last_figures_outlive_a_target_that_is_away(
     assert "harbor.example.com cannot be reached." in later["message"]
 
 
-async def test_a_slow_target_is_waited_for_by_nobody_twice(
+async def test_no_caller_waits_twice_for_a_slow_target(
     stats_api: Api, figures: Figures, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The request ends in time, the fetch continues, and the next request gets its figures."""

@@ -15,7 +15,7 @@ from tests.api_service.commands.test_cli import COMMAND, ROOT, wait_for
 
 # Longer than any test needs; each test ends the process earlier. Seconds.
 DRAIN = "60"
-PATIENCE = 30
+DEADLINE = 30
 
 
 @pytest.fixture
@@ -57,22 +57,24 @@ def ask(connection: http.client.HTTPConnection, path: str) -> tuple[int, str | N
 
 def test_a_stopping_instance_answers_while_others_learn_of_it(serving: "subprocess.Popen[str]", port: int) -> None:
     """It is unready at once; each connection, old or new, ends with its next answer."""
-    kept = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+    kept = http.client.HTTPConnection("127.0.0.1", port, timeout=DEADLINE)
     assert ask(kept, "/readyz")[1:] == (None, "degraded")
     serving.send_signal(signal.SIGTERM)
-    limit = time.monotonic() + PATIENCE
-    while (said := ask(http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE), "/readyz"))[2] != "stopping":
+    limit = time.monotonic() + DEADLINE
+    while (said := ask(http.client.HTTPConnection("127.0.0.1", port, timeout=DEADLINE), "/readyz"))[2] != "stopping":
         assert time.monotonic() < limit
     assert said == (503, "close", "stopping")
     assert ask(kept, "/healthz") == (200, "close", "ok")
-    assert ask(http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE), "/healthz") == (200, "close", "ok")
+    assert ask(http.client.HTTPConnection("127.0.0.1", port, timeout=DEADLINE), "/healthz") == (200, "close", "ok")
     assert serving.poll() is None
 
 
 @pytest.mark.parametrize("signals", [(signal.SIGTERM, signal.SIGTERM), (signal.SIGINT,)], ids=["twice", "interrupt"])
-def test_whoever_insists_does_not_wait(serving: "subprocess.Popen[str]", signals: tuple[signal.Signals, ...]) -> None:
+def test_a_second_interrupt_does_not_wait(
+    serving: "subprocess.Popen[str]", signals: tuple[signal.Signals, ...]
+) -> None:
     """A second SIGTERM, or a user's Ctrl-C, ends the process at once and in order."""
     for number in signals:
         serving.send_signal(number)
         time.sleep(0.5)  # Two equal signals at the same time would count as one.
-    assert serving.wait(PATIENCE) == 0
+    assert serving.wait(DEADLINE) == 0

@@ -53,7 +53,9 @@ async def test_an_unknown_path_is_a_problem_too(api: Api, role: Role | None) -> 
         ("PATCH", "/healthz", {"GET", "HEAD"}),
     ],
 )
-async def test_a_wrong_method_is_told_the_right_ones(api: Api, method: str, path: str, allowed: set[str]) -> None:
+async def test_the_answer_to_a_wrong_method_lists_the_right_ones(
+    api: Api, method: str, path: str, allowed: set[str]
+) -> None:
     answer = await api.call(method, path)
     assert (answer.status, answer.code) == (405, "method_not_allowed")
     assert set(answer.headers["Allow"].split(",")) == allowed
@@ -90,7 +92,7 @@ async def test_similar_paths_are_other_paths(api: Api, path: str) -> None:
         assert (await api.call(method, f"{BASE}{path}")).status in (404, 405)
 
 
-async def test_an_unexpected_failure_tells_nothing_but_its_id(api: Api) -> None:
+async def test_an_unexpected_failure_shows_only_its_id(api: Api) -> None:
     """The answer has no text of a driver and no traceback; the log has both."""
     await api.execute("ALTER TABLE images RENAME TO astray")
     try:

@@ -50,7 +50,7 @@ def test_operations_have_names_of_their_own() -> None:
     assert len(set(names)) == len(names)
 
 
-def test_roles_are_told_as_the_routes_have_them() -> None:
+def test_roles_are_described_as_the_routes_have_them() -> None:
     for route in ALL_ROUTES:
         operation = document()["paths"][route.path][route.method.lower()]
         assert operation.get("x-roles") == (None if route.roles is None else sorted(route.roles))
@@ -86,7 +86,7 @@ def test_secrets_are_written_and_never_read() -> None:
             assert name == "Credentials" or form["writeOnly"]
 
 
-def test_every_error_is_told_with_its_code() -> None:
+def test_every_error_is_reported_with_its_code() -> None:
     """For each status, the document lists the possible codes, all of them from the closed list."""
     told = set()
     for _, path, operation in operations():

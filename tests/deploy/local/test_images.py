@@ -64,7 +64,7 @@ def test_other_seeds_make_other_layers() -> None:
     assert len({synthetic_layer(seed, size).digest for seed in "abc" for size in (64, 2048, 1 << 20)}) == 9
 
 
-def test_an_image_shares_the_layers_it_is_told_to() -> None:
+def test_an_image_shares_the_given_layers() -> None:
     """Two platforms, three layers of which one is shared: five layers and two configurations."""
     image = synthetic_image("harbour", [4096, 2048, 64], shared=1)
     assert len(image.children) == 2

@@ -129,7 +129,7 @@ def test_a_missing_program_is_an_error_of_ours() -> None:
         assert scratch.spawn("next", ["/bin/true"]).wait(10) == 0
 
 
-def test_somebody_elses_folder_is_not_used(base: Path) -> None:
+def test_another_users_folder_is_not_used(base: Path) -> None:
     """In a folder that everyone can write to, another user may have created the name first."""
     real = base.with_name("real")
     real.mkdir()

@@ -49,7 +49,7 @@ def test_postgres_wants_its_password(postgres: Postgres) -> None:
     assert "password authentication failed" in done.stderr
 
 
-def test_postgres_tells_what_is_wrong_with_a_statement(postgres: Postgres) -> None:
+def test_postgres_reports_the_fault_of_a_statement(postgres: Postgres) -> None:
     """The error contains the server's message."""
     with pytest.raises(LocalStackError, match='relation "no_such" does not exist'):
         postgres.execute("SELECT * FROM no_such")

@@ -41,7 +41,7 @@ async def send(answer: Answer, state: ReportedState) -> None:
 
 
 @pytest.mark.parametrize("state", [ReportedState.RUNNING, ReportedState.TAGGING])
-async def test_a_worker_that_is_told_to_stop_has_lost_its_import(state: ReportedState) -> None:
+async def test_a_worker_that_has_to_stop_has_lost_its_import(state: ReportedState) -> None:
     """The import was cancelled, deleted, or finished by another attempt."""
     with pytest.raises(SupersededError):
         await send(STOP, state)

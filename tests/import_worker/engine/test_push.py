@@ -94,7 +94,7 @@ async def test_the_same_image_gives_the_same_bytes(form: str) -> None:
     assert first.manifests["1"].digest == second.manifests["1"].digest
 
 
-async def test_gzip_headers_tell_nothing() -> None:
+async def test_gzip_headers_reveal_nothing() -> None:
     """They have no name and no time: both would make the same layer another blob."""
     target = DictTarget()
     await push(TarEngine(IMAGE.described, IMAGE.legacy()), target)

@@ -76,7 +76,7 @@ async def test_a_handed_back_import_is_a_new_attempt(database: Database) -> None
     assert again.attempt == 2
 
 
-async def test_a_claim_tells_how_many_workers_were_lost_with_the_import(database: Database) -> None:
+async def test_a_claim_returns_how_many_workers_were_lost_with_the_import(database: Database) -> None:
     """Workers that handed the import back are not counted."""
     import_id = await add_import(database, "unlucky")
     queue = ImportQueue(database=database, notifications=Notifications("", ()))

@@ -90,7 +90,7 @@ async def test_a_passing_fault_is_tried_again(against: Harbor, hostile: HostileR
     assert len(hostile.requests("GET")) == 3
 
 
-async def test_a_lasting_fault_is_not_tried_for_ever(against: Harbor, hostile: HostileRegistry) -> None:
+async def test_a_lasting_fault_is_not_retried_without_end(against: Harbor, hostile: HostileRegistry) -> None:
     hostile.on("GET", STATISTICS, Answer(status=503))
     assert (await failure(against)).code == "target_unavailable"
     assert len(hostile.requests("GET")) == 3
@@ -110,7 +110,7 @@ async def test_a_short_rate_limit_is_waited_for(against: Harbor, hostile: Hostil
     assert time.monotonic() - started >= 1
 
 
-async def test_a_long_rate_limit_is_told(against: Harbor, hostile: HostileRegistry) -> None:
+async def test_a_long_rate_limit_is_reported(against: Harbor, hostile: HostileRegistry) -> None:
     hostile.on("GET", STATISTICS, Answer(status=429, headers={"Retry-After": "120"}))
     error = await failure(against)
     assert (error.code, error.retry_after) == ("target_rate_limited", 120.0)
@@ -202,7 +202,7 @@ async def test_silence_is_a_stall(against: Harbor, hostile: HostileRegistry) -> 
     assert caught.value.code == "target_stalled"
 
 
-async def test_nobody_there_is_the_targets_failure(opened: Opener) -> None:
+async def test_an_unreachable_target_is_the_targets_failure(opened: Opener) -> None:
     async with HostileRegistry() as server:
         host = server.host
     error = await failure(await opened(host))

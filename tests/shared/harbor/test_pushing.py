@@ -259,7 +259,7 @@ async def test_a_mount_needs_the_right_to_pull(standin: StandIn, http_to: Http, 
     assert answer.status == HTTPStatus.UNAUTHORIZED
 
 
-async def test_a_manifest_is_charged_with_what_it_brings(
+async def test_a_manifest_is_charged_with_the_blobs_that_it_adds(
     standin: StandIn, http_to: Http, name: str, single: Image
 ) -> None:
     """The charge is the manifest's own size and that of blobs new to the project (put_manifest.go)."""

@@ -138,7 +138,7 @@ async def test_a_field_that_cannot_be_sent_is_an_error_of_the_exchange(hostile: 
             await outgoing.bulk.request(request)
 
 
-async def test_connections_that_nobody_uses_any_more_are_closed(
+async def test_unused_connections_are_closed(
     opened: Opener, hostile: HostileRegistry, other: HostileRegistry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Idle connections are closed even if their own server is never called again."""

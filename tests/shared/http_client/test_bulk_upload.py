@@ -152,7 +152,7 @@ async def test_cancelling_ends_the_thread_first(opened: Opener, hostile: Hostile
         (error(500, "UNKNOWN"), None),
     ],
 )
-async def test_a_session_is_gone_on_with_only_where_it_proves_itself(
+async def test_a_session_is_resumed_only_if_it_proves_itself(
     sessions: Repository, hostile: HostileRegistry, answer: Answer, taken: int | None
 ) -> None:
     """For any other response, the blob is sent again from its start."""

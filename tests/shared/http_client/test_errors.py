@@ -168,7 +168,7 @@ async def test_what_is_not_http_is_no_registry(opened: Opener, hostile: HostileR
     assert caught.value.detail.endswith("checking the registry's API: its response is not HTTP.")
 
 
-async def test_nobody_listening_is_unreachable(opened: Opener) -> None:
+async def test_a_port_without_a_listener_is_unreachable(opened: Opener) -> None:
     """A refused connection, and a name that does not exist."""
     registries = await opened.loopback("127.0.0.1:1")
     for host in ("127.0.0.1:1", "registry.invalid"):

@@ -87,7 +87,7 @@ async def test_a_passing_fault_is_passed_over(
     assert len(hostile.requests(step.method, step.path)) == 2
 
 
-async def test_a_lasting_fault_is_told_after_a_few_tries(opened: Opener, hostile: HostileRegistry) -> None:
+async def test_a_lasting_fault_is_reported_after_a_few_tries(opened: Opener, hostile: HostileRegistry) -> None:
     """The import as a whole waits longer than a request can."""
     hostile.on("GET", PING, UNAVAILABLE)
     registries = await opened.loopback(hostile.host)
@@ -124,7 +124,7 @@ async def test_a_short_retry_after_is_waited_for(opened: Opener, hostile: Hostil
 
 
 @pytest.mark.parametrize(("side", "code"), [(Side.SOURCE, "source_rate_limited"), (Side.TARGET, "target_rate_limited")])
-async def test_a_long_retry_after_is_told(opened: Opener, hostile: HostileRegistry, side: Side, code: str) -> None:
+async def test_a_long_retry_after_is_reported(opened: Opener, hostile: HostileRegistry, side: Side, code: str) -> None:
     """The import parks until then, in the database instead of in memory."""
     seconds = LONGEST_RETRY_AFTER + 1
     hostile.on("GET", PING, error(429, "TOOMANYREQUESTS", Retry_After=str(int(seconds))))
@@ -148,7 +148,7 @@ async def test_retry_after_may_be_a_date(opened: Opener, hostile: HostileRegistr
 
 
 @pytest.mark.parametrize("value", ["soon", "-5", "", "1e3", "Mon, 99 Nov 2026 00:00:00 GMT", "²"])
-async def test_a_rate_limit_without_a_usable_time_is_told_at_once(
+async def test_a_rate_limit_without_a_usable_time_is_reported_at_once(
     opened: Opener, hostile: HostileRegistry, value: str
 ) -> None:
     """An immediate retry does not help; Longshore estimates the wait."""
@@ -171,7 +171,7 @@ async def test_a_retry_after_beyond_reason_is_cut(opened: Opener, hostile: Hosti
         assert caught.value.retry_after == pytest.approx(24 * 3600, abs=0.5)
 
 
-async def test_a_rate_limit_is_told_from_every_step(opened: Opener, hostile: HostileRegistry) -> None:
+async def test_a_rate_limit_is_reported_by_every_step(opened: Opener, hostile: HostileRegistry) -> None:
     """Manifests, blobs and uploads alike, and from the token service."""
     limited = error(429, "TOOMANYREQUESTS", Retry_After="30")
     hostile.on("HEAD", "/v2/a/manifests/1", limited)

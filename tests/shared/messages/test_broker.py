@@ -22,7 +22,7 @@ async def test_what_a_lost_connection_cancels_is_a_failure() -> None:
         await asking
 
 
-async def test_a_task_that_is_told_to_end_ends() -> None:
+async def test_a_cancelled_task_ends() -> None:
     asking = asyncio.create_task(ask(asyncio.get_running_loop().create_future()))
     await asyncio.sleep(0)
     asking.cancel()

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from shared.rate_limits.lanes import Lane, Lanes
 
 # Seconds; far more than any of these schedules takes, whereas a deadlock would never end.
-PATIENCE = 5.0
+DEADLINE = 5.0
 NAMES = "abcd"
 
 
@@ -68,7 +68,7 @@ async def carry_out(jobs: Sequence[Job], capacities: dict[str, int]) -> None:
         for task, job in zip(tasks, jobs, strict=True)
         if job.cancel_after is not None
     ]
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(DEADLINE):
         ends = await asyncio.gather(*tasks, return_exceptions=True)
         await asyncio.gather(*cancelling)
     for job, end in zip(jobs, ends, strict=True):

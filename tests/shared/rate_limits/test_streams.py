@@ -22,7 +22,7 @@ STREAMS = 3
 # Concurrent blobs of one import, more than all imports together may have.
 LAYERS = 4
 # Far more than these copies need. Seconds.
-PATIENCE = 10.0
+DEADLINE = 10.0
 
 
 @dataclass
@@ -77,7 +77,7 @@ async def test_a_registrys_places_are_shared_by_all_imports() -> None:
         copies.append(await prepared(source, DictTarget(), streams))
     # Planning has read each small config without a slot.
     crowd.most.clear()
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(DEADLINE):
         await asyncio.gather(*(copy.run("latest", allowed) for copy in copies))
     assert crowd.most == {"hub": STREAMS, "quay": STREAMS}
     assert not any(lanes.taken(name) for name in ("hub", "quay", "target"))
@@ -94,7 +94,7 @@ async def test_looks_and_mounts_do_not_wait_for_streams() -> None:
         elsewhere={"other": {blob.digest: source.content(blob.digest) for blob in elsewhere}},
     )
     ledger = DictLedger({Digest.parse(blob.digest): "other" for blob in elsewhere})
-    async with streams, asyncio.timeout(PATIENCE):
+    async with streams, asyncio.timeout(DEADLINE):
         await (await prepared(source, target, streams, ledger)).run("latest", allowed)
     assert target.manifests["latest"].content == held.root.body
 
@@ -105,7 +105,7 @@ async def test_a_failed_import_leaves_its_places_to_others() -> None:
     streams = lanes.lease(Lane("hub", lambda: STREAMS))
     broken = image("broken")
     source = DictSource(broken, damage={blob.digest: b"?" * blob.size for blob in broken.blobs if blob.size == 5000})
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(DEADLINE):
         with pytest.raises(LongshoreError, match="blob_digest_mismatch"):
             await (await prepared(source, DictTarget(), streams)).run("latest", allowed)
         assert lanes.taken("hub") == 0

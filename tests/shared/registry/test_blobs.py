@@ -104,7 +104,7 @@ async def test_a_range_of_unknown_total_is_taken(opened: Opener, hostile: Hostil
     assert await read(registries.registry(hostile.host).repository("team/app"), BLOB, 1000) == CONTENT[1000:]
 
 
-async def test_a_part_that_nobody_asked_for_is_an_error(opened: Opener, hostile: HostileRegistry) -> None:
+async def test_an_unrequested_part_is_an_error(opened: Opener, hostile: HostileRegistry) -> None:
     """A 206 without a Range in the request is not the blob."""
     headers = {"Content-Range": f"bytes 0-{BLOB.size - 1}/{BLOB.size}"}
     hostile.on("GET", PATH, Answer(status=206, headers=headers, body=CONTENT))

@@ -117,7 +117,7 @@ async def test_head_alone_resolves_a_tag(opened: Opener, hostile: HostileRegistr
     ],
     ids=["no digest", "bad digest", "no type", "no length", "405", "501"],
 )
-async def test_get_tells_what_head_left_out(opened: Opener, hostile: HostileRegistry, head: Answer) -> None:
+async def test_get_finds_what_head_left_out(opened: Opener, hostile: HostileRegistry, head: Answer) -> None:
     """Registries send different headers with a HEAD; the manifest itself always suffices."""
     hostile.on("HEAD", PATH, head)
     hostile.on("GET", PATH, WHOLE)

@@ -43,7 +43,7 @@ async def test_a_streamed_blob_is_there(
     assert await read(there, described(content)) == content
 
 
-async def test_the_stream_has_no_length_and_goes_on_where_it_is_told(opened: Opener, hostile: HostileRegistry) -> None:
+async def test_the_stream_has_no_length_and_follows_the_location(opened: Opener, hostile: HostileRegistry) -> None:
     """The blob is committed at the address in the answer to the PATCH, including its query."""
     hostile.on("POST", UPLOADS, STARTED)
     hostile.on("PATCH", SESSION, Answer(status=202, headers={"Location": f"{NEXT}?_state=c%3D"}))

@@ -212,7 +212,7 @@ async def test_any_other_answer_to_a_mount_becomes_a_fresh_upload(
     assert len(hostile.asked) == 2
 
 
-async def test_a_rate_limit_at_a_mount_is_told(opened: Opener, hostile: HostileRegistry) -> None:
+async def test_a_rate_limit_at_a_mount_is_reported(opened: Opener, hostile: HostileRegistry) -> None:
     """The upload would meet the same limit, and make it worse."""
     hostile.on("POST", UPLOADS, error(429, "TOOMANYREQUESTS", Retry_After="90"))
     there = await target(opened, hostile)

@@ -118,7 +118,7 @@ async def test_a_mount_that_is_not_done_becomes_an_upload(both: Pair, content: b
 
 @SIZES
 @pytest.mark.parametrize("lingers", [True, False], ids=["read on", "reset"])
-async def test_a_proxys_size_limit_is_told_at_once(both: Pair, content: bytes, lingers: bool) -> None:
+async def test_a_proxys_size_limit_is_reported_at_once(both: Pair, content: bytes, lingers: bool) -> None:
     """A proxy before Harbor answers 413 in HTML before it has the body; a retry would only cost as much again."""
     page = b"<html><head><title>413 Request Entity Too Large</title></head></html>"
     both.target.on("PUT|PATCH", UPLOADS).answer(413, page).early(0, lingers=lingers)

@@ -102,7 +102,7 @@ async def test_projects_are_created_private(harbor: Place, standin: StandIn) -> 
     assert standin.state.project("created").public is False
 
 
-async def test_an_account_that_may_not_create_projects_is_told(standin: StandIn, behind: Registry) -> None:
+async def test_an_account_that_may_not_create_projects_is_reported(standin: StandIn, behind: Registry) -> None:
     """The message contains the project's name."""
     async with (
         standing_in(Settings(users=USERS, creation="adminonly"), behind.url) as strict,

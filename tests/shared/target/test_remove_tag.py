@@ -61,7 +61,7 @@ async def test_other_images_of_the_repository_stay(place: Place) -> None:
     assert await place.serves("2.0") == other.digest
 
 
-async def test_a_tag_that_somebody_has_moved_stays(place: Place) -> None:
+async def test_a_tag_that_another_client_has_moved_stays(place: Place) -> None:
     """The tag is no longer the image's; the image's manifest is deleted, because nothing else needs it."""
     image, pushed = some_image("a"), some_image("b")
     await place.push(image, "1.0")

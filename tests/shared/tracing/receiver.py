@@ -12,7 +12,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Status
 
 
 @dataclass(frozen=True, kw_only=True)
-class Told:
+class ReceivedSpan:
     """A received span; `parent` is empty at the root."""
 
     service: str
@@ -29,7 +29,7 @@ class Receiver:
     """Keeps the spans that it receives. `authorization` has the headers of their requests."""
 
     def __init__(self) -> None:
-        self.spans: list[Told] = []
+        self.spans: list[ReceivedSpan] = []
         self.authorization: set[str] = set()
         self.url = ""
 
@@ -62,15 +62,15 @@ class Receiver:
         self.authorization.add(authorization)
         for resource in ExportTraceServiceRequest.FromString(content).resource_spans:
             service = str(_values(resource.resource.attributes)["service.name"])
-            self.spans += [_told(service, span) for scope in resource.scope_spans for span in scope.spans]
+            self.spans += [_received_span(service, span) for scope in resource.scope_spans for span in scope.spans]
 
-    def of(self, trace: str) -> list[Told]:
+    def of(self, trace: str) -> list[ReceivedSpan]:
         """Return the spans of one trace."""
         return [span for span in list(self.spans) if span.trace == trace]
 
 
-def _told(service: str, span: Any) -> Told:
-    return Told(
+def _received_span(service: str, span: Any) -> ReceivedSpan:
+    return ReceivedSpan(
         service=service,
         name=span.name,
         trace=span.trace_id.hex(),

@@ -112,7 +112,7 @@ def test_an_open_answer_has_no_steps_of_its_own(recorded: InMemorySpanExporter) 
     assert parent_of(spans["PATCH upload"]) == spans["attempt"].context.span_id
 
 
-def test_our_own_error_is_told_with_its_code(recorded: InMemorySpanExporter) -> None:
+def test_our_own_error_is_reported_with_its_code(recorded: InMemorySpanExporter) -> None:
     with pytest.raises(LongshoreError), entry("attempt", Kind.CONSUMER, None):
         raise LongshoreError(Code.SOURCE_NOT_FOUND, "There is no such tag.")
     (span,) = recorded.get_finished_spans()
@@ -120,7 +120,7 @@ def test_our_own_error_is_told_with_its_code(recorded: InMemorySpanExporter) -> 
     assert (span.status.is_ok, span.status.description) == (False, "There is no such tag.")
 
 
-def test_of_another_exception_only_the_kind_is_told(recorded: InMemorySpanExporter) -> None:
+def test_of_another_exception_only_the_kind_is_reported(recorded: InMemorySpanExporter) -> None:
     """Its text may contain secrets, for example an address with a password."""
     with pytest.raises(OSError, match="hunter2"), entry("attempt", Kind.CONSUMER, None):
         raise OSError("amqp://longshore:hunter2@host refused")

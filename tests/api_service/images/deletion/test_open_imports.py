@@ -36,7 +36,7 @@ async def test_a_queued_import_is_stopped(on_plain: Managed) -> None:
         await job.claim()
 
 
-async def test_a_running_imports_worker_is_told_to_stop(on_plain: Managed) -> None:
+async def test_a_running_imports_worker_has_to_stop(on_plain: Managed) -> None:
     """The answer to the worker's next report stops it; the image is already deleted."""
     job = await (await on_plain.start()).claim()
     await job.send()
@@ -45,7 +45,7 @@ async def test_a_running_imports_worker_is_told_to_stop(on_plain: Managed) -> No
     assert (answer.status, answer.code) == (404, "import_not_found")
 
 
-async def test_a_worker_that_reports_during_the_deletion_is_told_to_stop(on_plain: Managed) -> None:
+async def test_a_worker_that_reports_during_the_deletion_has_to_stop(on_plain: Managed) -> None:
     """The answer is 409 while the row still exists."""
     job = await (await on_plain.start()).claim()
     await begin_deletion.begin_deletion(on_plain.api.database, job.image_id, OWNER)

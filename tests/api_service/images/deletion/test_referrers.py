@@ -78,7 +78,7 @@ async def test_a_signature_that_is_an_image_of_its_own_stays(on_plain: Managed) 
     assert await on_plain.serves(job.repository, tag) == own.digest
 
 
-async def test_what_a_failure_leaves_is_taken_when_the_deletion_is_gone_on_with(
+async def test_a_resumed_deletion_removes_what_a_failure_left(
     on_plain: Managed,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -97,7 +97,7 @@ async def test_a_tag_that_longshore_does_not_know_is_never_lost(managed: Managed
     assert await managed.serves(job.repository, "by-hand") == job.image.digest
 
 
-async def test_a_tag_that_somebody_moved_stays(managed: Managed) -> None:
+async def test_a_tag_that_another_client_moved_stays(managed: Managed) -> None:
     """The tag belongs to another client now; the image and its old manifest are deleted."""
     job = await managed.ready()
     other = synthetic_image("moved", [900])
@@ -128,7 +128,7 @@ async def test_a_tag_of_an_import_that_failed_after_it_goes(managed: Managed) ->
     assert await managed.serves(job.repository, job.tag) is None
 
 
-async def test_somebody_elses_tag_survives_an_import_that_could_not_write_it(managed: Managed) -> None:
+async def test_another_clients_tag_survives_an_import_that_could_not_write_it(managed: Managed) -> None:
     """The permission to write a tag does not prove that the import wrote it: its digest is compared."""
     job = await (await managed.start()).claim()
     await job.tagging()

@@ -79,7 +79,7 @@ async def test_a_failure_that_left_the_tag_in_place_leaves_the_image_ready(opene
         assert (await delete(managed.api, job.image_id)).status == 200
 
 
-async def test_a_failure_after_the_tag_has_gone_is_gone_on_with(opened: OpenManaged, place: Place) -> None:
+async def test_a_failure_after_the_tag_is_removed_is_resumed(opened: OpenManaged, place: Place) -> None:
     """The image is no longer listed as ready, and is deleted as soon as the target works again."""
     async with opened(place, failing(removes=True)) as managed:
         job = await managed.ready()

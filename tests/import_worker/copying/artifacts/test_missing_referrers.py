@@ -148,7 +148,7 @@ async def test_a_chain_is_followed_three_steps(from_api: Copier, image: Image) -
     assert (await from_api()).referrers.count == 3
 
 
-async def test_a_subset_of_platforms_brings_their_own_referrers(from_api: Copier, image: Image) -> None:
+async def test_a_subset_of_platforms_includes_their_referrers(from_api: Copier, image: Image) -> None:
     """Signatures of the whole index do not fit a part of it, and those of other platforms have no subject."""
     await from_api.source.push(image)
     await from_api.source.attach(signature_of(image.root))
