@@ -120,7 +120,7 @@ def test_the_servers_wheel_holds_the_services_and_nothing_else(wheels: dict[str,
     names = wheels["longshore"].names
     assert "shared/db/migrations/versions/0001_first_schema.py" in names
     assert "shared/db/migrations/script.py.mako" in names
-    page = {path.name for path in (ROOT / "api_service" / "api_page").iterdir()}
+    page = {path.name for path in (ROOT / "api_service" / "api_page").iterdir() if path.is_file()}
     assert page == {name.rpartition("/")[2] for name in names if name.startswith("api_service/api_page/")}
     assert {name.partition("/")[0] for name in names} == {"shared", "api_service", "import_worker"}
     assert wheels["longshore"].commands == {"longshore-api", "longshore-worker"}

@@ -10,7 +10,7 @@ from deploy.local.processes.server import new_password
 SECONDS = 60
 SCRIPT = """
 import logging, structlog, sys
-from shared.logs import set_up_logs
+from shared.runtime.logs import set_up_logs
 
 set_up_logs(level="INFO", style={style!r})
 

@@ -45,9 +45,9 @@ def serves(remote: Remote, repository: str, reference: str) -> str | None:
         return None
 
 
-def taken_away(worker: Worker) -> bool:
+def superseded(worker: Worker) -> bool:
     assert worker.process
-    return "taken away" in Path(worker.process.log).read_text()
+    return "import.superseded" in Path(worker.process.log).read_text()
 
 
 def test_an_imported_image_is_deleted_for_good(product: Product) -> None:
@@ -74,7 +74,7 @@ def test_deleting_an_image_stops_its_import(product: Product, source_link: Link)
             wait_until_held(source_link)
             shown = product.get(f"/images/{image_id}")
             assert call(product, "DELETE", image_id) == (200, None)
-            wait_until(lambda: taken_away(worker))
+            wait_until(lambda: superseded(worker))
         assert serves(Remote.of(product.stack.target), shown["repo"], shown["imageTag"]) is None
         product.verify(product.ready(product.start(repository)), repository)
 
@@ -90,7 +90,7 @@ def test_a_cancelled_import_stops_and_may_be_tried_again(product: Product, sourc
             wait_until_held(source_link)
             status, details = call(product, "POST", image_id, "/importing:cancel")
             assert (status, details["state"], details["status"]) == (200, "cancelled", "failed")
-            wait_until(lambda: taken_away(worker))
+            wait_until(lambda: superseded(worker))
         again = product.stack.api.request(
             "POST",
             f"/api/v1/images/{image_id}/importing:retry",

@@ -107,7 +107,7 @@ function makeFields(given) {
       field("Description", description),
       field("Signatures, SBOMs and other referrers", referrers),
       element("div", { class: "check" }, force,
-        element("label", { for: force.id }, "Import even if the image exists, or the target tag has another image")),
+        element("label", { for: force.id }, "Import even if the image exists, or another image has its name")),
     ),
   ];
   const request = () => ({

@@ -96,7 +96,7 @@ def test_a_failure_says_what_to_do_and_is_tried_again(user: Visit, product: Prod
     expect_status(user, "failed")
     problem = user.page.get_by_role("alert")
     expect(problem).to_contain_text("target_quota_exceeded")
-    expect(problem).to_contain_text("Delete what is no longer needed")
+    expect(problem).to_contain_text("Delete unused images")
     harbor.set_quota("tight", -1)
     problem.get_by_role("button", name="Try again").click()
     expect_status(user, "ready")
