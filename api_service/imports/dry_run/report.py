@@ -32,7 +32,7 @@ class ContentByAction:
 
     @classmethod
     def of(cls, contents: Iterable[Content], target: TargetContents) -> "ContentByAction":
-        """Sort the contents by what the target has."""
+        """Sort the contents by their presence in the target."""
         distinct = tuple({content.digest: content for content in contents}.values())
         absent = [content for content in distinct if content.digest not in target.present]
         return cls(
