@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from shared.model.owner import LONGSHORE, Owner
 from shared.model.roles import Role
 
 # Characters of a user's name, in a token and in the list's filter.
@@ -10,11 +11,24 @@ MAX_USER_LENGTH = 128
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """A user and a role, proved by a token."""
+    """A user and a role, proved by a token.
+
+    `user` is a name for display. `issuer` and `subject` identify the user; a `subject` of None means `user`. `groups`
+    are those that the token names. `token_id` is None unless the token is an API token.
+    """
 
     user: str
     role: Role
+    issuer: str = LONGSHORE
+    subject: str | None = None
+    groups: frozenset[str] = frozenset()
+    token_id: int | None = None
 
-    def may_change(self, owner: str) -> bool:
-        """Return whether the caller may change images of this owner; every user may read them."""
-        return self.role is Role.ADMIN or self.user == owner
+    @property
+    def owner(self) -> Owner:
+        """The owner of what this caller creates."""
+        return Owner(issuer=self.issuer, subject=self.user if self.subject is None else self.subject)
+
+    def may_change(self, owner: Owner) -> bool:
+        """Return whether the caller may change images of this owner."""
+        return self.role is Role.ADMIN or self.owner == owner

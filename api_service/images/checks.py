@@ -5,6 +5,7 @@ from shared.db import deletions
 from shared.db.database import Connection
 from shared.errors.codes import Code
 from shared.errors.error import LongshoreError
+from shared.model.owner import Owner
 
 # Sent as Retry-After while an image is being deleted: most deletions end within seconds. Seconds.
 DELETION_RETRY_AFTER = 5.0
@@ -14,7 +15,7 @@ TAGGING_RETRY_AFTER = 5.0
 
 def check_owner(image_id: int, owner: str, by: Identity, *, advice: str = "") -> None:
     """Raise `forbidden` unless the caller owns the image or is an admin; `advice` is another sentence for the error."""
-    if not by.may_change(owner):
+    if not by.may_change(Owner(subject=owner)):
         text = f"The image {image_id} belongs to {owner}; only its owner or an admin can change it. {advice}"
         raise LongshoreError(Code.FORBIDDEN, text.strip())
 

@@ -46,6 +46,16 @@ class Code(StrEnum):
     IMPORT_NOT_RETRYABLE = "import_not_retryable"
     REPOSITORY_BUSY = "repository_busy"
 
+    # Import rules, API tokens.
+    SOURCE_NOT_ALLOWED = "source_not_allowed"
+    TARGET_NOT_ALLOWED = "target_not_allowed"
+    LIMIT_REACHED = "limit_reached"
+    RULE_NOT_FOUND = "rule_not_found"
+    RULE_EXISTS = "rule_exists"
+    RULE_LIMIT_REACHED = "rule_limit_reached"
+    TOKEN_NOT_FOUND = "token_not_found"
+    TOKEN_LIMIT_REACHED = "token_limit_reached"
+
     # Longshore's own services.
     INTERNAL_ERROR = "internal_error"
     DATABASE_UNAVAILABLE = "database_unavailable"
@@ -87,6 +97,7 @@ class Code(StrEnum):
     TARGET_PROJECT_MISSING = "target_project_missing"
     TARGET_QUOTA_EXCEEDED = "target_quota_exceeded"
     TARGET_IMMUTABLE_TAG = "target_immutable_tag"
+    TARGET_TAG_FOREIGN = "target_tag_foreign"
     TARGET_ARTIFACT_REFERENCED = "target_artifact_referenced"
     TARGET_DELETE_REFUSED = "target_delete_refused"
     DELETION_UNFINISHED = "deletion_unfinished"

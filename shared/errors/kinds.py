@@ -219,6 +219,51 @@ _KINDS = (
         "Imports from a Docker Engine are not allowed",
         "Operators: DOCKER_SOURCE of the API selects the users that are allowed, and every worker needs DOCKER_HOST.",
     ),
+    # Import rules, API tokens.
+    _longshore(
+        Code.SOURCE_NOT_ALLOWED,
+        HTTPStatus.FORBIDDEN,
+        "No import rule allows this source",
+        "`GET /api/v1/import-rules` lists the rules that apply to you. Ask an administrator for one that allows the "
+        "source.",
+    ),
+    _longshore(
+        Code.TARGET_NOT_ALLOWED,
+        HTTPStatus.FORBIDDEN,
+        "No import rule allows this target",
+        "Omit `target`, or choose one that a rule allows: `GET /api/v1/import-rules` lists the rules that apply to "
+        "you. Ask an administrator for another rule.",
+    ),
+    _longshore(
+        Code.LIMIT_REACHED,
+        HTTPStatus.FORBIDDEN,
+        "A limit of the import rule is reached",
+        "The detail names the limit, what is left of it, and when it renews. Ask an administrator for a higher one.",
+    ),
+    _longshore(
+        Code.RULE_NOT_FOUND, HTTPStatus.NOT_FOUND, "There is no import rule with this id", "List the rules to find it."
+    ),
+    _longshore(
+        Code.RULE_EXISTS,
+        HTTPStatus.CONFLICT,
+        "An import rule has this name already",
+        "Choose another name, or change the existing rule.",
+    ),
+    _longshore(
+        Code.RULE_LIMIT_REACHED,
+        HTTPStatus.CONFLICT,
+        "The limit of import rules is reached",
+        "Delete rules that are no longer used, or give one rule several subjects.",
+    ),
+    _longshore(
+        Code.TOKEN_NOT_FOUND, HTTPStatus.NOT_FOUND, "There is no API token with this id", "List your tokens to find it."
+    ),
+    _longshore(
+        Code.TOKEN_LIMIT_REACHED,
+        HTTPStatus.CONFLICT,
+        "The limit of a user's API tokens is reached",
+        "Revoke tokens that are no longer used.",
+    ),
     # Imports that Longshore itself ends.
     _longshore(
         Code.WORKER_LOST,
@@ -401,6 +446,13 @@ _KINDS = (
         HTTPStatus.CONFLICT,
         "The tag is immutable in the target",
         "A rule of the target's project protects the tag; use another tag, or ask the project's administrator.",
+    ),
+    _target(
+        Code.TARGET_TAG_FOREIGN,
+        HTTPStatus.CONFLICT,
+        "Longshore did not write the target's tag",
+        "Choose another `target`. Replacing the tag needs `force`, and an import rule that allows it; admins need "
+        "`force` alone.",
     ),
     _target(
         Code.TARGET_ARTIFACT_REFERENCED,

@@ -19,6 +19,7 @@ _HOST_LABEL = r"(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])"
 _REGISTRY = re.compile(rf"(?:{_HOST_LABEL}(?:\.{_HOST_LABEL})*|\[[0-9a-fA-F:]+\])(?::[0-9]{{1,5}})?")
 _COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 _REPOSITORY = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*")
+_ONE_COMPONENT = re.compile(_COMPONENT)
 # Docker reads these as the id of a local image, and refuses them as names.
 _IMAGE_ID = re.compile(r"[0-9a-f]{64}")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
@@ -97,6 +98,11 @@ def split_registry(text: str) -> tuple[str | None, str]:
     if slash and (any(mark in first for mark in ".:[") or first == "localhost" or first != first.lower()):
         return first, rest
     return None, text
+
+
+def is_component(text: str) -> bool:
+    """Return whether the text can be one part of a repository's name, between two slashes."""
+    return len(text) <= MAX_NAME_LENGTH and _ONE_COMPONENT.fullmatch(text) is not None
 
 
 def check_tag(tag: str) -> str:

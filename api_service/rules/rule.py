@@ -1,0 +1,52 @@
+"""An import rule: it allows its subjects to import from its sources into its targets, within its limits."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+EVERYBODY = "everybody"
+USER_PREFIX = "user:"
+GROUP_PREFIX = "group:"
+
+
+class Placeholder(StrEnum):
+    """A placeholder in a target's pattern; it stands for a whole part, or for several."""
+
+    USER = "user"
+    """The caller's subject: the user's name in an API token, `sub` or OIDC_USER_CLAIM in a JWT."""
+    GROUP = "group"
+    """Each of the caller's groups."""
+    DEFAULT_PROJECT = "defaultProject"
+    """The setting DEFAULT_PROJECT."""
+    SOURCE = "source"
+    """The source's host and repository, as the name that an import gets without `target` has them."""
+
+
+class Limit(StrEnum):
+    """A limit of a rule, by its name in the API. Each is counted for each user by itself."""
+
+    IMAGE_BYTES = "maxImageBytes"
+    """Bytes of one image: all its blobs and manifests."""
+    OPEN_IMPORTS = "maxOpenImports"
+    """Imports that are queued, running or waiting."""
+    MONTH_BYTES = "maxBytesPerMonth"
+    """Bytes of all images imported in a calendar month, UTC."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportRule:
+    """One rule. A limit of None is no limit.
+
+    `subjects` are `everybody`, `user:NAME` and `group:NAME`; `sources` and `targets` are patterns. `create_projects`:
+    missing projects are created. `overwrite_foreign`: with `force`, tags that Longshore did not write are replaced.
+    """
+
+    id: int
+    name: str
+    subjects: tuple[str, ...]
+    sources: tuple[str, ...]
+    targets: tuple[str, ...]
+    create_projects: bool = False
+    overwrite_foreign: bool = False
+    max_image_bytes: int | None = None
+    max_open_imports: int | None = None
+    max_bytes_per_month: int | None = None

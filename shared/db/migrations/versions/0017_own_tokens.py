@@ -1,0 +1,34 @@
+"""API tokens that users make for themselves: their owner, groups, and a description."""
+
+from alembic import op
+
+revision = "0017"
+down_revision = "0016"
+branch_labels = None
+depends_on = None
+
+# The issuer is '' and a NULL subject means `user_name` for tokens that an administrator makes.
+UP = (
+    """
+    ALTER TABLE api_tokens
+        ADD COLUMN issuer text NOT NULL DEFAULT '',
+        ADD COLUMN subject text,
+        ADD COLUMN groups text[] NOT NULL DEFAULT '{}',
+        ADD COLUMN description text NOT NULL DEFAULT '',
+        ADD COLUMN created_by text
+    """,
+    "CREATE INDEX api_tokens_of_owner ON api_tokens (issuer, coalesce(subject, user_name))",
+)
+
+
+def upgrade() -> None:
+    for statement in UP:
+        op.execute(statement)
+
+
+def downgrade() -> None:
+    op.execute("DROP INDEX api_tokens_of_owner")
+    op.execute(
+        "ALTER TABLE api_tokens DROP COLUMN issuer, DROP COLUMN subject, DROP COLUMN groups, DROP COLUMN description,"
+        " DROP COLUMN created_by"
+    )
