@@ -4,11 +4,11 @@ from typing import Any
 
 from marshmallow import fields
 
-from api_service.imports.apply_report import Action
 from api_service.imports.dry_run.report import ContentByAction, DryRunReport, ImportPreview, Overwritten, total_size
 from api_service.imports.request import AnswerState, ImportAnswer
 from api_service.web.answers import AnswerSchema, choice, flag, number, text
 from api_service.web.problems import ProblemSchema
+from shared.messages.action import Action
 from shared.model.states import ImageStatus
 
 _STATE = "0: failed, 1: started, 2: the target has the image."

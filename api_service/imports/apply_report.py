@@ -1,7 +1,6 @@
 """The use case behind PUT /images:import/:name/progress: store a worker's report, and answer to go on or to stop."""
 
 from dataclasses import dataclass
-from enum import StrEnum
 
 import structlog
 
@@ -18,6 +17,7 @@ from shared.db.outbox import WakeUpReason
 from shared.errors.codes import Code
 from shared.errors.error import LongshoreError
 from shared.errors.kinds import ERROR_KINDS
+from shared.messages.action import Action
 from shared.messages.progress_report import ProgressReport, ReportedError, ReportedState
 from shared.model.image_content import ImageContent
 from shared.model.states import ImportState
@@ -26,15 +26,6 @@ from shared.model.states import ImportState
 REPOSITORY_RETRY_AFTER = 2.0
 
 _logger = structlog.get_logger(__name__)
-
-
-class Action(StrEnum):
-    """The instruction to the worker."""
-
-    CONTINUE = "continue"
-    """Go on with the import."""
-    STOP = "stop"
-    """Stop: the attempt has ended."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
