@@ -37,6 +37,8 @@ from api_service.metrics.exposition import Exposition, serve_metrics
 from api_service.registries.keys import REGISTRIES
 from api_service.registries.lookup import RegistryLookup
 from api_service.registries.stored_registries import StoredRegistries
+from api_service.rules.keys import RULE_BOOK
+from api_service.rules.rule_book import RuleBook
 from api_service.settings import Settings
 from api_service.status.keys import QUEUE_STATUS, RELAY, STATISTICS
 from api_service.status.queue_status import QueueStatusReader
@@ -115,6 +117,12 @@ async def oidc_part(app: web.Application) -> AsyncIterator[None]:
         app[JWT] = JwtVerifier(settings, keys)
         async with running("oidc", keys.run):
             yield
+
+
+async def rules_part(app: web.Application) -> AsyncIterator[None]:
+    """The import rules."""
+    app[RULE_BOOK] = RuleBook(app[DATABASE])
+    yield
 
 
 async def imports_part(app: web.Application) -> AsyncIterator[None]:
@@ -229,6 +237,7 @@ PARTS: Sequence[Part] = (
     notifications_part,
     registry_clients_part,
     oidc_part,
+    rules_part,
     imports_part,
     images_part,
     relay_part,

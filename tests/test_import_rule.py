@@ -36,7 +36,7 @@ CORE = (
 )
 IO_LIBRARIES = {"aiohttp", "aio_pika", "aiormq", "asyncpg", "aiodocker", "h11", "socket", "ssl", "sqlalchemy"}
 # A room of the API: one resource. These modules of it are its web side; the others are its use cases.
-ROOMS = ("images", "imports", "registries", "status", "auth")
+ROOMS = ("images", "imports", "registries", "rules", "status", "auth")
 WEB_SIDE = ("handlers", "requests", "answers", "operations", "keys")
 WEB_LIBRARIES = ("aiohttp.web", "aiohttp_sse", "webargs", "marshmallow")
 # Settings are read with environs, whose validators are marshmallow's.

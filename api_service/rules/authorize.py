@@ -10,9 +10,10 @@ from typing import TypeAlias
 
 from api_service.auth.identity import Identity
 from api_service.rules.patterns import matches
-from api_service.rules.rule import EVERYBODY, GROUP_PREFIX, USER_PREFIX, ImportRule, Limit, Placeholder
+from api_service.rules.rule import EVERYBODY, GROUP_PREFIX, USER_PREFIX, Limit, Placeholder
 from shared.errors.codes import Code
 from shared.errors.error import LongshoreError
+from shared.model.import_rule import ImportRule
 from shared.model.roles import Role
 from shared.oci.reference import is_component
 

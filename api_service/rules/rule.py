@@ -1,6 +1,5 @@
-"""An import rule: it allows its subjects to import from its sources into its targets, within its limits."""
+"""The words of an import rule: its subjects, the placeholders of its targets, and its limits by name."""
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 EVERYBODY = "everybody"
@@ -30,23 +29,3 @@ class Limit(StrEnum):
     """Imports that are queued, running or waiting."""
     MONTH_BYTES = "maxBytesPerMonth"
     """Bytes of all images imported in a calendar month, UTC."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImportRule:
-    """One rule. A limit of None is no limit.
-
-    `subjects` are `everybody`, `user:NAME` and `group:NAME`; `sources` and `targets` are patterns. `create_projects`:
-    missing projects are created. `overwrite_foreign`: with `force`, tags that Longshore did not write are replaced.
-    """
-
-    id: int
-    name: str
-    subjects: tuple[str, ...]
-    sources: tuple[str, ...]
-    targets: tuple[str, ...]
-    create_projects: bool = False
-    overwrite_foreign: bool = False
-    max_image_bytes: int | None = None
-    max_open_imports: int | None = None
-    max_bytes_per_month: int | None = None
