@@ -65,7 +65,7 @@ class EndpointOpener:
         """Return the source, with the registries whose rate limits hold for it."""
         source = parse_source(claimed.source)
         if isinstance(source, Reference):
-            credential = open_account(self.settings.shared.secrets, claimed.credentials)
+            credential = open_account(self.settings.shared.secrets, claimed.credentials, host=source.registry)
             registry = self.sources.registry(source.registry, credential)
             return RegistryImage(RegistrySource(self.sources, source, credential)), (registry,)
         if self.settings.docker_host is None:

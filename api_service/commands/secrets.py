@@ -1,4 +1,7 @@
-"""`longshore-api rotate-secrets`: encrypts stored credentials with the newest key, so that old keys can go."""
+"""`longshore-api rotate-secrets`: encrypts stored credentials with the newest key, so that old keys can go.
+
+It also replaces the form of earlier releases, which names neither host nor purpose, by the present one.
+"""
 
 from dataclasses import dataclass
 
@@ -9,6 +12,7 @@ from api_service.settings import read_secret_box
 from shared.db.database import Connection
 from shared.db.sealed import SEALED_COLUMNS, SealedColumn, SealedText, replace_sealed, sealed_texts
 from shared.errors.error import LongshoreError
+from shared.model.sealed_account import seal, unseal
 from shared.runtime.secret_box import SecretBox
 
 # Rows read at a time, so that memory does not depend on their number.
@@ -17,7 +21,7 @@ BATCH = 500
 
 @dataclass(slots=True, kw_only=True)
 class Rotation:
-    """The number of texts that were encrypted again, and of those that no key opens."""
+    """The number of texts that were encrypted again, and of those that do not open in their rows."""
 
     rotated: int = 0
     unreadable: int = 0
@@ -35,12 +39,13 @@ def rotate_secrets() -> None:
     click.echo(f"{rotation.rotated} secrets are encrypted with the first key.", err=True)
     if rotation.unreadable:
         raise click.ClickException(
-            f"{rotation.unreadable} could not be opened with any of SECRET_KEYS; they are unchanged."
+            f"{rotation.unreadable} could not be opened: none of SECRET_KEYS fits, or they were encrypted for another "
+            "host, user name or purpose than their row names. They are unchanged."
         )
 
 
 async def rotate(connection: Connection, secrets: SecretBox) -> Rotation:
-    """Encrypt every sealed text with the first key; safe to repeat, and while the services run."""
+    """Encrypt every sealed text with the first key, bound to its row; safe to repeat, and while the services run."""
     rotation = Rotation()
     for column in SEALED_COLUMNS:
         after = 0
@@ -55,7 +60,7 @@ async def _rotate_text(
     connection: Connection, secrets: SecretBox, column: SealedColumn, text: SealedText, rotation: Rotation
 ) -> None:
     try:
-        sealed = secrets.reseal(text.sealed)
+        sealed = seal(secrets, unseal(secrets, text.sealed, text.binding), text.binding)
     except LongshoreError:
         rotation.unreadable += 1
         return

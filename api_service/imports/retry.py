@@ -59,7 +59,9 @@ class ImportRetrier:
             image, ended = await _find_ended(connection, image_id, by)
             await check_not_being_deleted(connection, image_id)
             await images.mark_importing(connection, image_id, source=ended.source, description=None)
-            new = _new_import(image, ended, seal_account(self.secrets, source.credential), by)
+            new = _new_import(
+                image, ended, seal_account(self.secrets, source.credential, host=source.reference.registry), by
+            )
             await transaction.add(image_id, new, WakeUpReason.RETRIED)
         return ImportAnswer(state=AnswerState.STARTED, message=RETRIED, image_id=image_id, name=new.name)
 

@@ -84,7 +84,7 @@ class ImportStarter:
             source=content.source,
             source_digest=content.digest,
             platforms=content.platforms,
-            credentials=seal_account(self.secrets, source.credential),
+            credentials=seal_account(self.secrets, source.credential, host=source.reference.registry),
             requested_by=by.user,
             with_referrers=content.referrers,
         )

@@ -13,6 +13,8 @@ from shared.db.database import Connection, Database
 from shared.db.registries import RegistryValues, StoredRegistry
 from shared.errors.codes import Code
 from shared.errors.error import LongshoreError
+from shared.model.credential import Credential
+from shared.model.sealed_account import seal_stored
 from shared.network.policy import NetworkPolicy
 from shared.runtime.secret_box import SecretBox
 
@@ -54,11 +56,12 @@ class StoredRegistries:
         Raises `registry_exists` if its name or its address is already stored, `registry_limit_reached`, and
         `validation_failed`.
         """
+        host = read_address(wanted.url, self.policy)
         values = RegistryValues(
             name=wanted.name,
-            host=read_address(wanted.url, self.policy),
+            host=host,
             username=wanted.account.username if wanted.account else None,
-            password=self.secrets.seal(wanted.account.password) if wanted.account else None,
+            password=seal_stored(self.secrets, wanted.account, host=host) if wanted.account else None,
             is_default=wanted.is_default,
         )
         async with self._changing() as connection:
@@ -99,7 +102,7 @@ class StoredRegistries:
         if host != stored.host and stored.password and change.account is None:
             reason = "The account belongs to the old address: send its password again, or another account."
             raise LongshoreError(Code.VALIDATION_FAILED, f"password: {reason}", fields={"password": reason})
-        username, password = self._account(stored, change.account)
+        username, password = self._account(stored, change.account, host)
         return RegistryValues(
             name=change.name or stored.name,
             host=host,
@@ -108,7 +111,9 @@ class StoredRegistries:
             is_default=stored.is_default if change.is_default is None else change.is_default,
         )
 
-    def _account(self, stored: StoredRegistry, change: AccountChange | None) -> tuple[str | None, bytes | None]:
+    def _account(
+        self, stored: StoredRegistry, change: AccountChange | None, host: str
+    ) -> tuple[str | None, bytes | None]:
         if change is None:
             return stored.username, stored.password
         if change.password is None:
@@ -117,7 +122,7 @@ class StoredRegistries:
         if username is None:
             reason = "There is no user name for the password."
             raise LongshoreError(Code.VALIDATION_FAILED, f"username: {reason}", fields={"username": reason})
-        return username, self.secrets.seal(change.password)
+        return username, seal_stored(self.secrets, Credential(username, change.password), host=host)
 
 
 def _values(stored: StoredRegistry) -> RegistryValues:

@@ -19,10 +19,6 @@ class SecretBox:
         """Return the text, encrypted and authenticated."""
         return self._fernet.encrypt(text.encode())
 
-    def reseal(self, sealed: bytes) -> bytes:
-        """Encrypt a text again, with the first key; raises `credentials_unreadable` when no key fits."""
-        return self.seal(self.open(sealed))
-
     def open(self, sealed: bytes) -> str:
         """Return the text; raises `credentials_unreadable` when no key fits."""
         try:

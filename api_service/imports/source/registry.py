@@ -14,6 +14,7 @@ from shared.db.registries import StoredRegistry
 from shared.errors.codes import Code
 from shared.errors.error import LongshoreError
 from shared.model.credential import Credential
+from shared.model.sealed_account import open_stored
 from shared.network.policy import NetworkPolicy
 from shared.oci.digest import Digest
 from shared.oci.platform import Platform
@@ -114,7 +115,7 @@ class RegistrySources:
     def _open(self, registry: StoredRegistry | None) -> Credential | None:
         if registry is None or registry.username is None or registry.password is None:
             return None
-        return Credential(registry.username, self.secrets.open(registry.password))
+        return open_stored(self.secrets, registry.password, host=registry.host, username=registry.username)
 
 
 def _check(name: str, registry: StoredRegistry | None, host: str) -> None:

@@ -13,6 +13,8 @@ from deploy.local.processes.server import new_key
 from deploy.local.stack import Registry, Remote
 from shared.db.sealed import SEALED_COLUMNS, SealedText, replace_sealed
 from shared.errors.error import LongshoreError
+from shared.model.credential import Credential
+from shared.model.sealed_account import Binding, Purpose, open_stored, seal
 from shared.runtime.secret_box import SecretBox
 from shared.settings import SharedSettings
 from tests.api_service.api import Api
@@ -114,7 +116,9 @@ async def test_a_rotation_may_be_repeated_and_goes_through_batches(
                 rotation = await secrets.rotate(connection, SecretBox([new, old]))
             assert (rotation.rotated, rotation.unreadable) == (5, 0)
         sealed = await api.value("SELECT array_agg(password ORDER BY name) FROM source_registries WHERE id < 6")
-    assert [SecretBox([new]).open(each) for each in sealed] == [f"p{number}" for number in range(5)]
+    for number, each in enumerate(sealed):
+        opened = open_stored(SecretBox([new]), each, host=f"r{number}.example.com", username="a")
+        assert opened == Credential("a", f"p{number}")
 
 
 async def test_texts_that_no_key_opens_are_reported_and_left_unchanged(
@@ -132,18 +136,19 @@ async def test_texts_that_no_key_opens_are_reported_and_left_unchanged(
         assert "1 could not be opened" in only_message(done)
         assert await api.value("SELECT password FROM source_registries WHERE name = 'lost'") == before
         sealed = await api.value("SELECT password FROM source_registries WHERE name = 'kept'")
-    assert SecretBox([new]).open(sealed) == "q"
+    assert open_stored(SecretBox([new]), sealed, host="kept.example.com", username="a") == Credential("a", "q")
 
 
 async def test_a_rotation_does_not_undo_a_change_beside_it(api: Api, settings: Settings) -> None:
     """A text that a service changes after the rotation has read it stays changed."""
     registry_id = await store(api, "quay", "quay.io", username="a", password="p")
     seen = await api.value("SELECT password FROM source_registries WHERE id = $1", registry_id)
-    newer = settings.shared.secrets.seal("newer")
+    box, binding = settings.shared.secrets, Binding(purpose=Purpose.STORED_REGISTRY, host="quay.io", username="a")
+    newer = seal(box, Credential("a", "newer"), binding)
     await api.execute("UPDATE source_registries SET password = $2 WHERE id = $1", registry_id, newer)
     async with api.database.connection() as connection:
-        read = SealedText(id=registry_id, sealed=seen)
-        assert not await replace_sealed(connection, SEALED_COLUMNS[0], read, settings.shared.secrets.reseal(seen))
+        read = SealedText(id=registry_id, sealed=seen, binding=binding)
+        assert not await replace_sealed(connection, SEALED_COLUMNS[0], read, seal(box, Credential("a", "p"), binding))
     assert await api.value("SELECT password FROM source_registries WHERE id = $1", registry_id) == newer
 
 
