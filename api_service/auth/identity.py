@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from shared.model.owner import LONGSHORE, Owner
+from shared.model.owner import LONGSHORE, Owner, Requester
 from shared.model.roles import Role
 
 # Characters of a user's name, in a token and in the list's filter.
@@ -27,7 +27,12 @@ class Identity:
     @property
     def owner(self) -> Owner:
         """The owner of what this caller creates."""
-        return Owner(issuer=self.issuer, subject=self.user if self.subject is None else self.subject)
+        return Owner.of(self.issuer, self.subject, user=self.user)
+
+    @property
+    def requester(self) -> Requester:
+        """The part of the identity that an import keeps."""
+        return Requester(user=self.user, owner=self.owner, role=self.role, groups=self.groups)
 
     def may_change(self, owner: Owner) -> bool:
         """Return whether the caller may change images of this owner."""

@@ -3,9 +3,10 @@
 from api_service.auth.identity import Identity
 from shared.db import deletions
 from shared.db.database import Connection
+from shared.db.deletions import DeletableImage
+from shared.db.images import Image
 from shared.errors.codes import Code
 from shared.errors.error import LongshoreError
-from shared.model.owner import Owner
 
 # Sent as Retry-After while an image is being deleted: most deletions end within seconds. Seconds.
 DELETION_RETRY_AFTER = 5.0
@@ -13,10 +14,11 @@ DELETION_RETRY_AFTER = 5.0
 TAGGING_RETRY_AFTER = 5.0
 
 
-def check_owner(image_id: int, owner: str, by: Identity, *, advice: str = "") -> None:
+def check_owner(image: Image | DeletableImage, by: Identity, *, advice: str = "") -> None:
     """Raise `forbidden` unless the caller owns the image or is an admin; `advice` is another sentence for the error."""
-    if not by.may_change(Owner(subject=owner)):
-        text = f"The image {image_id} belongs to {owner}; only its owner or an admin can change it. {advice}"
+    if not by.may_change(image.owner):
+        owner = f"another user named {by.user}" if image.created_by == by.user else image.created_by
+        text = f"The image {image.id} belongs to {owner}; only its owner or an admin can change it. {advice}"
         raise LongshoreError(Code.FORBIDDEN, text.strip())
 
 

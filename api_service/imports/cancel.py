@@ -33,7 +33,7 @@ class ImportCanceller:
             image = await images.get_image(connection, image_id)
             if image is None:
                 raise image_not_found(image_id)
-            check_owner(image_id, image.created_by, by)
+            check_owner(image, by)
             running = await imports.lock_open(connection, image_id)
             if running is None:
                 raise LongshoreError(Code.IMPORT_NOT_OPEN, f"The image {image_id} is not being imported.")

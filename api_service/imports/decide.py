@@ -80,7 +80,7 @@ def decide(
         if answer:
             return answer
     if image.status is ImageStatus.READY or image.source != requested.source:
-        check_owner(image.id, image.created_by, by, advice="Choose another `target` for a copy of your own.")
+        check_owner(image, by, advice="Choose another `target` for a copy of your own.")
     return Start()
 
 

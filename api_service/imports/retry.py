@@ -72,7 +72,7 @@ async def _find_ended(connection: Connection, image_id: int, by: Identity) -> tu
     latest = await imports.latest_import(connection, image_id)
     if image is None or latest is None:
         raise image_not_found(image_id)
-    check_owner(image_id, image.created_by, by)
+    check_owner(image, by)
     if latest.state not in (ImportState.FAILED, ImportState.CANCELLED):
         raise LongshoreError(Code.IMPORT_NOT_RETRYABLE, f"The newest import of the image {image_id} is {latest.state}.")
     return image, latest
@@ -85,6 +85,6 @@ def _new_import(image: Image, ended: Import, credentials: bytes | None, by: Iden
         source_digest=None if ended.error_code in _PIN_IS_LOST else ended.source_digest,
         platforms=ended.platforms,
         credentials=credentials,
-        requested_by=by.user,
+        requester=by.requester,
         with_referrers=ended.with_referrers,
     )

@@ -85,7 +85,7 @@ class ImportStarter:
             source_digest=content.digest,
             platforms=content.platforms,
             credentials=seal_account(self.secrets, source.credential, host=source.reference.registry),
-            requested_by=by.user,
+            requester=by.requester,
             with_referrers=content.referrers,
         )
 

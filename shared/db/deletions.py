@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from shared.db.database import Connection
+from shared.model.owner import Owner
 from shared.model.states import ImageStatus
 
 # The first half of the advisory locks' keys; the second is a hash of the repository's name.
@@ -29,16 +30,23 @@ class DeletableImage:
     tag: str
     digest: str | None
     created_by: str
+    owner_issuer: str
+    owner_subject: str | None
     marked: bool
     leased: bool
+
+    @property
+    def owner(self) -> Owner:
+        """The owner, which alone decides who may delete the image."""
+        return Owner.of(self.owner_issuer, self.owner_subject, user=self.created_by)
 
 
 async def lock_image(connection: Connection, image_id: int) -> DeletableImage | None:
     """Return the image, locked until the transaction ends."""
     row = await connection.fetchrow(
         """
-        SELECT id, registry_host, repository, tag, digest, created_by, deletion_lease_until IS NOT NULL AS marked,
-               coalesce(deletion_lease_until > now(), false) AS leased
+        SELECT id, registry_host, repository, tag, digest, created_by, owner_issuer, owner_subject,
+               deletion_lease_until IS NOT NULL AS marked, coalesce(deletion_lease_until > now(), false) AS leased
         FROM images WHERE id = $1 FOR UPDATE
         """,
         image_id,

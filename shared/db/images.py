@@ -6,6 +6,7 @@ from typing import Any
 
 from shared.db.database import Connection
 from shared.model.image_content import ImageContent
+from shared.model.owner import LONGSHORE, Owner
 from shared.model.states import ImageStatus
 
 
@@ -14,6 +15,7 @@ class Image:
     """One managed image. `size` is in bytes, of all distinct blobs and manifests; the tag points to `digest`.
 
     `source_digest` is the source image's digest; None where the target is not known to serve `digest` any more.
+    `created_by` is the owner's name for display; an `owner_subject` of None means that name.
     """
 
     id: int
@@ -34,6 +36,13 @@ class Image:
     created_by: str
     updated_at: datetime
     referrers: int = 0
+    owner_issuer: str = LONGSHORE
+    owner_subject: str | None = None
+
+    @property
+    def owner(self) -> Owner:
+        """The owner, which alone decides who may change the image."""
+        return Owner.of(self.owner_issuer, self.owner_subject, user=self.created_by)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

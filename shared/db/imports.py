@@ -11,6 +11,8 @@ from typing import Any
 
 from shared.db.database import Connection
 from shared.errors.codes import Code
+from shared.model.owner import Owner, Requester
+from shared.model.roles import Role
 from shared.model.states import ImportState
 
 # NOTIFY channel to which the imports' trigger sends an image's id.
@@ -33,7 +35,7 @@ class Import:
     source: str
     source_digest: str | None
     platforms: tuple[str, ...]
-    requested_by: str
+    requester: Requester
     attempt: int
     failures: int
     sequence: int
@@ -56,7 +58,8 @@ class Import:
 
 
 _COLUMNS = """
-    id, name, image_id, state, source, source_digest, platforms, requested_by, attempt, failures, sequence, due_at,
+    id, name, image_id, state, source, source_digest, platforms, requested_by, requester_issuer,
+    requester_subject, requester_role, requester_groups, attempt, failures, sequence, due_at,
     tagging, state = 'running' AND fenced_attempt = attempt AS fenced, bytes_done, bytes_total, progress, rate,
     extract(epoch FROM now() - moved_at)::float8 AS idle, extract(epoch FROM now() - updated_at)::float8 AS age,
     error_code, error_detail, created_at, started_at, finished_at, with_referrers, note
@@ -158,4 +161,16 @@ def _import(row: Any) -> Import:
     values["platforms"] = tuple(values["platforms"])
     code = values["error_code"]
     values["error_code"] = None if code is None else Code(code)
+    values["requester"] = _pop_requester(values)
     return Import(**values)
+
+
+def _pop_requester(values: dict[str, Any]) -> Requester:
+    """Remove the requester's columns from a row's values; return them as one value."""
+    user, role = values.pop("requested_by"), values.pop("requester_role")
+    return Requester(
+        user=user,
+        owner=Owner.of(values.pop("requester_issuer"), values.pop("requester_subject"), user=user),
+        role=None if role is None else Role(role),
+        groups=frozenset(values.pop("requester_groups")),
+    )

@@ -79,7 +79,7 @@ async def _try_to_begin(database: Database, image_id: int, by: Identity) -> Begu
         image = await deletions.lock_image(connection, image_id)
         if image is None:
             raise image_not_found(image_id)
-        check_owner(image.id, image.created_by, by)
+        check_owner(image, by)
         if image.leased:
             raise image_being_deleted(image_id)
         await deletions.lock_repository(connection, image_id)

@@ -54,7 +54,7 @@ def import_(state: ImportState, **more: Any) -> Import:
         "source": SOURCE,
         "source_digest": OLD,
         "platforms": (),
-        "requested_by": "alice",
+        "requester": OWNER.requester,
         "attempt": 1,
         "failures": 0,
         "sequence": 0,

@@ -12,6 +12,8 @@ from shared.db.database import Database, open_database
 from shared.db.new_import import NewImport, insert_import
 from shared.db.notifications import Notifications
 from shared.db.outbox import WakeUpReason
+from shared.model.owner import Owner, Requester
+from shared.model.roles import Role
 from shared.oci.descriptor import Descriptor
 from shared.oci.digest import Digest
 from shared.runtime.supervise import running
@@ -40,7 +42,8 @@ class Imports:
         """Add an import, claim it, and return its ledger."""
         async with self.database.transaction() as connection:
             image_id = await insert_image(connection, repository or f"team/{name}", name)
-            new = NewImport(name=name, source="docker.io/a/b:1", requested_by="somebody")
+            requester = Requester(user="somebody", owner=Owner(subject="somebody"), role=Role.USER)
+            new = NewImport(name=name, source="docker.io/a/b:1", requester=requester)
             self.ids[name] = await insert_import(connection, image_id, new, WakeUpReason.REQUESTED)
         return await self.claim(name)
 

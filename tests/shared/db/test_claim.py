@@ -15,6 +15,8 @@ from shared.db.new_import import NewImport, insert_import
 from shared.db.notifications import Notifications
 from shared.db.outbox import WakeUpReason
 from shared.errors.codes import Code
+from shared.model.owner import Owner, Requester
+from shared.model.roles import Role
 from shared.model.states import ImportState
 from tests.import_worker.images import insert_image
 
@@ -37,7 +39,7 @@ async def add_import(database: Database, name: str) -> int:
                 source="docker.io/a/b:1",
                 platforms=("linux/amd64",),
                 credentials=b"sealed",
-                requested_by="somebody",
+                requester=Requester(user="somebody", owner=Owner(subject="somebody"), role=Role.USER),
             ),
             WakeUpReason.REQUESTED,
         )
