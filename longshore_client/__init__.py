@@ -13,15 +13,24 @@ from longshore_client.images import FullImage, Image, ImagePage, ImageQuery
 from longshore_client.import_details import ImportDetails, ImportFailure, Layer
 from longshore_client.import_plan import ContentCount, ImportPlan, Overwritten
 from longshore_client.import_request import Account, Credentials, ImportRequest, StartedImport
-from longshore_client.registries import RegistryChanges, StoredRegistry
+from longshore_client.resources.audit import AuditEvent, AuditPage, AuditQuery
+from longshore_client.resources.registries import RegistryAccess, RegistryChanges, StoredRegistry, TestedRegistry
+from longshore_client.resources.rules import ConsideredRule, ImportRule, RuleChanges, RuleCheck, RuleUsage
+from longshore_client.resources.tokens import ApiToken, CreatedToken
 from longshore_client.status import Identity, Readiness, TargetStatistics
 
 __all__ = [
     "Account",
     "ApiError",
+    "ApiToken",
     "ApiUnreachableError",
+    "AuditEvent",
+    "AuditPage",
+    "AuditQuery",
     "ClientError",
+    "ConsideredRule",
     "ContentCount",
+    "CreatedToken",
     "Credentials",
     "FailingField",
     "FullImage",
@@ -33,14 +42,20 @@ __all__ = [
     "ImportFailure",
     "ImportPlan",
     "ImportRequest",
+    "ImportRule",
     "Layer",
     "LongshoreClient",
     "Overwritten",
     "Problem",
     "Readiness",
+    "RegistryAccess",
     "RegistryChanges",
+    "RuleChanges",
+    "RuleCheck",
+    "RuleUsage",
     "StartedImport",
     "StoredRegistry",
     "TargetStatistics",
+    "TestedRegistry",
     "UnexpectedAnswerError",
 ]

@@ -16,7 +16,10 @@ from longshore_client.commands.exit_codes import ExitCode, exit_code_of
 from longshore_client.commands.image_commands import images, show
 from longshore_client.commands.import_command import import_images
 from longshore_client.commands.login_command import login, logout
-from longshore_client.commands.registry_commands import registries
+from longshore_client.commands.policy.audit_command import audit
+from longshore_client.commands.policy.registry_commands import registries
+from longshore_client.commands.policy.rule_commands import rules
+from longshore_client.commands.policy.token_commands import tokens
 from longshore_client.commands.stats_command import stats
 from longshore_client.commands.watch_commands import cancel, retry, watch
 from longshore_client.errors import ClientError
@@ -75,7 +78,10 @@ for _command in (
     cancel,
     retry,
     delete,
+    rules,
+    tokens,
     registries,
+    audit,
     stats,
     doctor,
     completion,

@@ -1,22 +1,25 @@
 """The API's operations as methods."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, aclosing
 from importlib.metadata import PackageNotFoundError, version
-from typing import Self, Unpack
+from typing import Self
 
 from longshore_client.access import BASE, Access, clean_token, clean_url
-from longshore_client.answers import Json, decode, json_object, objects
+from longshore_client.answers import decode, json_object
 from longshore_client.backoff import DEFAULT_RETRY_SECONDS, Backoff, OnRetry
 from longshore_client.errors import ApiError
 from longshore_client.images import FullImage, Image, ImagePage, ImageQuery
 from longshore_client.import_details import ImportDetails
 from longshore_client.import_plan import ImportPlan
-from longshore_client.import_request import Account, Credentials, ImportRequest, StartedImport, credentials_json
-from longshore_client.registries import RegistryChanges, StoredRegistry, changes_json
+from longshore_client.import_request import Credentials, ImportRequest, StartedImport, credentials_json
+from longshore_client.resources.audit import AuditOperations
+from longshore_client.resources.registries import RegistryOperations
+from longshore_client.resources.rules import RuleOperations
+from longshore_client.resources.tokens import TokenOperations
 from longshore_client.status import Identity, Readiness, TargetStatistics
-from longshore_client.transport import Transport, open_transport
+from longshore_client.transport import open_transport
 from longshore_client.watch import Watch, fetch_details
 
 # The largest page that the API accepts. Images.
@@ -29,7 +32,7 @@ _FINISHING = "import_finishing"
 _DISTRIBUTION = "longshore-client"
 
 
-class LongshoreClient:
+class LongshoreClient(RuleOperations, TokenOperations, RegistryOperations, AuditOperations):
     """A client for one Longshore API and one token, for use inside `async with` and by any number of tasks at once.
 
     ```python
@@ -45,9 +48,9 @@ class LongshoreClient:
     """
 
     def __init__(self, url: str, token: str) -> None:
+        super().__init__()
         self._access = Access(url=clean_url(url), token=clean_token(token))
         self._open = AsyncExitStack()
-        self._transport: Transport | None = None
 
     async def __aenter__(self) -> Self:
         transport = open_transport(self._access, agent=f"longshore/{client_version()}")
@@ -205,34 +208,6 @@ class LongshoreClient:
         answer = await self._connected.call("DELETE", f"{BASE}/images/{image_id}")
         return answer.headers.get(REMOVED_HEADER, "")
 
-    async def registries(self) -> Sequence[StoredRegistry]:
-        """Return the stored source registries."""
-        stored = objects(await self._get("/image-registries"), "registries")
-        return [decode(StoredRegistry, entry) for entry in stored]
-
-    async def add_registry(
-        self, name: str, url: str, *, account: Account | None = None, default: bool = False
-    ) -> StoredRegistry:
-        """Store a source registry with its account; needs an admin's token."""
-        known = {"username": account.username, "password": account.password} if account else {}
-        body = {"name": name, "url": url, "isDefault": default, **known}
-        return decode(StoredRegistry, await self._post("/image-registries", body))
-
-    async def change_registry(self, registry_id: int, **changes: Unpack[RegistryChanges]) -> StoredRegistry:
-        """Change the given fields of a stored registry; needs an admin's token.
-
-        ```python
-        await longshore.change_registry(1, username=None, password=None)
-        ```
-        """
-        path = f"{BASE}/image-registries/{registry_id}"
-        answer = await self._connected.call("PATCH", path, body=changes_json(changes))
-        return decode(StoredRegistry, answer.json_object())
-
-    async def delete_registry(self, registry_id: int) -> None:
-        """Delete a stored registry with its account; needs an admin's token."""
-        await self._connected.call("DELETE", f"{BASE}/image-registries/{registry_id}")
-
     async def statistics(self) -> TargetStatistics:
         """Return the target's figures."""
         return decode(TargetStatistics, await self._get("/harbor/stats"))
@@ -244,18 +219,6 @@ class LongshoreClient:
     async def readiness(self) -> Readiness:
         """Return the state of each of the API's parts."""
         return Readiness.of(json_object(await self._connected.readiness()))
-
-    @property
-    def _connected(self) -> Transport:
-        if self._transport is None:
-            raise RuntimeError("a LongshoreClient is used inside `async with`")
-        return self._transport
-
-    async def _get(self, path: str) -> Json:
-        return (await self._connected.call("GET", f"{BASE}{path}")).json_object()
-
-    async def _post(self, path: str, body: object = None) -> Json:
-        return (await self._connected.call("POST", f"{BASE}{path}", body=body)).json_object()
 
 
 def client_version() -> str:

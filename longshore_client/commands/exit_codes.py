@@ -17,9 +17,9 @@ class ExitCode(IntEnum):
     UNREACHABLE = 3
     """The API does not answer, or the server that answers is not a Longshore API."""
     DENIED = 4
-    """The user is not signed in, the token is not valid, or its role does not allow the operation."""
+    """The user is not signed in, the token is not valid, or its role or the import rules do not allow the operation."""
     NOT_FOUND = 5
-    """There is no such image or registry."""
+    """There is no such image, registry, rule or token."""
     INTERRUPTED = 130
     """Ctrl-C. Accepted imports continue unless the command cancelled them."""
 

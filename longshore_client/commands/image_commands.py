@@ -14,7 +14,7 @@ from longshore_client.commands.with_client import with_client
 from longshore_client.images import FullImage, Image, ImageQuery
 from longshore_client.import_details import ImportDetails
 from longshore_client.terminal.figures import age, short_digest, size
-from longshore_client.terminal.output import note, print_json, results
+from longshore_client.terminal.output import hint_text, note, print_json, results
 from longshore_client.terminal.progress_text import layer_outcome, progress_line
 from longshore_client.terminal.tables import Column, print_pairs, print_table
 
@@ -163,7 +163,7 @@ def _import_pairs(details: ImportDetails) -> Sequence[tuple[str, str]]:
         ("Import", f"{details.name}, {details.state}, attempt {details.attempt}"),
         ("Progress", progress_line(details) if details.bytes_total else ""),
         ("Message", details.message),
-        ("Hint", failure.hint if failure else ""),
+        ("Hint", hint_text(failure.code, failure.hint) if failure else ""),
         ("Code", f"{failure.code}, {failure.side}" if failure else ""),
     )
 

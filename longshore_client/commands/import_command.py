@@ -54,7 +54,10 @@ def _platforms(_context: click.Context, _parameter: click.Parameter, values: Seq
 )
 @click.option("--description", help="A text to find the image by.")
 @click.option(
-    "--force", is_flag=True, help="Import an image again even if it is ready, as after its source tag has moved."
+    "--force",
+    is_flag=True,
+    help="Import an image again even if it is ready, and replace a tag that Longshore did not write if a rule allows "
+    "that.",
 )
 @click.option(
     "--referrers/--no-referrers", default=None, help="Whether to import signatures, SBOMs and other artifacts, too."
@@ -70,6 +73,10 @@ def import_images(
     SOURCE is a reference as for docker pull. Prints the reference to pull, or the image's id with --no-wait. Ctrl-C
     ends the command and lets the import continue; with --cancel-on-interrupt it cancels the import. A second Ctrl-C
     ends the command at once.
+
+    An import needs a rule that allows it (`longshore rules list`), unless you are an admin. --force is needed in two
+    cases: the image is ready already, as after its source tag has moved; or the target's tag was written by another
+    tool. The second case also needs a rule that grants it, also when you are the owner of the image.
     """
     options = follow_options(parameters)
     many = listed is not None or len(sources) > 1

@@ -35,7 +35,7 @@ def login(url: str | None, *, token_stdin: bool) -> int:
 
 @click.command()
 def logout() -> int:
-    """Delete the stored address and token. The token stays valid until an administrator revokes it."""
+    """Delete the stored address and token. The token stays valid until it expires or `tokens revoke` ends it."""
     path = config_path(os.environ)
     note(f"Deleted: {path}" if delete_access(path) else "You were not signed in.")
     return ExitCode.DONE

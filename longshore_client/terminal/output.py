@@ -16,8 +16,25 @@ _UNLIMITED = 10_000
 _VALIDATION_FAILED = "validation_failed"
 # The API's hints are for programs; these are for users of the command.
 _HINTS = {
-    "unauthenticated": "Sign in with `longshore login`; an administrator makes tokens.",
-    "token_expired": "Ask an administrator for a new token, then sign in with `longshore login`.",
+    "unauthenticated": "Sign in with `longshore login`; the web console creates tokens, and so do administrators.",
+    "token_expired": "Create a new token in the web console, or ask an administrator for one; then `longshore login`.",
+    "source_not_allowed": (
+        "`longshore rules list` shows what you may import. Ask an administrator for a rule that allows the source."
+    ),
+    "target_not_allowed": (
+        "Omit --target, or choose one that a rule allows: `longshore rules list` shows them. An administrator can add a"
+        " rule, or create the project."
+    ),
+    "limit_reached": (
+        "`longshore rules list` shows what is left of your limits. Wait until it renews or until open imports end, or"
+        " ask an administrator for a higher limit."
+    ),
+    "target_tag_foreign": (
+        "Choose another --target. --force replaces the tag if a rule allows that; admins need --force alone."
+    ),
+    "rule_not_found": "`longshore rules list` lists them.",
+    "token_not_found": "`longshore tokens list` lists yours.",
+    "token_limit_reached": "`longshore tokens list` shows those that you no longer use; `longshore tokens revoke ID`.",
     _VALIDATION_FAILED: "",
 }
 
@@ -64,7 +81,12 @@ def print_error(error: ClientError) -> None:
 
 def hint_for(error: ClientError) -> str:
     """Return the hint for users of the command."""
-    return _HINTS.get(error.code, error.hint) if isinstance(error, ApiError) else error.hint
+    return hint_text(error.code, error.hint) if isinstance(error, ApiError) else error.hint
+
+
+def hint_text(code: str, hint: str) -> str:
+    """Return the hint of an error code for users of the command; `hint` is the API's."""
+    return _HINTS.get(code, hint)
 
 
 def _error_lines(error: ClientError) -> list[tuple[str, str]]:

@@ -6,6 +6,7 @@ from rich.text import Text
 from longshore_client.errors import ApiError
 from longshore_client.import_result import ALREADY_THERE, NOT_STARTED, STARTED, ImportResult
 from longshore_client.terminal.figures import short_digest
+from longshore_client.terminal.output import hint_for, hint_text
 from longshore_client.terminal.safe_text import safe
 
 _MARKS = {
@@ -43,9 +44,13 @@ def _advice(result: ImportResult) -> list[tuple[str, str]]:
     failure, error = result.failure, result.error
     if failure:
         again = f"longshore retry {result.started.image_id}" if result.started else ""
-        lines = [("hint:", failure.hint), ("code:", f"{failure.code}, {failure.side}"), ("again:", again)]
+        lines = [
+            ("hint:", hint_text(failure.code, failure.hint)),
+            ("code:", f"{failure.code}, {failure.side}"),
+            ("again:", again),
+        ]
     elif isinstance(error, ApiError):
-        lines = [("hint:", error.hint), ("code:", f"{error.code}, request {error.request_id}")]
+        lines = [("hint:", hint_for(error)), ("code:", f"{error.code}, request {error.request_id}")]
     else:
-        lines = [("hint:", error.hint if error else "")]
+        lines = [("hint:", hint_for(error) if error else "")]
     return [(label, text) for label, text in lines if text]

@@ -1,0 +1,1 @@
+"""The subcommands about rules, tokens, stored registries and the audit log."""
