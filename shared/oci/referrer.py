@@ -5,6 +5,7 @@ SIGNATURE_SPEC.md, which defines where a signature is stored.
 """
 
 import json
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,8 @@ COMPANION_SUFFIXES = (".sig", ".att", ".sbom")
 # The tag schema's own limits on the two parts of `<algorithm>-<reference>`, in characters.
 _MAX_ALGORITHM = 32
 _MAX_ENCODED = 64
+# A digest, or the start of one, alone or before any suffix. Case does not matter: Harbor takes both for a signature.
+_COMPANION_TAG = re.compile(r"(?:sha256|sha384|sha512|blake3)-(?:[0-9a-f]+(?:\..*)?|[0-9a-f]{12,}.*)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +55,11 @@ def companion_tags(subject: Digest) -> tuple[str, ...]:
     if subject.algorithm != "sha256":
         return ()
     return tuple(f"{subject.algorithm}-{subject.hex}{suffix}" for suffix in COMPANION_SUFFIXES)
+
+
+def is_companion_tag(tag: str) -> bool:
+    """Return whether clients take what the tag points to for a part of another image, which the tag names."""
+    return _COMPANION_TAG.fullmatch(tag) is not None
 
 
 def parse_referrers(content: bytes) -> tuple[Descriptor, ...]:

@@ -17,7 +17,7 @@ STORED = os.environ["FUZZ_STORED"]
 _REAL = {
     "source": SOURCE,
     "sourceRegistry": SOURCE.partition("/")[0],
-    "target": "imports/fuzzed/app:1.0",
+    "target": "fuzzed/app:1.0",
     "platforms": ["linux/amd64"],
 }
 
