@@ -5,7 +5,8 @@ A rule allows; there is no rule that denies, and what no rule allows is refused.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
+from enum import IntEnum
 from typing import TypeAlias
 
 from api_service.auth.identity import Identity
@@ -13,9 +14,12 @@ from api_service.rules.patterns import matches
 from api_service.rules.rule import EVERYBODY, GROUP_PREFIX, USER_PREFIX, Limit, Placeholder
 from shared.errors.codes import Code
 from shared.errors.error import LongshoreError
-from shared.model.import_rule import ImportRule
+from shared.model.import_rule import ImportRule, Usage
 from shared.model.roles import Role
 from shared.oci.reference import is_component
+
+# A refusal names so many of the sources or targets that the caller's rules allow. Entries of a sentence.
+MAX_NAMED = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,18 +49,10 @@ class ForeignTag:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Usage:
-    """What a caller holds of one rule's limits."""
-
-    open_imports: int = 0
-    month_bytes: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """What is known about the import; None means not known, and is not judged.
 
-    `usage` is by the rule's id; `month_ends` is when the limits of this month renew.
+    `usage` is by the rule's id; a rule without an entry is unused. `now` is for the time at which a limit renews.
     """
 
     force: bool = False
@@ -64,7 +60,7 @@ class Facts:
     foreign_tag: ForeignTag | None = None
     image_bytes: int | None = None
     usage: Mapping[int, Usage] = field(default_factory=dict)
-    month_ends: datetime | None = None
+    now: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,12 +74,26 @@ class Allowed:
         return self.rule is None or self.rule.create_projects
 
 
+class Remedy(IntEnum):
+    """How a refusal can end, from the most effort for the caller to the least."""
+
+    ADMINISTRATOR = 0
+    """An administrator has to change something."""
+    OTHER_REQUEST = 1
+    """Another target, or a smaller image."""
+    WAIT = 2
+    """Later, the same request is allowed."""
+    FORCE = 3
+    """The same request with `force` is allowed."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refused:
-    """The import is refused; `detail` is a sentence for the person who asked."""
+    """The import is refused; `detail` is a sentence for the person who asked, `retry_after` is in seconds."""
 
     code: Code
     detail: str
+    remedy: Remedy = Remedy.ADMINISTRATOR
     retry_after: float | None = None
 
     @property
@@ -95,31 +105,44 @@ Permission: TypeAlias = Allowed | Refused
 
 
 def authorize(rules: Sequence[ImportRule], by: Identity, names: Names, facts: Facts) -> Permission:
-    """Return the first rule, by id, that allows the import, or the refusal that comes closest to a permission."""
-    if refused := _refuse_foreign_tag_without_force(facts):
-        return refused
+    """Return the first rule that allows the import, or the refusal that the caller can end most easily.
+
+    A refusal for a source or target shows nothing about the target: it comes before every fact about it.
+    """
     if by.role is Role.ADMIN:
-        return Allowed(rule=None)
-    of_caller = [rule for rule in rules if _has_subject(rule, by)]
-    of_source = [rule for rule in of_caller if any(matches(pattern, names.source) for pattern in rule.sources)]
-    if not of_source:
-        return Refused(code=Code.SOURCE_NOT_ALLOWED, detail=f"No import rule lets {by.user} import {names.source}.")
-    of_target = [rule for rule in of_source if _has_target(rule, by, names)]
-    if not of_target:
-        return Refused(
-            code=Code.TARGET_NOT_ALLOWED,
-            detail=f"No import rule lets {by.user} import {names.source} to {names.target}.",
-        )
-    refusals = [_refuse(rule, names, facts) for rule in of_target]
-    for rule, refusal in zip(of_target, refusals, strict=True):
+        return _refuse_unforced(facts) or Allowed(rule=None)
+    applicable = applicable_rules(rules, by, names)
+    if not applicable:
+        return _refuse_names(rules, by, names)
+    refusals = [_refuse(rule, names, facts) for rule in applicable]
+    for rule, refusal in zip(applicable, refusals, strict=True):
         if refusal is None:
             return Allowed(rule=rule)
-    return max((refusal for refusal in refusals if refusal), key=_closeness)
+    return max((refusal for refusal in refusals if refusal), key=lambda refusal: refusal.remedy)
 
 
 def reaches(rules: Sequence[ImportRule], by: Identity, names: Names) -> bool:
     """Return whether the caller's rules allow this source and target, whatever their limits say."""
-    return isinstance(authorize(rules, by, names, Facts()), Allowed)
+    return by.role is Role.ADMIN or bool(applicable_rules(rules, by, names))
+
+
+def applicable_rules(rules: Sequence[ImportRule], by: Identity, names: Names) -> list[ImportRule]:
+    """Return the rules that have the caller, the source and the target; each of them may still refuse by a fact."""
+    return [rule for rule in _rules_of_source(rules, by, names) if _has_target(rule, by, names)]
+
+
+def next_month(now: datetime) -> datetime:
+    """Return the first moment of the next month, UTC: the bytes of a month are counted anew."""
+    now = now.astimezone(UTC)
+    return datetime(now.year + now.month // 12, now.month % 12 + 1, 1, tzinfo=UTC)
+
+
+def _rules_of_source(rules: Sequence[ImportRule], by: Identity, names: Names) -> list[ImportRule]:
+    return [
+        rule
+        for rule in rules
+        if _has_subject(rule, by) and any(matches(pattern, names.source) for pattern in rule.sources)
+    ]
 
 
 def _has_subject(rule: ImportRule, by: Identity) -> bool:
@@ -128,7 +151,12 @@ def _has_subject(rule: ImportRule, by: Identity) -> bool:
 
 
 def _has_target(rule: ImportRule, by: Identity, names: Names) -> bool:
-    return any(matches(pattern, names.target) for target in rule.targets for pattern in _expand(target, by, names))
+    return any(matches(pattern, names.target) for pattern in _targets(rule, by, names))
+
+
+def _targets(rule: ImportRule, by: Identity, names: Names) -> Iterator[str]:
+    for target in rule.targets:
+        yield from _expand(target, by, names)
 
 
 def _expand(pattern: str, by: Identity, names: Names) -> Iterator[str]:
@@ -146,53 +174,97 @@ def _expand(pattern: str, by: Identity, names: Names) -> Iterator[str]:
     yield from expanded
 
 
-def _refuse_foreign_tag_without_force(facts: Facts) -> Refused | None:
-    if facts.foreign_tag is None or facts.force:
-        return None
-    return _foreign(facts.foreign_tag, "`force` is needed to replace it")
+def _refuse_names(rules: Sequence[ImportRule], by: Identity, names: Names) -> Refused:
+    """Return why no rule has the caller, the source and the target."""
+    of_caller = [rule for rule in rules if _has_subject(rule, by)]
+    if not of_caller:
+        return Refused(code=Code.SOURCE_NOT_ALLOWED, detail=f"No import rule applies to {by.user}.")
+    of_source = _rules_of_source(of_caller, by, names)
+    if not of_source:
+        allowed = _listed(pattern for rule in of_caller for pattern in rule.sources)
+        return Refused(
+            code=Code.SOURCE_NOT_ALLOWED,
+            detail=f"No import rule lets {by.user} import {names.source}; allowed sources: {allowed}.",
+        )
+    allowed = _listed(target for rule in of_source for target in _targets(rule, by, names))
+    return Refused(
+        code=Code.TARGET_NOT_ALLOWED,
+        detail=f"No import rule lets {by.user} import {names.source} to {names.target}; allowed targets: {allowed}.",
+    )
+
+
+def _listed(patterns: Iterator[str]) -> str:
+    distinct = list(dict.fromkeys(patterns))
+    more = [f"{len(distinct) - MAX_NAMED} more"] if len(distinct) > MAX_NAMED else []
+    return ", ".join([*distinct[:MAX_NAMED], *more]) or "none"
 
 
 def _refuse(rule: ImportRule, names: Names, facts: Facts) -> Refused | None:
     """Return why this rule, which has the caller, the source and the target, does not allow the import."""
     if facts.foreign_tag and not rule.overwrite_foreign:
-        return _foreign(facts.foreign_tag, f"the rule {rule.name} does not allow to replace it")
+        return _foreign(facts.foreign_tag, f"the import rule {rule.name} does not allow to replace it")
     if facts.project_exists is False and not rule.create_projects:
         return Refused(
             code=Code.TARGET_NOT_ALLOWED,
-            detail=f"There is no project {names.project}, and the rule {rule.name} does not allow to create projects.",
+            detail=(
+                f"There is no project {names.project}, and the import rule {rule.name} does not allow to create "
+                "projects."
+            ),
         )
-    return _refuse_limits(rule, facts)
+    return _refuse_limits(rule, facts) or _refuse_unforced(facts)
 
 
-def _refuse_limits(rule: ImportRule, facts: Facts) -> Refused | None:
-    usage = facts.usage.get(rule.id, Usage())
-    size = facts.image_bytes
-    if rule.max_image_bytes is not None and size is not None and size > rule.max_image_bytes:
-        return _limit(rule, Limit.IMAGE_BYTES, f"the image has {size} bytes, {rule.max_image_bytes} are allowed")
-    if rule.max_open_imports is not None and usage.open_imports >= rule.max_open_imports:
-        return _limit(
-            rule, Limit.OPEN_IMPORTS, f"{usage.open_imports} imports are open, {rule.max_open_imports} are allowed"
-        )
-    if rule.max_bytes_per_month is not None:
-        left = max(0, rule.max_bytes_per_month - usage.month_bytes)
-        if left == 0 or (size is not None and size > left):
-            renews = f" until {facts.month_ends:%Y-%m-%d}" if facts.month_ends else ""
-            return _limit(rule, Limit.MONTH_BYTES, f"{left} of {rule.max_bytes_per_month} bytes are left{renews}")
-    return None
+def _refuse_unforced(facts: Facts) -> Refused | None:
+    if facts.foreign_tag is None or facts.force:
+        return None
+    return _foreign(facts.foreign_tag, "`force` is needed to replace it", Remedy.FORCE)
 
 
-def _limit(rule: ImportRule, limit: Limit, reason: str) -> Refused:
-    return Refused(code=Code.LIMIT_REACHED, detail=f"{limit} of the rule {rule.name}: {reason}.")
-
-
-def _foreign(tag: ForeignTag, reason: str) -> Refused:
-    pushed = f", pushed {tag.pushed_at:%Y-%m-%d %H:%M} UTC" if tag.pushed_at else ""
+def _foreign(tag: ForeignTag, reason: str, remedy: Remedy = Remedy.ADMINISTRATOR) -> Refused:
+    pushed = f", pushed {tag.pushed_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if tag.pushed_at else ""
     return Refused(
         code=Code.TARGET_TAG_FOREIGN,
         detail=f"The tag points to {tag.digest}{pushed}, which no import of Longshore's wrote; {reason}.",
+        remedy=remedy,
     )
 
 
-def _closeness(refusal: Refused) -> int:
-    """Order refusals: one that the caller can end alone, by waiting or with a smaller image, is the most helpful."""
-    return (Code.TARGET_TAG_FOREIGN, Code.TARGET_NOT_ALLOWED, Code.LIMIT_REACHED).index(refusal.code)
+def _refuse_limits(rule: ImportRule, facts: Facts) -> Refused | None:
+    usage, size = facts.usage.get(rule.id, Usage()), facts.image_bytes
+    if rule.max_image_bytes is not None and size is not None and size > rule.max_image_bytes:
+        reason = f"the image has {size} bytes, {rule.max_image_bytes} are allowed. It does not renew"
+        return _limit(rule, Limit.IMAGE_BYTES, reason, Remedy.OTHER_REQUEST)
+    if rule.max_open_imports is not None and usage.open_imports >= rule.max_open_imports:
+        reason = (
+            f"{usage.open_imports} imports are open, {rule.max_open_imports} are allowed. It renews when one of them "
+            "ends"
+        )
+        return _limit(rule, Limit.OPEN_IMPORTS, reason, Remedy.WAIT)
+    if rule.max_bytes_per_month is not None:
+        return _refuse_month(rule, rule.max_bytes_per_month, usage, facts)
+    return None
+
+
+def _refuse_month(rule: ImportRule, limit: int, usage: Usage, facts: Facts) -> Refused | None:
+    left, size = max(0, limit - usage.month_bytes), facts.image_bytes
+    if left and (size is None or size <= left):
+        return None
+    reason = f"{left} of {limit} bytes are left in this month"
+    if size is not None:
+        reason += f", the image has {size}"
+    if size is not None and size > limit:
+        return _limit(rule, Limit.MONTH_BYTES, f"{reason}: more than a whole month's", Remedy.OTHER_REQUEST)
+    if facts.now is None:
+        return _limit(rule, Limit.MONTH_BYTES, reason, Remedy.WAIT)
+    renews = next_month(facts.now)
+    reason += f". It renews on {renews:%Y-%m-%d}, 00:00 UTC"
+    return _limit(rule, Limit.MONTH_BYTES, reason, Remedy.WAIT, (renews - facts.now).total_seconds())
+
+
+def _limit(rule: ImportRule, limit: Limit, reason: str, remedy: Remedy, retry_after: float | None = None) -> Refused:
+    return Refused(
+        code=Code.LIMIT_REACHED,
+        detail=f"The limit {limit} of the import rule {rule.name} is reached: {reason}.",
+        remedy=remedy,
+        retry_after=retry_after,
+    )

@@ -26,6 +26,7 @@ class Import:
     `idle` is the number of seconds since bytes last moved (None before that), `age` since the last change of any kind.
     `tagging`: some attempt may have written the target's tag. `fenced`: the running attempt is allowed to write it.
     `with_referrers`: the image's referrers are imported, too; `note` names those that were left out.
+    `rule_id` is the import rule that allowed it, None for admins; `force` is the request's.
     """
 
     id: int
@@ -55,6 +56,8 @@ class Import:
     finished_at: datetime | None
     with_referrers: bool = True
     note: str = ""
+    rule_id: int | None = None
+    force: bool = False
 
 
 _COLUMNS = """
@@ -62,7 +65,7 @@ _COLUMNS = """
     requester_subject, requester_role, requester_groups, attempt, failures, sequence, due_at,
     tagging, state = 'running' AND fenced_attempt = attempt AS fenced, bytes_done, bytes_total, progress, rate,
     extract(epoch FROM now() - moved_at)::float8 AS idle, extract(epoch FROM now() - updated_at)::float8 AS age,
-    error_code, error_detail, created_at, started_at, finished_at, with_referrers, note
+    error_code, error_detail, created_at, started_at, finished_at, with_referrers, note, rule_id, force
 """
 
 

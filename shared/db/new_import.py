@@ -25,7 +25,8 @@ class NewImport:
 
     `source_digest` is pinned if the API could resolve the source. `platforms`: empty means all. `credentials` are the
     sealed account; they are stored until the import ends. The `requester` owns the image that a first import creates.
-    `request_id` and `traceparent` are those of the request that this process is handling.
+    `rule_id` is the import rule that allows the import, None for admins; `force` is the request's. `request_id` and
+    `traceparent` are those of the request that this process is handling.
     """
 
     name: str
@@ -34,12 +35,14 @@ class NewImport:
     platforms: tuple[str, ...] = ()
     credentials: bytes | None = None
     requester: Requester
+    rule_id: int | None = None
+    force: bool = False
     with_referrers: bool = True
     request_id: str | None = field(default_factory=request_id)
     traceparent: str | None = field(default_factory=traceparent)
 
     def values(self) -> tuple[object, ...]:
-        """Return the parameters $1 to $13 of `_ADD_IMPORT`."""
+        """Return the values of `_COLUMNS`."""
         return (
             self.name,
             self.source,
@@ -47,34 +50,55 @@ class NewImport:
             list(self.platforms),
             self.credentials,
             self.requester.user,
-            self.with_referrers,
-            self.request_id,
-            self.traceparent,
             self.requester.owner.issuer,
             self.requester.owner.subject,
             self.requester.role and self.requester.role.value,
             sorted(self.requester.groups),
+            self.rule_id,
+            self.force,
+            self.with_referrers,
+            self.request_id,
+            self.traceparent,
         )
 
 
-# $1 to $13 are the import's values, $14 the wake-up's reason; `image` is one row with the image's id, or none.
-_ADD_IMPORT = """
+_COLUMNS = (
+    "name",
+    "source",
+    "source_digest",
+    "platforms",
+    "credentials",
+    "requested_by",
+    "requester_issuer",
+    "requester_subject",
+    "requester_role",
+    "requester_groups",
+    "rule_id",
+    "force",
+    "with_referrers",
+    "request_id",
+    "traceparent",
+)
+# The statements' parameters: first the columns, then the wake-up's reason, then those of the image.
+_PARAMETER = {column: f"${number}" for number, column in enumerate(_COLUMNS, start=1)}
+_REASON, _IMAGE = len(_COLUMNS) + 1, len(_COLUMNS) + 2
+
+# `image` is one row with the image's id, or none.
+_ADD_IMPORT = f"""
     import AS (
-        INSERT INTO imports
-            (name, image_id, state, source, source_digest, platforms, credentials, requested_by, with_referrers,
-             request_id, traceparent, requester_issuer, requester_subject, requester_role, requester_groups)
-        SELECT $1, id, 'queued', $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13 FROM image
+        INSERT INTO imports (image_id, state, {", ".join(_COLUMNS)})
+        SELECT id, 'queued', {", ".join(_PARAMETER.values())} FROM image
         RETURNING id
     ), wake_up AS (
-        INSERT INTO outbox (import_id, reason) SELECT id, $14 FROM import
+        INSERT INTO outbox (import_id, reason) SELECT id, ${_REASON} FROM import
     )
-"""
+"""  # noqa: S608 - fixed text
 
 
 async def insert_import(connection: Connection, image_id: int, new: NewImport, reason: WakeUpReason) -> int:
     """Add a queued import and its wake-up; return the import's id. The image's row must be locked, or be new."""
     import_id: int = await connection.fetchval(
-        f"WITH image AS (SELECT $15::bigint AS id), {_ADD_IMPORT} SELECT id FROM import",  # noqa: S608 - fixed text
+        f"WITH image AS (SELECT ${_IMAGE}::bigint AS id), {_ADD_IMPORT} SELECT id FROM import",  # noqa: S608 - fixed text
         *new.values(),
         reason,
         image_id,
@@ -93,7 +117,9 @@ async def insert_first_import(connection: Connection, image: NewImage, new: NewI
         WITH image AS (
             INSERT INTO images (registry_host, repository, tag, status, source, created_by, description,
                                 owner_issuer, owner_subject)
-            VALUES ($15, $16, $17, 'importing', $2, $6, $18, $10, $11)
+            VALUES (${_IMAGE}, ${_IMAGE + 1}, ${_IMAGE + 2}, 'importing', {_PARAMETER["source"]},
+                    {_PARAMETER["requested_by"]}, ${_IMAGE + 3},
+                    {_PARAMETER["requester_issuer"]}, {_PARAMETER["requester_subject"]})
             ON CONFLICT ON CONSTRAINT images_target_key DO NOTHING
             RETURNING id
         ), {_ADD_IMPORT} SELECT id FROM image

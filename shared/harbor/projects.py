@@ -76,12 +76,15 @@ class Projects:
         Other processes may do the same at the same time. Raises `target_project_missing` where the account is not
         allowed to create it, and `target_denied` where the account cannot see it.
         """
-        step = f"looking for project {name}"
-        request = self._api.get(project_path(name), step, headers=BY_NAME, accepts=FOUND_OR_NOT)
-        found = await self._api.send(request)
-        if found.status == HTTPStatus.OK:
+        status = await self._look_for(name)
+        if status == HTTPStatus.OK:
             return False
-        return await self._create(name, hidden=found.status == HTTPStatus.FORBIDDEN)
+        return await self._create(name, hidden=status == HTTPStatus.FORBIDDEN)
+
+    async def exists(self, name: str) -> bool | None:
+        """Return whether there is such a project; None where Harbor does not say it to this account."""
+        status = await self._look_for(name)
+        return None if status == HTTPStatus.FORBIDDEN else status == HTTPStatus.OK
 
     def all(self) -> AsyncIterator[Project]:
         """Yield every project that the account can see."""
@@ -103,6 +106,12 @@ class Projects:
         if reply.status == HTTPStatus.NOT_FOUND:
             raise _missing(request, name)
         return read_one(request, reply, Quota.from_summary)
+
+    async def _look_for(self, name: str) -> int:
+        request = self._api.get(
+            project_path(name), f"looking for project {name}", headers=BY_NAME, accepts=FOUND_OR_NOT
+        )
+        return (await self._api.send(request)).status
 
     async def _create(self, name: str, *, hidden: bool) -> bool:
         document = {"project_name": name, "metadata": {"public": "false"}}

@@ -27,3 +27,11 @@ class ImportRule(RuleValues):
     """A rule with its id."""
 
     id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """A user's part of one rule's limits."""
+
+    open_imports: int = 0
+    month_bytes: int = 0

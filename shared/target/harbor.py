@@ -49,6 +49,9 @@ class HarborTarget:
             if error.code != Code.TARGET_DENIED:
                 raise
 
+    async def has_project(self, repository: str) -> bool | None:
+        return await self._harbor.projects.exists(_project(repository))
+
     async def project_quota(self, repository: str) -> ProjectQuota | None:
         project = _project(repository)
         try:

@@ -52,6 +52,13 @@ class TargetManagement(Protocol):
         """
         ...
 
+    async def has_project(self, repository: str) -> bool | None:
+        """Return whether the repository's project exists; None where the account cannot see that.
+
+        A plain registry has no projects: None.
+        """
+        ...
+
     async def project_quota(self, repository: str) -> ProjectQuota | None:
         """Return the quota of the repository's project.
 

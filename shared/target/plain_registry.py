@@ -31,6 +31,9 @@ class PlainRegistry:
     async def prepare_repository(self, repository: str) -> None:
         """Do nothing: a push creates the repository."""
 
+    async def has_project(self, repository: str) -> bool | None:  # noqa: ARG002 - the spec has no projects
+        return None
+
     async def project_quota(self, repository: str) -> ProjectQuota | None:  # noqa: ARG002 - the spec has no quotas
         return None
 

@@ -40,6 +40,9 @@ class Management:
             raise self.refusal
         self.prepared.append(repository)
 
+    async def has_project(self, repository: str) -> bool | None:
+        raise NotImplementedError
+
     async def project_quota(self, repository: str) -> ProjectQuota | None:
         assert repository in self.prepared
         if isinstance(self.answer, LongshoreError):

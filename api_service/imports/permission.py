@@ -1,0 +1,132 @@
+"""Gathers the facts about a requested import, and asks the import rules whether the caller may have it."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from api_service.auth.identity import Identity
+from api_service.imports.source.target_name import TargetNaming
+from api_service.rules.authorize import Facts, Names, Refused, applicable_rules, authorize
+from api_service.rules.rule_book import RuleBook
+from shared.db import rule_usage
+from shared.db.database import Connection
+from shared.errors.error import LongshoreError
+from shared.model.import_rule import ImportRule
+from shared.model.roles import Role
+from shared.oci.engine_image import ImageSource
+from shared.target.management import TargetManagement
+
+# How long the API waits for the target's answer while its caller waits: the API answers within five seconds. Seconds.
+TARGET_DEADLINE = 4.0
+# `allowedBy` for imports that need no rule.
+ADMIN = "admin"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grant:
+    """An import that is allowed, with everything that the decision used.
+
+    `rule` allows it; None: the caller is an admin. `rules` are all rules of that moment: when a limit of `rule` is
+    reached, another of them may allow the import.
+    """
+
+    by: Identity
+    names: Names
+    facts: Facts
+    rule: ImportRule | None
+    rules: Sequence[ImportRule]
+
+    @property
+    def rule_id(self) -> int | None:
+        return self.rule.id if self.rule else None
+
+    @property
+    def allowed_by(self) -> str:
+        """The rule's name, or `admin`."""
+        return self.rule.name if self.rule else ADMIN
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportPermissions:
+    """Answers whether a caller may import a source to a target, by the rules of this moment.
+
+    The order of a request: `check_names` before anything is asked of another server, `find_project` at the same time
+    as the source, `grant` with all facts, and `grant_within_limits` in the transaction that adds the import.
+    """
+
+    book: RuleBook
+    naming: TargetNaming
+    management: TargetManagement
+
+    def names(self, source: ImageSource, repository: str) -> Names:
+        """Return the names by which rules know this source and this repository of the target."""
+        return Names(
+            source=f"{source.registry}/{source.repository}",
+            target=repository,
+            derived=self.naming.derived(source),
+            default_project=self.naming.project,
+        )
+
+    async def check_names(self, by: Identity, names: Names) -> None:
+        """Raise `source_not_allowed` or `target_not_allowed` unless a rule has all three names."""
+        await self.grant(by, names, Facts())
+
+    async def find_project(self, by: Identity, names: Names) -> bool | None:
+        """Return whether the target's project exists; None if no decision needs it, or the target does not answer.
+
+        A worker that may not create projects finds a missing one, too.
+        """
+        rules = applicable_rules(await self.book.current(), by, names)
+        if by.role is Role.ADMIN or any(rule.create_projects for rule in rules):
+            return None
+        try:
+            async with asyncio.timeout(TARGET_DEADLINE):
+                return await self.management.has_project(names.target)
+        except (LongshoreError, TimeoutError):
+            return None
+
+    async def grant(self, by: Identity, names: Names, facts: Facts) -> Grant:
+        """Return the permission; raises the refusal.
+
+        Raises `source_not_allowed`, `target_not_allowed`, `limit_reached` and `target_tag_foreign`.
+        """
+        return _grant(await self.book.current(), by, names, facts)
+
+
+async def grant_within_limits(connection: Connection, grant: Grant) -> Grant:
+    """Decide again with the caller's usage, until this transaction ends; raises `limit_reached`.
+
+    Imports of one user by a rule that limits open imports are added one after another. Call it before the transaction
+    locks an image, and add the import in the same transaction.
+    """
+    if not is_limited(grant):
+        return grant
+    if any(rule.max_open_imports is not None for rule in _applicable(grant)):
+        await rule_usage.lock_usage(connection, grant.by.owner)
+    return await grant_by_usage(connection, grant)
+
+
+async def grant_by_usage(connection: Connection, grant: Grant) -> Grant:
+    """Decide again with the caller's usage at this moment; raises `limit_reached`."""
+    if not is_limited(grant):
+        return grant
+    usage = await rule_usage.read_usage(connection, grant.by.owner, [rule.id for rule in _applicable(grant)])
+    facts = replace(grant.facts, usage=usage.by_rule, now=usage.at)
+    return _grant(grant.rules, grant.by, grant.names, facts)
+
+
+def is_limited(grant: Grant) -> bool:
+    """Return whether the rule has a limit that other imports of the caller use up."""
+    rule = grant.rule
+    return rule is not None and (rule.max_open_imports is not None or rule.max_bytes_per_month is not None)
+
+
+def _applicable(grant: Grant) -> Sequence[ImportRule]:
+    return applicable_rules(grant.rules, grant.by, grant.names)
+
+
+def _grant(rules: Sequence[ImportRule], by: Identity, names: Names, facts: Facts) -> Grant:
+    permission = authorize(rules, by, names, facts)
+    if isinstance(permission, Refused):
+        raise permission.error
+    return Grant(by=by, names=names, facts=facts, rule=permission.rule, rules=rules)
