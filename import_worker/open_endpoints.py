@@ -15,6 +15,7 @@ from shared.db.import_states import ClaimedImport
 from shared.db.notifications import Notifications
 from shared.errors.codes import Code
 from shared.errors.error import LongshoreError
+from shared.model.blob_origin import NO_ORIGIN, BlobOrigin
 from shared.model.sealed_account import open_account
 from shared.oci.engine_image import parse_source
 from shared.oci.reference import Reference
@@ -24,6 +25,15 @@ from shared.registry.client import Registries, Registry
 from shared.registry.source import RegistrySource
 from shared.runtime.concurrency import gather_all
 from shared.target.management import TargetManagement
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _OpenedSource:
+    """A source with the registries whose rate limits hold for it, and what its bytes prove."""
+
+    source: ImportSource
+    registries: Sequence[Registry] = ()
+    origin: BlobOrigin = NO_ORIGIN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,15 +53,15 @@ class EndpointOpener:
         settings = self.settings.shared.target
         target_registry = self.targets.registry(settings.host, settings.credential)
         target = RegistryTarget(target_registry.repository(claimed.repository))
-        ledger = PostgresLedger(self.database, self.notifications, settings.host, claimed)
-        source, source_registries = self._open_source(claimed, target)
-        registries = (*source_registries, target_registry)
+        opened = self._open_source(claimed, target)
+        ledger = PostgresLedger(self.database, self.notifications, settings.host, claimed, opened.origin)
+        registries = (*opened.registries, target_registry)
 
         async def check_import_allowed() -> None:
             await gather_all([registry.check_import_allowed() for registry in registries])
 
         return CopyEndpoints(
-            source=source,
+            source=opened.source,
             target=target,
             ledger=ledger,
             admission=Admission(
@@ -61,17 +71,21 @@ class EndpointOpener:
             streams=self._streams(registries),
         )
 
-    def _open_source(self, claimed: ClaimedImport, target: RegistryTarget) -> tuple[ImportSource, Sequence[Registry]]:
-        """Return the source, with the registries whose rate limits hold for it."""
+    def _open_source(self, claimed: ClaimedImport, target: RegistryTarget) -> _OpenedSource:
         source = parse_source(claimed.source)
         if isinstance(source, Reference):
             credential = open_account(self.settings.shared.secrets, claimed.credentials, host=source.registry)
             registry = self.sources.registry(source.registry, credential)
-            return RegistryImage(RegistrySource(self.sources, source, credential)), (registry,)
+            return _OpenedSource(
+                source=RegistryImage(RegistrySource(self.sources, source, credential)),
+                registries=(registry,),
+                origin=BlobOrigin(host=source.registry, with_account=credential is not None),
+            )
         if self.settings.docker_host is None:
             raise LongshoreError(Code.DOCKER_SOURCE_DISABLED, "The worker that took the import has no DOCKER_HOST.")
         engine = DockerEngine(self.settings.docker_host)
-        return EngineImage(engine=engine, name=source.name, target=target, compression=self.settings.compression), ()
+        image = EngineImage(engine=engine, name=source.name, target=target, compression=self.settings.compression)
+        return _OpenedSource(source=image)
 
     def _streams(self, registries: Sequence[Registry]) -> PoolLease:
         """Return a lease that takes one place at every end at once, out of those that all imports share."""

@@ -8,13 +8,15 @@ from contextlib import AbstractContextManager, contextmanager
 import structlog
 
 from import_worker.copying.ends import MountFrom, StartTransfer, WaitForTransfer
-from shared.db import blob_transfers
+from shared.db import blob_proofs, blob_transfers
 from shared.db import blobs as ledger
+from shared.db.blob_proofs import MountCandidate
 from shared.db.blob_transfers import TransferClaim
 from shared.db.database import Connection, Database
 from shared.db.import_states import ClaimedImport
 from shared.db.notifications import Notifications
 from shared.errors.error import LongshoreError
+from shared.model.blob_origin import PUBLIC, BlobOrigin
 from shared.oci.descriptor import Descriptor
 from shared.oci.digest import Digest
 
@@ -27,21 +29,29 @@ _log = structlog.stdlib.get_logger(__name__)
 class PostgresLedger:
     """Fits `copying.ends.BlobLedger`. If the database is away, the import continues without mounts and claims."""
 
-    def __init__(self, database: Database, notifications: Notifications, registry: str, claimed: ClaimedImport) -> None:
+    def __init__(
+        self,
+        database: Database,
+        notifications: Notifications,
+        registry: str,
+        claimed: ClaimedImport,
+        origin: BlobOrigin,
+    ) -> None:
+        """`registry` is the target's name in the ledger; `origin` is where the import reads its blobs from."""
         self._database = database
         self._notifications = notifications
         self._registry = registry
         self._claimed = claimed
         self._repository = claimed.repository
+        self._project = claimed.repository.partition("/")[0]
+        self._origin = origin
 
-    async def mount_candidates(self, blobs: Sequence[Descriptor]) -> Mapping[Digest, str]:
-        found: Mapping[str, str] = {}
+    async def mount_candidates(self, blobs: Sequence[Descriptor]) -> Mapping[Digest, MountFrom]:
+        found: Mapping[str, MountCandidate] = {}
         with _logged("ledger.read_failed"):
             async with self._database.connection() as connection:
-                found = await ledger.repositories_with(
-                    connection, self._registry, _digests(blobs), other_than=self._repository
-                )
-        return {Digest.parse(digest): repository for digest, repository in found.items()}
+                found = await self._candidates(connection, _digests(blobs), confirmable=True)
+        return {Digest.parse(digest): _mount_from(candidate) for digest, candidate in found.items()}
 
     async def held_by_repository(self, blobs: Sequence[Descriptor]) -> AbstractSet[Digest]:
         """Return those blobs that the repository is known to hold; all of them if the database is away."""
@@ -54,30 +64,61 @@ class PostgresLedger:
     async def held_by_project(self, blobs: Sequence[Descriptor]) -> AbstractSet[Digest]:
         """Return those blobs that any repository of the target's project is known to hold."""
         found: Iterable[str] = ()
-        project = self._repository.partition("/")[0]
         with _logged("ledger.read_failed"):
             async with self._database.connection() as connection:
-                found = await ledger.held_by_project(connection, self._registry, project, _digests(blobs))
+                found = await ledger.held_by_project(connection, self._registry, self._project, _digests(blobs))
         return set(map(Digest.parse, found))
 
-    async def next_step(self, blob: Descriptor) -> StartTransfer | MountFrom | WaitForTransfer:
+    async def next_step(
+        self, blob: Descriptor, *, confirmable: bool = True
+    ) -> StartTransfer | MountFrom | WaitForTransfer:
         if blob.size >= MIN_CLAIMED_SIZE:
             with _logged("transfer.not_claimed"):
                 async with self._database.transaction() as connection:
-                    return await self._claim(connection, blob)
+                    return await self._claim(connection, blob, confirmable=confirmable)
         return StartTransfer()
 
-    async def _claim(self, connection: Connection, blob: Descriptor) -> StartTransfer | MountFrom | WaitForTransfer:
+    async def _claim(
+        self, connection: Connection, blob: Descriptor, *, confirmable: bool
+    ) -> StartTransfer | MountFrom | WaitForTransfer:
         digest, claim = str(blob.digest), self._claim_of(blob)
-        claimed = await blob_transfers.claim(connection, claim, self._repository)
-        if claimed is None:
-            return WaitForTransfer(await blob_transfers.transferred_bytes(connection, self._registry, digest))
+        claimed = await blob_transfers.claim(connection, claim, self._repository, self._origin)
         # Read after the claim: a transfer is completed in the same transaction that adds its blob to the ledger.
-        held = await ledger.repositories_with(connection, self._registry, [digest], other_than=self._repository)
-        if digest not in held:
-            return StartTransfer(claimed.upload)
-        await blob_transfers.complete(connection, claim)
-        return MountFrom(held[digest])
+        held = await self._candidates(connection, [digest], confirmable=confirmable)
+        if digest in held:
+            await blob_transfers.complete(connection, claim)
+            return _mount_from(held[digest])
+        if claimed is None:
+            return await self._wait_or_start(connection, digest, confirmable=confirmable)
+        return StartTransfer(claimed.upload)
+
+    async def _wait_or_start(
+        self, connection: Connection, digest: str, *, confirmable: bool
+    ) -> StartTransfer | WaitForTransfer:
+        """Wait for the attempt that holds the claim, if this import may have its blob; else transfer without a claim.
+
+        The second transfer costs bytes, and neither import learns anything of the other.
+        """
+        running = await blob_transfers.find_running(connection, self._registry, digest)
+        if running is None:
+            # It has ended since the claim was refused.
+            return WaitForTransfer(0)
+        if running.repository.partition("/")[0] == self._project or running.origin.proof == PUBLIC:
+            return WaitForTransfer(running.offset)
+        if confirmable and self._origin.host is not None and running.origin.host == self._origin.host:
+            return WaitForTransfer(running.offset, confirm=True)
+        return StartTransfer()
+
+    async def _candidates(
+        self, connection: Connection, digests: Sequence[str], *, confirmable: bool
+    ) -> dict[str, MountCandidate]:
+        return await blob_proofs.mount_candidates(
+            connection,
+            self._registry,
+            digests,
+            to=self._repository,
+            confirming_host=self._origin.host if confirmable else None,
+        )
 
     def watch_transfer(self, blob: Descriptor) -> AbstractContextManager[asyncio.Event]:
         return self._notifications.watch(blob_transfers.CHANNEL, str(blob.digest))
@@ -90,13 +131,13 @@ class PostgresLedger:
             async with self._database.connection() as connection:
                 await blob_transfers.record_upload(connection, self._claim_of(blob), address)
 
-    async def complete_transfer(self, blob: Descriptor) -> None:
-        """End the transfer and add the blob to the ledger; if that fails, the transfer ends with its import."""
+    async def complete_transfer(self, blob: Descriptor, *, read: bool) -> None:
+        """End the transfer and add blob and proof to the ledger; if that fails, the transfer ends with its import."""
         if blob.size < MIN_CLAIMED_SIZE:
             return
         with _logged("transfer.not_completed"):
             async with self._database.transaction() as connection:
-                await ledger.record(connection, self._registry, self._repository, [str(blob.digest)])
+                await self._record(connection, [str(blob.digest)], [str(blob.digest)] if read else [])
                 await blob_transfers.complete(connection, self._claim_of(blob))
 
     async def release_transfer(self, blob: Descriptor) -> None:
@@ -107,15 +148,21 @@ class PostgresLedger:
             async with self._database.connection() as connection:
                 await blob_transfers.release(connection, self._claim_of(blob))
 
-    async def record(self, blobs: Iterable[Descriptor]) -> None:
+    async def record(self, blobs: Iterable[Descriptor], *, read: AbstractSet[Digest]) -> None:
+        held = list(blobs)
+        proven = [blob for blob in held if blob.digest in read]
         with _logged("ledger.write_failed"):
-            async with self._database.connection() as connection:
-                await ledger.record(connection, self._registry, self._repository, _digests(blobs))
+            async with self._database.transaction() as connection:
+                await self._record(connection, _digests(held), _digests(proven))
 
     async def forget(self, blob: Descriptor, repository: str) -> None:
         with _logged("ledger.write_failed"):
             async with self._database.connection() as connection:
                 await ledger.forget(connection, self._registry, repository, str(blob.digest))
+
+    async def _record(self, connection: Connection, held: Sequence[str], read: Sequence[str]) -> None:
+        await ledger.record(connection, self._registry, self._repository, held)
+        await blob_proofs.record(connection, self._registry, read, self._origin)
 
     def _claim_of(self, blob: Descriptor) -> TransferClaim:
         return TransferClaim(
@@ -124,6 +171,10 @@ class PostgresLedger:
             import_name=self._claimed.name,
             attempt=self._claimed.attempt,
         )
+
+
+def _mount_from(candidate: MountCandidate) -> MountFrom:
+    return MountFrom(candidate.repository, candidate.confirm)
 
 
 def _digests(blobs: Iterable[Descriptor]) -> list[str]:

@@ -1,15 +1,22 @@
 """Gets one blob into the target's repository by the cheapest way there is: it exists, is mounted, or is transferred.
 
-Why: docs/decisions/0006.
+Why: docs/decisions/0006, and 0042 for the blobs of other projects.
 """
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, suppress
 
 from import_worker.copying import transfer
-from import_worker.copying.ends import BlobLedger, ProgressBoard, Source, StartTransfer, Target, WaitForTransfer
+from import_worker.copying.ends import (
+    BlobLedger,
+    MountFrom,
+    ProgressBoard,
+    Source,
+    StartTransfer,
+    Target,
+    WaitForTransfer,
+)
 from import_worker.copying.transfer import BlobTransfer
 from shared.errors.error import LongshoreError
 from shared.model.progress import LayerProgress, LayerStatus, Transfer
@@ -50,8 +57,12 @@ class BlobCopier:
         self._checks = asyncio.Semaphore(CHECKS_AT_ONCE)
         # One upload of a blob at a time, although several manifests may miss it at once.
         self._locks: defaultdict[Digest, asyncio.Lock] = defaultdict(asyncio.Lock)
+        # The source's answers about blobs of other projects; each is asked for once.
+        self._confirmed: dict[Digest, bool] = {}
+        self.read: set[Digest] = set()
+        """The blobs whose bytes this import has read from its source, with the right digest."""
 
-    async def ensure(self, blob: Descriptor, *, may_exist: bool, mount_from: str | None) -> None:
+    async def ensure(self, blob: Descriptor, *, may_exist: bool, mount_from: MountFrom | None) -> None:
         """Make the target hold the blob: it exists, is mounted, or is transferred by this or another import."""
         try:
             with step("blob", {"oci.digest": str(blob.digest), "longshore.bytes": blob.size}) as span:
@@ -75,30 +86,33 @@ class BlobCopier:
             while True:
                 ended.clear()
                 async with self._small if blob.size <= transfer.WHOLE_SIZE else self._large, self._streams:
-                    next_step = await self._ledger.next_step(blob)
+                    confirmable = self._confirmed.get(blob.digest, True)
+                    next_step = await self._ledger.next_step(blob, confirmable=confirmable)
                     if isinstance(next_step, StartTransfer):
-                        async with self._claimed(blob):
-                            # The other import may have transferred the blob to this very repository.
-                            if waited and await self._target.has_blob(blob):
-                                return Transfer.EXISTING
-                            await self._transfer(blob, next_step.upload).run()
-                            return Transfer.COPIED
-                if isinstance(next_step, WaitForTransfer):
+                        # The other import may have transferred the blob to this very repository.
+                        return await self._transfer_claimed(blob, next_step.upload, may_exist=waited)
+                if isinstance(next_step, MountFrom):
+                    if await self._mount(blob, next_step):
+                        return Transfer.MOUNTED
+                elif await self._may_have(blob, next_step):
                     self._show(blob, LayerStatus.DOWNLOADING, next_step.offset)
                     waited = True
                     await _wait_for(ended)
-                elif await self._mount(blob, next_step.repository):
-                    return Transfer.MOUNTED
 
-    @asynccontextmanager
-    async def _claimed(self, blob: Descriptor) -> AsyncIterator[None]:
-        """Complete the claimed transfer after the block, or release it if the block fails."""
+    async def _transfer_claimed(self, blob: Descriptor, resume: str | None, *, may_exist: bool) -> Transfer:
+        """Transfer the blob and complete the claim, or release it on a failure."""
+        transferring = self._transfer(blob, resume)
         try:
-            yield
+            exists = may_exist and await self._target.has_blob(blob)
+            if not exists:
+                await transferring.run()
         except BaseException:
             await self._ledger.release_transfer(blob)
             raise
-        await self._ledger.complete_transfer(blob)
+        if transferring.read:
+            self.read.add(blob.digest)
+        await self._ledger.complete_transfer(blob, read=transferring.read)
+        return Transfer.EXISTING if exists else Transfer.COPIED
 
     def _transfer(self, blob: Descriptor, resume: str | None) -> BlobTransfer:
         async def upload_started(address: str) -> None:
@@ -115,15 +129,33 @@ class BlobCopier:
         async with self._checks:
             return await self._target.has_blob(blob)
 
-    async def _mount(self, blob: Descriptor, repository: str) -> bool:
-        """Mount the blob from another repository; a refusal is recorded and returns False."""
+    async def _mount(self, blob: Descriptor, candidate: MountFrom) -> bool:
+        """Mount the blob, if the import may have it; the target's refusal is recorded, and returns False."""
+        if not await self._may_have(blob, candidate):
+            return False
         async with self._checks:
-            upload = await self._target.mount_blob(blob, repository)
+            upload = await self._target.mount_blob(blob, candidate.repository)
         if upload is None:
             return True
         await upload.cancel()
-        await self._ledger.forget(blob, repository)
+        await self._ledger.forget(blob, candidate.repository)
         return False
+
+    async def _may_have(self, blob: Descriptor, offer: MountFrom | WaitForTransfer) -> bool:
+        """Return whether the offer needs no confirmation, or the source confirms that it has the blob."""
+        if not offer.confirm:
+            return True
+        if blob.digest not in self._confirmed:
+            async with self._checks:
+                self._confirmed[blob.digest] = await self._source_has(blob)
+        return self._confirmed[blob.digest]
+
+    async def _source_has(self, blob: Descriptor) -> bool:
+        """Ask the source for the blob; after any error the blob is transferred, and the error shows again there."""
+        try:
+            return await self._source.has_blob(blob)
+        except LongshoreError:
+            return False
 
     def _show(self, blob: Descriptor, status: LayerStatus, offset: int, outcome: Transfer | None = None) -> None:
         self._board.show(blob.digest, LayerProgress(size=blob.size, offset=offset, status=status, transfer=outcome))

@@ -41,6 +41,10 @@ class Source(ReadableImage, Protocol):
         """Open the blob's bytes from an offset before its end."""
         ...
 
+    async def has_blob(self, blob: Descriptor) -> bool:
+        """Return whether the source confirms, to this import's account, that it has the blob with this size."""
+        ...
+
 
 class Upload(Protocol):
     """An upload session at the target."""
@@ -106,7 +110,7 @@ class Target(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class StartTransfer:
-    """No repository has the blob and no other import transfers it: this import does.
+    """This import transfers the blob: it may have it from no other repository, and waits for no other import.
 
     `upload` is the address of an unfinished upload to this repository, left by an earlier transfer.
     """
@@ -116,31 +120,45 @@ class StartTransfer:
 
 @dataclass(frozen=True, slots=True)
 class MountFrom:
-    """Another repository of the target is known to hold the blob."""
+    """Another repository of the target is known to hold the blob, and this import may have it from there.
+
+    With `confirm`, it may only if its own source confirms that it has the blob.
+    """
 
     repository: str
+    confirm: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class WaitForTransfer:
-    """Another import is transferring the blob and has transferred `offset` bytes."""
+    """Another import is transferring the blob and has transferred `offset` bytes; `confirm` is as in `MountFrom`."""
 
     offset: int
+    confirm: bool = False
 
 
 class BlobLedger(Protocol):
-    """Hints about the blobs of the target's repositories and about the transfers of other imports."""
+    """Knows the blobs of the target's repositories and the transfers of other imports.
+
+    Where a blob is, is a hint. Whether this import may have it from another project is proven: a digest in a manifest
+    is no proof, because any registry can write any digest there. Why: docs/decisions/0042.
+    """
 
     async def held_by_repository(self, blobs: Sequence[Descriptor]) -> AbstractSet[Digest]:
         """Return those blobs that the target's repository is known to hold."""
         ...
 
-    async def mount_candidates(self, blobs: Sequence[Descriptor]) -> Mapping[Digest, str]:
-        """Return a repository for each blob that another repository is known to hold."""
+    async def mount_candidates(self, blobs: Sequence[Descriptor]) -> Mapping[Digest, MountFrom]:
+        """Return a repository for each blob that this import may have from another repository."""
         ...
 
-    async def next_step(self, blob: Descriptor) -> StartTransfer | MountFrom | WaitForTransfer:
-        """Decide how a blob gets into the target's repository; `StartTransfer` claims the transfer for this import."""
+    async def next_step(
+        self, blob: Descriptor, *, confirmable: bool = True
+    ) -> StartTransfer | MountFrom | WaitForTransfer:
+        """Decide how a blob gets into the target's repository; `StartTransfer` claims the transfer if it is free.
+
+        Without `confirmable`, because the source has denied that it has the blob, no answer needs its confirmation.
+        """
         ...
 
     def watch_transfer(self, blob: Descriptor) -> AbstractContextManager[asyncio.Event]:
@@ -151,16 +169,19 @@ class BlobLedger(Protocol):
         """Record the upload of a claimed transfer, so that another worker can continue it."""
         ...
 
-    async def complete_transfer(self, blob: Descriptor) -> None:
-        """End a claimed transfer: other imports may mount the blob from the target's repository."""
+    async def complete_transfer(self, blob: Descriptor, *, read: bool) -> None:
+        """End a transfer: the target's repository holds the blob.
+
+        `read` proves it for other projects: this import has read all bytes from its source, and their digest matched.
+        """
         ...
 
     async def release_transfer(self, blob: Descriptor) -> None:
         """Give up a claimed transfer, so that another import can claim it."""
         ...
 
-    async def record(self, blobs: Iterable[Descriptor]) -> None:
-        """Record that the target's repository holds these blobs."""
+    async def record(self, blobs: Iterable[Descriptor], *, read: AbstractSet[Digest]) -> None:
+        """Record that the target's repository holds these blobs; `read` is as in `complete_transfer`."""
         ...
 
     async def forget(self, blob: Descriptor, repository: str) -> None:

@@ -92,7 +92,7 @@ class ImageCopy:
         if tagged != self._plan.root.digest:
             await self._put_with_content(tag, self._plan.root, fence)
             await self._confirm(tag)
-        await self._ledger.record(self._plan.blobs)
+        await self._ledger.record(self._plan.blobs, read=self._blobs.read)
 
     def _show_plan(self) -> None:
         for blob in self._plan.blobs:
@@ -199,6 +199,7 @@ class _PrefetchedSource:
         self._contents = contents
         self.fetch_manifest = source.fetch_manifest
         self.download_blob = source.download_blob
+        self.has_blob = source.has_blob
 
     def open_blob(self, blob: Descriptor, offset: int = 0) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
         content = self._contents.get(blob.digest)

@@ -47,6 +47,8 @@ class DigestCheck:
         self._hasher = blob.digest.hasher()
         self.position = 0
         """Bytes of the blob, from its start, that have been hashed."""
+        self.matched = False
+        """Whether all bytes have been hashed and have the blob's digest."""
 
     def update(self, data: memoryview, offset: int) -> None:
         """Hash the bytes at `offset` that are new; raises `blob_digest_mismatch` at the blob's end."""
@@ -54,8 +56,10 @@ class DigestCheck:
         if fresh:
             self._hasher.update(fresh)
             self.position = offset + len(data)
-        if self.position == self._blob.size and self._hasher.hexdigest() != self._blob.digest.hex:
-            raise blob_digest_mismatch(self._blob)
+        if self.position == self._blob.size:
+            self.matched = self._hasher.hexdigest() == self._blob.digest.hex
+            if not self.matched:
+                raise blob_digest_mismatch(self._blob)
 
 
 class BlobStream:

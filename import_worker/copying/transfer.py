@@ -53,6 +53,8 @@ class BlobTransfer:
         # Bytes that the upload may have received.
         self._offered = blob.size if resume else 0
         self._digest_check = DigestCheck(blob)
+        self.read = False
+        """Whether all bytes have been read from the source with the right digest; the target may have had them."""
 
     async def run(self) -> None:
         """Send the blob, with another try after each failure that another try may mend."""
@@ -82,6 +84,7 @@ class BlobTransfer:
                 sending, stream.stall_watch, f"Blob {self._blob.digest}", lambda: self._advance(stream.written)
             )
         finally:
+            self.read = self._digest_check.matched
             self._offered = stream.offered
             await stream.close()
         await upload.commit(self._blob)
@@ -107,6 +110,7 @@ class BlobTransfer:
         content = b"".join(parts)
         if not self._blob.digest.matches(content):
             raise blob_digest_mismatch(self._blob)
+        self.read = True
         return content
 
     async def _open_upload(self) -> Upload:

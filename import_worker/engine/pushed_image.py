@@ -59,6 +59,10 @@ class PushedImage:
     ) -> AbstractAsyncContextManager[Download]:
         raise _layer_lost(blob)
 
+    async def has_blob(self, blob: Descriptor) -> bool:  # noqa: ARG002 - the protocol's
+        """Return False: an engine confirms nothing, so that its image gets no blob of another project."""
+        return False
+
     def board(self, board: ProgressBoard) -> ProgressBoard:
         """Return the board for the rest of the copy, which hides the layers: they were shown under their diff ids."""
         return _WithoutLayers(board, self.manifest)

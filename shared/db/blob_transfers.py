@@ -1,4 +1,4 @@
-"""Blob transfers: of all imports that need a blob in a registry at the same time, one transfers it.
+"""Blob transfers: of all imports that may have a blob and need it in a registry at the same time, one transfers it.
 
 A claim holds while its import's attempt holds its lease. It needs no heartbeat of its own, and the claim of a killed
 worker is free as soon as the reaper takes the import from that worker.
@@ -7,6 +7,7 @@ worker is free as soon as the reaper takes the import from that worker.
 from dataclasses import dataclass
 
 from shared.db.database import Connection
+from shared.model.blob_origin import BlobOrigin
 
 # Notified with the blob's digest when a transfer ends. Commits that notify wait for each other; large blobs arrive
 # seldom enough for that to matter little.
@@ -30,15 +31,31 @@ class ClaimedTransfer:
     upload: str | None
 
 
-async def claim(connection: Connection, claim: TransferClaim, repository: str) -> ClaimedTransfer | None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunningTransfer:
+    """The transfer that another attempt has claimed: to which repository, from where, and how many bytes have arrived.
+
+    The bytes are those that its import has reported. A transfer of an earlier release has `NO_ORIGIN`.
+    """
+
+    repository: str
+    origin: BlobOrigin
+    offset: int
+
+
+async def claim(
+    connection: Connection, claim: TransferClaim, repository: str, origin: BlobOrigin
+) -> ClaimedTransfer | None:
     """Claim the transfer of a blob to a repository; returns None while another live attempt holds the claim."""
     row = await connection.fetchrow(
         """
-        INSERT INTO blob_flights AS transfer (registry, digest, import_name, attempt, repository)
-        VALUES ($1, $2, $3, $4, $5)
+        INSERT INTO blob_flights AS transfer
+            (registry, digest, import_name, attempt, repository, source_host, with_account)
+        VALUES ($1, $2, $3, $4, $5, $6, $7)
         ON CONFLICT (registry, digest) DO UPDATE
         SET import_name = excluded.import_name, attempt = excluded.attempt, started_at = now(),
-            repository = excluded.repository,
+            repository = excluded.repository, source_host = excluded.source_host,
+            with_account = excluded.with_account,
             upload = CASE WHEN transfer.repository = excluded.repository THEN transfer.upload END
         WHERE NOT EXISTS (
             SELECT FROM imports
@@ -53,6 +70,8 @@ async def claim(connection: Connection, claim: TransferClaim, repository: str) -
         claim.import_name,
         claim.attempt,
         repository,
+        origin.host,
+        origin.with_account,
     )
     return ClaimedTransfer(upload=row["upload"]) if row else None
 
@@ -106,16 +125,21 @@ async def complete(connection: Connection, claim: TransferClaim) -> None:
     )
 
 
-async def transferred_bytes(connection: Connection, registry: str, digest: str) -> int:
-    """Return how many bytes of the blob have arrived, by the reports of the import that transfers it."""
-    offset: int | None = await connection.fetchval(
+async def find_running(connection: Connection, registry: str, digest: str) -> RunningTransfer | None:
+    """Return the transfer of a blob that could not be claimed; None if it has ended since."""
+    row = await connection.fetchrow(
         """
-        SELECT byte_offset FROM blob_flights
-        JOIN imports ON imports.name = blob_flights.import_name
-        JOIN import_layers ON import_layers.import_id = imports.id AND import_layers.digest = blob_flights.digest
+        SELECT repository, source_host, blob_flights.with_account, coalesce(byte_offset, 0) AS byte_offset
+        FROM blob_flights
+        LEFT JOIN imports ON imports.name = blob_flights.import_name
+        LEFT JOIN import_layers
+            ON import_layers.import_id = imports.id AND import_layers.digest = blob_flights.digest
         WHERE (blob_flights.registry, blob_flights.digest) = ($1, $2)
         """,
         registry,
         digest,
     )
-    return offset or 0
+    if row is None:
+        return None
+    origin = BlobOrigin(host=row["source_host"], with_account=row["with_account"])
+    return RunningTransfer(repository=row["repository"] or "", origin=origin, offset=row["byte_offset"])

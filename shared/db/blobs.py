@@ -1,28 +1,13 @@
-"""The blob ledger: which repositories of a registry are known to hold a blob, as candidates for a mount.
+"""The blob ledger: which repositories of a registry are known to hold a blob.
 
-Rows are hints: the registry decides, and a wrong row is deleted.
+Rows are hints: the registry decides, and a wrong row is deleted. `blob_proofs` decides which of them an import may
+mount from; a blob's proofs are deleted with its last row.
 """
 
 from collections.abc import Iterable, Sequence
 
+from shared.db import blob_proofs
 from shared.db.database import Connection
-
-
-async def repositories_with(
-    connection: Connection, registry: str, digests: Sequence[str], *, other_than: str
-) -> dict[str, str]:
-    """Return the most recently recorded repository for each of these digests that another repository holds."""
-    rows = await connection.fetch(
-        """
-        SELECT DISTINCT ON (digest) digest, repository FROM blobs
-        WHERE registry = $1 AND digest = ANY($2::text[]) AND repository <> $3
-        ORDER BY digest, recorded_at DESC
-        """,
-        registry,
-        list(digests),
-        other_than,
-    )
-    return {row["digest"]: row["repository"] for row in rows}
 
 
 async def held_by_repository(
@@ -70,11 +55,12 @@ async def forget(connection: Connection, registry: str, repository: str, digest:
     await connection.execute(
         "DELETE FROM blobs WHERE (registry, repository, digest) = ($1, $2, $3)", registry, repository, digest
     )
+    await blob_proofs.delete_unused(connection, registry, [digest])
 
 
 async def forget_image(connection: Connection, registry: str, image_id: int) -> None:
     """Delete the rows of an image's blobs in its repository, except those of other ready images there."""
-    await connection.execute(
+    forgotten = await connection.fetch(
         """
         DELETE FROM blobs USING images AS gone
         WHERE gone.id = $2 AND (blobs.registry, blobs.repository) = ($1, gone.repository)
@@ -87,7 +73,9 @@ async def forget_image(connection: Connection, registry: str, image_id: int) -> 
             WHERE (images.registry_host, images.repository) = (gone.registry_host, gone.repository)
               AND images.id <> $2 AND images.status = 'ready'
           )
+        RETURNING blobs.digest
         """,
         registry,
         image_id,
     )
+    await blob_proofs.delete_unused(connection, registry, [row["digest"] for row in forgotten])

@@ -134,6 +134,11 @@ class Repository:
         reply = await self._transport.send(self._requests.head_blob(blob))
         return reply.status in OK and reply.headers.get("Content-Length", str(blob.size)) == str(blob.size)
 
+    async def confirms_blob(self, blob: Descriptor) -> bool:
+        """As `has_blob`, for a proof: the registry has to report the size, too."""
+        reply = await self._transport.send(self._requests.head_blob(blob))
+        return reply.status in OK and reply.headers.get("Content-Length") == str(blob.size)
+
     @asynccontextmanager
     async def open_blob(self, blob: Descriptor, offset: int = 0) -> AsyncIterator[AsyncIterator[bytes]]:
         """Stream the blob's bytes from the offset on; the caller checks the digest (end-2).

@@ -50,6 +50,10 @@ class RegistrySource:
     def download_blob(self, blob: Descriptor, offset: int = 0) -> AbstractAsyncContextManager[BlobDownload]:
         return self._repository.download_blob(blob, offset)
 
+    async def has_blob(self, blob: Descriptor) -> bool:
+        """Return whether the registry confirms to this account that the repository has the blob with this size."""
+        return await self._repository.confirms_blob(blob)
+
     @property
     def _wanted(self) -> str:
         return str(self._reference.digest or self._reference.tag or "latest")

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 
@@ -20,12 +21,23 @@ CHUNK = 1000
 
 @dataclass
 class DictSource:
-    """An image in memory. `break_at` cuts each blob's first downloads at these offsets."""
+    """An image in memory. `break_at` cuts each blob's first downloads at these offsets.
+
+    `confirms` are the blobs that it confirms to have, or the error that it answers instead; `asked` are the questions.
+    """
 
     image: Image
     break_at: dict[str, list[int]] = field(default_factory=dict)
     damage: dict[str, bytes] = field(default_factory=dict)
     opened: list[tuple[str, int]] = field(default_factory=list)
+    confirms: set[str] | LongshoreError = field(default_factory=set)
+    asked: list[str] = field(default_factory=list)
+
+    async def has_blob(self, blob: Descriptor) -> bool:
+        self.asked.append(str(blob.digest))
+        if isinstance(self.confirms, LongshoreError):
+            raise self.confirms
+        return str(blob.digest) in self.confirms
 
     async def resolve(self) -> Digest:
         return Digest.parse(self.image.digest)
@@ -196,23 +208,33 @@ class DictUpload:
 
 @dataclass
 class DictLedger:
-    held: dict[Digest, str] = field(default_factory=dict)
+    """Answers as scripted. `proven` are the blobs that this import has read from its source."""
+
+    held: dict[Digest, str | MountFrom] = field(default_factory=dict)
     here: set[Digest] = field(default_factory=set)
     next_steps: dict[Digest, list[StartTransfer | MountFrom | WaitForTransfer]] = field(default_factory=dict)
     ended: list[tuple[Digest, bool]] = field(default_factory=list)
     recorded: list[Digest] = field(default_factory=list)
+    proven: set[Digest] = field(default_factory=set)
     forgotten: list[Digest] = field(default_factory=list)
     uploads: dict[Digest, str] = field(default_factory=dict)
 
     async def held_by_repository(self, blobs: Sequence[Descriptor]) -> set[Digest]:
         return {blob.digest for blob in blobs} & self.here
 
-    async def mount_candidates(self, blobs: Sequence[Descriptor]) -> Mapping[Digest, str]:
-        return {blob.digest: self.held[blob.digest] for blob in blobs if blob.digest in self.held}
+    async def mount_candidates(self, blobs: Sequence[Descriptor]) -> Mapping[Digest, MountFrom]:
+        held = {blob.digest: self.held[blob.digest] for blob in blobs if blob.digest in self.held}
+        return {digest: MountFrom(one) if isinstance(one, str) else one for digest, one in held.items()}
 
-    async def next_step(self, blob: Descriptor) -> StartTransfer | MountFrom | WaitForTransfer:
-        steps = self.next_steps.get(blob.digest)
-        return steps.pop(0) if steps else StartTransfer(self.uploads.get(blob.digest))
+    async def next_step(
+        self, blob: Descriptor, *, confirmable: bool = True
+    ) -> StartTransfer | MountFrom | WaitForTransfer:
+        steps = self.next_steps.get(blob.digest, [])
+        while steps:
+            step = steps.pop(0)
+            if confirmable or isinstance(step, StartTransfer) or not step.confirm:
+                return step
+        return StartTransfer(self.uploads.get(blob.digest))
 
     def watch_transfer(self, _blob: Descriptor) -> AbstractContextManager[asyncio.Event]:
         return nullcontext(asyncio.Event())
@@ -220,14 +242,17 @@ class DictLedger:
     async def upload_started(self, blob: Descriptor, address: str) -> None:
         self.uploads[blob.digest] = address
 
-    async def complete_transfer(self, blob: Descriptor) -> None:
+    async def complete_transfer(self, blob: Descriptor, *, read: bool) -> None:
         self.ended.append((blob.digest, True))
+        if read:
+            self.proven.add(blob.digest)
 
     async def release_transfer(self, blob: Descriptor) -> None:
         self.ended.append((blob.digest, False))
 
-    async def record(self, blobs: Iterable[Descriptor]) -> None:
+    async def record(self, blobs: Iterable[Descriptor], *, read: AbstractSet[Digest]) -> None:
         self.recorded += [blob.digest for blob in blobs]
+        self.proven |= read
 
     async def forget(self, blob: Descriptor, repository: str) -> None:
         self.forgotten.append(blob.digest)

@@ -8,7 +8,7 @@ from api_service.imports.decide import Decision, Exists, Join, RequestedContent,
 from api_service.imports.dry_run.report import DryRunReport, ImportPreview, Overwritten
 from api_service.imports.dry_run.target_contents import TargetInspector
 from api_service.imports.request import AnswerState, ImportRequest
-from api_service.imports.source.find import FoundSource, SourceFinder
+from api_service.imports.source.find import FoundSource, PlannableImage, SourceFinder
 from api_service.imports.source.target_name import TargetName, TargetNaming
 from shared.db import images, imports
 from shared.db.database import Database
@@ -87,19 +87,26 @@ class ImportPreviewer:
             # The target has lost the image: the import would find that out, too, and start.
             decision = Start()
         overwrites = Overwritten(digest=tag, image=image) if tag and isinstance(decision, Start) else None
-        preview = await self._compare(source, target, plan, referrers, overwrites)
+        preview = await self._compare(source, readable, target, plan, referrers, overwrites=overwrites)
         return _report(decision, image, preview)
 
     async def _compare(
         self,
         source: FoundSource,
+        readable: PlannableImage,
         target: TargetName,
         plan: ImportPlan,
         referrers: Referrers,
+        *,
         overwrites: Overwritten | None,
     ) -> ImportPreview:
-        blobs, manifests = [*plan.blobs, *referrers.blobs], [*plan.manifests, *referrers.manifests]
-        contents = await self._inspector.inspect(blobs, manifests, self._target.repository(target.repository))
+        contents = await self._inspector.inspect(
+            [*plan.blobs, *referrers.blobs],
+            [*plan.manifests, *referrers.manifests],
+            self._target.repository(target.repository),
+            source=readable,
+            source_host=source.reference.registry,
+        )
         return ImportPreview(
             source=source.reference,
             host=self._naming.host,

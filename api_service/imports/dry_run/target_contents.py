@@ -1,10 +1,12 @@
-"""The part of a plan that the target already has, or can mount from another of its repositories."""
+"""The part of a plan that the target already has, or that the import may mount from another of its repositories."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
-from shared.db import blobs as ledger
+from shared.db import blob_proofs
+from shared.db.blob_proofs import MountCandidate
 from shared.db.database import Database
 from shared.errors.codes import Code
 from shared.errors.error import LongshoreError
@@ -14,7 +16,7 @@ from shared.oci.manifest import Manifest
 from shared.registry.repository import Repository
 from shared.runtime.concurrency import gather_all
 
-# Concurrent HEAD requests of one plan: enough to hide latency, few enough not to slow imports down.
+# Concurrent HEAD requests of one plan to each side: enough to hide latency, few enough not to slow imports down.
 HEADS_AT_ONCE = 8
 # The target's errors for a repository that does not exist yet, which holds nothing. Harbor denies access to a project
 # that does not exist; whether the account is valid shows when the tag is looked up.
@@ -29,6 +31,14 @@ class TargetContents:
     mountable: Mapping[Digest, str]
 
 
+class BlobSource(Protocol):
+    """The source of the import, under the account of the request."""
+
+    async def has_blob(self, blob: Descriptor) -> bool:
+        """Return whether the source confirms that it has the blob with this size."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetInspector:
     """Asks the target for the contents of a repository, and the blob ledger for those of the target's others.
@@ -40,9 +50,18 @@ class TargetInspector:
     registry: str
 
     async def inspect(
-        self, blobs: Sequence[Descriptor], manifests: Sequence[Manifest], repository: Repository
+        self,
+        blobs: Sequence[Descriptor],
+        manifests: Sequence[Manifest],
+        repository: Repository,
+        *,
+        source: BlobSource,
+        source_host: str,
     ) -> TargetContents:
-        """Check each blob and manifest once; mountable blobs are known from earlier imports."""
+        """Check each blob and manifest once; mountable blobs are known from earlier imports.
+
+        Only blobs that the import itself would get are mountable: a dry run must not show what other projects hold.
+        """
         slots = asyncio.Semaphore(HEADS_AT_ONCE)
 
         async def find(content: Descriptor | Manifest) -> Digest | None:
@@ -53,14 +72,39 @@ class TargetInspector:
         distinct = {content.digest: content for content in contents}
         found = await gather_all([find(content) for content in distinct.values()])
         present = frozenset(digest for digest in found if digest)
-        missing = [blob for blob in blobs if blob.digest not in present]
-        return TargetContents(present=present, mountable=await self._mountable(missing, repository.name))
+        missing = {blob.digest: blob for blob in blobs if blob.digest not in present}
+        candidates = await self._candidates(list(missing.values()), repository.name, source_host)
+        confirmed = await _confirmed([missing[digest] for digest, one in candidates.items() if one.confirm], source)
+        return TargetContents(
+            present=present,
+            mountable={
+                digest: one.repository for digest, one in candidates.items() if not one.confirm or digest in confirmed
+            },
+        )
 
-    async def _mountable(self, blobs: list[Descriptor], repository: str) -> Mapping[Digest, str]:
+    async def _candidates(
+        self, blobs: Sequence[Descriptor], repository: str, source_host: str
+    ) -> Mapping[Digest, MountCandidate]:
         digests = [str(blob.digest) for blob in blobs]
         async with self.database.connection() as connection:
-            found = await ledger.repositories_with(connection, self.registry, digests, other_than=repository)
-        return {Digest.parse(digest): other for digest, other in found.items()}
+            found = await blob_proofs.mount_candidates(
+                connection, self.registry, digests, to=repository, confirming_host=source_host
+            )
+        return {Digest.parse(digest): candidate for digest, candidate in found.items()}
+
+
+async def _confirmed(blobs: Sequence[Descriptor], source: BlobSource) -> frozenset[Digest]:
+    """Return those blobs that the source confirms; an import transfers a blob after any error, too."""
+    slots = asyncio.Semaphore(HEADS_AT_ONCE)
+
+    async def confirm(blob: Descriptor) -> Digest | None:
+        async with slots:
+            try:
+                return blob.digest if await source.has_blob(blob) else None
+            except LongshoreError:
+                return None
+
+    return frozenset(digest for digest in await gather_all([confirm(blob) for blob in blobs]) if digest)
 
 
 async def _has(repository: Repository, content: Descriptor | Manifest) -> bool:

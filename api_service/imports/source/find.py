@@ -6,6 +6,7 @@ from typing import Protocol
 from api_service.auth.identity import Identity
 from api_service.imports.request import ImportRequest
 from shared.model.credential import Credential
+from shared.oci.descriptor import Descriptor
 from shared.oci.digest import Digest
 from shared.oci.engine_image import ImageSource
 from shared.oci.platform import Platform
@@ -17,6 +18,10 @@ class PlannableImage(ReferrersSource, Protocol):
 
     async def look_up(self) -> Digest:
         """Return the digest that the reference points to."""
+        ...
+
+    async def has_blob(self, blob: Descriptor) -> bool:
+        """Return whether the source confirms, to the request's account, that it has the blob with this size."""
         ...
 
 

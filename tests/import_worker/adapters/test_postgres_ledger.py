@@ -12,6 +12,7 @@ from shared.db.database import Database, open_database
 from shared.db.new_import import NewImport, insert_import
 from shared.db.notifications import Notifications
 from shared.db.outbox import WakeUpReason
+from shared.model.blob_origin import BlobOrigin
 from shared.model.owner import Owner, Requester
 from shared.model.roles import Role
 from shared.oci.descriptor import Descriptor
@@ -20,6 +21,8 @@ from shared.runtime.supervise import running
 from tests.import_worker.images import insert_image
 
 BLOB = Descriptor(media_type="layer", digest=Digest.of(b"blob"), size=MIN_CLAIMED_SIZE)
+ANONYMOUS = BlobOrigin(host="docker.io", with_account=False)
+WITH_ACCOUNT = BlobOrigin(host="docker.io", with_account=True)
 TAKEN_AWAY = "UPDATE imports SET state = 'queued', lease_until = NULL WHERE id = $1"
 SMALL = Descriptor(media_type="layer", digest=Digest.of(b"small"), size=MIN_CLAIMED_SIZE - 1)
 
@@ -38,20 +41,20 @@ class Imports:
         self.notifications = notifications
         self.ids: dict[str, int] = {}
 
-    async def claimed(self, name: str, repository: str | None = None) -> PostgresLedger:
-        """Add an import, claim it, and return its ledger."""
+    async def claimed(self, name: str, repository: str | None = None, origin: BlobOrigin = ANONYMOUS) -> PostgresLedger:
+        """Add an import, claim it, and return its ledger; without a repository, into one of the project `team`."""
         async with self.database.transaction() as connection:
             image_id = await insert_image(connection, repository or f"team/{name}", name)
             requester = Requester(user="somebody", owner=Owner(subject="somebody"), role=Role.USER)
             new = NewImport(name=name, source="docker.io/a/b:1", requester=requester)
             self.ids[name] = await insert_import(connection, image_id, new, WakeUpReason.REQUESTED)
-        return await self.claim(name)
+        return await self.claim(name, origin)
 
-    async def claim(self, name: str) -> PostgresLedger:
+    async def claim(self, name: str, origin: BlobOrigin = ANONYMOUS) -> PostgresLedger:
         async with self.database.connection() as connection:
             claimed = await import_states.claim(connection, name, worker="worker", lease=30)
         assert claimed
-        return PostgresLedger(self.database, self.notifications, "harbor", claimed)
+        return PostgresLedger(self.database, self.notifications, "harbor", claimed, origin)
 
     async def run(self, statement: str, name: str) -> None:
         async with self.database.connection() as connection:
@@ -79,18 +82,18 @@ async def test_a_waiting_import_mounts_a_completed_blob(claims: Imports) -> None
     first, second = await claims.claimed("first"), await claims.claimed("second")
     assert await first.next_step(BLOB) == StartTransfer()
     assert await second.next_step(BLOB) == WaitForTransfer(0)
-    await first.complete_transfer(BLOB)
+    await first.complete_transfer(BLOB, read=True)
     assert await second.next_step(BLOB) == MountFrom("team/first")
     assert await second.next_step(BLOB) == MountFrom("team/first")
 
 
-@pytest.mark.parametrize("end", ["complete_transfer", "release_transfer"])
-async def test_a_waiting_import_is_notified_of_the_end(claims: Imports, end: str) -> None:
+@pytest.mark.parametrize("completed", [True, False])
+async def test_a_waiting_import_is_notified_of_the_end(claims: Imports, *, completed: bool) -> None:
     """The notification arrives at once, before the next poll."""
     first, second = await claims.claimed("first"), await claims.claimed("second")
     assert await first.next_step(BLOB) == StartTransfer()
     with second.watch_transfer(BLOB) as ended:
-        await getattr(first, end)(BLOB)
+        await (first.complete_transfer(BLOB, read=True) if completed else first.release_transfer(BLOB))
         async with asyncio.timeout(5):
             await ended.wait()
 
@@ -110,7 +113,7 @@ async def test_a_dead_workers_claim_is_free(claims: Imports) -> None:
     await claims.run("UPDATE imports SET lease_until = now() - interval '1 second' WHERE id = $1", "first")
     assert await second.next_step(BLOB) == StartTransfer()
     # If the dead worker wakes up, it neither ends the transfer nor gets its claim back.
-    await first.complete_transfer(BLOB)
+    await first.complete_transfer(BLOB, read=True)
     third = await claims.claimed("third")
     assert await third.next_step(BLOB) in (WaitForTransfer(0), MountFrom("team/first"))
 
@@ -154,7 +157,7 @@ async def test_a_database_that_is_away_costs_no_import(claims: Imports) -> None:
     first = await claims.claimed("first")
     await claims.database.close()
     assert await first.next_step(BLOB) == StartTransfer()
-    await first.complete_transfer(BLOB)
+    await first.complete_transfer(BLOB, read=True)
     await first.release_transfer(BLOB)
 
 

@@ -108,7 +108,10 @@ async def test_a_waiting_import_holds_no_slot(image: Image) -> None:
     others = {other.digest for other in image.blobs if other.digest != blob.digest}
 
     class Ledger(DictLedger):
-        async def next_step(self, wanted: Descriptor) -> StartTransfer | MountFrom | WaitForTransfer:
+        async def next_step(
+            self, wanted: Descriptor, *, confirmable: bool = True
+        ) -> StartTransfer | MountFrom | WaitForTransfer:
+            assert confirmable
             missing = others - target.blobs.keys()
             return WaitForTransfer(1) if str(wanted.digest) == blob.digest and missing else StartTransfer()
 

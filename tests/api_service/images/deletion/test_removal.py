@@ -7,10 +7,10 @@ import pytest
 from api_service.images.keys import VERIFIER
 from api_service.images.patrol import verify_batch
 from deploy.local.stack import synthetic_image
-from shared.db import blobs
+from shared.db import blob_proofs, blobs
 from tests.api_service.api import BASE, Api
 from tests.api_service.images.deletion.conftest import OpenManaged, Place, delete, work
-from tests.api_service.managed import Managed
+from tests.api_service.managed import PROJECT, Managed
 from tests.shared.harbor.conftest import StandIn
 
 
@@ -152,13 +152,14 @@ async def test_blobs_of_a_deleted_image_are_no_longer_offered_for_mounts(on_plai
     """Blobs that another image of the repository has are still offered."""
     job = await on_plain.ready()
     other = await on_plain.ready(repository=job.repository, tag="2.0")
-    host = work(on_plain).registry
+    host, elsewhere = work(on_plain).registry, f"{PROJECT}/elsewhere"
     async with on_plain.api.database.connection() as connection:
         for each in (job, other):
             await blobs.record(connection, host, job.repository, [blob.digest for blob in each.image.blobs])
-        await blobs.record(connection, host, "imports/elsewhere", [blob.digest for blob in job.image.blobs])
+        await blobs.record(connection, host, elsewhere, [blob.digest for blob in job.image.blobs])
     await delete(on_plain.api, job.image_id)
     async with on_plain.api.database.connection() as connection:
         digests = [blob.digest for blob in (*job.image.blobs, *other.image.blobs)]
-        known = await blobs.repositories_with(connection, host, digests, other_than="imports/elsewhere")
-    assert known == {blob.digest: job.repository for blob in other.image.blobs}
+        known = await blob_proofs.mount_candidates(connection, host, digests, to=elsewhere, confirming_host=None)
+    mountable = {digest: candidate.repository for digest, candidate in known.items()}
+    assert mountable == {blob.digest: job.repository for blob in other.image.blobs}
