@@ -27,6 +27,8 @@ class Import:
     `tagging`: some attempt may have written the target's tag. `fenced`: the running attempt is allowed to write it.
     `with_referrers`: the image's referrers are imported, too; `note` names those that were left out.
     `rule_id` is the import rule that allowed it, None for admins; `force` is the request's.
+    `tag_before` is the digest of the target's tag when the import was accepted, '' if there was none, None while that
+    is not known; `replaces_foreign`: no import of Longshore's wrote it, and this one may replace it.
     """
 
     id: int
@@ -58,6 +60,8 @@ class Import:
     note: str = ""
     rule_id: int | None = None
     force: bool = False
+    tag_before: str | None = None
+    replaces_foreign: bool = False
 
 
 _COLUMNS = """
@@ -65,7 +69,8 @@ _COLUMNS = """
     requester_subject, requester_role, requester_groups, attempt, failures, sequence, due_at,
     tagging, state = 'running' AND fenced_attempt = attempt AS fenced, bytes_done, bytes_total, progress, rate,
     extract(epoch FROM now() - moved_at)::float8 AS idle, extract(epoch FROM now() - updated_at)::float8 AS age,
-    error_code, error_detail, created_at, started_at, finished_at, with_referrers, note, rule_id, force
+    error_code, error_detail, created_at, started_at, finished_at, with_referrers, note, rule_id, force,
+    tag_before, replaces_foreign
 """
 
 
@@ -121,6 +126,30 @@ async def digests_tagged_since_ready(connection: Connection, image_id: int) -> f
         image_id,
     )
     return frozenset(row["digest"] for row in rows)
+
+
+async def digests_written(connection: Connection, image_id: int) -> frozenset[str]:
+    """Return the digests that imports of this image have pointed the target's tag to, or may have."""
+    rows = await connection.fetch(
+        """
+        SELECT digest FROM images WHERE id = $1 AND digest IS NOT NULL
+        UNION
+        SELECT coalesce(tag_digest, source_digest) FROM imports
+        WHERE image_id = $1 AND tagging AND coalesce(tag_digest, source_digest) IS NOT NULL
+        """,
+        image_id,
+    )
+    return frozenset(row["digest"] for row in rows)
+
+
+async def record_tag_before(connection: Connection, import_id: int, digest: str, *, replaces_foreign: bool) -> None:
+    """Record what the target's tag points to, '' for no tag, for an import that was accepted without that answer."""
+    await connection.execute(
+        "UPDATE imports SET tag_before = $2, replaces_foreign = $3 WHERE id = $1 AND tag_before IS NULL",
+        import_id,
+        digest,
+        replaces_foreign,
+    )
 
 
 async def lock_expired(connection: Connection, limit: int) -> list[Import]:

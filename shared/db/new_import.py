@@ -25,8 +25,10 @@ class NewImport:
 
     `source_digest` is pinned if the API could resolve the source. `platforms`: empty means all. `credentials` are the
     sealed account; they are stored until the import ends. The `requester` owns the image that a first import creates.
-    `rule_id` is the import rule that allows the import, None for admins; `force` is the request's. `request_id` and
-    `traceparent` are those of the request that this process is handling.
+    `rule_id` is the import rule that allows the import, None for admins; `force` is the request's. `tag_before` is the
+    digest of the target's tag, '' if there is none, None if the target did not answer; `replaces_foreign`: no import of
+    Longshore's wrote it, and it may be replaced. `request_id` and `traceparent` are those of the request that this
+    process is handling.
     """
 
     name: str
@@ -38,6 +40,8 @@ class NewImport:
     rule_id: int | None = None
     force: bool = False
     with_referrers: bool = True
+    tag_before: str | None = None
+    replaces_foreign: bool = False
     request_id: str | None = field(default_factory=request_id)
     traceparent: str | None = field(default_factory=traceparent)
 
@@ -57,6 +61,8 @@ class NewImport:
             self.rule_id,
             self.force,
             self.with_referrers,
+            self.tag_before,
+            self.replaces_foreign,
             self.request_id,
             self.traceparent,
         )
@@ -76,6 +82,8 @@ _COLUMNS = (
     "rule_id",
     "force",
     "with_referrers",
+    "tag_before",
+    "replaces_foreign",
     "request_id",
     "traceparent",
 )

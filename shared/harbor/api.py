@@ -61,6 +61,10 @@ class HarborApi:
         """Return a DELETE request; the thing may already be gone."""
         return self._request("DELETE", path, step, OK_OR_MISSING)
 
+    async def send_once(self, request: Request) -> Reply:
+        """As `send`, without a retry: for a caller that can do without the answer."""
+        return await self._send(request, self._authorization)
+
     async def send(self, request: Request, *, anonymous: bool = False) -> Reply:
         """Send a request, with retries after transient errors, and return the whole response."""
         return await retried(lambda: self._send(request, None if anonymous else self._authorization))

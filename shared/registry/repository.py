@@ -1,10 +1,10 @@
 """One repository of a registry: its manifests, blobs and upload sessions."""
 
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 from http import HTTPStatus
-from typing import cast
+from typing import TypeAlias, cast
 
 from yarl import URL
 
@@ -12,7 +12,7 @@ from shared.errors.error import LongshoreError
 from shared.http_client.body import Body, StreamedBody
 from shared.http_client.bulk.exchange import BulkResponse
 from shared.http_client.failures import Failure
-from shared.http_client.request import OK, BeforeSend
+from shared.http_client.request import OK, BeforeSend, Reply
 from shared.oci.descriptor import Descriptor
 from shared.oci.digest import Digest
 from shared.oci.manifest import Manifest
@@ -28,8 +28,13 @@ from shared.registry.pages import (
     read_tags,
 )
 from shared.registry.repository_requests import OK_OR_MISSING, RepositoryRequests, check_name
+from shared.registry.request import RegistryRequest
 from shared.registry.transport import Transport
 from shared.registry.uploads import UploadSession, bytes_received
+
+# Called with the digest that a reference has, None if it does not exist; raises if it may not be replaced.
+CheckReplaced: TypeAlias = Callable[[Digest | None], None]
+_Send: TypeAlias = Callable[[RegistryRequest], Awaitable[Reply]]
 
 
 class Repository:
@@ -51,22 +56,40 @@ class Repository:
 
     async def find_manifest(self, reference: str) -> Descriptor | None:
         """As `head_manifest`, but return None if there is no such manifest."""
-        request = self._requests.head_manifest(reference)
-        reply = await self._transport.send(request)
-        if reply.status == HTTPStatus.NOT_FOUND:
-            return None
-        wanted = check_reference(reference)
-        found = read_descriptor(request, reply.headers, wanted) if reply.status in OK else None
-        return found or await self._descriptor_from_content(reference)
+        return await self._find_manifest(reference, self._transport.send)
+
+    async def find_manifest_once(self, reference: str) -> Descriptor | None:
+        """As `find_manifest`, in one try: for a caller that can do without the answer."""
+        return await self._find_manifest(reference, self._transport.send_once)
 
     async def get_manifest(self, reference: str) -> Manifest:
         """Return a manifest whose bytes have the requested digest and the one in the response's header (end-3)."""
         request = self._requests.get_manifest(reference)
         return read_manifest(request, await self._transport.send(request), check_reference(reference))
 
-    async def put_manifest(self, reference: str, manifest: Manifest, *, before: BeforeSend | None = None) -> None:
-        """Push a manifest by tag or digest; raises `target_blob_unknown` if a part of it is missing (end-7)."""
-        request = replace(self._requests.put_manifest(reference, manifest), before=before)
+    async def put_manifest(
+        self,
+        reference: str,
+        manifest: Manifest,
+        *,
+        before: BeforeSend | None = None,
+        check_replaced: CheckReplaced | None = None,
+    ) -> None:
+        """Push a manifest by tag or digest; raises `target_blob_unknown` if a part of it is missing (end-7).
+
+        `before` is awaited before each sending. After it, and right before the sending, `check_replaced` gets the
+        digest that the reference has by then: the specification has no conditional PUT. Their exceptions are raised
+        unchanged, and nothing is sent.
+        """
+
+        async def look() -> None:
+            if before:
+                await before()
+            if check_replaced:
+                found = await self._find_manifest(reference, self._transport.send_within)
+                check_replaced(found.digest if found else None)
+
+        request = replace(self._requests.put_manifest(reference, manifest), before=look if check_replaced else before)
         check_pushed(request, await self._transport.send(request), manifest)
 
     async def delete_manifest(self, digest: Digest) -> None:
@@ -249,9 +272,18 @@ class Repository:
         """Close an upload session, so that the registry keeps nothing of it (distribution's own DELETE)."""
         await self._transport.send_once(self._requests.cancel_upload(session))
 
-    async def _descriptor_from_content(self, reference: str) -> Descriptor | None:
+    async def _find_manifest(self, reference: str, send: _Send) -> Descriptor | None:
+        request = self._requests.head_manifest(reference)
+        reply = await send(request)
+        if reply.status == HTTPStatus.NOT_FOUND:
+            return None
+        wanted = check_reference(reference)
+        found = read_descriptor(request, reply.headers, wanted) if reply.status in OK else None
+        return found or await self._descriptor_from_content(reference, send)
+
+    async def _descriptor_from_content(self, reference: str, send: _Send) -> Descriptor | None:
         request = self._requests.get_manifest(reference, OK_OR_MISSING)
-        reply = await self._transport.send(request)
+        reply = await send(request)
         if reply.status == HTTPStatus.NOT_FOUND:
             return None
         manifest = read_manifest(request, reply, check_reference(reference))

@@ -39,6 +39,13 @@ class Transport:
         async with self.limits.request:
             return await self._ask(request)
 
+    async def send_within(self, request: RegistryRequest) -> Reply:
+        """Send a request from the `before` of another one, once and in that one's slot.
+
+        Waiting for a slot of its own while it holds one could wait for ever.
+        """
+        return await self._ask(request)
+
     async def upload(self, request: RegistryRequest) -> Reply:
         """Send a request whose body is a stream; it is authorised from the start, because it cannot be repeated."""
         await retried(lambda: self._prepare(request.scopes))

@@ -10,7 +10,7 @@ from shared.harbor.client import Harbor
 from shared.oci.digest import Digest
 from shared.registry.client import Registry
 from shared.runtime.concurrency import gather_all
-from shared.target.management import Removal, TargetStatistics
+from shared.target.management import Removal, TargetStatistics, TargetTag
 from shared.target.project_quota import ProjectQuota
 
 _REMOVALS = {
@@ -73,6 +73,10 @@ class HarborTarget:
 
     async def find_tag(self, repository: str, tag: str) -> Digest | None:
         return await self._harbor.artifacts(*_split(repository)).find(tag)
+
+    async def look_up_tag(self, repository: str, tag: str) -> TargetTag | None:
+        found = await self._harbor.artifacts(*_split(repository)).look_up_tag(tag)
+        return TargetTag(digest=found.digest, pushed_at=found.pushed_at) if found else None
 
     async def remove_tag(self, repository: str, tag: str, digest: Digest, *, siblings: bool) -> Removal:
         project, name = _split(repository)

@@ -5,6 +5,7 @@ Every failure is a LongshoreError of the target's side.
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
@@ -35,6 +36,14 @@ class TargetStatistics:
     images: int
     size: int | None
     complete: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetTag:
+    """The digest that a tag points to, and when it was pushed there; None where the target does not tell."""
+
+    digest: Digest
+    pushed_at: datetime | None = None
 
 
 class TargetManagement(Protocol):
@@ -69,6 +78,10 @@ class TargetManagement(Protocol):
 
     async def find_tag(self, repository: str, tag: str) -> Digest | None:
         """Return the digest that a tag points to now; None where there is no such tag."""
+        ...
+
+    async def look_up_tag(self, repository: str, tag: str) -> TargetTag | None:
+        """As `find_tag`, with the tag's age, in one try: for a caller that can do without the answer."""
         ...
 
     async def remove_tag(self, repository: str, tag: str, digest: Digest, *, siblings: bool) -> Removal:

@@ -12,7 +12,7 @@ from shared.oci.manifest import Manifest
 from shared.oci.referrer import companion_tags, referrers_tag
 from shared.registry.client import Registry
 from shared.registry.repository import Repository
-from shared.target.management import Removal, TargetStatistics
+from shared.target.management import Removal, TargetStatistics, TargetTag
 from shared.target.needed import is_needed
 from shared.target.project_quota import ProjectQuota
 
@@ -43,6 +43,10 @@ class PlainRegistry:
     async def find_tag(self, repository: str, tag: str) -> Digest | None:
         found = await self._registry.repository(repository).find_manifest(tag)
         return found.digest if found else None
+
+    async def look_up_tag(self, repository: str, tag: str) -> TargetTag | None:
+        found = await self._registry.repository(repository).find_manifest_once(tag)
+        return TargetTag(digest=found.digest) if found else None
 
     async def remove_tag(self, repository: str, tag: str, digest: Digest, *, siblings: bool) -> Removal:
         there = self._registry.repository(repository)

@@ -17,7 +17,7 @@ from shared.oci.descriptor import Descriptor
 from shared.oci.digest import Digest
 from shared.planning.make_plan import make_plan
 from shared.planning.plan import ImportPlan
-from shared.target.management import Removal, TargetStatistics
+from shared.target.management import Removal, TargetStatistics, TargetTag
 from shared.target.project_quota import ProjectQuota
 from tests.import_worker.ends import DictSource, DictTarget
 
@@ -50,6 +50,9 @@ class Management:
         return self.answer
 
     async def find_tag(self, repository: str, tag: str) -> Digest | None:
+        raise NotImplementedError
+
+    async def look_up_tag(self, repository: str, tag: str) -> TargetTag | None:
         raise NotImplementedError
 
     async def remove_tag(self, repository: str, tag: str, digest: Digest, *, siblings: bool) -> Removal:
