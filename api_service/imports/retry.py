@@ -13,6 +13,7 @@ from api_service.imports.enqueue import ImportQueue
 from api_service.imports.name import new_import_name
 from api_service.imports.request import AnswerState, ImportAnswer, ImportRequest, RetryRequest
 from api_service.imports.source.find import SourceFinder
+from api_service.imports.source.target_name import TargetName
 from shared.db import images, imports
 from shared.db.database import Connection, Database
 from shared.db.images import Image
@@ -47,7 +48,9 @@ class ImportRetrier:
         """
         async with self.database.connection() as connection:
             image, ended = await _find_ended(connection, image_id, by)
-        source = await self.finder.find(ImportRequest(source=ended.source, credentials=request.credentials), by)
+        named = await self.finder.name(ImportRequest(source=ended.source, credentials=request.credentials), by)
+        # The right to use a stored account is the right of the user who retries.
+        source = named.for_import(TargetName(repository=image.repository, tag=image.tag), by)
         async with self.queue.transaction() as transaction:
             connection = transaction.connection
             locked = await images.lock_image(

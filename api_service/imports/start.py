@@ -64,12 +64,13 @@ class ImportStarter:
         """Start the import, join the import under way, or answer that the target has the image.
 
         Raises the errors of a request that cannot be accepted, of the source and of the target; `import_conflict`,
-        `forbidden` and `image_being_deleted`.
+        `forbidden`, `credentials_unreadable` and `image_being_deleted`.
         """
         deadline = monotonic() + DEADLINE
         request = request.with_defaults(referrers=self.referrers)
-        source = await self.finder.find(request, by)
-        target = self.naming.name(source.reference, request.target)
+        named = await self.finder.name(request, by)
+        target = self.naming.name(named.reference, request.target)
+        source = named.for_import(target, by)
         content = RequestedContent.of(request, source, await source.resolve(request.platforms))
         new = self._new_import(content, target, source, by)
         return await self._record(

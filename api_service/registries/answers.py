@@ -5,8 +5,21 @@ from typing import Any
 
 from marshmallow import fields
 
+from api_service.auth.identity import Identity
+from api_service.registries.may_use import is_user, visible_access
 from api_service.registries.stored_registries import SourceRegistry
 from api_service.web.answers import AnswerSchema, flag, moment, number, rfc3339, text
+from shared.model.account_access import AccountAccess
+
+
+def _texts(description: str) -> fields.List[str]:
+    return fields.List(fields.String(), required=True, metadata={"description": description})
+
+
+class AccountAccessSchema(AnswerSchema):
+    subjects = _texts("`everybody`, `user:NAME` or `group:NAME`; users see those that apply to them.")
+    repositories = _texts("Patterns of repositories of the registry's host.")
+    targets = _texts("Patterns of `project/repository` in the target.")
 
 
 class StoredRegistrySchema(AnswerSchema):
@@ -14,9 +27,17 @@ class StoredRegistrySchema(AnswerSchema):
     name = text("The name for an import's `credentials`.", required=True)
     url = text("Its address.", required=True)
     host = text("The host that references to its images begin with.", required=True)
-    username = text("The account; null: anonymous.", required=True, allow_none=True)
+    username = text(
+        "The account's user name; null: there is none, or the caller may not use it.", required=True, allow_none=True
+    )
     hasPassword = flag("Whether there is a password; the API never returns it.", required=True)
     isDefault = flag("Whether it is the registry of sources that name none.", required=True)
+    access = fields.Nested(
+        AccountAccessSchema,
+        required=True,
+        allow_none=True,
+        metadata={"description": "The imports that may use the account; null: those of admins alone."},
+    )
     createdBy = text("The user who stored it.", required=True)
     createdTime = moment("When it was stored.", required=True)
     updatedTime = moment("When it was last changed.", required=True)
@@ -27,23 +48,34 @@ class StoredRegistriesSchema(AnswerSchema):
     registries = fields.List(fields.Nested(StoredRegistrySchema), required=True)
 
 
-def registry_json(source: SourceRegistry) -> dict[str, Any]:
-    """Return a registry without its password."""
+def registry_json(source: SourceRegistry, by: Identity) -> dict[str, Any]:
+    """Return a registry without its password; with its user name and its access list for those who may use it."""
     stored = source.stored
+    access = visible_access(stored.access, by)
     return {
         "id": stored.id,
         "name": stored.name,
         "url": source.url,
         "host": stored.host,
-        "username": stored.username,
+        "username": stored.username if is_user(stored.access, by) else None,
         "hasPassword": stored.password is not None,
         "isDefault": stored.is_default,
+        "access": access_json(access) if access else None,
         "createdBy": stored.created_by,
         "createdTime": rfc3339(stored.created_at),
         "updatedTime": rfc3339(stored.updated_at),
     }
 
 
-def registries_json(sources: Sequence[SourceRegistry]) -> dict[str, Any]:
+def access_json(access: AccountAccess) -> dict[str, Any]:
+    """Return an access list."""
+    return {
+        "subjects": list(access.subjects),
+        "repositories": list(access.repositories),
+        "targets": list(access.targets),
+    }
+
+
+def registries_json(sources: Sequence[SourceRegistry], by: Identity) -> dict[str, Any]:
     """Return the body of GET /image-registries."""
-    return {"totalCount": len(sources), "registries": [registry_json(source) for source in sources]}
+    return {"totalCount": len(sources), "registries": [registry_json(source, by) for source in sources]}

@@ -16,28 +16,30 @@ from shared.errors.codes import Code
 
 async def list_handler(request: web.Request) -> web.Response:
     """GET /image-registries: all of them, without pages."""
-    return json_answer(registries_json(await request.app[REGISTRIES].list_all()))
+    return json_answer(registries_json(await request.app[REGISTRIES].list_all(), request[IDENTITY]))
 
 
 async def create_handler(request: web.Request) -> web.Response:
     """POST /image-registries."""
     wanted: NewRegistry = await read_body(request, NewRegistrySchema())
     created = await request.app[REGISTRIES].create(wanted, request[IDENTITY])
-    answer = json_answer(registry_json(created), status=HTTPStatus.CREATED)
+    answer = json_answer(registry_json(created, request[IDENTITY]), status=HTTPStatus.CREATED)
     answer.headers[hdrs.LOCATION] = f"{request.path}/{created.stored.id}"
     return answer
 
 
 async def get_handler(request: web.Request) -> web.Response:
     """GET /image-registries/:id."""
-    return json_answer(registry_json(await request.app[REGISTRIES].get(_registry_id(request))))
+    found = await request.app[REGISTRIES].get(_registry_id(request))
+    return json_answer(registry_json(found, request[IDENTITY]))
 
 
 async def change_handler(request: web.Request) -> web.Response:
     """PATCH /image-registries/:id."""
     registry_id = _registry_id(request)
     change: RegistryChange = await read_body(request, RegistryChangeSchema())
-    return json_answer(registry_json(await request.app[REGISTRIES].change(registry_id, change)))
+    changed = await request.app[REGISTRIES].change(registry_id, change)
+    return json_answer(registry_json(changed, request[IDENTITY]))
 
 
 async def delete_handler(request: web.Request) -> web.Response:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from shared.model.account_access import AccountAccess
 from shared.model.credential import Credential
 
 
@@ -13,6 +14,7 @@ class NewRegistry:
     url: str
     account: Credential | None = None
     is_default: bool = False
+    access: AccountAccess | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +26,13 @@ class AccountChange:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AccessChange:
+    """Another access list, or none: the account is for admins alone."""
+
+    list: AccountAccess | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RegistryChange:
     """The new values; None leaves a value unchanged."""
 
@@ -31,3 +40,4 @@ class RegistryChange:
     url: str | None = None
     account: AccountChange | None = None
     is_default: bool | None = None
+    access: AccessChange | None = None

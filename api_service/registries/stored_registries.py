@@ -63,6 +63,7 @@ class StoredRegistries:
             username=wanted.account.username if wanted.account else None,
             password=seal_stored(self.secrets, wanted.account, host=host) if wanted.account else None,
             is_default=wanted.is_default,
+            access=wanted.access,
         )
         async with self._changing() as connection:
             if await registries.count_registries(connection) >= MAX_REGISTRIES:
@@ -109,6 +110,7 @@ class StoredRegistries:
             username=username,
             password=password,
             is_default=stored.is_default if change.is_default is None else change.is_default,
+            access=change.access.list if change.access else stored.access,
         )
 
     def _account(
@@ -132,6 +134,7 @@ def _values(stored: StoredRegistry) -> RegistryValues:
         username=stored.username,
         password=stored.password,
         is_default=stored.is_default,
+        access=stored.access,
     )
 
 

@@ -11,12 +11,12 @@ from typing import TypeAlias
 
 from api_service.auth.identity import Identity
 from api_service.rules.patterns import matches
-from api_service.rules.rule import EVERYBODY, GROUP_PREFIX, USER_PREFIX, Limit, Placeholder
+from api_service.rules.rule import Limit, Placeholder
+from api_service.rules.subjects import caller_values, expand, has_subject
 from shared.errors.codes import Code
 from shared.errors.error import LongshoreError
 from shared.model.import_rule import ImportRule, Usage
 from shared.model.roles import Role
-from shared.oci.reference import is_component
 
 # A refusal names so many of the sources or targets that the caller's rules allow. Entries of a sentence.
 MAX_NAMED = 5
@@ -141,13 +141,8 @@ def _rules_of_source(rules: Sequence[ImportRule], by: Identity, names: Names) ->
     return [
         rule
         for rule in rules
-        if _has_subject(rule, by) and any(matches(pattern, names.source) for pattern in rule.sources)
+        if has_subject(rule.subjects, by) and any(matches(pattern, names.source) for pattern in rule.sources)
     ]
-
-
-def _has_subject(rule: ImportRule, by: Identity) -> bool:
-    own = {EVERYBODY, f"{USER_PREFIX}{by.owner.subject}", *(f"{GROUP_PREFIX}{group}" for group in by.groups)}
-    return not own.isdisjoint(rule.subjects)
 
 
 def _has_target(rule: ImportRule, by: Identity, names: Names) -> bool:
@@ -155,28 +150,18 @@ def _has_target(rule: ImportRule, by: Identity, names: Names) -> bool:
 
 
 def _targets(rule: ImportRule, by: Identity, names: Names) -> Iterator[str]:
-    for target in rule.targets:
-        yield from _expand(target, by, names)
-
-
-def _expand(pattern: str, by: Identity, names: Names) -> Iterator[str]:
-    """Yield the pattern with its placeholders replaced; nothing if one of them has no value that can be a name."""
     values = {
-        Placeholder.USER: [by.owner.subject] if is_component(by.owner.subject) else [],
-        Placeholder.GROUP: sorted(group for group in by.groups if is_component(group)),
+        **caller_values(by),
         Placeholder.DEFAULT_PROJECT: [names.default_project],
         Placeholder.SOURCE: [names.derived],
     }
-    expanded = [pattern]
-    for placeholder, candidates in values.items():
-        if (mark := f"{{{placeholder}}}") in pattern:
-            expanded = [each.replace(mark, value) for each in expanded for value in candidates]
-    yield from expanded
+    for target in rule.targets:
+        yield from expand(target, values)
 
 
 def _refuse_names(rules: Sequence[ImportRule], by: Identity, names: Names) -> Refused:
     """Return why no rule has the caller, the source and the target."""
-    of_caller = [rule for rule in rules if _has_subject(rule, by)]
+    of_caller = [rule for rule in rules if has_subject(rule.subjects, by)]
     if not of_caller:
         return Refused(code=Code.SOURCE_NOT_ALLOWED, detail=f"No import rule applies to {by.user}.")
     of_source = _rules_of_source(of_caller, by, names)

@@ -1,14 +1,19 @@
 """Source registries that an administrator has stored, with the account for reading their images."""
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from shared.db.database import Connection
+from shared.model.account_access import AccountAccess
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredRegistry:
-    """A registry by its `host[:port]` in references. `username` and `password` (encrypted) are both or neither."""
+    """A registry by its `host[:port]` in references. `username` and `password` (encrypted) are both or neither.
+
+    `access` lists the imports that may use the account; None: those of admins alone.
+    """
 
     id: int
     name: str
@@ -16,6 +21,7 @@ class StoredRegistry:
     username: str | None
     password: bytes | None = field(repr=False)
     is_default: bool
+    access: AccountAccess | None = None
     created_by: str
     created_at: datetime
     updated_at: datetime
@@ -30,10 +36,14 @@ class RegistryValues:
     username: str | None
     password: bytes | None = field(repr=False)
     is_default: bool
+    access: AccountAccess | None = None
 
 
 # By name, so that a column that a newer schema adds does not reach code that does not know it.
-_COLUMNS = ", ".join(field.name for field in fields(StoredRegistry))
+_COLUMNS = """
+    id, name, host, username, password, is_default, access_subjects, access_repositories, access_targets, created_by,
+    created_at, updated_at
+"""
 
 
 async def lock_registries(connection: Connection) -> None:
@@ -70,13 +80,15 @@ async def insert_registry(connection: Connection, values: RegistryValues, *, use
     """Add a registry; the caller holds the lock and has checked that name and host are free."""
     row = await connection.fetchrow(
         f"""
-        INSERT INTO source_registries (name, host, username, password, is_default, created_by)
-        VALUES ($1, $2, $3, $4, $5, $6) RETURNING {_COLUMNS}
+        INSERT INTO source_registries
+            (name, host, username, password, is_default, access_subjects, access_repositories, access_targets,
+             created_by)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING {_COLUMNS}
         """,  # noqa: S608 - fixed text
         *_in_order(values),
         user,
     )
-    return StoredRegistry(**dict(row or {}))
+    return _stored(row)
 
 
 async def update_registry(connection: Connection, registry_id: int, values: RegistryValues) -> StoredRegistry:
@@ -84,13 +96,14 @@ async def update_registry(connection: Connection, registry_id: int, values: Regi
     row = await connection.fetchrow(
         f"""
         UPDATE source_registries
-        SET name = $1, host = $2, username = $3, password = $4, is_default = $5, updated_at = now()
-        WHERE id = $6 RETURNING {_COLUMNS}
+        SET name = $1, host = $2, username = $3, password = $4, is_default = $5, access_subjects = $6,
+            access_repositories = $7, access_targets = $8, updated_at = now()
+        WHERE id = $9 RETURNING {_COLUMNS}
         """,  # noqa: S608 - fixed text
         *_in_order(values),
         registry_id,
     )
-    return StoredRegistry(**dict(row or {}))
+    return _stored(row)
 
 
 async def clear_default(connection: Connection) -> None:
@@ -105,8 +118,19 @@ async def delete_registry(connection: Connection, registry_id: int) -> bool:
 
 async def _fetch(connection: Connection, rest: str, *values: object) -> list[StoredRegistry]:
     rows = await connection.fetch(f"SELECT {_COLUMNS} FROM source_registries {rest}", *values)  # noqa: S608 - fixed text
-    return [StoredRegistry(**dict(row)) for row in rows]
+    return [_stored(row) for row in rows]
+
+
+def _stored(row: Any) -> StoredRegistry:
+    values = dict(row)
+    subjects, repositories, targets = (values.pop(f"access_{name}") for name in ("subjects", "repositories", "targets"))
+    access = None
+    if subjects is not None:
+        access = AccountAccess(subjects=tuple(subjects), repositories=tuple(repositories), targets=tuple(targets))
+    return StoredRegistry(access=access, **values)
 
 
 def _in_order(values: RegistryValues) -> tuple[object, ...]:
-    return (values.name, values.host, values.username, values.password, values.is_default)
+    access = values.access
+    lists = (access.subjects, access.repositories, access.targets) if access else (None, None, None)
+    return (values.name, values.host, values.username, values.password, values.is_default, *lists)

@@ -90,7 +90,8 @@ def main() -> None:
         next_one = synthetic_image("recorded", [90 * MIB, 260 * MIB, 400 * MIB], platforms=("linux/amd64",))
         source.push("demo/app-next", "1.0", next_one)
         account = {"username": stack.source.username, "password": stack.source.password}
-        registry = {"name": "demo", "url": stack.source.url, **account}
+        access = {"subjects": ["everybody"], "repositories": ["**"], "targets": ["**"]}
+        registry = {"name": "demo", "url": stack.source.url, "access": access, **account}
         stack.api.request("POST", "/api/v1/image-registries", stack.admin_token, registry)
         recording = Recording(
             {

@@ -30,6 +30,7 @@ def stored(product: Product) -> Iterator[Any]:
         "username": source.username,
         "password": source.password,
         "isDefault": True,
+        "access": {"subjects": ["everybody"], "repositories": ["**"], "targets": ["**"]},
     }
     api, token = product.stack.api, product.stack.admin_token
     status, made = api.request("POST", PATH, token, body)

@@ -63,8 +63,9 @@ class ImportPreviewer:
         Raises the errors with which the import would be refused, those of source and target, and `dry_run_timeout`.
         """
         request = request.with_defaults(referrers=self._referrers)
-        source = await self._finder.find(request, by)
-        target = self._naming.name(source.reference, request.target)
+        named = await self._finder.name(request, by)
+        target = self._naming.name(named.reference, request.target)
+        source = named.for_import(target, by)
         try:
             async with asyncio.timeout(DEADLINE), self._slots:
                 return await self._report(request, source, target, by)

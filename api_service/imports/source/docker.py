@@ -10,6 +10,7 @@ from typing import ClassVar, NoReturn
 
 from api_service.auth.identity import Identity
 from api_service.imports.request import ImportRequest
+from api_service.imports.source.target_name import TargetName
 from shared.errors.codes import Code
 from shared.errors.error import LongshoreError
 from shared.model.roles import Role
@@ -39,11 +40,14 @@ class DockerPolicy(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DockerSource:
-    """An image on the workers' Docker Engine. Implements `FoundSource`."""
+    """An image on the workers' Docker Engine, which needs no account. Implements `NamedSource` and `FoundSource`."""
 
     reference: EngineImage
     credential: None = None
     unresolved_reason: ClassVar[str] = "only a worker can look up whether the name means another image now"
+
+    def for_import(self, target: TargetName, by: Identity) -> "DockerSource":  # noqa: ARG002 - NamedSource's signature
+        return self
 
     async def resolve(self, platforms: Sequence[Platform]) -> None:
         """Return None: only a worker can look the image up."""
@@ -62,7 +66,7 @@ class DockerSources:
     def recognizes(self, source: str) -> bool:
         return source.startswith(DOCKER_DAEMON)
 
-    async def find(self, request: ImportRequest, by: Identity) -> DockerSource:
+    async def name(self, request: ImportRequest, by: Identity) -> DockerSource:
         """Return the image that the request names.
 
         Raises `docker_source_disabled`, `reference_malformed`, `source_registry_conflict`, and `validation_failed` for

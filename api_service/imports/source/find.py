@@ -5,6 +5,7 @@ from typing import Protocol
 
 from api_service.auth.identity import Identity
 from api_service.imports.request import ImportRequest
+from api_service.imports.source.target_name import TargetName
 from shared.model.credential import Credential
 from shared.oci.descriptor import Descriptor
 from shared.oci.digest import Digest
@@ -53,6 +54,20 @@ class FoundSource(Protocol):
         ...
 
 
+class NamedSource(Protocol):
+    """The image that a request names, before the account to read it with is chosen."""
+
+    @property
+    def reference(self) -> ImageSource: ...
+
+    def for_import(self, target: TargetName, by: Identity) -> FoundSource:
+        """Return the image with the account that this caller may use to import it to the target.
+
+        Raises the errors of credentials that cannot be used.
+        """
+        ...
+
+
 class SourceKind(Protocol):
     """One kind of place that images are imported from."""
 
@@ -60,7 +75,7 @@ class SourceKind(Protocol):
         """Return whether a request's `source` is of this kind."""
         ...
 
-    async def find(self, request: ImportRequest, by: Identity) -> FoundSource:
+    async def name(self, request: ImportRequest, by: Identity) -> NamedSource:
         """Return the image that the request names; raises the errors of a request that cannot be accepted."""
         ...
 
@@ -71,11 +86,10 @@ class SourceFinder:
     def __init__(self, *, kinds: Sequence[SourceKind]) -> None:
         self._kinds = kinds
 
-    async def find(self, request: ImportRequest, by: Identity) -> FoundSource:
-        """Return the image that the request names.
+    async def name(self, request: ImportRequest, by: Identity) -> NamedSource:
+        """Return the image that the request names. Its target's name follows from it, and the account from both.
 
-        Raises `reference_malformed`, `source_registry_conflict`, `validation_failed`, `credentials_unreadable`, and
-        `docker_source_disabled`.
+        Raises `reference_malformed`, `source_registry_conflict`, `validation_failed`, and `docker_source_disabled`.
         """
         kind = next(kind for kind in self._kinds if kind.recognizes(request.source))
-        return await kind.find(request, by)
+        return await kind.name(request, by)

@@ -7,14 +7,13 @@ from typing import ClassVar
 
 from api_service.auth.identity import Identity
 from api_service.imports.request import ImportRequest
+from api_service.imports.source.account import SourceAccounts
 from api_service.imports.source.reference import names_registry, read_source
-from api_service.registries.address import comparable_host
+from api_service.imports.source.target_name import TargetName
 from api_service.registries.lookup import RegistryLookup
-from shared.db.registries import StoredRegistry
 from shared.errors.codes import Code
 from shared.errors.error import LongshoreError
 from shared.model.credential import Credential
-from shared.model.sealed_account import open_stored
 from shared.network.policy import NetworkPolicy
 from shared.oci.digest import Digest
 from shared.oci.platform import Platform
@@ -71,6 +70,21 @@ class ImageInRegistry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NamedInRegistry:
+    """An image in a registry, and the account that the request asks for, if any. Implements `NamedSource`."""
+
+    registries: Registries
+    reference: Reference
+    requested: Credential | str | None
+    accounts: SourceAccounts
+
+    def for_import(self, target: TargetName, by: Identity) -> ImageInRegistry:
+        """Return the image with its account; raises the errors of `SourceAccounts.choose`."""
+        credential = self.accounts.choose(self.requested, self.reference, target, by)
+        return ImageInRegistry(registries=self.registries, reference=self.reference, credential=credential)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RegistrySources:
     """The kind of sources in registries; it recognizes every source. Implements `SourceKind`.
 
@@ -85,48 +99,17 @@ class RegistrySources:
     def recognizes(self, source: str) -> bool:  # noqa: ARG002 - SourceKind's signature
         return True
 
-    async def find(self, request: ImportRequest, by: Identity) -> ImageInRegistry:  # noqa: ARG002 - as above
+    async def name(self, request: ImportRequest, by: Identity) -> NamedInRegistry:  # noqa: ARG002 - as above
         """Return the image that the request names, in the default registry if the request names none.
 
-        An account in the request takes precedence over a stored one. A stored account is used for its own host only:
-        without a request for it, or by the stored registry's name. Raises the errors of `read_source`,
-        `credentials_unreadable`, and `validation_failed` for a name that is not stored or belongs to another host.
+        Raises the errors of `read_source`.
         """
         reference = read_source(request.source, request.source_registry)
         stored = await self.stored.find_all()
         default = next((registry.host for registry in stored if registry.is_default), None)
         if default and not names_registry(request.source, request.source_registry):
             reference = read_source(request.source, None, default=default)
-        credential = self._credential(request, reference, stored)
-        return ImageInRegistry(registries=self.registries, reference=reference, credential=credential)
-
-    def _credential(
-        self, request: ImportRequest, reference: Reference, stored: Sequence[StoredRegistry]
-    ) -> Credential | None:
-        if isinstance(request.credentials, Credential):
-            return request.credentials
-        host = comparable_host(reference.registry, self.network)
-        if request.credentials is None:
-            return self._open(next((registry for registry in stored if registry.host == host), None))
-        named = next((registry for registry in stored if registry.name == request.credentials), None)
-        _check(request.credentials, named, host)
-        return self._open(named)
-
-    def _open(self, registry: StoredRegistry | None) -> Credential | None:
-        if registry is None or registry.username is None or registry.password is None:
-            return None
-        return open_stored(self.secrets, registry.password, host=registry.host, username=registry.username)
-
-
-def _check(name: str, registry: StoredRegistry | None, host: str) -> None:
-    """Raise `validation_failed` unless the named registry has an account for this host."""
-    if registry is None:
-        raise _refused(f"No registry is stored as {name}.")
-    if registry.host != host:
-        raise _refused(f"{name} is stored for {registry.host}; its account is not for {host}.")
-    if registry.password is None:
-        raise _refused(f"{name} is stored without an account.")
-
-
-def _refused(reason: str) -> LongshoreError:
-    return LongshoreError(Code.VALIDATION_FAILED, f"credentials: {reason}", fields={"credentials": reason})
+        accounts = SourceAccounts(stored=stored, secrets=self.secrets, network=self.network)
+        return NamedInRegistry(
+            registries=self.registries, reference=reference, requested=request.credentials, accounts=accounts
+        )

@@ -39,7 +39,9 @@ def held_worker(product: Product) -> Iterator[int]:
 def stored_account(product: Product) -> Iterator[None]:
     """The source registry's account, stored by an admin; imports from this registry use it."""
     api, source, token = product.stack.api, product.stack.source, product.stack.admin_token
-    body = {"name": "source", "url": source.url, "username": source.username, "password": source.password}
+    access = {"subjects": ["everybody"], "repositories": ["**"], "targets": ["**"]}
+    account = {"username": source.username, "password": source.password}
+    body = {"name": "source", "url": source.url, "access": access, **account}
     status, answer = api.request("POST", "/api/v1/image-registries", token, body)
     assert status == 201, answer
     yield

@@ -1,6 +1,5 @@
 """The account with which an import reads its source, and the default registry."""
 
-import json
 from typing import Any
 
 import pytest
@@ -9,10 +8,14 @@ from api_service.settings import Settings
 from deploy.local.images.synthetic import synthetic_image
 from deploy.local.stack import Registry, Remote
 from shared.model.roles import Role
+from shared.model.sealed_account import open_account
+from shared.oci.engine_image import parse_source
 from tests.api_service.api import BASE, Answer, Api
 from tests.api_service.conftest import Source
 from tests.scripted.hostile import Answer as Scripted
 from tests.scripted.hostile import HostileRegistry
+
+FOR_ALL = {"subjects": ["everybody"], "repositories": ["**"], "targets": ["**"]}
 
 
 @pytest.fixture
@@ -27,8 +30,8 @@ def account(registry: Registry) -> dict[str, str]:
 
 
 async def store(api: Api, name: str, host: str, **more: Any) -> int:
-    """Store a registry and return its id."""
-    body = {"name": name, "url": host, **more}
+    """Store a registry, whose account every user may use unless the test says otherwise, and return its id."""
+    body = {"name": name, "url": host, "access": FOR_ALL, **more}
     answer = await api.call("POST", f"{BASE}/image-registries", role=Role.ADMIN, json=body)
     assert answer.status == 201, answer
     registry_id: int = answer.body["id"]
@@ -37,8 +40,10 @@ async def store(api: Api, name: str, host: str, **more: Any) -> int:
 
 async def claimed_account(api: Api, settings: Settings, started: Any) -> Any:
     """Return the account that a worker gets for the source."""
-    sealed = (await api.claim(started["name"])).credentials
-    return json.loads(settings.shared.secrets.open(sealed)) if sealed else None
+    claimed = await api.claim(started["name"])
+    host = parse_source(claimed.source).registry
+    opened = open_account(settings.shared.secrets, claimed.credentials, host=host)
+    return {"username": opened.username, "password": opened.password} if opened else None
 
 
 def refused(answer: Answer, sentence: str) -> None:

@@ -1,7 +1,6 @@
 """POST /images/:id/importing:retry: start a failed or cancelled import again."""
 
 import asyncio
-import json
 from typing import Any
 
 import pytest
@@ -11,6 +10,7 @@ from deploy.local.stack import Registry, Remote
 from shared.model.roles import Role
 from tests.api_service.api import BASE, Answer, Api
 from tests.api_service.conftest import Source
+from tests.api_service.imports.test_import_credentials import claimed_account, store
 from tests.api_service.managed import Job, Managed
 
 
@@ -102,9 +102,7 @@ async def test_a_retry_may_have_new_credentials(managed: Managed, failed: Job, s
     """The first credentials were deleted with their import; without new ones the access is anonymous."""
     given = {"username": "ada", "password": "geheim"}
     again = (await retry(managed.api, failed.image_id, json={"credentials": given})).body
-    claimed = await managed.api.claim(again["name"])
-    assert claimed.credentials
-    assert json.loads(settings.shared.secrets.open(claimed.credentials)) == given
+    assert await claimed_account(managed.api, settings, again) == given
 
 
 @pytest.mark.parametrize("options", [{}, {"json": {}}, {"json": {"credentials": None}}])
@@ -116,13 +114,9 @@ async def test_the_body_is_optional(managed: Managed, failed: Job, options: dict
 
 async def test_a_stored_registrys_account_is_used(managed: Managed, failed: Job, settings: Settings) -> None:
     """The same rule holds for an import."""
-    stored = {"name": "origin", "url": f"http://{managed.source.host}", "username": "bot", "password": "stored"}
-    answer = await managed.api.call("POST", f"{BASE}/image-registries", role=Role.ADMIN, json=stored)
-    assert answer.status in (200, 201), answer
+    await store(managed.api, "origin", managed.source.host, username="bot", password="stored")
     again = (await retry(managed.api, failed.image_id)).body
-    claimed = await managed.api.claim(again["name"])
-    assert claimed.credentials
-    assert json.loads(settings.shared.secrets.open(claimed.credentials))["username"] == "bot"
+    assert (await claimed_account(managed.api, settings, again))["username"] == "bot"
 
 
 @pytest.mark.parametrize(

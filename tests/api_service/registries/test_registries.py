@@ -1,6 +1,7 @@
 """Stored source registries: permissions, storage, and secrets that are never returned."""
 
 import asyncio
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from api_service.registries import stored_registries
 from api_service.settings import Settings
 from shared.model.roles import Role
+from shared.model.sealed_account import open_stored
 from tests.api_service.api import BASE, Answer, Api
 from tests.api_service.conftest import OpenApi
 
@@ -33,8 +35,9 @@ async def change(api: Api, registry_id: int, **more: Any) -> Answer:
 
 
 async def password_of(api: Api, settings: Settings, registry_id: int) -> str:
-    sealed = await api.value("SELECT password FROM source_registries WHERE id = $1", registry_id)
-    return settings.shared.secrets.open(sealed)
+    row = "SELECT json_build_array(host, username, encode(password, 'escape')) FROM source_registries WHERE id = $1"
+    host, username, sealed = json.loads(await api.value(row, registry_id))
+    return open_stored(settings.shared.secrets, sealed.encode(), host=host, username=username).password
 
 
 def failing(answer: Answer) -> list[str]:
@@ -53,6 +56,7 @@ async def test_a_registry_is_stored_and_shown_without_its_password(api: Api, set
         "username": "puller",
         "hasPassword": True,
         "isDefault": False,
+        "access": None,
         "createdBy": "admin",
         "createdTime": body["createdTime"],
         "updatedTime": body["createdTime"],
