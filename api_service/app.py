@@ -7,6 +7,7 @@ import orjson
 from aiohttp import hdrs, web
 
 from api_service.api_page.handlers import FILES
+from api_service.audit.middleware import audit_middleware
 from api_service.images.keys import FEED
 from api_service.parts import PARTS, SETTINGS, Part
 from api_service.routes import ALL_ROUTES, add_routes
@@ -32,6 +33,7 @@ def create_app(settings: Settings, parts: Sequence[Part] = PARTS) -> web.Applica
             request_id_middleware,
             *((tracing_middleware,) if settings.shared.tracing else ()),
             access_log_middleware,
+            audit_middleware,
             errors_middleware,
             deadline_middleware,
             auth_middleware,

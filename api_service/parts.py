@@ -5,6 +5,9 @@ from typing import TypeAlias
 
 from aiohttp import web
 
+from api_service.audit.keys import AUDIT_READER, AUDIT_WRITER, PROXIES
+from api_service.audit.read_events import AuditReader
+from api_service.audit.write_events import AuditWriter
 from api_service.auth.issuer_keys import IssuerKeys
 from api_service.auth.jwt_verifier import JwtVerifier
 from api_service.auth.keys import JWT, TOKENS
@@ -81,6 +84,15 @@ async def database_part(app: web.Application) -> AsyncIterator[None]:
         app[DATABASE] = database
         app[TOKENS] = TokenLookup(database)
         yield
+
+
+async def audit_part(app: web.Application) -> AsyncIterator[None]:
+    """The audit log."""
+    app[PROXIES] = app[SETTINGS].trusted_proxies
+    app[AUDIT_READER] = AuditReader(database=app[DATABASE])
+    app[AUDIT_WRITER] = writer = AuditWriter(app[DATABASE])
+    yield
+    await writer.close()
 
 
 async def notifications_part(app: web.Application) -> AsyncIterator[None]:
@@ -194,7 +206,8 @@ async def relay_part(app: web.Application) -> AsyncIterator[None]:
 
 async def reaper_part(app: web.Application) -> AsyncIterator[None]:
     """The reaper, which takes back the imports of lost workers."""
-    reaper = Reaper(app[QUEUE], app[SETTINGS].retries, grace=app[SETTINGS].lease)
+    settings = app[SETTINGS]
+    reaper = Reaper(app[QUEUE], settings.retries, grace=settings.lease, audit_days=settings.audit_days)
     async with running("reaper", reaper.run):
         yield
 
@@ -234,6 +247,7 @@ async def metrics_part(app: web.Application) -> AsyncIterator[None]:
 
 PARTS: Sequence[Part] = (
     database_part,
+    audit_part,
     notifications_part,
     registry_clients_part,
     oidc_part,

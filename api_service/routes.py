@@ -6,6 +6,8 @@ from aiohttp import hdrs, web
 
 from api_service.api_page import handlers as api_page
 from api_service.api_page import operations as api_page_operations
+from api_service.audit import handlers as audit
+from api_service.audit import operations as audit_operations
 from api_service.console import handlers as console
 from api_service.console import operations as console_operations
 from api_service.images import handlers as images
@@ -62,6 +64,7 @@ ALL_ROUTES: Sequence[Route] = (
     Route("GET", f"{BASE}/image-registries/{{id}}", registries.get_handler, registry_operations.GET, ADMINS),
     Route("PATCH", f"{BASE}/image-registries/{{id}}", registries.change_handler, registry_operations.CHANGE, ADMINS),
     Route("DELETE", f"{BASE}/image-registries/{{id}}", registries.delete_handler, registry_operations.DELETE, ADMINS),
+    Route("GET", f"{BASE}/audit", audit.list_handler, audit_operations.LIST, ADMINS),
 )
 
 

@@ -1,10 +1,13 @@
 """The API service's settings. Only this module and `auth.oidc_settings` read the environment."""
 
 from dataclasses import dataclass
+from ipaddress import ip_network
 
 from environs import FileAwareEnv
 from marshmallow import ValidationError, validate
 
+from api_service.audit.address import Network
+from api_service.audit.write_events import KEPT_DAYS
 from api_service.auth.oidc_settings import OidcSettings, read_oidc
 from api_service.imports.retry_policy import RetryPolicy
 from api_service.imports.source.docker import DockerPolicy
@@ -23,6 +26,8 @@ MAX_RETRY_BASE = 3_600
 # two, a proxy that polls /readyz every few seconds takes longer. Seconds.
 DEFAULT_DRAIN = 5.0
 MAX_DRAIN = 300
+# Ten years: longer than any rule that a company has to keep its records by. Days.
+MAX_AUDIT_DAYS = 3_653
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +38,8 @@ class Settings:
     is omitted from an image's name in the target. `lease` is in seconds. Without `oidc`, the API accepts API tokens
     only. `docker_source` says which users may import from the workers' Docker Engine. `referrers` is the default for
     requests that do not say whether to import referrers. Without `metrics_port`, metrics are not served. `drain` is
-    the time for which a stopping instance goes on serving, in seconds.
+    the time for which a stopping instance goes on serving, in seconds. Events of the audit log are kept for
+    `audit_days`. `trusted_proxies` are the proxies whose X-Forwarded-For is believed.
     """
 
     shared: SharedSettings
@@ -49,6 +55,8 @@ class Settings:
     referrers: bool = True
     metrics_port: int | None = None
     drain: float = DEFAULT_DRAIN
+    audit_days: int = KEPT_DAYS
+    trusted_proxies: tuple[Network, ...] = ()
 
 
 def read_settings() -> Settings:
@@ -74,6 +82,8 @@ def settings_from(env: FileAwareEnv) -> Settings:
         referrers=env.bool("IMPORT_REFERRERS", default=True),
         metrics_port=env.int("METRICS_PORT", None, validate=validate.Range(1, MAX_PORT)),
         drain=env.float("DRAIN_SECONDS", DEFAULT_DRAIN, validate=validate.Range(0, MAX_DRAIN)),
+        audit_days=env.int("AUDIT_DAYS", KEPT_DAYS, validate=validate.Range(1, MAX_AUDIT_DAYS)),
+        trusted_proxies=_read_proxies(env),
     )
 
 
@@ -94,6 +104,11 @@ def read_secret_box() -> SecretBox:
 def _read_dropped(env: FileAwareEnv) -> frozenset[str]:
     hosts: list[str] | None = env.list("DROP_HOST_FOR", [], validate=_registries)
     return frozenset(map(_normal, hosts or ()))
+
+
+def _read_proxies(env: FileAwareEnv) -> tuple[Network, ...]:
+    networks: list[str] | None = env.list("TRUSTED_PROXIES", [], validate=_networks)
+    return tuple(map(_network, networks or ()))
 
 
 def _read_retries(env: FileAwareEnv) -> RetryPolicy:
@@ -120,6 +135,18 @@ def _registry(host: str) -> None:
 def _registries(hosts: list[str]) -> None:
     for host in hosts:
         _normal(host)
+
+
+def _networks(texts: list[str]) -> None:
+    for text in texts:
+        _network(text)
+
+
+def _network(text: str) -> Network:
+    try:
+        return ip_network(text)
+    except ValueError as error:
+        raise ValidationError(str(error)) from None
 
 
 def _normal(host: str) -> str:

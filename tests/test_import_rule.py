@@ -36,8 +36,8 @@ CORE = (
 )
 IO_LIBRARIES = {"aiohttp", "aio_pika", "aiormq", "asyncpg", "aiodocker", "h11", "socket", "ssl", "sqlalchemy"}
 # A room of the API: one resource. These modules of it are its web side; the others are its use cases.
-ROOMS = ("images", "imports", "registries", "rules", "status", "auth")
-WEB_SIDE = ("handlers", "requests", "answers", "operations", "keys")
+ROOMS = ("audit", "images", "imports", "registries", "rules", "status", "auth")
+WEB_SIDE = ("handlers", "requests", "answers", "operations", "keys", "middleware")
 WEB_LIBRARIES = ("aiohttp.web", "aiohttp_sse", "webargs", "marshmallow")
 # Settings are read with environs, whose validators are marshmallow's.
 SETTINGS = ("api_service.auth.oidc_settings",)
@@ -56,7 +56,7 @@ SERVERS = (
     "api_service.api_page.handlers",
     "api_service.metrics.exposition",
     "import_worker.health",
-    *web_side("handlers", "keys"),
+    *web_side("handlers", "keys", "middleware"),
 )
 READS_SETTINGS = (
     "shared.settings",

@@ -1,4 +1,4 @@
-"""The reaper: takes imports back from lost workers, repeats lost wake-ups, deletes old outbox rows.
+"""The reaper: takes imports back from lost workers, repeats lost wake-ups, deletes old rows of outbox and audit log.
 
 Why: docs/decisions/0002.
 """
@@ -7,11 +7,12 @@ import asyncio
 
 import structlog
 
+from api_service.audit.write_events import KEPT_DAYS
 from api_service.imports.enqueue import ImportQueue, QueueTransaction
 from api_service.imports.retry_policy import RetryPolicy
 from api_service.metrics import events
 from api_service.metrics.events import AttemptEnd
-from shared.db import image_counts, images, import_states, imports, outbox
+from shared.db import audit, image_counts, images, import_states, imports, outbox
 from shared.db.database import try_lead
 from shared.db.imports import Import
 from shared.db.outbox import WakeUpReason
@@ -29,6 +30,8 @@ OVERLOOKED_AFTER = 60.0
 OUTBOX_KEPT = 24 * 3_600.0
 # Rows of one transaction; the next round handles the rest.
 BATCH = 100
+# Events of the audit log, which are deleted without being read: 500 a second are more than any service adds for long.
+AUDIT_BATCH = 1_000
 # The number of an advisory lock: one API instance reaps at a time.
 LEADER_LOCK = 7_265_102
 
@@ -38,11 +41,15 @@ _logger = structlog.get_logger(__name__)
 class Reaper:
     """Runs rounds; each round is one transaction, so that a crash leaves nothing half done."""
 
-    def __init__(self, queue: ImportQueue, retries: RetryPolicy, *, grace: float) -> None:
-        """`grace` is the time that workers get to report after an outage of the API or the database, in seconds."""
+    def __init__(self, queue: ImportQueue, retries: RetryPolicy, *, grace: float, audit_days: int = KEPT_DAYS) -> None:
+        """`grace` is the time that workers get to report after an outage of the API or the database, in seconds.
+
+        Events of the audit log are kept for `audit_days`.
+        """
         self._queue = queue
         self._retries = retries
         self._grace = grace
+        self._audit_days = audit_days
         self._condition = Condition("reaper")
 
     async def run(self) -> None:
@@ -60,12 +67,18 @@ class Reaper:
 
     async def _reap_until_error(self) -> None:
         while True:
-            await reap(self._queue, self._retries)
+            await reap(self._queue, self._retries, audit_days=self._audit_days)
             self._condition.up()
             await asyncio.sleep(INTERVAL)
 
 
-async def reap(queue: ImportQueue, retries: RetryPolicy, *, overlooked_after: float = OVERLOOKED_AFTER) -> None:
+async def reap(
+    queue: ImportQueue,
+    retries: RetryPolicy,
+    *,
+    overlooked_after: float = OVERLOOKED_AFTER,
+    audit_days: int = KEPT_DAYS,
+) -> None:
     """Do one round, unless another instance is doing one; raises `database_unavailable`."""
     async with queue.transaction() as transaction:
         connection = transaction.connection
@@ -76,6 +89,7 @@ async def reap(queue: ImportQueue, retries: RetryPolicy, *, overlooked_after: fl
         for import_id in await imports.overlooked(connection, after=overlooked_after, limit=BATCH):
             await transaction.wake_worker(import_id, WakeUpReason.REPUBLISHED)
         await outbox.purge(connection, older_than=OUTBOX_KEPT)
+        await audit.purge_events(connection, days=audit_days, limit=AUDIT_BATCH)
         await image_counts.compact_counts(connection)
         await image_counts.compact_periods(connection)
     for end in ends:

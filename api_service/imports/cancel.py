@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from api_service.audit.note import note_object
 from api_service.auth.identity import Identity
 from api_service.images.checks import check_owner, image_not_found, import_finishing
 from api_service.metrics import events
@@ -33,6 +34,7 @@ class ImportCanceller:
             image = await images.get_image(connection, image_id)
             if image is None:
                 raise image_not_found(image_id)
+            note_object(f"{image.repository}:{image.tag}")
             check_owner(image, by)
             running = await imports.lock_open(connection, image_id)
             if running is None:

@@ -2,6 +2,7 @@
 
 from aiohttp import web
 
+from api_service.audit.note import note_variant
 from api_service.images.answers import details_json
 from api_service.images.keys import DETAILS
 from api_service.imports.answers import dry_run_json, import_answer_json, report_answer_json
@@ -26,6 +27,7 @@ async def import_handler(request: web.Request) -> web.Response:
     """POST /images:import, with and without `dryRun`."""
     body: ImportRequest = await read_body(request, _IMPORT)
     if body.dry_run:
+        note_variant("dryRun")
         return json_answer(dry_run_json(await request.app[PREVIEWER].preview(body, request[IDENTITY])))
     answer = await request.app[STARTER].start(body, request[IDENTITY])
     request[IMPORT_NAME] = answer.name

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from api_service.audit.note import note_rule
 from api_service.auth.identity import Identity
 from api_service.imports.source.target_name import TargetNaming
 from api_service.rules.authorize import Facts, Names, Refused, applicable_rules, authorize
@@ -129,4 +130,5 @@ def _grant(rules: Sequence[ImportRule], by: Identity, names: Names, facts: Facts
     permission = authorize(rules, by, names, facts)
     if isinstance(permission, Refused):
         raise permission.error
+    note_rule(permission.rule.id if permission.rule else None)
     return Grant(by=by, names=names, facts=facts, rule=permission.rule, rules=rules)

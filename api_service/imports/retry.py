@@ -7,6 +7,7 @@ account is deleted when an import ends; the retry brings another one, or uses a 
 
 from dataclasses import dataclass
 
+from api_service.audit.note import note_object
 from api_service.auth.identity import Identity
 from api_service.images.checks import check_not_being_deleted, check_owner, image_not_found
 from api_service.imports.enqueue import ImportQueue
@@ -75,6 +76,7 @@ async def _find_ended(connection: Connection, image_id: int, by: Identity) -> tu
     latest = await imports.latest_import(connection, image_id)
     if image is None or latest is None:
         raise image_not_found(image_id)
+    note_object(f"{image.repository}:{image.tag}")
     check_owner(image, by)
     if latest.state not in (ImportState.FAILED, ImportState.CANCELLED):
         raise LongshoreError(Code.IMPORT_NOT_RETRYABLE, f"The newest import of the image {image_id} is {latest.state}.")

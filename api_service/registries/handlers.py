@@ -4,6 +4,7 @@ from http import HTTPStatus
 
 from aiohttp import hdrs, web
 
+from api_service.audit.note import note_object
 from api_service.registries.answers import registries_json, registry_json
 from api_service.registries.keys import REGISTRIES
 from api_service.registries.request import NewRegistry, RegistryChange
@@ -22,6 +23,7 @@ async def list_handler(request: web.Request) -> web.Response:
 async def create_handler(request: web.Request) -> web.Response:
     """POST /image-registries."""
     wanted: NewRegistry = await read_body(request, NewRegistrySchema())
+    note_object(wanted.name)
     created = await request.app[REGISTRIES].create(wanted, request[IDENTITY])
     answer = json_answer(registry_json(created, request[IDENTITY]), status=HTTPStatus.CREATED)
     answer.headers[hdrs.LOCATION] = f"{request.path}/{created.stored.id}"

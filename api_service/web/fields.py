@@ -1,5 +1,6 @@
 """Fields of JSON bodies (marshmallow), as strict as JSON itself."""
 
+import re
 from typing import Any
 
 from marshmallow import ValidationError, fields, validate
@@ -12,6 +13,8 @@ MAX_PASSWORD_LENGTH = 16_000
 MAX_HOST_LENGTH = 300
 # Characters of a stored registry's name, which people type into requests.
 MAX_REGISTRY_NAME_LENGTH = 100
+
+_DIGITS = re.compile(r"-?[0-9]{1,19}")
 
 REGISTRY_NAME = (
     validate.Length(1, MAX_REGISTRY_NAME_LENGTH),
@@ -37,6 +40,15 @@ def line(longest: int) -> tuple[Any, ...]:
     return (validate.Length(1, longest), printable)
 
 
+class Digits(fields.Integer):
+    """A number in a query, in digits only; int() would accept `+1`, `1_0` and other scripts' digits as well."""
+
+    def _deserialize(self, value: Any, *_: Any, **__: Any) -> int:
+        if not isinstance(value, str) or _DIGITS.fullmatch(value) is None:
+            raise self.make_error("invalid", input=value)
+        return int(value)
+
+
 class Boolean(fields.Boolean):
     """Only true or false: 1 equals true in Python, but not in JSON."""
 
@@ -44,6 +56,12 @@ class Boolean(fields.Boolean):
         if not isinstance(value, bool):
             raise self.make_error("invalid", input=value)
         return value
+
+
+def query_boolean(**options: Any) -> fields.Boolean:
+    """Only the words true and false."""
+    messages: dict[str, Any] = {"invalid": "Must be true or false."}
+    return fields.Boolean(truthy={"true"}, falsy={"false"}, error_messages=messages, **options)
 
 
 class PlatformField(fields.String):

@@ -13,6 +13,7 @@ from api_service.app import create_app
 from api_service.imports.retry_policy import RetryPolicy
 from api_service.parts import (
     Part,
+    audit_part,
     database_part,
     images_part,
     imports_part,
@@ -40,6 +41,7 @@ from tests.scripted.hostile import HostileRegistry
 # The parts that answer requests, without RabbitMQ and background loops.
 REQUESTS_ONLY: Sequence[Part] = (
     database_part,
+    audit_part,
     notifications_part,
     registry_clients_part,
     oidc_part,
@@ -84,7 +86,9 @@ def shared_database(postgres: Postgres) -> Iterator[str]:
 @pytest.fixture
 def database_url(postgres: Postgres, shared_database: str) -> str:
     """One database for many small tests, truncated before each: ten times as fast as a new one."""
-    tables = "images, imports, import_layers, outbox, api_tokens, blobs, source_registries, registry_limits"
+    tables = (
+        "images, imports, import_layers, outbox, api_tokens, blobs, source_registries, registry_limits, audit_events"
+    )
     postgres.execute(f"TRUNCATE {tables} RESTART IDENTITY CASCADE", database=shared_database.rpartition("/")[2])
     return shared_database
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from time import monotonic
 
+from api_service.audit.note import note_object
 from api_service.auth.identity import Identity
 from api_service.images.checks import check_owner, image_being_deleted, image_not_found, import_finishing
 from api_service.metrics import events
@@ -79,6 +80,7 @@ async def _try_to_begin(database: Database, image_id: int, by: Identity) -> Begu
         image = await deletions.lock_image(connection, image_id)
         if image is None:
             raise image_not_found(image_id)
+        note_object(f"{image.repository}:{image.tag}")
         check_owner(image, by)
         if image.leased:
             raise image_being_deleted(image_id)

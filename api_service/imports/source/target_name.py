@@ -1,7 +1,8 @@
-"""The repository and tag of an image in the target. Pure."""
+"""The repository and tag of an image in the target."""
 
 from dataclasses import dataclass
 
+from api_service.audit.note import note_object
 from api_service.imports.source.mirror_name import (
     Host,
     host_named,
@@ -53,6 +54,7 @@ class TargetNaming:
             name = TargetName(repository=self._default_repository(source), tag=_tag_of(source))
         else:
             name = _read(requested.removeprefix(f"{self.host}/"), source, host=self.host)
+        note_object(str(name))
         self.check(source, name)
         return name
 

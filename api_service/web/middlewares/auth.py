@@ -51,7 +51,7 @@ async def _identify(request: web.Request) -> Identity:
         raise LongshoreError(Code.UNAUTHENTICATED, "The API token is unknown.")
     if token.expired:
         raise LongshoreError(Code.TOKEN_EXPIRED, "The API token has expired.")
-    return Identity(user=token.user_name, role=token.role)
+    return Identity(user=token.user_name, role=token.role, token_id=token.id)
 
 
 def _check_role(identity: Identity, roles: frozenset[Role]) -> None:

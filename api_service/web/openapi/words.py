@@ -20,6 +20,17 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "userName": "Only this user's images; the full name.",
         "flat": "One object per image, instead of groups by repository.",
     },
+    "AuditQuery": {
+        "userName": "Only this user's requests; the full name, as the events show it.",
+        "operation": "Only this operation, such as `importImage`.",
+        "object": "Only this object, such as `imports/app:1.0`.",
+        "code": "Only requests that ended with this error code.",
+        "refused": "Only requests that ended with an error code, or only the others.",
+        "since": "Only events at this time or later.",
+        "until": "Only events before this time.",
+        "before": "Only events before the one with this id: the previous page's `nextBefore`.",
+        "page_size": "The number of events on a page.",
+    },
     "Import": {
         "source": "The image to import, as for `docker pull`: `[registry/]repository[:tag][@digest]`.",
         "sourceRegistry": "The registry of a source that names none; must be the same if the source names one.",

@@ -44,6 +44,7 @@ ALLOWED: dict[tuple[str, str], set[Role] | None] = {
     ("GET", f"{BASE}/image-registries/{{id}}"): {Role.ADMIN},
     ("PATCH", f"{BASE}/image-registries/{{id}}"): {Role.ADMIN},
     ("DELETE", f"{BASE}/image-registries/{{id}}"): {Role.ADMIN},
+    ("GET", f"{BASE}/audit"): {Role.ADMIN},
 }
 
 

@@ -114,6 +114,7 @@ TABLE: dict[tuple[str, str], Row] = {
     ("GET", f"{BASE}/image-registries/{{id}}"): admins((404, "registry_not_found")),
     ("PATCH", f"{BASE}/image-registries/{{id}}"): admins((404, "registry_not_found"), body={}),
     ("DELETE", f"{BASE}/image-registries/{{id}}"): admins((404, "registry_not_found")),
+    ("GET", f"{BASE}/audit"): admins(OPEN),
 }
 
 
