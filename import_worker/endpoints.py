@@ -7,7 +7,7 @@ from typing import Protocol
 
 from import_worker.admission import Admission
 from import_worker.copying.ends import BlobLedger, ProgressBoard, Source
-from import_worker.copying.referrers import ReferrersTarget
+from import_worker.copying.referrers import ReferrersTarget, TagLedger
 from shared.oci.digest import Digest
 from shared.oci.platform import Platform
 from shared.planning.make_plan import make_plan
@@ -83,6 +83,7 @@ class CopyEndpoints:
     source: ImportSource
     target: ReferrersTarget
     ledger: BlobLedger
+    tags: TagLedger
     admission: Admission
     check_import_allowed: Callable[[], Awaitable[None]]
     streams: AbstractAsyncContextManager[None]

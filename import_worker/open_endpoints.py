@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from import_worker.adapters.postgres_ledger import PostgresLedger
 from import_worker.adapters.registry_target import RegistryTarget
+from import_worker.adapters.tag_ledger import PostgresTagLedger
 from import_worker.admission import Admission
 from import_worker.endpoints import CopyEndpoints, ImportSource, RegistryImage
 from import_worker.engine.docker_engine import DockerEngine
@@ -64,6 +65,7 @@ class EndpointOpener:
             source=opened.source,
             target=target,
             ledger=ledger,
+            tags=PostgresTagLedger(database=self.database, registry=settings.host, repository=claimed.repository),
             admission=Admission(
                 management=self.management, repository=claimed.repository, target=target, ledger=ledger
             ),

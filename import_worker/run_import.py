@@ -83,7 +83,7 @@ async def _prepare_and_copy(
         span.note({"longshore.blobs": len(plan.blobs), "longshore.bytes": plan.size})
     referrers = None
     if claimed.with_referrers and prepared.referrers:
-        referrers = ReferrersCopy(plan, prepared.referrers, endpoints.target)
+        referrers = ReferrersCopy(plan, prepared.referrers, endpoints.target, endpoints.tags)
     copy = ImageCopy(
         plan,
         prepared.source,

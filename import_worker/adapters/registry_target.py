@@ -44,15 +44,22 @@ class RegistryTarget:
         return found.digest if found else None
 
     async def put_manifest(
-        self, reference: str, manifest: Manifest, *, before: Callable[[], Awaitable[None]] | None = None
+        self,
+        reference: str,
+        manifest: Manifest,
+        *,
+        before: Callable[[], Awaitable[None]] | None = None,
+        check_replaced: Callable[[Digest | None], None] | None = None,
     ) -> None:
-        await self._repository.put_manifest(reference, manifest, before=before)
+        await self._repository.put_manifest(reference, manifest, before=before, check_replaced=check_replaced)
 
     async def fetch_manifest(self, reference: str) -> Manifest:
         return await self._repository.get_manifest(reference)
 
-    async def link_referrers(self, subject: Digest, referrers: Sequence[Manifest]) -> None:
-        await link_referrers(self._repository, subject, referrers)
+    async def link_referrers(
+        self, subject: Digest, referrers: Sequence[Manifest], *, before: Callable[[str, Digest], Awaitable[None]]
+    ) -> None:
+        await link_referrers(self._repository, subject, referrers, before=before)
 
 
 class RegistryUpload:

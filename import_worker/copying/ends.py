@@ -99,11 +99,17 @@ class Target(Protocol):
         ...
 
     async def put_manifest(
-        self, reference: str, manifest: Manifest, *, before: Callable[[], Awaitable[None]] | None = None
+        self,
+        reference: str,
+        manifest: Manifest,
+        *,
+        before: Callable[[], Awaitable[None]] | None = None,
+        check_replaced: Callable[[Digest | None], None] | None = None,
     ) -> None:
         """Store the manifest under a tag or its digest; `target_blob_unknown` if it refers to a missing blob.
 
-        `before` is awaited right before each sending; its exception is raised unchanged.
+        Right before each sending `before` is awaited, and `check_replaced` then gets the digest that the reference has,
+        None if it does not exist. Their exceptions are raised unchanged.
         """
         ...
 

@@ -4,10 +4,13 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from functools import partial
+from typing import TypeVar
 
 from import_worker.copying.blob import BlobCopier
 from import_worker.copying.ends import BlobLedger, ProgressBoard, Source, Target
 from import_worker.copying.referrers import ReferrersCopy
+from import_worker.copying.tag import Fence, Replaceable, write_tag
 from shared.errors.codes import Code
 from shared.errors.error import LongshoreError
 from shared.model.progress import LayerProgress, LayerStatus, Transfer
@@ -18,13 +21,14 @@ from shared.planning.plan import ImportPlan
 from shared.runtime.concurrency import gather_all
 from shared.tracing.spans import step
 
-# Awaited right before the tag is written, each time it is sent; raises if this attempt may no longer write it.
-Fence = Callable[[], Awaitable[None]]
-
 # Manifests that are put at a time.
 PUTS_AT_ONCE = 8
 # An image with at most this many blobs is checked blob by blob, without a question about the repository first.
 FEW_BLOBS = 3
+# Only a tag that does not exist is written.
+NOTHING = Replaceable(digests=frozenset())
+
+T = TypeVar("T")
 
 
 class ImageCopy:
@@ -66,31 +70,34 @@ class ImageCopy:
         # Blobs and manifests of the plan that the target lacks for certain, so that no request has to check.
         self._absent: AbstractSet[Digest] = frozenset()
 
-    async def run(self, tag: str, fence: Fence) -> None:
-        """Copy the image and make the tag point to it.
+    async def run(self, tag: str, fence: Fence, replaceable: Replaceable = NOTHING) -> None:
+        """Copy the image and make the tag point to it, if the tag does not exist or is replaceable.
 
-        Raises LongshoreError; `target_digest_mismatch` if the tag points to another digest afterwards.
+        Raises LongshoreError: `target_tag_foreign` if another client wrote the tag, and `target_digest_mismatch` if the
+        tag points to another digest afterwards.
         """
         # Content is written before the manifests that refer to it. An interruption at any point therefore leaves no
         # manifest with missing content and no wrong tag, and the next attempt skips everything that exists already.
         #   1. Blobs, those of the referrers included. Each one exists, is mounted, is awaited while another import
         #      transfers it, or is transferred; failed transfers are retried there (blob.py, transfer.py).
         #   2. Child manifests, then the indexes above them.
-        #   3. The fence: only the attempt that holds the import may write tags and lists, which can be overwritten.
+        #   3. The fence: only the attempt that holds the import may write what can be overwritten.
         #   4. Referrers, before the tag, so that a client that pulls the tag finds its signatures. A referrer that no
-        #      further try can copy is left out and reported; it does not fail the image.
-        #   5. The tag, unless it is right already: it may be immutable. The fence is asked again as the tag is sent.
+        #      further try can copy is left out and reported; it does not fail the image. None is written if the image's
+        #      tag is another client's.
+        #   5. The tag, unless it is right already: it may be immutable.
         #   6. The tag is read back, because another client may have moved it in the meantime.
+        # As each tag and each list of referrers is sent, the fence is asked again, and the tag is looked up, so that
+        # nothing of another client is overwritten (tag.py).
         # If the target has lost content since it was checked, that content is copied once more (_put_with_content).
         # Every other error ends the copy, and the API decides whether the import is tried again.
         self._show_plan()
         self._absent = await self._known_absent()
         await gather_all([self._copy_blobs(self._plan.blobs), self._copy_referrers_blobs()])
         await self._put_children()
-        _, tagged = await gather_all([fence(), self._target.find_manifest(tag)])
-        await self._put_referrers()
-        if tagged != self._plan.root.digest:
-            await self._put_with_content(tag, self._plan.root, fence)
+        await fence()
+        await self._put_referrers(tag, fence, replaceable)
+        if await self._write_tag(tag, fence, replaceable):
             await self._confirm(tag)
         await self._ledger.record(self._plan.blobs, read=self._blobs.read)
 
@@ -150,38 +157,53 @@ class ImageCopy:
         for index in (manifest for manifest in below if manifest.is_index):
             await self._put_if_missing(index)
 
-    async def _put_referrers(self) -> None:
+    async def _put_referrers(self, tag: str, fence: Fence, replaceable: Replaceable) -> None:
         """Put the referrers; their subject has to be there first, under its digest."""
-        if self._referrers and self._referrers.any_found:
-            await self._put_if_missing(self._plan.root)
-            await self._referrers.put()
+        if self._referrers is None or not self._referrers.any_found:
+            return
+        root = self._plan.root
+        found = await self._target.find_manifest(tag)
+        if found != root.digest:
+            replaceable.check(tag, found)
+        await self._put_if_missing(root)
+        await self._referrers.put(fence)
 
     async def _put_if_missing(self, manifest: Manifest) -> None:
         reference = str(manifest.digest)
         async with self._puts:
             if manifest.digest in self._absent or await self._target.find_manifest(reference) is None:
-                await self._put_with_content(reference, manifest)
+                await self._put_with_content(manifest)
 
-    async def _put_with_content(self, reference: str, manifest: Manifest, fence: Fence | None = None) -> None:
+    async def _put_with_content(self, manifest: Manifest) -> None:
+        reference = str(manifest.digest)
+        await self._with_content(reference, manifest, partial(self._target.put_manifest, reference, manifest))
+
+    async def _write_tag(self, tag: str, fence: Fence, replaceable: Replaceable) -> bool:
+        """Point the tag to the image; return False if it does already."""
+        root = self._plan.root
+        check = partial(replaceable.check, tag)
+        return await self._with_content(tag, root, lambda: write_tag(self._target, tag, root, fence, check))
+
+    async def _with_content(self, reference: str, manifest: Manifest, put: Callable[[], Awaitable[T]]) -> T:
         """Put a manifest; copies its content once more if the target has lost some of it since it was checked."""
-        try:
-            await self._put(reference, manifest, fence)
-        except LongshoreError as error:
-            if error.code != Code.TARGET_BLOB_UNKNOWN:
-                raise
-            # The repository is no longer empty.
-            self._absent = frozenset()
-            await self._copy_blobs(manifest.blobs)
-            below = {child.digest for child in manifest.manifests}
-            for child in self._plan.manifests:
-                if child.digest in below:
-                    await self._put_with_content(str(child.digest), child)
-            await self._put(reference, manifest, fence)
-
-    async def _put(self, reference: str, manifest: Manifest, fence: Fence | None) -> None:
         values = {"longshore.reference": reference, "oci.digest": str(manifest.digest)}
         with step("put manifest", {**values, "longshore.bytes": len(manifest.content)}):
-            await self._target.put_manifest(reference, manifest, before=fence)
+            try:
+                return await put()
+            except LongshoreError as error:
+                if error.code != Code.TARGET_BLOB_UNKNOWN:
+                    raise
+            await self._restore_content(manifest)
+            return await put()
+
+    async def _restore_content(self, manifest: Manifest) -> None:
+        # The repository is no longer empty.
+        self._absent = frozenset()
+        await self._copy_blobs(manifest.blobs)
+        below = {child.digest for child in manifest.manifests}
+        for child in self._plan.manifests:
+            if child.digest in below:
+                await self._put_with_content(child)
 
     async def _confirm(self, tag: str) -> None:
         found = await self._target.find_manifest(tag)

@@ -1,15 +1,17 @@
 """Copies what refers to an image, such as signatures and SBOMs: blobs with the image's, manifests before its tag.
 
-Companion tags and lists of referrers can be overwritten, as the image's tag can: they are written after the fence has
-passed, and before the tag, so that a client that pulls the tag finds its signatures. Why: docs/decisions/0018.
+Companion tags and lists of referrers can be overwritten, as the image's tag can: each is written after the fence has
+passed once more, and if it still is what was read. They come before the image's tag, so that a client that pulls it
+finds its signatures. Why: docs/decisions/0018 and 0041.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Protocol
 
 from import_worker.copying.ends import Target
+from import_worker.copying.tag import Fence, write_tag
 from shared.errors.codes import Code
 from shared.errors.error import LongshoreError
 from shared.oci.descriptor import Descriptor
@@ -32,18 +34,37 @@ class ReferrersTarget(Target, Protocol):
         """Return the manifest of a tag."""
         ...
 
-    async def link_referrers(self, subject: Digest, referrers: Sequence[Manifest]) -> None:
-        """Make the registry list these manifests, which it holds, as referrers of the subject."""
+    async def link_referrers(
+        self, subject: Digest, referrers: Sequence[Manifest], *, before: Callable[[str, Digest], Awaitable[None]]
+    ) -> None:
+        """Make the registry list these manifests, which it holds, as referrers of the subject.
+
+        `before` is awaited with the list's tag and its new digest right before each sending; its exception is raised
+        unchanged.
+        """
+        ...
+
+
+class TagLedger(Protocol):
+    """The companion tags and lists of referrers that imports wrote in the target's repository."""
+
+    async def has_written(self, tag: str, digest: Digest) -> bool:
+        """Return whether an import has pointed the tag to this digest."""
+        ...
+
+    async def record_tag(self, tag: str, digest: Digest) -> None:
+        """Record that this import points the tag to this digest; called before it does."""
         ...
 
 
 class ReferrersCopy:
     """The referrers of one planned image, from discovery to the last tag; `left_out` names each missing one and why."""
 
-    def __init__(self, plan: ImportPlan, source: ReferrersSource, target: ReferrersTarget) -> None:
+    def __init__(self, plan: ImportPlan, source: ReferrersSource, target: ReferrersTarget, tags: TagLedger) -> None:
         self._plan = plan
         self._source = source
         self._target = target
+        self._tags = tags
         self._referrers = Referrers()
         self._missing: dict[Digest, LongshoreError] = {}
         self._slots = asyncio.Semaphore(PUTS_AT_ONCE)
@@ -72,15 +93,15 @@ class ReferrersCopy:
             raise error
         self._missing[blob.digest] = error
 
-    async def put(self) -> None:
+    async def put(self, fence: Fence) -> None:
         """Put manifests, then lists and tags. The subjects must exist: Harbor ties cosign's tags to what it holds."""
         kept = self._complete()
         linked = [each for each in kept if each.attachment.tag is None]
         await gather_all([self._put_linked(each) for each in linked])
-        await self._link([each for each in linked if each.manifest.digest in self._copied])
+        await self._link([each for each in linked if each.manifest.digest in self._copied], fence)
         for each in kept:
             if each.attachment.tag is not None:
-                await self._put_tagged(each, each.attachment.tag)
+                await self._put_tagged(each, each.attachment.tag, fence)
 
     def _complete(self) -> Sequence[Referrer]:
         """Return the referrers whose blobs and subject are all copied, and report the others."""
@@ -106,40 +127,57 @@ class ReferrersCopy:
         else:
             self._copied.add(referrer.manifest.digest)
 
-    async def _link(self, referrers: Sequence[Referrer]) -> None:
+    async def _link(self, referrers: Sequence[Referrer], fence: Fence) -> None:
         """Have the target list the referrers of each subject."""
+
+        async def before(tag: str, digest: Digest) -> None:
+            await self._tags.record_tag(tag, digest)
+            await fence()
+
         by_subject: dict[Digest, list[Manifest]] = {}
         for referrer in referrers:
             by_subject.setdefault(referrer.attachment.subject, []).append(referrer.manifest)
         for subject, manifests in by_subject.items():
             try:
-                await self._target.link_referrers(subject, manifests)
+                await self._target.link_referrers(subject, manifests, before=before)
             except LongshoreError as error:
                 self._leave_out(f"The list {referrers_tag(subject)}", error)
 
-    async def _put_tagged(self, referrer: Referrer, tag: str) -> None:
+    async def _put_tagged(self, referrer: Referrer, tag: str, fence: Fence) -> None:
         try:
-            if await self._needs_tag(referrer.manifest, tag):
+            found = await self._target.find_manifest(tag)
+            if found != referrer.manifest.digest:
+                await self._check_replaceable(tag, found, referrer.manifest)
                 await self._put_missing(referrer.manifests[:-1])
-                await self._target.put_manifest(tag, referrer.manifest)
+                await self._write_companion(tag, found, referrer.manifest, fence)
         except LongshoreError as error:
             self._leave_out(str(referrer.attachment), error)
         else:
             self._copied.add(referrer.manifest.digest)
 
-    async def _needs_tag(self, manifest: Manifest, tag: str) -> bool:
-        """Return whether the tag has to be written; raises if that would lose a signature made at the target.
+    async def _check_replaceable(self, tag: str, found: Digest | None, manifest: Manifest) -> None:
+        """Raise unless the tag does not exist, or an import wrote it and the new manifest has all of its signatures.
 
-        cosign adds signatures to an existing tag. The target's manifest is therefore replaced only if the source's
-        manifest contains all of its signatures.
+        Imports of one image from several sources share the tag, and cosign adds signatures to an existing tag: none of
+        them is ever lost.
         """
-        found = await self._target.find_manifest(tag)
-        if found is None or found == manifest.digest:
-            return found is None
-        existing = await self._target.fetch_manifest(tag)
-        if not existing.is_index and _signatures(existing) <= _signatures(manifest):
-            return True
-        raise LongshoreError(Code.TARGET_REFUSED, f"the target's tag has content of its own, {found}, and keeps it.")
+        if found is None:
+            return
+        if await self._tags.has_written(tag, found):
+            existing = await self._target.fetch_manifest(str(found))
+            if not existing.is_index and _signatures(existing) <= _signatures(manifest):
+                return
+        raise _kept(tag, found)
+
+    async def _write_companion(self, tag: str, seen: Digest | None, manifest: Manifest, fence: Fence) -> None:
+        """Write the tag while it still has the digest that was seen."""
+
+        def check(found: Digest | None) -> None:
+            if found not in (None, seen):
+                raise _kept(tag, found)
+
+        await self._tags.record_tag(tag, manifest.digest)
+        await write_tag(self._target, tag, manifest, fence, check)
 
     async def _put_missing(self, manifests: Sequence[Manifest]) -> None:
         for manifest in manifests:
@@ -151,6 +189,10 @@ class ReferrersCopy:
         if not may_be_left_out(error):
             raise error
         self.left_out.append(f"{subject} was left out: {error.detail}")
+
+
+def _kept(tag: str, found: Digest | None) -> LongshoreError:
+    return LongshoreError(Code.TARGET_REFUSED, f"the target's tag {tag} has content of its own, {found}, and keeps it.")
 
 
 def _signatures(manifest: Manifest) -> AbstractSet[tuple[Digest, AbstractSet[tuple[str, str]]]]:

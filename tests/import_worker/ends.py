@@ -142,10 +142,17 @@ class DictTarget:
         return manifest.digest if manifest else None
 
     async def put_manifest(
-        self, reference: str, manifest: Manifest, *, before: Callable[[], Awaitable[None]] | None = None
+        self,
+        reference: str,
+        manifest: Manifest,
+        *,
+        before: Callable[[], Awaitable[None]] | None = None,
+        check_replaced: Callable[[Digest | None], None] | None = None,
     ) -> None:
         if before:
             await before()
+        if check_replaced:
+            check_replaced(await self.find_manifest(reference))
         if len(self.writes) >= self.lose_after:
             for lost in self.lose_before_manifest:
                 self.blobs.pop(lost, None)
@@ -256,6 +263,19 @@ class DictLedger:
 
     async def forget(self, blob: Descriptor, repository: str) -> None:
         self.forgotten.append(blob.digest)
+
+
+@dataclass
+class DictTags:
+    """The companion tags that imports wrote."""
+
+    written: set[tuple[str, Digest]] = field(default_factory=set)
+
+    async def has_written(self, tag: str, digest: Digest) -> bool:
+        return (tag, digest) in self.written
+
+    async def record_tag(self, tag: str, digest: Digest) -> None:
+        self.written.add((tag, digest))
 
 
 @dataclass

@@ -13,8 +13,9 @@ from deploy.local.images.remote import Addressed, Remote
 from deploy.local.images.synthetic import synthetic_image
 from deploy.local.stack import LocalStackError, Registry, Scratch
 from import_worker.adapters.registry_target import RegistryTarget
-from import_worker.copying.image import ImageCopy
+from import_worker.copying.image import NOTHING, ImageCopy
 from import_worker.copying.referrers import ReferrersCopy
+from import_worker.copying.tag import Fence, Replaceable
 from shared.errors.codes import Side
 from shared.http_client.retry import ATTEMPTS
 from shared.model.credential import Credential
@@ -27,7 +28,7 @@ from shared.planning.plan import ImportPlan
 from shared.registry.client import Registries, open_registries
 from shared.registry.source import RegistrySource
 from tests.import_worker.copying.artifacts.memory_registry import MemoryRegistry
-from tests.import_worker.ends import Board, DictLedger
+from tests.import_worker.ends import Board, DictLedger, DictTags
 
 
 @pytest.fixture(autouse=True)
@@ -94,6 +95,7 @@ class Copier:
     target: Place
     sources: Registries
     targets: Registries
+    tags: DictTags = field(default_factory=DictTags)
 
     def image_source(self, tag: str = "1.0") -> RegistrySource:
         server = self.source.server
@@ -101,15 +103,22 @@ class Copier:
         reference = Reference.parse(f"{server.host}/{self.source.repository}:{tag}")
         return RegistrySource(self.sources, reference, login)
 
-    async def __call__(self, tag: str = "1.0", platforms: tuple[str, ...] = ()) -> Copied:
+    async def __call__(
+        self,
+        tag: str = "1.0",
+        platforms: tuple[str, ...] = (),
+        *,
+        fence: Fence | None = None,
+        replaceable: Replaceable = NOTHING,
+    ) -> Copied:
         source = self.image_source(tag)
         plan = await make_plan(source, await source.resolve(), [Platform.parse(each) for each in platforms])
         target = RegistryTarget(self.targets.registry(self.target.server.host).repository(self.target.repository))
-        copied = Copied(plan=plan, referrers=ReferrersCopy(plan, source, target), board=Board())
+        copied = Copied(plan=plan, referrers=ReferrersCopy(plan, source, target, self.tags), board=Board())
         copy = ImageCopy(
             plan, source, target, ledger=copied.ledger, board=copied.board, slots=4, referrers=copied.referrers
         )
-        await copy.run(tag, _allowed)
+        await copy.run(tag, fence or _allowed, replaceable)
         return copied
 
 

@@ -1,0 +1,40 @@
+"""The tags of signatures, attestations, SBOMs and lists of referrers that imports wrote in the target."""
+
+from shared.db.database import Connection
+
+
+async def record(connection: Connection, registry: str, repository: str, tag: str, digest: str) -> None:
+    """Record that an import points the tag to this digest."""
+    await connection.execute(
+        """
+        INSERT INTO companion_tags (registry, repository, tag, digest) VALUES ($1, $2, $3, $4)
+        ON CONFLICT DO NOTHING
+        """,
+        registry,
+        repository,
+        tag,
+        digest,
+    )
+
+
+async def is_written(connection: Connection, registry: str, repository: str, tag: str, digest: str) -> bool:
+    """Return whether an import has pointed the tag to this digest."""
+    found: bool = await connection.fetchval(
+        """
+        SELECT EXISTS (
+            SELECT FROM companion_tags WHERE (registry, repository, tag, digest) = ($1, $2, $3, $4)
+        )
+        """,
+        registry,
+        repository,
+        tag,
+        digest,
+    )
+    return found
+
+
+async def forget(connection: Connection, registry: str, repository: str, tag: str) -> None:
+    """Delete the rows of a tag that is gone."""
+    await connection.execute(
+        "DELETE FROM companion_tags WHERE (registry, repository, tag) = ($1, $2, $3)", registry, repository, tag
+    )
