@@ -8,6 +8,7 @@ import structlog
 
 from import_worker.copying.image import ImageCopy
 from import_worker.copying.referrers import ReferrersCopy
+from import_worker.copying.tag import Replaceable
 from import_worker.endpoints import CopyEndpoints, PreparedImage
 from import_worker.reporter import Reporter, SupersededError
 from shared.db.import_states import ClaimedImport
@@ -95,7 +96,7 @@ async def _prepare_and_copy(
         referrers=referrers,
         first_attempt=claimed.attempt == 1 and not prepared.layers_in_target,
     )
-    await copy.run(claimed.tag, partial(reporter.fence, plan.root.digest))
+    await copy.run(claimed.tag, partial(reporter.fence, plan.root.digest), Replaceable())
     return _content(plan, referrers)
 
 
