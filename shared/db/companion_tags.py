@@ -1,5 +1,7 @@
 """The tags of signatures, attestations, SBOMs and lists of referrers that imports wrote in the target."""
 
+from collections.abc import Iterable
+
 from shared.db.database import Connection
 
 
@@ -33,8 +35,11 @@ async def is_written(connection: Connection, registry: str, repository: str, tag
     return found
 
 
-async def forget(connection: Connection, registry: str, repository: str, tag: str) -> None:
-    """Delete the rows of a tag that is gone."""
+async def forget(connection: Connection, registry: str, repository: str, tags: Iterable[str]) -> None:
+    """Delete the rows of tags that are gone, or stay as another client's."""
     await connection.execute(
-        "DELETE FROM companion_tags WHERE (registry, repository, tag) = ($1, $2, $3)", registry, repository, tag
+        "DELETE FROM companion_tags WHERE registry = $1 AND repository = $2 AND tag = ANY($3::text[])",
+        registry,
+        repository,
+        list(tags),
     )

@@ -86,7 +86,7 @@ class HarborTarget:
         return _REMOVALS[await self._harbor.delete_tag_or_artifact(project, name, digest, tag)]
 
     async def remove_referrer_tags(
-        self, repository: str, digest: Digest, *, is_managed: Callable[[str], Awaitable[bool]]
+        self, repository: str, digest: Digest, *, is_ours: Callable[[str, Digest], Awaitable[bool]]
     ) -> None:
         """Do nothing: in Harbor, referrers are accessories of the artifact, and are deleted with it."""
 

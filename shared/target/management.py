@@ -85,7 +85,7 @@ class TargetManagement(Protocol):
         ...
 
     async def remove_tag(self, repository: str, tag: str, digest: Digest, *, siblings: bool) -> Removal:
-        """Remove the tag from this digest, and delete the manifest unless something else needs it.
+        """Remove the tag while it points to this digest, and delete the manifest unless something else needs it.
 
         `siblings`: another image that Longshore manages in this repository has the same digest. No other tag is ever
         lost, whatever its origin, and a tag that points to another digest stays. Safe to repeat after a crash at any
@@ -95,13 +95,13 @@ class TargetManagement(Protocol):
         ...
 
     async def remove_referrer_tags(
-        self, repository: str, digest: Digest, *, is_managed: Callable[[str], Awaitable[bool]]
+        self, repository: str, digest: Digest, *, is_ours: Callable[[str, Digest], Awaitable[bool]]
     ) -> None:
         """Remove the tags that hold the referrers of a manifest: cosign's, and the list of the referrers tag schema.
 
         Call it after the manifest was removed; while the target still has the manifest, nothing happens. Referrers of
-        referrers follow. A tag that `is_managed` returns True for stays, and so does content that another tag needs.
-        Harbor needs nothing: it deletes referrers with their subject.
+        referrers follow. Only a tag and digest that `is_ours` returns True for are removed; content that another tag
+        needs stays. Harbor needs nothing: it deletes referrers with their subject, whoever pushed them.
         """
         ...
 

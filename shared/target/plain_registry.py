@@ -19,6 +19,10 @@ from shared.target.project_quota import ProjectQuota
 MARKER_ANNOTATION = "io.longshore.removed-tag"
 
 
+class _TagMovedError(Exception):
+    """The tag no longer points to the digest that it is removed from."""
+
+
 class PlainRegistry:
     """Implements `TargetManagement`. The children of a deleted index stay until the registry collects its garbage."""
 
@@ -55,23 +59,24 @@ class PlainRegistry:
             if siblings or await is_needed(there, digest, other_than=tag):
                 if found != digest:
                     return Removal.NOTHING
-                await self._untag(there, tag)
+                if not await self._untag(there, tag, digest):
+                    return Removal.NOTHING
                 # Look again: a client that removed the other tags at the same time still saw this one.
                 if siblings or await is_needed(there, digest, other_than=tag):
                     return Removal.TAG
             return await self._delete(there, digest)
 
     async def remove_referrer_tags(
-        self, repository: str, digest: Digest, *, is_managed: Callable[[str], Awaitable[bool]]
+        self, repository: str, digest: Digest, *, is_ours: Callable[[str, Digest], Awaitable[bool]]
     ) -> None:
         if await self.find_tag(repository, str(digest)):
             return
         for tag in (*companion_tags(digest), referrers_tag(digest)):
             found = await self.find_tag(repository, tag)
-            if found and not await is_managed(tag):
+            if found and await is_ours(tag, found):
                 await self.remove_tag(repository, tag, found, siblings=False)
                 # The recursion ends, because each step removes a tag.
-                await self.remove_referrer_tags(repository, found, is_managed=is_managed)
+                await self.remove_referrer_tags(repository, found, is_ours=is_ours)
 
     async def _find(self, repository: Repository, tag: str) -> Digest | None:
         """Return the digest that the tag points to, after completing a removal that was interrupted."""
@@ -82,11 +87,20 @@ class PlainRegistry:
         await repository.delete_manifest(marker.digest)
         return None
 
-    async def _untag(self, repository: Repository, tag: str) -> None:
-        """Remove the tag from a manifest that stays."""
+    async def _untag(self, repository: Repository, tag: str, digest: Digest) -> bool:
+        """Remove the tag from a manifest that stays; False if another client has moved it meanwhile, and it stays."""
         marker = untag_marker(repository.name, tag)
-        await repository.put_manifest(tag, marker)
+
+        def check(found: Digest | None) -> None:
+            if found not in (digest, marker.digest):
+                raise _TagMovedError
+
+        try:
+            await repository.put_manifest(tag, marker, check_replaced=check)
+        except _TagMovedError:
+            return False
         await repository.delete_manifest(marker.digest)
+        return True
 
     async def _delete(self, repository: Repository, digest: Digest) -> Removal:
         """Delete the manifest with the tag that points to it, if any."""

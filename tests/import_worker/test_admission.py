@@ -59,7 +59,7 @@ class Management:
         raise NotImplementedError
 
     async def remove_referrer_tags(
-        self, repository: str, digest: Digest, *, is_managed: Callable[[str], Awaitable[bool]]
+        self, repository: str, digest: Digest, *, is_ours: Callable[[str, Digest], Awaitable[bool]]
     ) -> None:
         raise NotImplementedError
 

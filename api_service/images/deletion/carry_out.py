@@ -13,11 +13,12 @@ from functools import partial
 import structlog
 
 from api_service.images.deletion.begin import BegunDeletion
-from shared.db import blobs, deletions, images
+from shared.db import blobs, companion_tags, deletions, images
 from shared.db.database import Database
 from shared.errors.codes import Code
 from shared.errors.error import LongshoreError
 from shared.model.states import ImageStatus
+from shared.oci import referrer
 from shared.oci.digest import Digest
 from shared.target.management import Removal, TargetManagement
 
@@ -91,17 +92,25 @@ class DeletionWork:
             removal = await self.target.remove_tag(image.repository, image.tag, digest, siblings=siblings)
             if removal is not Removal.TAG:
                 await self.target.remove_referrer_tags(
-                    image.repository, digest, is_managed=partial(self._is_managed, image.repository)
+                    image.repository, digest, is_ours=partial(self._is_ours, image.repository)
                 )
+                await self._forget_companions(image.repository, digest)
         return removal
 
-    async def _is_managed(self, repository: str, tag: str) -> bool:
-        """Return whether a tag is an image of its own."""
+    async def _is_ours(self, repository: str, tag: str, digest: Digest) -> bool:
+        """Return whether an import wrote a companion tag or a list of referrers, and it is no image of its own."""
         async with self.database.connection() as connection:
+            if not await companion_tags.is_written(connection, self.registry, repository, tag, str(digest)):
+                return False
             found = await images.find_image(
                 connection, registry_host=self.registry_host, repository=repository, tag=tag
             )
-        return found is not None
+        return found is None
+
+    async def _forget_companions(self, repository: str, digest: Digest) -> None:
+        tags = (*referrer.companion_tags(digest), referrer.referrers_tag(digest))
+        async with self.database.connection() as connection:
+            await companion_tags.forget(connection, self.registry, repository, tags)
 
     async def _after_failed_lookup(self, begun: BegunDeletion, error: LongshoreError) -> None:
         """Unmark an image that was not changed; of a resumed deletion it is unknown which steps are done."""

@@ -82,6 +82,22 @@ async def test_a_moved_tag_stays_where_others_need_what_it_was(place: Place, sib
     assert await place.serves("latest") == image.digest
 
 
+async def test_a_tag_that_moves_while_the_other_tags_are_read_stays(
+    plain: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The tag is looked up again right before the marker takes its place: the list of tags may take seconds."""
+    image, pushed = some_image("a"), some_image("b")
+    await plain.push(image, "1.0", "latest")
+
+    async def reading(*_: object, other_than: str) -> bool:
+        await plain.push(pushed, other_than)
+        return True
+
+    monkeypatch.setattr("shared.target.plain_registry.is_needed", reading)
+    assert await plain.remove(image, "1.0") is Removal.NOTHING
+    assert await plain.serves("1.0") == pushed.digest
+
+
 async def test_a_removal_may_be_repeated(place: Place) -> None:
     """After a crash, the progress of the last removal is unknown."""
     image = some_image()

@@ -1,4 +1,4 @@
-"""Referrers of a deleted image are deleted with it if they are tags of a plain registry; nothing else is deleted."""
+"""Referrers that an import wrote are deleted with their image if they are tags of a plain registry; nothing else is."""
 
 import asyncio
 
@@ -27,6 +27,18 @@ async def attach(place: Managed, job: Job, made: tuple[Manifest, tuple[Blob, ...
     return manifest
 
 
+async def written_by_an_import(place: Managed, job: Job, *tags: str) -> None:
+    """Record that an import wrote these tags, as a worker does."""
+    for tag in tags:
+        await place.api.execute(
+            "INSERT INTO companion_tags (registry, repository, tag, digest) VALUES ($1, $2, $3, $4)",
+            place.target.address.netloc,
+            job.repository,
+            tag,
+            await place.serves(job.repository, tag),
+        )
+
+
 async def signed(place: Managed) -> tuple[Job, Manifest, list[str]]:
     """Import an image with a signature, a listed SBOM, and the SBOM's own signature; return their tags."""
     job = await place.ready()
@@ -36,6 +48,7 @@ async def signed(place: Managed) -> tuple[Job, Manifest, list[str]]:
     await attach(place, job, bom, bom[0].digest)
     await attach(place, job, (listing_of(bom[0]), ()), fallback_tag(job.image.root))
     tags = [cosign_tag(job.image.root), cosign_tag(signature), fallback_tag(job.image.root)]
+    await written_by_an_import(place, job, *tags)
     return job, signature, tags
 
 
@@ -58,6 +71,18 @@ async def test_they_stay_while_another_tag_has_the_image(on_plain: Managed) -> N
     assert None not in [await on_plain.serves(job.repository, reference) for reference in (*tags, "somebodys")]
 
 
+async def test_a_signature_that_another_client_pushed_stays(on_plain: Managed) -> None:
+    """It was there before the import, or it has replaced the import's; a pipeline may need it for a copy elsewhere."""
+    job, _, tags = await signed(on_plain)
+    theirs = await attach(on_plain, job, cosign_signature(job.image.root, "release", "pipeline"), tags[0])
+    attestation = cosign_tag(job.image.root, "att")
+    kept = await attach(on_plain, job, cosign_signature(job.image.root, "attestation"), attestation)
+    assert await delete(on_plain, job) == 200
+    assert await on_plain.serves(job.repository, tags[0]) == theirs.digest
+    assert await on_plain.serves(job.repository, attestation) == kept.digest
+    assert await on_plain.serves(job.repository, tags[2]) is None
+
+
 async def test_other_images_signatures_stay(on_plain: Managed) -> None:
     job, _, _ = await signed(on_plain)
     other = await on_plain.ready(repository=job.repository, tag="2.0")
@@ -68,12 +93,15 @@ async def test_other_images_signatures_stay(on_plain: Managed) -> None:
 
 
 async def test_a_signature_that_is_an_image_of_its_own_stays(on_plain: Managed) -> None:
-    """A user has imported it by name; only its own deletion removes it."""
+    """A user of an earlier release has imported it by name; only its own deletion removes it."""
     job = await on_plain.ready()
     manifest, blobs = artifact(memory_blob("text/plain", b"by name"), artifactType="text/plain")
     own = Image(root=manifest, children=(), blobs=blobs)
     tag = cosign_tag(job.image.root)
-    await on_plain.ready(own, repository=job.repository, tag=tag)
+    named = await on_plain.ready(own, repository=job.repository, tag="by-name")
+    await on_plain.push(named, tag)
+    await on_plain.api.execute("UPDATE images SET tag = $2 WHERE id = $1", named.image_id, tag)
+    await written_by_an_import(on_plain, job, tag)
     assert await delete(on_plain, job) == 200
     assert await on_plain.serves(job.repository, tag) == own.digest
 
