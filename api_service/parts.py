@@ -29,7 +29,8 @@ from api_service.imports.cancel import ImportCanceller
 from api_service.imports.dry_run.preview import ImportPreviewer
 from api_service.imports.dry_run.target_contents import TargetInspector
 from api_service.imports.enqueue import ImportQueue
-from api_service.imports.keys import CANCELLER, PREVIEWER, QUEUE, REPORT_APPLIER, RETRIER, STARTER
+from api_service.imports.keys import CANCELLER, PERMISSIONS, PREVIEWER, QUEUE, REPORT_APPLIER, RETRIER, STARTER
+from api_service.imports.permission import ImportPermissions
 from api_service.imports.retry import ImportRetrier
 from api_service.imports.source.docker import DockerSources
 from api_service.imports.source.find import SourceFinder
@@ -148,12 +149,14 @@ async def imports_part(app: web.Application) -> AsyncIterator[None]:
     naming = TargetNaming(
         host=settings.target_name, project=settings.default_project, drop_host_for=settings.drop_host_for
     )
+    app[PERMISSIONS] = permissions = ImportPermissions(book=app[RULE_BOOK], naming=naming, management=app[MANAGEMENT])
     app[QUEUE] = queue = ImportQueue(database=database, notifications=app[NOTIFICATIONS])
     app[VERIFIER] = TagVerifier(database=database, target=app[MANAGEMENT], registry_host=settings.target_name)
     app[STARTER] = ImportStarter(
         queue=queue,
         finder=finder,
         naming=naming,
+        permissions=permissions,
         registry_host=settings.target_name,
         secrets=secrets,
         referrers=settings.referrers,
@@ -163,13 +166,16 @@ async def imports_part(app: web.Application) -> AsyncIterator[None]:
         database=database,
         finder=finder,
         naming=naming,
+        permissions=permissions,
         target=app[TARGET],
         management=app[MANAGEMENT],
         inspector=TargetInspector(database=database, registry=settings.shared.target.host),
         referrers=settings.referrers,
     )
     app[CANCELLER] = ImportCanceller(database=database)
-    app[RETRIER] = ImportRetrier(database=database, queue=queue, finder=finder, secrets=secrets)
+    app[RETRIER] = ImportRetrier(
+        database=database, queue=queue, finder=finder, permissions=permissions, secrets=secrets
+    )
     app[REPORT_APPLIER] = ReportApplier(database=database, queue=queue, retries=settings.retries, lease=settings.lease)
     yield
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from deploy.local.permissive_rule import PERMISSIVE_RULE
 from deploy.local.servers.registry import DISTRIBUTION_3
 from deploy.local.stack import BasicAuth, Postgres, RabbitMQ, Registry, Scratch
 from shared.db.migrations.migrate import migrate
@@ -34,12 +35,13 @@ def scratch() -> Iterator[Scratch]:
 
 @pytest.fixture(scope="session")
 def postgres(scratch: Scratch) -> Iterator[Postgres]:
-    """PostgreSQL with a migrated database to clone."""
+    """PostgreSQL with a migrated database to clone, in which users may import to every target."""
     with Postgres(scratch, fsync=False) as postgres:
         url = postgres.create_database(TEMPLATE)
         # Alembic runs its own event loop, which needs a thread without one.
         with ThreadPoolExecutor(1) as thread:
             thread.submit(migrate, url).result()
+        postgres.execute(PERMISSIVE_RULE, database=TEMPLATE)
         yield postgres
 
 

@@ -128,6 +128,7 @@ class DryRunAnswerSchema(AnswerSchema):
     message = text("One sentence for a person.", required=True)
     alreadyImageId = number("The id of the image that the target has, else 0.", required=True)
     dryRun = flag("True: nothing was done.", required=True)
+    allowedBy = text("The import rule that allows the import; `admin` if the caller needs none.", required=True)
     plan = fields.Nested(PlanSchema, required=True)
 
 
@@ -137,6 +138,7 @@ def dry_run_json(report: DryRunReport) -> dict[str, Any]:
         "message": report.message,
         "alreadyImageId": report.already_image_id,
         "dryRun": True,
+        "allowedBy": report.allowed_by,
         "plan": _plan_json(report.preview),
     }
 

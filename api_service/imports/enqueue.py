@@ -22,6 +22,12 @@ class QueueTransaction:
         await insert_import(self.connection, image_id, new, reason)
         self.has_wake_ups = True
 
+    async def add_first(self, image: NewImage, new: NewImport) -> int | None:
+        """Add an image with its import; return the image's id, or None if the target exists already."""
+        image_id = await insert_first_import(self.connection, image, new)
+        self.has_wake_ups = self.has_wake_ups or image_id is not None
+        return image_id
+
     async def wake_worker(self, import_id: int, reason: WakeUpReason, *, delay: float = 0.0) -> None:
         """Add a wake-up that is due in `delay` seconds."""
         await outbox.add(self.connection, import_id, reason, delay=delay)

@@ -6,9 +6,11 @@ from api_service.imports.apply_report import ReportApplier
 from api_service.imports.cancel import ImportCanceller
 from api_service.imports.dry_run.preview import ImportPreviewer
 from api_service.imports.enqueue import ImportQueue
+from api_service.imports.permission import ImportPermissions
 from api_service.imports.retry import ImportRetrier
 from api_service.imports.start import ImportStarter
 
+PERMISSIONS = web.AppKey("PERMISSIONS", ImportPermissions)
 QUEUE = web.AppKey("QUEUE", ImportQueue)
 STARTER = web.AppKey("STARTER", ImportStarter)
 PREVIEWER = web.AppKey("PREVIEWER", ImportPreviewer)

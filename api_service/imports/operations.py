@@ -12,6 +12,9 @@ from shared.messages.progress_report import ProgressReportSchema
 # The API asks the source while the caller waits, and for a dry run the target, too.
 _OF_BOTH_ENDS = frozenset(kind.code for kind in ERROR_KINDS.values() if kind.side is not Side.LONGSHORE)
 
+# The import rules are asked before anything else, and with the image's size and the target's tag.
+_OF_RULES = codes(Code.SOURCE_NOT_ALLOWED, Code.TARGET_NOT_ALLOWED, Code.LIMIT_REACHED, Code.TARGET_TAG_FOREIGN)
+
 _OF_THE_IMAGE = dict.fromkeys(
     ("getImage", "getImportingDetails", "cancelImport", "retryImport", "deleteImage"), ("id", "imageId")
 )
@@ -21,7 +24,8 @@ START = Operation(
     tag="images",
     summary="Import an image",
     description=(
-        "Starts an import, joins the import under way, or answers that the target has the image. The API looks the "
+        "Starts an import, joins the import under way, or answers that the target has the image. An import rule has to "
+        "allow the source and the target; admins need none. The API looks the "
         "source up before it answers, so that mistakes are reported at once. The copying goes on after the answer: "
         "follow it with `importing-details`. With `dryRun`, reports what the import would do, and changes nothing."
     ),
@@ -36,6 +40,7 @@ START = Operation(
         ),
     ),
     codes=_OF_BOTH_ENDS
+    | _OF_RULES
     | codes(
         Code.REFERENCE_MALFORMED,
         Code.SOURCE_REGISTRY_CONFLICT,
@@ -60,14 +65,16 @@ RETRY = Operation(
     tag="images",
     summary="Try a failed or cancelled import again",
     description=(
-        "For the image's owner and admins: imports the same source, platforms and, if possible, digest. The "
+        "For the image's owner and admins: imports the same source, platforms and, if possible, digest, if an import "
+        "rule still allows that. The "
         "credentials of the first request were deleted when its import ended; send them again, or the name of a stored "
         "registry."
     ),
     body=RetrySchema,
     body_required=False,
     answers=(Answer(description="Started again.", schemas=(ImportAnswerSchema,)),),
-    codes=codes(
+    codes=_OF_RULES
+    | codes(
         Code.IMAGE_NOT_FOUND,
         Code.IMAGE_BEING_DELETED,
         Code.IMPORT_NOT_RETRYABLE,

@@ -46,13 +46,20 @@ class Grant:
         """The rule's name, or `admin`."""
         return self.rule.name if self.rule else ADMIN
 
+    @property
+    def is_limited(self) -> bool:
+        """Whether the rule has a limit that other imports of the caller use up."""
+        rule = self.rule
+        return rule is not None and (rule.max_open_imports is not None or rule.max_bytes_per_month is not None)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportPermissions:
     """Answers whether a caller may import a source to a target, by the rules of this moment.
 
     The order of a request: `check_names` before anything is asked of another server, `find_project` at the same time
-    as the source, `grant` with all facts, and `grant_within_limits` in the transaction that adds the import.
+    as the source, `grant` with all facts, then `hold_limits` and `grant_within_limits` in the transaction that adds the
+    import.
     """
 
     book: RuleBook
@@ -68,9 +75,11 @@ class ImportPermissions:
             default_project=self.naming.project,
         )
 
-    async def check_names(self, by: Identity, names: Names) -> None:
-        """Raise `source_not_allowed` or `target_not_allowed` unless a rule has all three names."""
+    async def check_names(self, by: Identity, source: ImageSource, repository: str) -> Names:
+        """Return the names; raises `source_not_allowed` or `target_not_allowed` unless a rule has them."""
+        names = self.names(source, repository)
         await self.grant(by, names, Facts())
+        return names
 
     async def find_project(self, by: Identity, names: Names) -> bool | None:
         """Return whether the target's project exists; None if no decision needs it, or the target does not answer.
@@ -94,32 +103,25 @@ class ImportPermissions:
         return _grant(await self.book.current(), by, names, facts)
 
 
-async def grant_within_limits(connection: Connection, grant: Grant) -> Grant:
-    """Decide again with the caller's usage, until this transaction ends; raises `limit_reached`.
+async def hold_limits(connection: Connection, grant: Grant) -> None:
+    """Let no other transaction add imports of this caller until this one ends, if that can exceed a limit.
 
-    Imports of one user by a rule that limits open imports are added one after another. Call it before the transaction
-    locks an image, and add the import in the same transaction.
+    Call it before the transaction locks an image.
     """
-    if not is_limited(grant):
-        return grant
-    if any(rule.max_open_imports is not None for rule in _applicable(grant)):
+    if grant.is_limited and any(rule.max_open_imports is not None for rule in _applicable(grant)):
         await rule_usage.lock_usage(connection, grant.by.owner)
-    return await grant_by_usage(connection, grant)
 
 
-async def grant_by_usage(connection: Connection, grant: Grant) -> Grant:
-    """Decide again with the caller's usage at this moment; raises `limit_reached`."""
-    if not is_limited(grant):
+async def grant_within_limits(connection: Connection, grant: Grant) -> Grant:
+    """Decide again with the caller's usage; raises `limit_reached`.
+
+    To add an import, call it after `hold_limits` in the same transaction.
+    """
+    if not grant.is_limited:
         return grant
     usage = await rule_usage.read_usage(connection, grant.by.owner, [rule.id for rule in _applicable(grant)])
     facts = replace(grant.facts, usage=usage.by_rule, now=usage.at)
     return _grant(grant.rules, grant.by, grant.names, facts)
-
-
-def is_limited(grant: Grant) -> bool:
-    """Return whether the rule has a limit that other imports of the caller use up."""
-    rule = grant.rule
-    return rule is not None and (rule.max_open_imports is not None or rule.max_bytes_per_month is not None)
 
 
 def _applicable(grant: Grant) -> Sequence[ImportRule]:

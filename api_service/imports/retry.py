@@ -12,9 +12,11 @@ from api_service.auth.identity import Identity
 from api_service.images.checks import check_not_being_deleted, check_owner, image_not_found
 from api_service.imports.enqueue import ImportQueue
 from api_service.imports.name import new_import_name
+from api_service.imports.permission import Grant, ImportPermissions, grant_within_limits, hold_limits
 from api_service.imports.request import AnswerState, ImportAnswer, ImportRequest, RetryRequest
 from api_service.imports.source.find import SourceFinder
 from api_service.imports.source.target_name import TargetName
+from api_service.rules.authorize import Facts
 from shared.db import images, imports
 from shared.db.database import Connection, Database
 from shared.db.images import Image
@@ -39,32 +41,40 @@ class ImportRetrier:
     database: Database
     queue: ImportQueue
     finder: SourceFinder
+    permissions: ImportPermissions
     secrets: SecretBox
 
     async def retry(self, image_id: int, request: RetryRequest, by: Identity) -> ImportAnswer:
         """Start another import like the image's newest one.
 
-        Raises `image_not_found`, `forbidden`, `import_not_retryable`, `image_being_deleted`, and the errors of
-        credentials that cannot be used.
+        Raises `image_not_found`, `forbidden`, `import_not_retryable`, `image_being_deleted`, the refusal of the import
+        rules of today, and the errors of credentials that cannot be used.
         """
         async with self.database.connection() as connection:
             image, ended = await _find_ended(connection, image_id, by)
         named = await self.finder.name(ImportRequest(source=ended.source, credentials=request.credentials), by)
+        names = await self.permissions.check_names(by, named.reference, image.repository)
         # The right to use a stored account is the right of the user who retries.
         source = named.for_import(TargetName(repository=image.repository, tag=image.tag), by)
+        facts = Facts(force=ended.force, project_exists=await self.permissions.find_project(by, names))
+        grant = await self.permissions.grant(by, names, facts)
         async with self.queue.transaction() as transaction:
             connection = transaction.connection
+            await hold_limits(connection, grant)
             locked = await images.lock_image(
                 connection, registry_host=image.registry_host, repository=image.repository, tag=image.tag
             )
             if locked is None or locked.id != image_id:
                 raise image_not_found(image_id)
             # Check again under the lock: another request may have started an import meanwhile.
-            image, ended = await _find_ended(connection, image_id, by)
+            image, latest = await _find_ended(connection, image_id, by)
+            if latest.id != ended.id:
+                raise LongshoreError(Code.IMPORT_NOT_RETRYABLE, "Another import of the image has ended meanwhile.")
             await check_not_being_deleted(connection, image_id)
+            grant = await grant_within_limits(connection, grant)
             await images.mark_importing(connection, image_id, source=ended.source, description=None)
             new = _new_import(
-                image, ended, seal_account(self.secrets, source.credential, host=source.reference.registry), by
+                image, ended, seal_account(self.secrets, source.credential, host=source.reference.registry), grant
             )
             await transaction.add(image_id, new, WakeUpReason.RETRIED)
         return ImportAnswer(state=AnswerState.STARTED, message=RETRIED, image_id=image_id, name=new.name)
@@ -83,13 +93,15 @@ async def _find_ended(connection: Connection, image_id: int, by: Identity) -> tu
     return image, latest
 
 
-def _new_import(image: Image, ended: Import, credentials: bytes | None, by: Identity) -> NewImport:
+def _new_import(image: Image, ended: Import, credentials: bytes | None, grant: Grant) -> NewImport:
     return NewImport(
         name=new_import_name(image.repository, image.tag),
         source=ended.source,
         source_digest=None if ended.error_code in _PIN_IS_LOST else ended.source_digest,
         platforms=ended.platforms,
         credentials=credentials,
-        requester=by.requester,
+        requester=grant.by.requester,
+        rule_id=grant.rule_id,
+        force=ended.force,
         with_referrers=ended.with_referrers,
     )

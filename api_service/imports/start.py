@@ -1,6 +1,6 @@
 """The use case behind POST /images:import: resolve the source, then add image, import and wake-up together."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import monotonic
 
 from api_service.auth.identity import Identity
@@ -9,9 +9,11 @@ from api_service.images.verify_tag import TagVerifier
 from api_service.imports.decide import Exists, RequestedContent, Start, decide
 from api_service.imports.enqueue import ImportQueue, QueueTransaction
 from api_service.imports.name import new_import_name
+from api_service.imports.permission import Grant, ImportPermissions, grant_within_limits, hold_limits
 from api_service.imports.request import AnswerState, ImportAnswer, ImportRequest
 from api_service.imports.source.find import FoundSource, SourceFinder
 from api_service.imports.source.target_name import TargetName, TargetNaming
+from api_service.rules.authorize import Facts
 from shared.db import images, imports
 from shared.db.images import Image
 from shared.db.new_import import NewImage, NewImport
@@ -19,6 +21,7 @@ from shared.db.outbox import WakeUpReason
 from shared.errors.codes import Code
 from shared.errors.error import LongshoreError
 from shared.model.sealed_account import seal_account
+from shared.runtime.concurrency import both
 from shared.runtime.secret_box import SecretBox
 
 # The use case starts over if the image is deleted between two of its statements, or if the target has lost the image.
@@ -41,7 +44,7 @@ class _ResolvedRequest:
     content: RequestedContent
     target: TargetName
     new: NewImport
-    by: Identity
+    grant: Grant
     deadline: float
 
 
@@ -55,6 +58,7 @@ class ImportStarter:
     queue: ImportQueue
     finder: SourceFinder
     naming: TargetNaming
+    permissions: ImportPermissions
     registry_host: str
     secrets: SecretBox
     referrers: bool
@@ -70,15 +74,19 @@ class ImportStarter:
         request = request.with_defaults(referrers=self.referrers)
         named = await self.finder.name(request, by)
         target = self.naming.name(named.reference, request.target)
+        names = await self.permissions.check_names(by, named.reference, target.repository)
         source = named.for_import(target, by)
-        content = RequestedContent.of(request, source, await source.resolve(request.platforms))
-        new = self._new_import(content, target, source, by)
+        digest, project_exists = await both(source.resolve(request.platforms), self.permissions.find_project(by, names))
+        facts = Facts(force=request.force, project_exists=project_exists)
+        grant = await self.permissions.grant(by, names, facts)
+        content = RequestedContent.of(request, source, digest)
+        new = self._new_import(content, target, source, grant)
         return await self._record(
-            _ResolvedRequest(request=request, content=content, target=target, new=new, by=by, deadline=deadline)
+            _ResolvedRequest(request=request, content=content, target=target, new=new, grant=grant, deadline=deadline)
         )
 
     def _new_import(
-        self, content: RequestedContent, target: TargetName, source: FoundSource, by: Identity
+        self, content: RequestedContent, target: TargetName, source: FoundSource, grant: Grant
     ) -> NewImport:
         return NewImport(
             name=new_import_name(target.repository, target.tag),
@@ -86,7 +94,9 @@ class ImportStarter:
             source_digest=content.digest,
             platforms=content.platforms,
             credentials=seal_account(self.secrets, source.credential, host=source.reference.registry),
-            requester=by.requester,
+            requester=grant.by.requester,
+            rule_id=grant.rule_id,
+            force=content.force,
             with_referrers=content.referrers,
         )
 
@@ -96,46 +106,70 @@ class ImportStarter:
             if answer := await self._start_first(resolved):
                 return answer
             async with self.queue.transaction() as transaction:
+                await hold_limits(transaction.connection, resolved.grant)
                 image = await images.lock_image(
                     transaction.connection,
                     registry_host=self.registry_host,
                     repository=target.repository,
                     tag=target.tag,
                 )
-                answer = await self._answer(transaction, image, resolved) if image else None
-            if image and answer and (answer.state is not AnswerState.EXISTS or await self._is_served(image, resolved)):
+                if image:
+                    answer = await self._answer(transaction, image, resolved)
+                else:
+                    answer = await self._start_first_limited(transaction, resolved)
+            if answer and (answer.state is not AnswerState.EXISTS or await self._is_served(image, resolved)):
                 return answer
         raise LongshoreError(Code.INTERNAL_ERROR, "The image came and went while this request ran; try again.")
 
-    async def _is_served(self, image: Image, resolved: _ResolvedRequest) -> bool:
-        return await self.verifier.verify(image, within=max(MIN_CHECK_TIME, resolved.deadline - monotonic()))
+    async def _is_served(self, image: Image | None, resolved: _ResolvedRequest) -> bool:
+        within = max(MIN_CHECK_TIME, resolved.deadline - monotonic())
+        return image is not None and await self.verifier.verify(image, within=within)
 
     async def _start_first(self, resolved: _ResolvedRequest) -> ImportAnswer | None:
-        """Start the import of a new image; return None if the image exists."""
-        image = NewImage(
+        """Start the import of a new image in one statement; return None if the image exists, or if a limit holds."""
+        if resolved.grant.is_limited:
+            return None
+        image_id = await self.queue.add_first(self._new_image(resolved), resolved.new)
+        return _started(image_id, resolved.new.name) if image_id is not None else None
+
+    async def _start_first_limited(
+        self, transaction: QueueTransaction, resolved: _ResolvedRequest
+    ) -> ImportAnswer | None:
+        """Start the import of a new image within the caller's limits; return None if the image exists meanwhile."""
+        new = await _within_limits(transaction, resolved)
+        image_id = await transaction.add_first(self._new_image(resolved), new)
+        return _started(image_id, new.name) if image_id is not None else None
+
+    def _new_image(self, resolved: _ResolvedRequest) -> NewImage:
+        return NewImage(
             registry_host=self.registry_host,
             repository=resolved.target.repository,
             tag=resolved.target.tag,
             description=resolved.request.description or "",
         )
-        image_id = await self.queue.add_first(image, resolved.new)
-        return _started(image_id, resolved.new.name) if image_id is not None else None
 
     async def _answer(self, transaction: QueueTransaction, image: Image, resolved: _ResolvedRequest) -> ImportAnswer:
         connection = transaction.connection
         await check_not_being_deleted(connection, image.id)
         latest = await imports.latest_import(connection, image.id)
         last_ready = await imports.latest_ready_import(connection, image.id)
-        decision = decide(image, latest, last_ready, resolved.content, resolved.by)
+        decision = decide(image, latest, last_ready, resolved.content, resolved.grant.by)
         if isinstance(decision, Start):
+            new = await _within_limits(transaction, resolved)
             await images.mark_importing(
                 connection, image.id, source=resolved.content.source, description=resolved.request.description
             )
-            await transaction.add(image.id, resolved.new, WakeUpReason.REQUESTED)
-            return _started(image.id, resolved.new.name)
+            await transaction.add(image.id, new, WakeUpReason.REQUESTED)
+            return _started(image.id, new.name)
         state = AnswerState.EXISTS if isinstance(decision, Exists) else AnswerState.STARTED
         name = latest.name if latest else ""
         return ImportAnswer(state=state, message=decision.message, image_id=image.id, name=name)
+
+
+async def _within_limits(transaction: QueueTransaction, resolved: _ResolvedRequest) -> NewImport:
+    """Return the import by the rule that allows it with the caller's usage."""
+    grant = await grant_within_limits(transaction.connection, resolved.grant)
+    return replace(resolved.new, rule_id=grant.rule_id)
 
 
 def _started(image_id: int, name: str) -> ImportAnswer:

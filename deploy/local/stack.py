@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any, Self
 from deploy.local.images.image import DOCKER, OCI, Image
 from deploy.local.images.remote import Addressed, Remote
 from deploy.local.images.synthetic import synthetic_image, synthetic_layer
+from deploy.local.permissive_rule import PERMISSIVE_RULE
 from deploy.local.processes.scratch import LocalStackError, Process, Scratch
 from deploy.local.processes.server import Server, new_key
 from deploy.local.servers.harbor.server import Harbor
 from deploy.local.servers.longshore import Api, Worker
-from deploy.local.servers.postgres import Postgres
+from deploy.local.servers.postgres import DATABASE, Postgres
 from deploy.local.servers.rabbitmq import RabbitMQ
 from deploy.local.servers.registry import BasicAuth, Registry, Tls, TokenAuth
 
@@ -51,7 +52,7 @@ class Stack:
 
     Use it as a context manager on a Scratch. `settings` override the stack's own settings of both services, and extend
     those that are lists. `sources` are further registries that the services may call. With `harbor`, the target is a
-    stand-in for Harbor.
+    stand-in for Harbor. Users may import to every target, unless `permissive` is false.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class Stack:
         sources: Iterable[Registry] = (),
         broker: Mapping[str, str] | None = None,
         harbor: bool = False,
+        permissive: bool = True,
     ) -> None:
         self.scratch = scratch
         self.postgres = Postgres(scratch, fsync=fsync)
@@ -73,6 +75,7 @@ class Stack:
         self.api = Api(scratch, merged(self._settings(tuple(sources)), settings or {}))
         self.workers: list[Worker] = []
         self._wanted = workers
+        self._permissive = permissive
 
     def _settings(self, sources: tuple[Registry, ...]) -> dict[str, str]:
         registries = (self.source, self.target, *sources)
@@ -104,6 +107,8 @@ class Stack:
             broker = pool.submit(self.rabbitmq.start)
             start_together(self.postgres, self.source, self.target)
             self.api.prepare_once()
+            if self._permissive:
+                self.postgres.execute(PERMISSIVE_RULE, database=DATABASE)
             self._make_tokens()
             broker.result()
 

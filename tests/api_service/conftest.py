@@ -20,10 +20,12 @@ from api_service.parts import (
     notifications_part,
     oidc_part,
     registry_clients_part,
+    rules_part,
 )
 from api_service.settings import Settings
 from deploy.local.images.image import Image
 from deploy.local.images.synthetic import synthetic_image
+from deploy.local.permissive_rule import PERMISSIVE_RULE
 from deploy.local.processes.server import new_key
 from deploy.local.stack import Postgres, Registry, Remote
 from shared.db.database import Database, open_database
@@ -45,6 +47,7 @@ REQUESTS_ONLY: Sequence[Part] = (
     notifications_part,
     registry_clients_part,
     oidc_part,
+    rules_part,
     imports_part,
     images_part,
 )
@@ -87,9 +90,11 @@ def shared_database(postgres: Postgres) -> Iterator[str]:
 def database_url(postgres: Postgres, shared_database: str) -> str:
     """One database for many small tests, truncated before each: ten times as fast as a new one."""
     tables = (
-        "images, imports, import_layers, outbox, api_tokens, blobs, source_registries, registry_limits, audit_events"
+        "images, imports, import_layers, outbox, api_tokens, blobs, source_registries, registry_limits, audit_events, "
+        "import_rules, import_usage"
     )
-    postgres.execute(f"TRUNCATE {tables} RESTART IDENTITY CASCADE", database=shared_database.rpartition("/")[2])
+    statements = f"TRUNCATE {tables} RESTART IDENTITY CASCADE; {PERMISSIVE_RULE}"
+    postgres.execute(statements, database=shared_database.rpartition("/")[2])
     return shared_database
 
 

@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager
 
 import structlog
 
+from deploy.local.permissive_rule import PERMISSIVE_RULE
 from deploy.local.stack import Postgres, RabbitMQ, Registry, Scratch
 from shared.db.migrations.migrate import migrate
 from shared.target.settings import TargetKind
@@ -24,6 +25,7 @@ def servers() -> Iterator[Servers]:
         rabbitmq = stack.enter_context(RabbitMQ(scratch))
         database_url = postgres.create_database("stateful")
         migrate(database_url)
+        postgres.execute(PERMISSIVE_RULE, database="stateful")
         yield Servers(
             database_url=database_url,
             amqp_url=rabbitmq.amqp,

@@ -1,15 +1,19 @@
 """The use case behind POST /images:import with `dryRun`: report what the import would do, and change nothing."""
 
 import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
 
 from api_service.auth.identity import Identity
 from api_service.images.checks import check_not_being_deleted
 from api_service.imports.decide import Decision, Exists, Join, RequestedContent, Start, decide
-from api_service.imports.dry_run.report import DryRunReport, ImportPreview, Overwritten
+from api_service.imports.dry_run.report import Content, DryRunReport, ImportPreview, Overwritten, total_size
 from api_service.imports.dry_run.target_contents import TargetInspector
+from api_service.imports.permission import Grant, ImportPermissions, grant_within_limits
 from api_service.imports.request import AnswerState, ImportRequest
 from api_service.imports.source.find import FoundSource, PlannableImage, SourceFinder
 from api_service.imports.source.target_name import TargetName, TargetNaming
+from api_service.rules.authorize import Facts, Names
 from shared.db import images, imports
 from shared.db.database import Database
 from shared.db.images import Image
@@ -42,6 +46,7 @@ class ImportPreviewer:
         database: Database,
         finder: SourceFinder,
         naming: TargetNaming,
+        permissions: ImportPermissions,
         target: Registry,
         management: TargetManagement,
         inspector: TargetInspector,
@@ -51,6 +56,7 @@ class ImportPreviewer:
         self._database = database
         self._finder = finder
         self._naming = naming
+        self._permissions = permissions
         self._target = target
         self._management = management
         self._inspector = inspector
@@ -65,17 +71,18 @@ class ImportPreviewer:
         request = request.with_defaults(referrers=self._referrers)
         named = await self._finder.name(request, by)
         target = self._naming.name(named.reference, request.target)
+        names = await self._permissions.check_names(by, named.reference, target.repository)
         source = named.for_import(target, by)
         try:
             async with asyncio.timeout(DEADLINE), self._slots:
-                return await self._report(request, source, target, by)
+                return await self._report(request, source, target, names, by)
         except TimeoutError:
             raise LongshoreError(
                 Code.DRY_RUN_TIMEOUT, f"Source and target did not answer within {DEADLINE:g} seconds."
             ) from None
 
     async def _report(
-        self, request: ImportRequest, source: FoundSource, target: TargetName, by: Identity
+        self, request: ImportRequest, source: FoundSource, target: TargetName, names: Names, by: Identity
     ) -> DryRunReport:
         readable = source.open()
         found = await readable.look_up()
@@ -88,8 +95,22 @@ class ImportPreviewer:
             # The target has lost the image: the import would find that out, too, and start.
             decision = Start()
         overwrites = Overwritten(digest=tag, image=image) if tag and isinstance(decision, Start) else None
+        size = _distinct_size(plan, referrers) if isinstance(decision, Start) else None
+        grant = await self._grant(by, names, Facts(force=request.force, image_bytes=size))
         preview = await self._compare(source, readable, target, plan, referrers, overwrites=overwrites)
-        return _report(decision, image, preview)
+        return _report(decision, image, preview, grant)
+
+    async def _grant(self, by: Identity, names: Names, facts: Facts) -> Grant:
+        """Return the permission that the import would get at this moment.
+
+        Without `image_bytes`, no import would start, and the caller's usage of the limits does not matter.
+        """
+        facts = replace(facts, project_exists=await self._permissions.find_project(by, names))
+        grant = await self._permissions.grant(by, names, facts)
+        if facts.image_bytes is None or not grant.is_limited:
+            return grant
+        async with self._database.connection() as connection:
+            return await grant_within_limits(connection, grant)
 
     async def _compare(
         self,
@@ -135,13 +156,19 @@ class ImportPreviewer:
         return image, decide(image, latest, last_ready, requested, by)
 
 
-def _report(decision: Decision, image: Image | None, preview: ImportPreview) -> DryRunReport:
+def _distinct_size(plan: ImportPlan, referrers: Referrers) -> int:
+    contents: Sequence[Content] = (*plan.blobs, *referrers.blobs, *plan.manifests, *referrers.manifests)
+    return total_size({content.digest: content for content in contents}.values())
+
+
+def _report(decision: Decision, image: Image | None, preview: ImportPreview, grant: Grant) -> DryRunReport:
     exists = isinstance(decision, Exists)
     return DryRunReport(
         state=AnswerState.EXISTS if exists else AnswerState.STARTED,
         message=_message(decision, preview),
         already_image_id=image.id if image and exists else 0,
         preview=preview,
+        allowed_by=grant.allowed_by,
     )
 
 

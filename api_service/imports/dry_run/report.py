@@ -98,12 +98,16 @@ class ImportPreview:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DryRunReport:
-    """The answer to a dry run. `already_image_id` is 0 unless the state is EXISTS."""
+    """The answer to a dry run. `already_image_id` is 0 unless the state is EXISTS.
+
+    `allowed_by` is the name of the import rule that allows the import, or `admin`.
+    """
 
     state: AnswerState
     message: str
     already_image_id: int
     preview: ImportPreview
+    allowed_by: str
 
 
 def total_size(contents: Iterable[Content]) -> int:

@@ -102,6 +102,7 @@ async def test_everything_of_a_new_image_would_be_moved(api: Api, case: Case) ->
         "message": "The image would be imported; nothing was done.",
         "alreadyImageId": 0,
         "dryRun": True,
+        "allowedBy": "local: everything",
         "plan": {
             "source": case.source,
             "sourceDigest": case.image.digest,
