@@ -14,7 +14,8 @@ from deploy.local.images.image import Image
 from deploy.local.processes.scratch import LocalStackError
 from deploy.local.servers.harbor.settings import Settings as HarborSettings
 from deploy.local.stack import Registry, Remote, Scratch, synthetic_image
-from shared.db import blobs
+from shared.db import blob_proofs, blobs
+from shared.model.blob_origin import BlobOrigin
 from shared.model.roles import Role
 from shared.target.settings import TargetKind, TargetSettings
 from tests.api_service.api import Answer, Api
@@ -24,6 +25,9 @@ from tests.scripted.hostile import Answer as Scripted
 from tests.scripted.hostile import HostileRegistry
 from tests.shared.harbor.conftest import ADMIN, USERS, StandIn, standing_in
 
+# Bytes of the largest layer of a case's image.
+LARGEST = 2_000
+ANONYMOUS = BlobOrigin(host="any.example.com", with_account=False)
 TARGET_NAME = "harbor.example.com"
 WRITTEN = "images, imports, import_layers, outbox, blobs, source_registries"
 
@@ -43,7 +47,7 @@ class Case:
     """An image in a source registry, and its name in the target."""
 
     def __init__(self, registry: Registry, repository: str) -> None:
-        self.image = synthetic_image(secrets.token_hex(6), [700, 2_000], shared=1)
+        self.image = synthetic_image(secrets.token_hex(6), [700, LARGEST], shared=1)
         self.remote = Remote.of(registry)
         self.remote.push(repository, "1.0", self.image)
         self.source = f"{registry.host}/{repository}:1.0"
@@ -91,6 +95,12 @@ async def record(api: Api, host: str, repository: str, image: Image) -> None:
     """Write to the ledger as a worker does after an import into another repository."""
     async with api.database.connection() as connection:
         await blobs.record(connection, host, repository, [blob.digest for blob in image.blobs])
+
+
+async def prove(api: Api, host: str, image: Image, origin: BlobOrigin) -> None:
+    """Write as a worker does that has read the image's blobs from this origin."""
+    async with api.database.connection() as connection:
+        await blob_proofs.record(connection, host, [blob.digest for blob in image.blobs], origin)
 
 
 async def test_everything_of_a_new_image_would_be_moved(api: Api, case: Case) -> None:
@@ -152,6 +162,35 @@ async def test_mountable_blobs_are_reported(api: Api, case: Case, target_registr
     found = await plan(api, case.body)
     assert found["blobs"] == counts(1, len(case.image.blobs) - 1, 0)
     assert found["bytesMountable"] == case.blob_bytes - case.image.blobs[0].size
+
+
+async def test_a_blob_of_another_project_is_mountable_only_with_a_proof(
+    api: Api, case: Case, target_registry: Registry
+) -> None:
+    """Otherwise a dry run would show which digests other projects hold."""
+    await record(api, target_registry.host, "elsewhere/app", case.image)
+    await prove(api, target_registry.host, case.image, BlobOrigin(host="other.example.com", with_account=True))
+    assert (await plan(api, case.body))["bytesMountable"] == 0
+    await prove(api, target_registry.host, case.image, ANONYMOUS)
+    assert (await plan(api, case.body))["bytesMountable"] == case.blob_bytes
+
+
+async def test_a_blob_of_the_same_host_is_mountable_if_the_source_confirms_it(
+    api: Api, case: Case, target_registry: Registry, public_registry: Registry
+) -> None:
+    """The registry has the image's blobs in this repository, and lacks the one that was deleted there."""
+    await record(api, target_registry.host, "elsewhere/app", case.image)
+    origin = BlobOrigin(host=public_registry.host, with_account=True)
+    await prove(api, target_registry.host, case.image, origin)
+    assert (await plan(api, case.body))["bytesMountable"] == case.blob_bytes
+    gone = next(blob for blob in case.image.blobs if blob.size == LARGEST)
+    links = public_registry.root / "docker/registry/v2/repositories" / case.repository.removeprefix("team/")
+    (links / "_layers/sha256" / gone.digest.partition(":")[2] / "link").unlink()
+    found = await plan(api, case.body)
+    assert (found["bytesMountable"], found["bytesToMove"]) == (
+        case.blob_bytes - gone.size,
+        case.image.size - case.blob_bytes + gone.size,
+    )
 
 
 async def test_another_registrys_ledger_is_not_believed(api: Api, case: Case) -> None:
@@ -328,6 +367,7 @@ class TestHarbor:
     async def test_a_blob_of_another_project_is_charged_again(self, api: Api, case: Case, harbor: StandIn) -> None:
         """A mount saves the transfer, but a project's quota counts the blob, once."""
         await record(api, harbor.host, "elsewhere/app", case.image)
+        await prove(api, harbor.host, case.image, ANONYMOUS)
         harbor.state.create_project("team", hard=case.image.size - 1)
         found = await plan(api, case.body)
         assert (found["bytesMountable"], found["fits"]) == (case.blob_bytes, False)

@@ -1,73 +1,14 @@
 """Blob transfers in PostgreSQL: of all imports that need a blob, one transfers it, and none waits for a dead worker."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 
-from import_worker.adapters.postgres_ledger import MIN_CLAIMED_SIZE, PostgresLedger
 from import_worker.copying.ends import MountFrom, StartTransfer, WaitForTransfer
-from shared.db import blob_transfers, import_states
-from shared.db.database import Database, open_database
-from shared.db.new_import import NewImport, insert_import
-from shared.db.notifications import Notifications
-from shared.db.outbox import WakeUpReason
-from shared.model.blob_origin import BlobOrigin
-from shared.model.owner import Owner, Requester
-from shared.model.roles import Role
-from shared.oci.descriptor import Descriptor
-from shared.oci.digest import Digest
-from shared.runtime.supervise import running
-from tests.import_worker.images import insert_image
+from shared.db import import_states
+from tests.import_worker.adapters.claims import BLOB, SMALL, Imports
 
-BLOB = Descriptor(media_type="layer", digest=Digest.of(b"blob"), size=MIN_CLAIMED_SIZE)
-ANONYMOUS = BlobOrigin(host="docker.io", with_account=False)
-WITH_ACCOUNT = BlobOrigin(host="docker.io", with_account=True)
 TAKEN_AWAY = "UPDATE imports SET state = 'queued', lease_until = NULL WHERE id = $1"
-SMALL = Descriptor(media_type="layer", digest=Digest.of(b"small"), size=MIN_CLAIMED_SIZE - 1)
-
-
-@pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
-    async with open_database(database_url, application="test", size=20) as database:
-        yield database
-
-
-class Imports:
-    """Claimed imports, each into a separate repository."""
-
-    def __init__(self, database: Database, notifications: Notifications) -> None:
-        self.database = database
-        self.notifications = notifications
-        self.ids: dict[str, int] = {}
-
-    async def claimed(self, name: str, repository: str | None = None, origin: BlobOrigin = ANONYMOUS) -> PostgresLedger:
-        """Add an import, claim it, and return its ledger; without a repository, into one of the project `team`."""
-        async with self.database.transaction() as connection:
-            image_id = await insert_image(connection, repository or f"team/{name}", name)
-            requester = Requester(user="somebody", owner=Owner(subject="somebody"), role=Role.USER)
-            new = NewImport(name=name, source="docker.io/a/b:1", requester=requester)
-            self.ids[name] = await insert_import(connection, image_id, new, WakeUpReason.REQUESTED)
-        return await self.claim(name, origin)
-
-    async def claim(self, name: str, origin: BlobOrigin = ANONYMOUS) -> PostgresLedger:
-        async with self.database.connection() as connection:
-            claimed = await import_states.claim(connection, name, worker="worker", lease=30)
-        assert claimed
-        return PostgresLedger(self.database, self.notifications, "harbor", claimed, origin)
-
-    async def run(self, statement: str, name: str) -> None:
-        async with self.database.connection() as connection:
-            await connection.execute(statement, self.ids[name])
-
-
-@pytest.fixture
-async def claims(database: Database, database_url: str) -> AsyncIterator[Imports]:
-    notifications = Notifications(database_url, (blob_transfers.CHANNEL,))
-    with notifications.watch(blob_transfers.CHANNEL) as listening:
-        async with running("notifications", notifications.run):
-            await listening.wait()
-            yield Imports(database, notifications)
 
 
 async def test_one_of_many_imports_transfers_a_blob(claims: Imports) -> None:

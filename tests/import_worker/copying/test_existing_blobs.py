@@ -5,13 +5,14 @@ import pytest
 from deploy.local.images.image import Image
 from import_worker.copying.ends import MountFrom, StartTransfer, WaitForTransfer
 from import_worker.copying.image import ImageCopy
+from shared.errors.codes import Code
 from shared.errors.error import LongshoreError
 from shared.model.progress import LayerStatus, Transfer
 from shared.oci.descriptor import Descriptor
 from shared.oci.digest import Digest
 from shared.planning.make_plan import make_plan
 from tests.import_worker.copying.copies import allowed, copy, copy_as_first_attempt
-from tests.import_worker.ends import Board, DictLedger, DictSource, DictTarget
+from tests.import_worker.ends import Board, DictLedger, DictSource, DictTarget, DictUpload
 
 pytestmark = pytest.mark.usefixtures("quick_retries")
 
@@ -154,3 +155,98 @@ async def test_a_child_that_the_target_lost_is_put_again(image: Image) -> None:
     await copy(DictSource(image), target)
     assert target.manifests["latest"].content == image.root.body
     assert target.writes.count(image.children[0].digest) == 2
+
+
+LAYER = 12_345
+
+
+def layer_of(image: Image) -> Digest:
+    return next(Digest.parse(blob.digest) for blob in image.blobs if blob.size == LAYER)
+
+
+async def test_a_blob_that_the_source_has_to_confirm_is_mounted_after_it_did(image: Image) -> None:
+    """The question moves no bytes, and is asked once."""
+    digest = layer_of(image)
+    source = DictSource(image, confirms={str(digest)})
+    target = DictTarget(elsewhere={"other": {str(digest): source.content(str(digest))}})
+    ledger = DictLedger({digest: MountFrom("other", confirm=True)})
+    _, board = await copy(source, target, ledger=ledger)
+    assert board.last(str(digest)).transfer is Transfer.MOUNTED
+    assert source.asked == [str(digest)]
+    assert str(digest) not in {opened for opened, _ in source.opened}
+    assert digest not in ledger.proven
+
+
+@pytest.mark.parametrize(
+    "confirms",
+    [set(), LongshoreError(Code.SOURCE_DENIED, "no"), LongshoreError(Code.SOURCE_UNAVAILABLE, "not now")],
+    ids=["denied", "forbidden", "error"],
+)
+@pytest.mark.parametrize("offer", [MountFrom("other", confirm=True), WaitForTransfer(100, confirm=True)])
+async def test_a_blob_that_the_source_does_not_confirm_is_transferred(
+    image: Image, offer: MountFrom | WaitForTransfer, confirms: set[str] | LongshoreError
+) -> None:
+    """The target could mount it, and another import transfers it, but neither proves anything for this import."""
+    digest = layer_of(image)
+    source = DictSource(image, confirms=confirms)
+    target = DictTarget(elsewhere={"other": {str(digest): source.content(str(digest))}})
+    ledger = DictLedger(next_steps={digest: [offer, offer, offer]})
+    if isinstance(offer, MountFrom):
+        ledger.held[digest] = offer
+    _, board = await copy(source, target, ledger=ledger)
+    assert board.last(str(digest)).transfer is Transfer.COPIED
+    assert source.asked == [str(digest)]
+    assert ledger.forgotten == []
+    assert digest in ledger.proven
+
+
+async def test_only_blobs_that_were_read_are_proven(image: Image) -> None:
+    """Blobs that exist, are mounted or are awaited are no proof: their bytes did not come from this source."""
+    source = DictSource(image)
+    mounted, existing = (
+        next(Digest.parse(blob.digest) for blob in image.blobs if blob.size == size) for size in (LAYER, 5_000)
+    )
+    target = DictTarget(
+        blobs={str(existing): source.content(str(existing))},
+        elsewhere={"other": {str(mounted): source.content(str(mounted))}},
+    )
+    ledger = DictLedger({mounted: MountFrom("other")})
+    await copy(source, target, ledger=ledger)
+    transferred = {Digest.parse(blob.digest) for blob in image.blobs} - {mounted, existing}
+    assert ledger.proven == transferred
+
+
+async def test_a_transfer_that_finds_the_blob_after_a_failure_proves_nothing(image: Image) -> None:
+    """Another import has put the blob into the repository meanwhile; this source sent only a part of it."""
+    digest = layer_of(image)
+    source, target, ledger = DictSource(image, break_at={str(digest): [10] * 100}), DictTarget(), DictLedger()
+
+    class Filled(DictTarget):
+        async def start_upload(self) -> DictUpload:
+            self.blobs[str(digest)] = source.content(str(digest))
+            return await super().start_upload()
+
+    target = Filled()
+    await copy_as_first_attempt(source, target, ledger)
+    assert (digest, True) in ledger.ended
+    assert digest not in ledger.proven
+
+
+async def test_a_blob_that_came_while_this_import_waited_proves_nothing(image: Image) -> None:
+    """The other import has transferred it to the same repository."""
+    digest = layer_of(image)
+    source, target = DictSource(image), DictTarget()
+
+    class Ledger(DictLedger):
+        async def next_step(
+            self, blob: Descriptor, *, confirmable: bool = True
+        ) -> StartTransfer | MountFrom | WaitForTransfer:
+            step = await super().next_step(blob, confirmable=confirmable)
+            if blob.digest == digest and isinstance(step, StartTransfer):
+                target.blobs[str(digest)] = source.content(str(digest))
+            return step
+
+    ledger = Ledger(next_steps={digest: [WaitForTransfer(1)]})
+    _, board = await copy(source, target, ledger=ledger)
+    assert board.last(str(digest)).transfer is Transfer.EXISTING
+    assert digest not in ledger.proven

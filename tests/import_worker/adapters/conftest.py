@@ -1,0 +1,26 @@
+"""Fixtures of the tests that claim imports in PostgreSQL."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from shared.db import blob_transfers
+from shared.db.database import Database, open_database
+from shared.db.notifications import Notifications
+from shared.runtime.supervise import running
+from tests.import_worker.adapters.claims import Imports
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    async with open_database(database_url, application="test", size=20) as database:
+        yield database
+
+
+@pytest.fixture
+async def claims(database: Database, database_url: str) -> AsyncIterator[Imports]:
+    notifications = Notifications(database_url, (blob_transfers.CHANNEL,))
+    with notifications.watch(blob_transfers.CHANNEL) as listening:
+        async with running("notifications", notifications.run):
+            await listening.wait()
+            yield Imports(database, notifications)
