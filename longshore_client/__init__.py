@@ -14,9 +14,15 @@ from longshore_client.import_details import ImportDetails, ImportFailure, Layer
 from longshore_client.import_plan import ContentCount, ImportPlan, Overwritten
 from longshore_client.import_request import Account, Credentials, ImportRequest, StartedImport
 from longshore_client.resources.audit import AuditEvent, AuditPage, AuditQuery
-from longshore_client.resources.registries import RegistryAccess, RegistryChanges, StoredRegistry, TestedRegistry
+from longshore_client.resources.registries import (
+    RegistryAccess,
+    RegistryChanges,
+    RegistryStep,
+    StoredRegistry,
+    TestedRegistry,
+)
 from longshore_client.resources.rules import ConsideredRule, ImportRule, RuleChanges, RuleCheck, RuleUsage
-from longshore_client.resources.tokens import ApiToken, CreatedToken
+from longshore_client.resources.tokens import ApiToken, CreatedToken, NewToken
 from longshore_client.status import Identity, Readiness, TargetStatistics
 
 __all__ = [
@@ -45,11 +51,13 @@ __all__ = [
     "ImportRule",
     "Layer",
     "LongshoreClient",
+    "NewToken",
     "Overwritten",
     "Problem",
     "Readiness",
     "RegistryAccess",
     "RegistryChanges",
+    "RegistryStep",
     "RuleChanges",
     "RuleCheck",
     "RuleUsage",

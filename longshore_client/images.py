@@ -24,7 +24,7 @@ class Image:
     size: int
     """Bytes; 0 until the image was ready once."""
     digest: str = ""
-    """Empty until the image was ready once."""
+    """Empty until the image was ready once, and for callers that it is hidden from."""
     platforms: tuple[str, ...] = ()
     """Each as `os/architecture[/variant]`."""
     source: str = ""
@@ -36,6 +36,14 @@ class Image:
     def name(self) -> str:
         """Repository and tag."""
         return f"{self.repository}:{self.tag}"
+
+    @property
+    def hidden(self) -> bool:
+        """Whether the digest and the layers are not shown to the caller: the image's source needed an account.
+
+        They are shown to the owner, to admins, and to users whose rules allow this source and target.
+        """
+        return self.status == "ready" and not self.digest
 
     @property
     def reference(self) -> str:

@@ -42,6 +42,8 @@ class ImportPlan:
     blobs: ContentCount
     manifests: ContentCount
     referrers: int = 0
+    allowed_by: str = ""
+    """The import rule that allows the import; `admin` if the caller needs none."""
     overwrites: Overwritten | None
     """None if the tag is new."""
     quota_room: int | None

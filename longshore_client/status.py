@@ -15,6 +15,15 @@ class Identity:
     user: Annotated[str, Key("userName")]
     role: str
     """`user`, `admin` or `worker`."""
+    groups: tuple[str, ...] = ()
+    """The groups that import rules can name."""
+    issuer: str = ""
+    """The issuer of the user's identity; empty if only API tokens name the user."""
+    subject: str = ""
+    """The user's identity at the issuer, which owns the user's images."""
+    token_id: int | None
+    """None for a token of the identity provider."""
+    expires: Annotated[datetime | None, Key("expiresTime")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,6 +28,7 @@ _ORDERS = {
     "user": "userName",
     "status": "status",
 }
+_HIDDEN = "hidden, as the layers are: for the owner, admins, and users whose rules allow this source and target"
 _COLUMNS = (
     Column(title="ID", justify="right", no_wrap=True),
     Column(title="IMAGE"),
@@ -143,7 +144,7 @@ def _image_pairs(image: FullImage) -> Sequence[tuple[str, str]]:
     return (
         ("Image", str(image.id)),
         ("Reference", image.reference),
-        ("By digest", image.digest_reference or ""),
+        ("By digest", _HIDDEN if image.hidden else image.digest_reference or ""),
         ("Status", image.status),
         ("Size", size(image.size) if image.size else ""),
         ("Platforms", ", ".join(image.platforms)),

@@ -13,6 +13,9 @@ from longshore_client.terminal.figures import size
 from longshore_client.terminal.output import note, print_error, print_json, results
 from longshore_client.terminal.tables import Column, print_pairs, print_table
 
+# `allowedBy` of an import that needs no rule.
+_ADMIN = "admin"
+
 
 async def plan_one(client: LongshoreClient, request: ImportRequest, *, as_json: bool) -> ExitCode:
     """Print one plan in full."""
@@ -91,7 +94,12 @@ def _pairs(plan: ImportPlan) -> Sequence[tuple[str, str]]:
         ("Overwrites", _overwritten(plan)),
         ("Quota room", "" if plan.quota_room is None else size(max(0, plan.quota_room))),
         ("Fits", _fits(plan)),
+        ("Allowed by", _allowed_by(plan)),
     )
+
+
+def _allowed_by(plan: ImportPlan) -> str:
+    return f"the rule {plan.allowed_by}" if plan.allowed_by not in ("", _ADMIN) else plan.allowed_by
 
 
 def _count(count: ContentCount) -> str:

@@ -1,11 +1,11 @@
 """The audit log: one event for each request of a person that writes, also for refused ones."""
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated
 
-from longshore_client.answers import Json, Key, decode, need, objects
+from longshore_client.answers import Json, Key, decode
 from longshore_client.calls import Calls
 
 # The largest page that the API accepts. Events.
@@ -39,39 +39,35 @@ class AuditEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditPage:
-    """A page of the log; `total` is the number of events that match."""
+    """A page of the log, the newest events first; `next_before` is None on the last page."""
 
-    total: int
-    events: Sequence[AuditEvent]
-
-    @classmethod
-    def of(cls, document: Json) -> "AuditPage":
-        """Read the API's answer."""
-        events = [decode(AuditEvent, entry) for entry in objects(document, "events")]
-        return cls(total=need(document, "totalCount", int), events=events)
+    events: tuple[AuditEvent, ...]
+    next_before: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditQuery:
-    """Filters of the log. A filter that is None is not applied."""
+    """Filters of the log, which compare whole texts. A filter that is None is not applied."""
 
     user: str | None = None
     operation: str | None = None
     object: str | None = None
-    refused: bool | None = None
+    code: str | None = None
+    """The error code of a refusal."""
     since: datetime | None = None
+    """A time with a zone, as `until` is."""
     until: datetime | None = None
 
-    def parameters(self, page: int, size: int) -> Mapping[str, str]:
-        """Return the query parameters of one page; pages count from 0."""
+    def parameters(self, before: int | None, size: int) -> Mapping[str, str]:
+        """Return the query parameters of the page whose events have ids below `before`; None is the first page."""
         given = {
             "userName": self.user,
             "operation": self.operation,
             "object": self.object,
-            "refused": None if self.refused is None else str(self.refused).lower(),
+            "code": self.code,
             "since": self.since.isoformat() if self.since else None,
             "until": self.until.isoformat() if self.until else None,
-            "page_num": str(page),
+            "before": None if before is None else str(before),
             "page_size": str(size),
         }
         return {name: value for name, value in given.items() if value is not None}
@@ -80,17 +76,25 @@ class AuditQuery:
 class AuditOperations(Calls):
     """Reads the audit log; needs an admin's token."""
 
-    async def audit_page(self, query: AuditQuery, number: int = 0, size: int = MAX_AUDIT_PAGE) -> AuditPage:
-        """Return one page of the events that match, the newest first; pages count from 0."""
-        return AuditPage.of(await self._get("/audit", query.parameters(number, size)))
+    async def audit_page(
+        self, query: AuditQuery | None = None, *, before: int | None = None, size: int = MAX_AUDIT_PAGE
+    ) -> AuditPage:
+        """Return one page of the events that match; `before` is the former page's `next_before`."""
+        return decode(AuditPage, await self._get("/audit", (query or AuditQuery()).parameters(before, size)))
 
     async def audit_events(self, query: AuditQuery | None = None) -> AsyncGenerator[AuditEvent, None]:
-        """Yield the events that match, the newest first."""
-        wanted, number, seen = query or AuditQuery(), 0, 0
+        """Yield the events that match, the newest first.
+
+        ```python
+        async for event in longshore.audit_events(AuditQuery(user="anna", operation="deleteImage")):
+            print(event.at, event.object, event.code)
+        ```
+        """
+        before: int | None = None
         while True:
-            page = await self.audit_page(wanted, number)
+            page = await self.audit_page(query, before=before)
             for event in page.events:
                 yield event
-            number, seen = number + 1, seen + len(page.events)
-            if not page.events or seen >= page.total:
+            if page.next_before is None:
                 return
+            before = page.next_before

@@ -37,6 +37,8 @@ class StoredRegistry:
     url: str
     username: str | None
     """None for a registry without an account, and for callers that may not use the account."""
+    has_account: Annotated[bool, Key("hasPassword")] = False
+    """Whether there is an account, also one that the caller may not use."""
     default: Annotated[bool, Key("isDefault")]
     """Whether the registry is used for sources that name none."""
     user: Annotated[str, Key("createdBy")]
@@ -44,6 +46,16 @@ class StoredRegistry:
     access: RegistryAccess | None
     """None: admins alone may use the account."""
     raw: Json = field(repr=False, compare=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegistryStep:
+    """A step of a test."""
+
+    name: str
+    """`reach`, `signIn` or `answer`."""
+    result: str
+    """`done`, `failed` or `skipped`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +72,7 @@ class TestedRegistry:
     code: str = ""
     """The error's code, if it is not well."""
     hint: str = ""
+    steps: tuple[RegistryStep, ...] = ()
     raw: Json = field(repr=False, compare=False)
 
 
@@ -85,7 +98,7 @@ def changes_json(changes: RegistryChanges) -> Mapping[str, Any]:
 
 
 class RegistryOperations(Calls):
-    """The operations on stored registries. All but the list need an admin's token."""
+    """The operations on stored registries: users list all, and test those whose account they may use; admins do all."""
 
     async def registries(self) -> Sequence[StoredRegistry]:
         """Return the stored source registries."""

@@ -240,10 +240,10 @@ async def test_the_command_waits_for_an_unfinished_deletion(api: Api, cli: Cli) 
 
 async def test_registries_are_listed_and_managed(api: Api, cli: Cli) -> None:
     admin = {"LONGSHORE_TOKEN": api.tokens[Role.ADMIN]}
-    quay = ("quay", "https://quay.io", "--username", "puller", "--password-stdin", "--default")
+    quay = ("quay", "https://quay.io", "--username", "puller", "--password-stdin", "--default", "--access-everybody")
     assert (await cli.run("registries", "add", *quay, stdin="s3cret\n", **admin)).status == 0
     table = await cli.run("registries")
-    assert table.out.splitlines()[1].split() == ["1", "quay", "https://quay.io", "puller", "yes", "admin"]
+    assert table.out.splitlines()[1].split() == ["1", "quay", "https://quay.io", "puller", "yes", "everybody", "admin"]
     assert (await cli.run("registries", "change", "quay", "--no-default", "--no-account", **admin)).status == 0
     [changed] = json.loads((await cli.run("registries", "--json")).out)
     assert (changed["username"], changed["isDefault"]) == (None, False)

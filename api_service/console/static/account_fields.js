@@ -10,7 +10,7 @@ const TYPED = "typed account";
 /** Create the fields; `value` is the request's `credentials`, undefined for none. */
 export function makeAccountFields(id) {
   const choice = element("select", { id: `${id}-choice` },
-    element("option", { value: BY_HOST }, "The stored account of the registry, if any"),
+    element("option", { value: BY_HOST }, "The stored account of the registry, if I may use it"),
     element("option", { value: TYPED }, "Enter an account…"));
   const username = element("input", { id: `${id}-username`, autocomplete: "off", autocapitalize: "off", spellcheck: "false" });
   const password = element("input", { id: `${id}-password`, type: "password", autocomplete: "off" });
@@ -31,10 +31,10 @@ export function makeAccountFields(id) {
   return { element: made, value: () => valueOf(choice, username, password) };
 }
 
-/** If the registries cannot be listed, the existing fields suffice. */
+/** The user names of accounts are known to those who may use them. If the list fails, the existing fields suffice. */
 async function offerStored(choice) {
   const stored = await api.registries().catch(() => []);
-  const options = stored.filter((registry) => registry.hasPassword).map((registry) =>
+  const options = stored.filter((registry) => registry.username !== null).map((registry) =>
     element("option", { value: registry.name }, `${registry.name}: ${registry.username} at ${registry.host}`));
   choice.lastElementChild.before(...options);
 }

@@ -73,7 +73,24 @@ export const api = {
   registries: async (signal) => (await json("image-registries", { signal })).registries,
   addRegistry: (body) => json("image-registries", { method: "POST", body }),
   changeRegistry: (id, body) => json(`image-registries/${id}`, { method: "PATCH", body }),
+  /** Connects to the registry and signs in, now. */
+  testRegistry: (id, signal) => json(`image-registries/${id}:test`, { method: "POST", signal }),
   deleteRegistry: (id) => call(`image-registries/${id}`, { method: "DELETE" }),
+
+  rules: async (signal) => (await json("import-rules", { signal })).rules,
+  createRule: (body) => json("import-rules", { method: "POST", body }),
+  changeRule: (id, body) => json(`import-rules/${id}`, { method: "PATCH", body }),
+  /** Which rule allows an import, or why none does. */
+  checkRules: (body) => json("import-rules:check", { method: "POST", body }),
+  deleteRule: (id) => call(`import-rules/${id}`, { method: "DELETE" }),
+
+  /** The caller's tokens; with `all`, those of all users, for admins. */
+  tokens: (query, signal) => json(`tokens?${new URLSearchParams(query)}`, { signal }),
+  /** The answer has the secret in `token`, this once. */
+  createToken: (body) => json("tokens", { method: "POST", body }),
+  revokeToken: (id) => call(`tokens/${id}`, { method: "DELETE" }),
+
+  audit: (query, signal) => json(`audit?${new URLSearchParams(query)}`, { signal }),
 
   statistics: (signal) => json("harbor/stats", { signal }),
   operations: (signal) => json("operations", { signal }),

@@ -13,3 +13,4 @@ export const RIGHT = "M6 3l5 5-5 5";
 export const FIRST = "M11 3 6 8l5 5M4 3v10";
 export const LAST = "M5 3l5 5-5 5M12 3v10";
 export const PEN = "M3 13l.7-3L11 2.700 13.300 5 6 12.300z";
+export const PLUG = "M6 2v4M10 2v4M4 6h8v2a4 4 0 0 1-8 0zM8 12v3";

@@ -4,6 +4,7 @@ import { makeAccountFields } from "./account_fields.js";
 import { api } from "./api.js";
 import { buttons, openDialog } from "./dialog.js";
 import { element, fill } from "./element.js";
+import { checkbox, input, makeField, refuseFields } from "./fields.js";
 import { announce, notice } from "./notice.js";
 import { planView } from "./plan.js";
 import { problemBox } from "./problem_box.js";
@@ -11,6 +12,17 @@ import { address, revisit } from "./route.js";
 
 const EXISTS = 2;
 const REFERRERS = { bring: true, leave: false };
+// The fields that a refusal is about.
+const CODES = {
+  reference_malformed: "source",
+  source_not_allowed: "source",
+  source_not_found: "source",
+  limit_reached: "source",
+  target_not_allowed: "target",
+  target_tag_foreign: "target",
+  import_conflict: "target",
+  platform_not_available: "platforms",
+};
 
 /** Open the dialog; `given` are initial values, for example of an image that is imported again. */
 export function openImportDialog(given = {}) {
@@ -35,8 +47,9 @@ export function openImportDialog(given = {}) {
   });
 }
 
-/** A preview is valid for its own request only. */
-function forget({ outcome, preview, start }) {
+/** A preview and a refusal are valid for their own request only. */
+function forget({ fields, outcome, preview, start }) {
+  for (const field of Object.values(fields.fields)) field.forget();
   fill(outcome);
   emphasize(preview, start);
 }
@@ -48,6 +61,8 @@ function emphasize(one, other) {
 
 async function submit(wanted, dialog, { fields, outcome, preview, start, asking }) {
   const request = fields.request();
+  for (const field of Object.values(fields.fields)) field.forget();
+  let refused = false;
   preview.disabled = start.disabled = true;
   fill(outcome, element("p", { class: "muted", role: "status" },
     wanted === "preview" ? "Asking the source and the target…" : "Looking the image up at its source…"));
@@ -61,11 +76,14 @@ async function submit(wanted, dialog, { fields, outcome, preview, start, asking 
       begun(await api.startImport(request, asking.signal), dialog, outcome);
     }
   } catch (problem) {
-    if (!asking.signal.aborted) fill(outcome, problemBox(problem));
+    if (asking.signal.aborted) return;
+    fill(outcome, problemBox(problem));
+    if (problem.code === "target_tag_foreign") fields.showForce();
+    refused = refuseFields(problem, fields.fields, CODES);
   } finally {
     preview.disabled = start.disabled = false;
     outcome.scrollIntoView({ block: "nearest" });
-    if (wanted === "preview" && !asking.signal.aborted) (outcome.querySelector(".plan") ? start : preview).focus();
+    if (wanted === "preview" && !refused && !asking.signal.aborted) (outcome.querySelector(".plan") ? start : preview).focus();
   }
 }
 
@@ -81,35 +99,40 @@ function begun(answer, dialog, outcome) {
 }
 
 function makeFields(given) {
-  const source = element("input", { id: "import-source", required: true, value: given.source, placeholder: "docker.io/library/alpine:3.20",
-    autocomplete: "off", autocapitalize: "off", spellcheck: "false", autofocus: true });
-  const target = element("input", { id: "import-target", value: given.target, placeholder: "project/repository:tag",
-    autocomplete: "off", autocapitalize: "off", spellcheck: "false" });
-  const platforms = element("input", { id: "import-platforms", value: given.platforms, placeholder: "linux/amd64, linux/arm64",
-    autocomplete: "off", autocapitalize: "off", spellcheck: "false" });
+  const source = input("import-source", { required: true, value: given.source, placeholder: "docker.io/library/alpine:3.20", autofocus: true });
+  const target = input("import-target", { value: given.target, placeholder: "project/repository:tag" });
+  const platforms = input("import-platforms", { value: given.platforms, placeholder: "linux/amd64, linux/arm64" });
   const description = element("input", { id: "import-description", maxlength: 2000, autocomplete: "off" });
   const referrers = element("select", { id: "import-referrers" },
     element("option", { value: "" }, "The operator's default"),
     element("option", { value: "bring" }, "Import them"),
     element("option", { value: "leave" }, "Leave them out"));
-  const force = element("input", { id: "import-force", type: "checkbox", checked: given.force ? true : null });
+  const { control: force, element: forced } = checkbox("import-force",
+    "Import even if the image exists, or replace a tag that Longshore did not write, if a rule allows that", given.force);
   const account = makeAccountFields("import-account");
+  const fields = {
+    source: makeField("Image", source, "As for docker pull; may include a registry, a tag or a digest."),
+    target: makeField("Target", target, "Empty: named after the source."),
+    platforms: makeField("Platforms", platforms, "Empty: all platforms of the image."),
+    description: makeField("Description", description),
+  };
+  const more = element(
+    "details",
+    { open: given.force ? true : null },
+    element("summary", {}, "More"),
+    fields.description.element,
+    makeField("Signatures, SBOMs and other referrers", referrers).element,
+    forced,
+  );
   const elements = [
-    field("Image", source, "As for docker pull; may include a registry, a tag or a digest."),
-    element("div", { class: "pair" },
-      field("Target", target, "Empty: named after the source."),
-      field("Platforms", platforms, "Empty: all platforms of the image.")),
+    fields.source.element,
+    element("div", { class: "pair" }, fields.target.element, fields.platforms.element),
     account.element,
-    element(
-      "details",
-      { open: given.force ? true : null },
-      element("summary", {}, "More"),
-      field("Description", description),
-      field("Signatures, SBOMs and other referrers", referrers),
-      element("div", { class: "check" }, force,
-        element("label", { for: force.id }, "Import even if the image exists, or another image has its name")),
-    ),
+    more,
   ];
+  const showForce = () => {
+    more.open = true;
+  };
   const request = () => ({
     source: source.value.trim(),
     ...optional(target.value.trim(), "target"),
@@ -119,17 +142,10 @@ function makeFields(given) {
     ...optional(REFERRERS[referrers.value], "referrers"),
     ...(force.checked ? { force: true } : {}),
   });
-  return { elements, request };
+  return { elements, fields, request, showForce };
 }
 
 /** Empty fields are not sent. */
 function optional(value, name) {
   return value === undefined || value.length === 0 ? {} : { [name]: value };
-}
-
-function field(name, input, help = "") {
-  const helpId = `${input.id}-help`;
-  if (help) input.setAttribute("aria-describedby", helpId);
-  return element("div", { class: "field" }, element("label", { for: input.id }, name), input,
-    help && element("p", { class: "help", id: helpId }, help));
 }

@@ -11,6 +11,8 @@ const PARTS = [
   ["mounted", "bytesMountable", "can be mounted"],
   ["copied", "bytesToMove", "to be copied"],
 ];
+// `allowedBy` of an import that needs no rule.
+const ADMIN = "admin";
 
 /** Show a dry run's answer. */
 export function planView(answer) {
@@ -31,6 +33,7 @@ export function planView(answer) {
       pair("Blobs", counts(plan.blobs)),
       pair("Manifests", counts(plan.manifests)),
       plan.referrers > 0 && pair("Referrers", `${count(plan.referrers)}: signatures, SBOMs and others`),
+      pair("Allowed by", plan.allowedBy === ADMIN ? "your role: admins need no rule" : `the rule ${plan.allowedBy}`),
       plan.quotaRoom !== null && pair("Space left in the project", size(Math.max(0, plan.quotaRoom))),
     ),
   );

@@ -5,13 +5,15 @@ import { askFirst } from "./confirm_dialog.js";
 import { element, fill, icon } from "./element.js";
 import { age, counted, moment } from "./figures.js";
 import { keepFocus } from "./focus.js";
-import { PEN, PLUS, TRASH } from "./icons.js";
+import { PEN, PLUG, PLUS, TRASH } from "./icons.js";
 import { notice } from "./notice.js";
 import { problemBox } from "./problem_box.js";
 import { openRegistryDialog } from "./registry_dialog.js";
+import { testRegistry } from "./registry_test.js";
+import { subjectText } from "./rule_texts.js";
 import { session } from "./session.js";
 
-const COLUMNS = ["Name", "Address", "Account", "Stored by", "Changed"];
+const COLUMNS = ["Name", "Address", "Account", "May use it", "Stored by", "Changed"];
 
 export function registriesView({ signal }) {
   const place = element("div", { class: "results" });
@@ -24,7 +26,8 @@ export function registriesView({ signal }) {
       session.isAdmin && element("button", { class: "button", type: "button", click: () => openRegistryDialog(null, load) },
         icon(PLUS), "Add a registry")),
     element("p", { class: "muted lead" }, "Accounts of source registries. An import uses the account of its source's host, ",
-      "or one chosen by name; passwords are encrypted and never shown."),
+      "or one chosen by name, if its user may use the account; without a list of users, admins alone. Passwords are encrypted and ",
+      "never shown."),
     place,
   );
   load();
@@ -47,7 +50,7 @@ async function show(place, total, signal, load) {
 }
 
 function table(stored, load) {
-  const titles = session.isAdmin ? [...COLUMNS, ""] : COLUMNS;
+  const titles = [...COLUMNS, ""];
   return element(
     "table",
     { class: "registries", role: "table" },
@@ -64,11 +67,12 @@ function row(registry, load) {
     { role: "row" },
     element("th", { role: "rowheader", scope: "row" }, registry.name, registry.isDefault && element("span", { class: "tagged" }, "default")),
     cell("address", registry.url),
-    cell("account", registry.username ?? element("span", { class: "muted" }, "none")),
+    cell("account", registry.username ?? element("span", { class: "muted" }, registry.hasPassword ? "not for you" : "none")),
+    cell("access", registry.hasPassword && users(registry.access)),
     cell("owner", registry.createdBy),
     element("td", { role: "cell", class: "created" },
       element("time", { datetime: registry.updatedTime, title: moment(registry.updatedTime) }, age(registry.updatedTime))),
-    session.isAdmin && cell("end", actions(registry, load)),
+    cell("end", actions(registry, load)),
   );
 }
 
@@ -76,8 +80,23 @@ function cell(name, ...children) {
   return element("td", { role: "cell", class: name }, children);
 }
 
-function actions(registry, load) {
+/** The users of an account, with the images that it is for unless these are all. */
+function users(access) {
+  if (access === null) return "admins";
+  const narrowed = [["from", access.repositories], ["to", access.targets]].filter(([, patterns]) => patterns.join() !== "**");
   return [
+    access.subjects.map(subjectText).join(", "),
+    narrowed.map(([word, patterns]) => element("span", { class: "description" }, `${word} ${patterns.join(", ")}`)),
+  ];
+}
+
+/** Users may test registries whose account they may use, which they know by its user name; admins change all. */
+function actions(registry, load) {
+  const test = element("button", { class: "button icon-only quiet", type: "button", title: "Test", "aria-label": `Test ${registry.name}`,
+    "data-key": `test ${registry.id}`, click: () => testRegistry(registry) }, icon(PLUG));
+  if (!session.isAdmin) return registry.username !== null && test;
+  return [
+    test,
     element("button", { class: "button icon-only quiet", type: "button", title: "Edit", "aria-label": `Edit ${registry.name}`,
       "data-key": `edit ${registry.id}`,
       click: () => openRegistryDialog(registry, load) }, icon(PEN)),

@@ -3,6 +3,7 @@
 import { api } from "./api.js";
 import { buttons, openDialog } from "./dialog.js";
 import { element, fill } from "./element.js";
+import { input, lines, makeField, refuseFields } from "./fields.js";
 import { notice } from "./notice.js";
 import { problemBox } from "./problem_box.js";
 
@@ -18,6 +19,7 @@ export function openRegistryDialog(registry, saved) {
     event.preventDefault();
     save.disabled = true;
     fill(outcome);
+    for (const field of Object.values(fields.fields)) field.forget();
     try {
       const name = await store(registry, fields.values());
       dialog.close();
@@ -26,6 +28,7 @@ export function openRegistryDialog(registry, saved) {
     } catch (problem) {
       fill(outcome, problemBox(problem));
       save.disabled = false;
+      refuseFields(problem, fields.fields);
     }
   });
 }
@@ -33,7 +36,7 @@ export function openRegistryDialog(registry, saved) {
 async function store(registry, values) {
   if (!registry) {
     // An incomplete account is sent unchanged: the API reports the missing field.
-    const given = Object.fromEntries(Object.entries(values).filter(([, value]) => value !== ""));
+    const given = Object.fromEntries(Object.entries(values).filter(([, value]) => value !== "" && value !== null));
     return (await api.addRegistry(given)).name;
   }
   return (await api.changeRegistry(registry.id, changesOf(registry, values))).name;
@@ -42,8 +45,8 @@ async function store(registry, values) {
 /** Return the changed values (RFC 7396): null removes the account, a password alone is a rotation. */
 function changesOf(registry, values) {
   const changes = {};
-  for (const name of ["name", "url", "isDefault"]) {
-    if (values[name] !== registry[name]) changes[name] = values[name];
+  for (const name of ["name", "url", "isDefault", "access"]) {
+    if (JSON.stringify(values[name]) !== JSON.stringify(registry[name])) changes[name] = values[name];
   }
   if (registry.username && !values.username) return { ...changes, username: null, password: null };
   if (values.username !== (registry.username ?? "")) changes.username = values.username;
@@ -62,12 +65,19 @@ function makeFields(registry) {
   username.addEventListener("input", () => {
     password.required = username.value !== "" && username.value !== registry?.username;
   });
+  const access = makeAccess(registry?.access ?? null);
+  const fields = {
+    name: makeField("Name", name, "The name that imports use: letters, digits, ., _ and -."),
+    url: makeField("Address", url, registry?.hasPassword ? "A new address requires the password again." : "https://host, with its port if it has one."),
+    username: makeField("User name", username, registry?.hasPassword ? "Empty: the account is removed." : "Empty: anonymous access."),
+    password: makeField("Password or token", password, registry?.hasPassword ? "Only to change the password." : "Stored encrypted, and never shown."),
+    access: access.field,
+  };
   const elements = [
-    field("Name", name, "The name that imports use: letters, digits, ., _ and -."),
-    field("Address", url, registry?.hasPassword ? "A new address requires the password again." : "https://host, with its port if it has one."),
-    element("div", { class: "pair" },
-      field("User name", username, registry?.hasPassword ? "Empty: the account is removed." : "Empty: anonymous access."),
-      field("Password or token", password, registry?.hasPassword ? "Only to change the password." : "Stored encrypted, and never shown.")),
+    fields.name.element,
+    fields.url.element,
+    element("div", { class: "pair" }, fields.username.element, fields.password.element),
+    access.element,
     element("div", { class: "check" }, isDefault, element("label", { for: isDefault.id }, "The default for sources without a registry")),
   ];
   const values = () => ({
@@ -76,17 +86,24 @@ function makeFields(registry) {
     username: username.value.trim(),
     password: password.value,
     isDefault: isDefault.checked,
+    access: access.value(),
   });
-  return { elements, values };
+  return { elements, fields, values };
 }
 
-function input(id, properties) {
-  return element("input", { id, autocomplete: "off", autocapitalize: "off", spellcheck: "false", ...properties });
-}
-
-function field(name, control, help) {
-  const helpId = `${control.id}-help`;
-  control.setAttribute("aria-describedby", helpId);
-  return element("div", { class: "field" }, element("label", { for: control.id }, name), control,
-    element("p", { class: "help", id: helpId }, help));
+/** Who may use the account; `value` is null for admins alone. */
+function makeAccess(access) {
+  const subjects = lines("registry-subjects", access?.subjects ?? [], { placeholder: "group:team-a" });
+  const repositories = lines("registry-repositories", access?.repositories ?? ["**"]);
+  const targets = lines("registry-targets", access?.targets ?? ["**"]);
+  const field = makeField("Who may use the account", subjects.control, "One a line: everybody, user:NAME or group:NAME. Empty: admins alone.");
+  const made = [
+    field.element,
+    element("details", {}, element("summary", {}, "For which images"),
+      makeField("Repositories at the source", repositories.control, "One a line: patterns without the host, such as team-a/**.").element,
+      makeField("Targets", targets.control, "One a line: project/repository; {user} and {group} stand for the caller's.").element),
+  ];
+  const value = () => (subjects.values().length === 0 ? null
+    : { subjects: subjects.values(), repositories: repositories.values(), targets: targets.values() });
+  return { element: made, field, value };
 }

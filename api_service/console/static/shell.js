@@ -6,15 +6,19 @@ import { PLUS } from "./icons.js";
 import { address } from "./route.js";
 import { session } from "./session.js";
 
+// Addresses with their names; admins manage what users look up, and see the audit log.
 const PLACES = [
   ["/images", "Images"],
   ["/registries", "Registries"],
+  ["/rules", "What I may import", "Rules"],
+  ["/tokens", "My tokens"],
+  ["/audit", null, "Audit"],
   ["/system", "System"],
 ];
 
 /** Create the frame around a stage; `mark` sets the current route. */
 export function makeShell({ stage, signOut }) {
-  const links = PLACES.map(([path, name]) => [path, element("a", { href: address(path) }, name)]);
+  const links = placesOf(session).map(([path, name]) => [path, element("a", { href: address(path) }, name)]);
   const made = element(
     "div",
     { class: "shell" },
@@ -35,6 +39,10 @@ export function makeShell({ stage, signOut }) {
     element("main", { id: "main", tabindex: -1 }, stage),
   );
   return { element: made, mark: (path) => mark(links, path) };
+}
+
+function placesOf({ isAdmin }) {
+  return PLACES.map(([path, name, adminsName]) => [path, isAdmin ? (adminsName ?? name) : name]).filter(([, name]) => name);
 }
 
 function mark(links, path) {

@@ -1,6 +1,7 @@
 // The console's entry point: signs in, and shows the view that the address names.
 
 import { api, SIGNED_OUT } from "./api.js";
+import { auditView } from "./audit_view.js";
 import { element, fill } from "./element.js";
 import { imageView } from "./image_view.js";
 import { imagesView } from "./images_view.js";
@@ -9,16 +10,21 @@ import { Problem } from "./problem.js";
 import { problemBox } from "./problem_box.js";
 import { registriesView } from "./registries_view.js";
 import { currentRoute } from "./route.js";
+import { rulesView } from "./rules_view.js";
 import { session } from "./session.js";
 import { makeShell } from "./shell.js";
 import { signInView } from "./sign_in_view.js";
 import { systemView } from "./system_view.js";
+import { tokensView } from "./tokens_view.js";
 
 // Views by address; the group in parentheses is the view's argument.
 const VIEWS = [
   [/^\/images$/, imagesView],
   [/^\/images\/([1-9]\d{0,18})$/, imageView],
   [/^\/registries$/, registriesView],
+  [/^\/rules$/, rulesView],
+  [/^\/tokens$/, tokensView],
+  [/^\/audit$/, auditView],
   [/^\/system$/, systemView],
 ];
 

@@ -49,7 +49,7 @@ def _moment(_context: click.Context, _parameter: click.Parameter, value: str | N
 @click.option("--user", metavar="NAME", help="Only the requests of this user.")
 @click.option("--operation", metavar="ID", help="Only this operation of the API, such as deleteImage.")
 @click.option("--object", "about", metavar="TEXT", help="Only requests about this image, rule, registry or token.")
-@click.option("--refused/--accepted", default=None, help="Only requests that were refused, or only the others.")
+@click.option("--code", help="Only requests that were refused with this error code, such as target_not_allowed.")
 @click.option(
     "--since", callback=_moment, metavar="TIME", help="Only later ones: a time, or a span before now such as 12h or 7d."
 )
@@ -64,7 +64,7 @@ def audit(
     user: str | None,
     operation: str | None,
     about: str | None,
-    refused: bool | None,
+    code: str | None,
     since: datetime | None,
     until: datetime | None,
     limit: int,
@@ -75,7 +75,7 @@ def audit(
 
     The newest come first; refused ones are listed, too. Needs an admin's token.
     """
-    query = AuditQuery(user=user, operation=operation, object=about, refused=refused, since=since, until=until)
+    query = AuditQuery(user=user, operation=operation, object=about, code=code, since=since, until=until)
 
     async def run(client: LongshoreClient) -> ExitCode:
         found, more = await _collect(client, query, None if everything else limit)

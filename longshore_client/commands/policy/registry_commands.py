@@ -32,6 +32,8 @@ _COLUMNS = (
     Column(title="USER", min_width=90),
 )
 
+_STEPS = {"reach": "connect", "signIn": "sign in", "answer": "answer as a registry"}
+
 
 @click.group(invoke_without_command=True)
 @json_option
@@ -144,7 +146,10 @@ def change(
 @click.argument("registry", metavar="ID|NAME")
 @json_option
 def test(registry: str, *, as_json: bool) -> int:
-    """Connect to a stored registry and sign in with its account. Needs an admin's token."""
+    """Connect to a stored registry and sign in with its account, now.
+
+    For admins, and for users that may use the account.
+    """
 
     async def operation(client: LongshoreClient) -> ExitCode:
         found = await _find(client, registry)
@@ -153,6 +158,8 @@ def test(registry: str, *, as_json: bool) -> int:
             print_json(outcome.raw)
         else:
             note(f"{'✔' if outcome.ok else '✘'} {found.name}, {found.url}: {outcome.message}")
+            for step in outcome.steps:
+                note(f"  {_STEPS.get(step.name, step.name)}: {step.result}")
             if outcome.code:
                 note(f"  hint: {outcome.hint}")
                 note(f"  code: {outcome.code}")
@@ -201,5 +208,6 @@ async def _find(client: LongshoreClient, name: str) -> StoredRegistry:
 
 def _row(registry: StoredRegistry) -> tuple[str, ...]:
     default = "yes" if registry.default else ""
-    access = access_text(registry.access) if registry.username else ""
-    return (str(registry.id), registry.name, registry.url, registry.username or "", default, access, registry.user)
+    access = access_text(registry.access) if registry.has_account else ""
+    account = registry.username or ("not for you" if registry.has_account else "")
+    return (str(registry.id), registry.name, registry.url, account, default, access, registry.user)

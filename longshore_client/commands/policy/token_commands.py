@@ -10,7 +10,7 @@ from longshore_client.commands.exit_codes import ExitCode, exit_code_of
 from longshore_client.commands.options import json_option
 from longshore_client.commands.with_client import with_client
 from longshore_client.errors import ClientError
-from longshore_client.resources.tokens import ApiToken
+from longshore_client.resources.tokens import ApiToken, NewToken
 from longshore_client.terminal.figures import age, duration
 from longshore_client.terminal.output import note, print_error, print_json, results
 from longshore_client.terminal.tables import Column, print_table
@@ -37,30 +37,47 @@ def tokens(context: click.Context, *, as_json: bool) -> int | None:
     """
     if context.invoked_subcommand:
         return None
-    return with_client(lambda client: _list(client, everybody=False, as_json=as_json))
+    return with_client(lambda client: _list(client, everybody=False, valid=False, as_json=as_json))
 
 
 @tokens.command(name="list")
 @click.option("--all", "everybody", is_flag=True, help="List the tokens of all users; needs an admin's token.")
+@click.option("--valid", is_flag=True, help="List only tokens that have neither expired nor been revoked.")
 @json_option
-def list_tokens(*, everybody: bool, as_json: bool) -> int:
+def list_tokens(*, everybody: bool, valid: bool, as_json: bool) -> int:
     """List your tokens, with their last use and the end of their validity."""
-    return with_client(lambda client: _list(client, everybody=everybody, as_json=as_json))
+    return with_client(lambda client: _list(client, everybody=everybody, valid=valid, as_json=as_json))
 
 
 @tokens.command()
 @click.argument("description", required=False, default="")
-@click.option("--days", type=click.FloatRange(min=0, min_open=True), help="The lifetime; default: the API's setting.")
+@click.option("--days", type=click.IntRange(min=1), help="The lifetime; default: the API's setting.")
+@click.option("--user", metavar="NAME", help="For this user instead of yourself; needs an admin's token.")
+@click.option(
+    "--role",
+    type=click.Choice(["user", "admin"]),
+    help="The role, at most your own; default: your own, and user for others.",
+)
+@click.option(
+    "--group",
+    "groups",
+    multiple=True,
+    metavar="NAME",
+    help="A group; may be repeated; for admins. Default: your own, and none for others.",
+)
 @json_option
-def create(description: str, *, days: float | None, as_json: bool) -> int:
-    """Create a token of your own, and print it: this once.
+def create(
+    description: str, *, days: int | None, user: str | None, role: str | None, groups: Sequence[str], as_json: bool
+) -> int:
+    """Create a token, and print it: this once.
 
     DESCRIPTION says what the token is for. Only the token goes to stdout, so that a script can store it:
     `longshore tokens create ci > token`.
     """
+    wanted = NewToken(description=description, days=days, user=user, role=role, groups=groups or None)
 
     async def operation(client: LongshoreClient) -> ExitCode:
-        created = await client.create_token(description, days=days)
+        created = await client.create_token(wanted)
         if as_json:
             print_json(created.token.raw)
             return ExitCode.DONE
@@ -75,7 +92,10 @@ def create(description: str, *, days: float | None, as_json: bool) -> int:
 @tokens.command()
 @click.argument("ids", nargs=-1, required=True, type=int, metavar="ID...")
 def revoke(ids: Sequence[int]) -> int:
-    """Revoke tokens: requests with them are refused from now on. Imports that they started continue."""
+    """Revoke tokens: requests with them, and with tokens that were created with them, are refused from now on.
+
+    Imports that they started continue.
+    """
 
     async def operation(client: LongshoreClient) -> ExitCode:
         status = ExitCode.DONE
@@ -92,8 +112,8 @@ def revoke(ids: Sequence[int]) -> int:
     return with_client(operation)
 
 
-async def _list(client: LongshoreClient, *, everybody: bool, as_json: bool) -> ExitCode:
-    found = await client.tokens(everybody=everybody)
+async def _list(client: LongshoreClient, *, everybody: bool, valid: bool, as_json: bool) -> ExitCode:
+    found = await client.tokens(everybody=everybody, state="valid" if valid else None)
     if as_json:
         print_json([token.raw for token in found])
     elif found:
@@ -119,12 +139,8 @@ def _row(token: ApiToken, now: datetime, *, everybody: bool) -> Sequence[str]:
 
 
 def _state(token: ApiToken, now: datetime) -> str:
-    if token.revoked:
-        return "revoked"
-    if token.expires and token.expires <= now:
-        return "expired"
-    current = ", used now" if token.current else ""
-    return f"valid for {_left(token, now)}{current}" if token.expires else f"valid{current}"
+    state = f"valid for {_left(token, now)}" if token.expires and token.state == "valid" else token.state
+    return f"{state}, used now" if token.current else state
 
 
 def _left(token: ApiToken, now: datetime) -> str:
