@@ -25,11 +25,24 @@ from api_service.images.list_images import ImageLister
 from api_service.images.patrol import TagPatrol
 from api_service.images.verify_tag import TagVerifier
 from api_service.imports.apply_report import ReportApplier
+from api_service.imports.attempt.admit import ImageAdmitter
+from api_service.imports.attempt.begin import AttemptBeginner
+from api_service.imports.attempt.check_rules import AttemptRules
 from api_service.imports.cancel import ImportCanceller
 from api_service.imports.dry_run.preview import ImportPreviewer
 from api_service.imports.dry_run.target_contents import TargetInspector
 from api_service.imports.enqueue import ImportQueue
-from api_service.imports.keys import CANCELLER, PERMISSIONS, PREVIEWER, QUEUE, REPORT_APPLIER, RETRIER, STARTER
+from api_service.imports.keys import (
+    ADMITTER,
+    BEGINNER,
+    CANCELLER,
+    PERMISSIONS,
+    PREVIEWER,
+    QUEUE,
+    REPORT_APPLIER,
+    RETRIER,
+    STARTER,
+)
 from api_service.imports.permission import ImportPermissions
 from api_service.imports.retry import ImportRetrier
 from api_service.imports.source.docker import DockerSources
@@ -37,6 +50,7 @@ from api_service.imports.source.find import SourceFinder
 from api_service.imports.source.registry import RegistrySources
 from api_service.imports.source.target_name import TargetNaming
 from api_service.imports.start import ImportStarter
+from api_service.imports.target_tag import TargetTags
 from api_service.metrics.exposition import Exposition, serve_metrics
 from api_service.registries.keys import REGISTRIES
 from api_service.registries.lookup import RegistryLookup
@@ -141,7 +155,7 @@ async def rules_part(app: web.Application) -> AsyncIterator[None]:
 async def imports_part(app: web.Application) -> AsyncIterator[None]:
     """Imports, and the stored registries that sources are read with."""
     settings, database = app[SETTINGS], app[DATABASE]
-    secrets, network = settings.shared.secrets, settings.shared.source_network
+    secrets, network = settings.secrets, settings.shared.source_network
     stored = RegistryLookup(database)
     app[REGISTRIES] = StoredRegistries(database=database, lookup=stored, secrets=secrets, policy=network)
     registries = RegistrySources(registries=app[SOURCES], stored=stored, secrets=secrets, network=network)
@@ -176,6 +190,11 @@ async def imports_part(app: web.Application) -> AsyncIterator[None]:
     app[RETRIER] = ImportRetrier(
         database=database, queue=queue, finder=finder, permissions=permissions, secrets=secrets
     )
+    rules = AttemptRules(permissions=permissions)
+    app[BEGINNER] = AttemptBeginner(
+        database=database, tags=TargetTags(management=app[MANAGEMENT]), rules=rules, secrets=secrets
+    )
+    app[ADMITTER] = ImageAdmitter(database=database, rules=rules)
     app[REPORT_APPLIER] = ReportApplier(database=database, queue=queue, retries=settings.retries, lease=settings.lease)
     yield
 

@@ -48,6 +48,8 @@ ALL_ROUTES: Sequence[Route] = (
     Route(
         "PUT", f"{BASE}/images:import/{{name}}/progress", imports.progress_handler, import_operations.REPORT, WORKERS
     ),
+    Route("POST", f"{BASE}/images:import/{{name}}/begin", imports.begin_handler, import_operations.BEGIN, WORKERS),
+    Route("POST", f"{BASE}/images:import/{{name}}/admit", imports.admit_handler, import_operations.ADMIT, WORKERS),
     Route("POST", f"{BASE}/images/{{id}}/importing:cancel", imports.cancel_handler, import_operations.CANCEL, USERS),
     Route(
         "POST",

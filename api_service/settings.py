@@ -1,6 +1,6 @@
 """The API service's settings. Only this module and `auth.oidc_settings` read the environment."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import ip_network
 
 from environs import FileAwareEnv
@@ -32,8 +32,9 @@ MAX_AUDIT_DAYS = 3_653
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """The settings of `longshore-api serve`.
+    """The settings of `longshore-api serve`. The repr omits the secrets.
 
+    `secrets` encrypts the accounts that the database holds; workers have no key of it.
     `target_name` is the target's public host, shown as `registryHost`. `drop_host_for` are the registries whose host
     is omitted from an image's name in the target. `lease` is in seconds. Without `oidc`, the API accepts API tokens
     only. `docker_source` says which users may import from the workers' Docker Engine. `referrers` is the default for
@@ -43,6 +44,7 @@ class Settings:
     """
 
     shared: SharedSettings
+    secrets: SecretBox = field(repr=False)
     host: str
     port: int
     default_project: str
@@ -70,6 +72,7 @@ def settings_from(env: FileAwareEnv) -> Settings:
     shared = read_shared(env)
     return Settings(
         shared=shared,
+        secrets=env.fernet_keys("SECRET_KEYS"),
         host=env.str("API_HOST", "127.0.0.1"),
         port=env.int("API_PORT", 8080, validate=validate.Range(0, MAX_PORT)),
         default_project=env.str("DEFAULT_PROJECT", "imports", validate=_project),

@@ -1,4 +1,4 @@
-"""Checks, before the first byte is copied, that the target admits an image: project and quota."""
+"""Checks, before the first byte is copied, that an image is admitted: by its rule's limits, and by the target."""
 
 import asyncio
 from collections.abc import Sequence
@@ -8,8 +8,11 @@ from typing import Protocol
 
 import structlog
 
+from import_worker.attempt import Attempt
 from import_worker.copying.ends import Target
+from shared.errors.codes import Code
 from shared.errors.error import LongshoreError
+from shared.messages.attempt_start import AttemptTerms
 from shared.oci.descriptor import Descriptor
 from shared.oci.digest import Digest
 from shared.planning.plan import ImportPlan
@@ -33,23 +36,45 @@ class ProjectLedger(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Admission:
-    """One target repository, with the services that decide whether it admits an image."""
+    """One target repository, with the services that decide whether an image is admitted to it."""
 
+    attempt: Attempt
+    terms: AttemptTerms
     management: TargetManagement
     repository: str
     target: Target
     ledger: ProjectLedger
 
     async def admit(self, plan: ImportPlan) -> None:
-        """Prepare the repository for a push; raises `target_quota_exceeded` if the image does not fit."""
-        await self.prepare()
+        """Prepare the repository for a push of this image.
+
+        Raises `target_quota_exceeded` if the image does not fit, `target_not_allowed` if its project is missing and may
+        not be created, and SupersededError if a limit of its rule ended the import.
+        """
+        await self.prepare(plan.size)
         quota = await self._quota()
         if quota and plan.size > quota.free:
             quota.check_fits(await self._missing_bytes(plan))
 
-    async def prepare(self) -> None:
-        """Prepare the repository for a push: a missing project is created."""
-        await self.management.prepare_repository(self.repository)
+    async def prepare(self, size: int) -> None:
+        """Have the size admitted, if it is limited, and prepare the repository: its project is created if it may be."""
+        may_create_project = self.terms.may_create_project
+        if self.terms.limited:
+            # Another rule may have admitted the size than the one that the terms are from.
+            may_create_project = (await self.attempt.admit(size)).may_create_project
+        if may_create_project:
+            await self.management.prepare_repository(self.repository)
+        elif await self.management.has_project(self.repository) is False:
+            project = self.repository.partition("/")[0]
+            raise LongshoreError(
+                Code.TARGET_NOT_ALLOWED,
+                f"There is no project {project}, and the import rule does not allow to create projects.",
+            )
+
+    async def admit_size(self, size: int) -> None:
+        """Have the size admitted again, if it is limited, because it has become known only now."""
+        if self.terms.limited:
+            await self.attempt.admit(size)
 
     async def _quota(self) -> ProjectQuota | None:
         """Return the project's quota; None also if the target does not report it: then the push finds out."""

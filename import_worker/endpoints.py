@@ -8,6 +8,7 @@ from typing import Protocol
 from import_worker.admission import Admission
 from import_worker.copying.ends import BlobLedger, ProgressBoard, Source
 from import_worker.copying.referrers import ReferrersTarget, TagLedger
+from shared.messages.attempt_start import AttemptTerms
 from shared.oci.digest import Digest
 from shared.oci.platform import Platform
 from shared.planning.make_plan import make_plan
@@ -76,10 +77,11 @@ class RegistryImage:
 class CopyEndpoints:
     """The two ends of one import's copy.
 
-    `check_import_allowed` raises while a rate limit of either end holds new imports back; `streams` is entered for each
-    blob that is transferred.
+    `terms` are those of the attempt. `check_import_allowed` raises while a rate limit of either end holds new imports
+    back; `streams` is entered for each blob that is transferred.
     """
 
+    terms: AttemptTerms
     source: ImportSource
     target: ReferrersTarget
     ledger: BlobLedger

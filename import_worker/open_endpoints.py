@@ -7,6 +7,7 @@ from import_worker.adapters.postgres_ledger import PostgresLedger
 from import_worker.adapters.registry_target import RegistryTarget
 from import_worker.adapters.tag_ledger import PostgresTagLedger
 from import_worker.admission import Admission
+from import_worker.attempt import Attempt
 from import_worker.endpoints import CopyEndpoints, ImportSource, RegistryImage
 from import_worker.engine.docker_engine import DockerEngine
 from import_worker.engine.source import EngineImage
@@ -16,8 +17,8 @@ from shared.db.import_states import ClaimedImport
 from shared.db.notifications import Notifications
 from shared.errors.codes import Code
 from shared.errors.error import LongshoreError
+from shared.messages.attempt_start import AttemptTerms
 from shared.model.blob_origin import NO_ORIGIN, BlobOrigin
-from shared.model.sealed_account import open_account
 from shared.oci.engine_image import parse_source
 from shared.oci.reference import Reference
 from shared.rate_limits.lanes import PoolLease
@@ -49,12 +50,12 @@ class EndpointOpener:
     management: TargetManagement
     limits: Limits
 
-    def open(self, claimed: ClaimedImport) -> CopyEndpoints:
+    def open(self, claimed: ClaimedImport, attempt: Attempt, terms: AttemptTerms) -> CopyEndpoints:
         """Return the import's endpoints; nothing is requested yet. Raises `docker_source_disabled`."""
         settings = self.settings.shared.target
         target_registry = self.targets.registry(settings.host, settings.credential)
         target = RegistryTarget(target_registry.repository(claimed.repository))
-        opened = self._open_source(claimed, target)
+        opened = self._open_source(claimed, terms, target)
         ledger = PostgresLedger(self.database, self.notifications, settings.host, claimed, opened.origin)
         registries = (*opened.registries, target_registry)
 
@@ -62,21 +63,27 @@ class EndpointOpener:
             await gather_all([registry.check_import_allowed() for registry in registries])
 
         return CopyEndpoints(
+            terms=terms,
             source=opened.source,
             target=target,
             ledger=ledger,
             tags=PostgresTagLedger(database=self.database, registry=settings.host, repository=claimed.repository),
             admission=Admission(
-                management=self.management, repository=claimed.repository, target=target, ledger=ledger
+                attempt=attempt,
+                terms=terms,
+                management=self.management,
+                repository=claimed.repository,
+                target=target,
+                ledger=ledger,
             ),
             check_import_allowed=check_import_allowed,
             streams=self._streams(registries),
         )
 
-    def _open_source(self, claimed: ClaimedImport, target: RegistryTarget) -> _OpenedSource:
+    def _open_source(self, claimed: ClaimedImport, terms: AttemptTerms, target: RegistryTarget) -> _OpenedSource:
         source = parse_source(claimed.source)
         if isinstance(source, Reference):
-            credential = open_account(self.settings.shared.secrets, claimed.credentials, host=source.registry)
+            credential = terms.credential
             registry = self.sources.registry(source.registry, credential)
             return _OpenedSource(
                 source=RegistryImage(RegistrySource(self.sources, source, credential)),

@@ -10,6 +10,7 @@ from typing import Protocol
 
 import structlog
 
+from import_worker.until_accepted import RETRY_INTERVAL, until_accepted
 from shared.errors.error import LongshoreError
 from shared.messages.progress_report import ProgressReport, ReportedError, ReportedState
 from shared.model.image_content import ImageContent
@@ -19,11 +20,6 @@ from shared.tracing.spans import step
 
 # Between two reports of changes. Seconds; a shorter interval looks the same to a person and loads the API's database.
 REPORT_INTERVAL = 0.5
-# Before a report that was not delivered is sent again. Seconds.
-RETRY_INTERVAL = 1.0
-# How long an outcome is sent again while the API does not answer. After that the lease has long run out and the reaper
-# has decided without it. Seconds.
-OUTCOME_DEADLINE = 300.0
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -109,15 +105,7 @@ class Reporter:
         self._permitted_until = requested_at + self._heartbeat
 
     async def _send_until_accepted(self, send: Callable[[], Awaitable[None]]) -> None:
-        deadline = monotonic() + OUTCOME_DEADLINE
-        while True:
-            try:
-                return await send()
-            except LongshoreError as error:
-                if monotonic() > deadline or not error.kind.retryable:
-                    raise
-                _log.warning("report.not_delivered", error=str(error))
-            await asyncio.sleep(RETRY_INTERVAL)
+        await until_accepted(send, event="report.not_delivered")
 
     async def _send(
         self,

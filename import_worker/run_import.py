@@ -1,7 +1,7 @@
 """Runs one claimed import from its first manifest to its outcome, and reports on it all the way."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 
 import structlog
@@ -14,6 +14,7 @@ from import_worker.reporter import Reporter, SupersededError
 from shared.db.import_states import ClaimedImport
 from shared.errors.codes import Code
 from shared.errors.error import LongshoreError
+from shared.messages.attempt_start import NO_TAG, ExpectedTag
 from shared.messages.progress_report import MAX_DETAIL_LENGTH
 from shared.model.image_content import ImageContent
 from shared.oci.digest import Digest
@@ -25,8 +26,8 @@ from shared.tracing.spans import Span, step
 # Spent by a stopping worker on handing an import back; the lease runs out otherwise. Seconds.
 HAND_BACK_TIMEOUT = 5.0
 
-# Returns the endpoints between which an import copies.
-OpenEndpoints = Callable[[ClaimedImport], CopyEndpoints]
+# Has an import's attempt begun, and returns the endpoints between which it copies.
+OpenEndpoints = Callable[[ClaimedImport], Awaitable[CopyEndpoints]]
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -63,7 +64,7 @@ async def _copy_while_reporting(
     claimed: ClaimedImport, open_endpoints: OpenEndpoints, reporter: Reporter, layers: int
 ) -> ImageContent:
     """Copy the image while the reporter runs; the first of them to end cancels the other."""
-    copying = asyncio.create_task(_prepare_and_copy(claimed, open_endpoints(claimed), reporter, layers))
+    copying = asyncio.create_task(_prepare_and_copy(claimed, open_endpoints, reporter, layers))
     reporting = asyncio.create_task(reporter.keep_reporting())
     try:
         await asyncio.wait({copying, reporting}, return_when=asyncio.FIRST_COMPLETED)
@@ -75,8 +76,9 @@ async def _copy_while_reporting(
 
 
 async def _prepare_and_copy(
-    claimed: ClaimedImport, endpoints: CopyEndpoints, reporter: Reporter, layers: int
+    claimed: ClaimedImport, open_endpoints: OpenEndpoints, reporter: Reporter, layers: int
 ) -> ImageContent:
+    endpoints = await open_endpoints(claimed)
     await endpoints.check_import_allowed()
     with step("plan") as span:
         prepared = await _prepare(claimed, endpoints, reporter)
@@ -96,8 +98,16 @@ async def _prepare_and_copy(
         referrers=referrers,
         first_attempt=claimed.attempt == 1 and not prepared.layers_in_target,
     )
-    await copy.run(claimed.tag, partial(reporter.fence, plan.root.digest), Replaceable())
+    await copy.run(claimed.tag, partial(reporter.fence, plan.root.digest), _replaceable(endpoints.terms.tag))
     return _content(plan, referrers)
+
+
+def _replaceable(expected: ExpectedTag) -> Replaceable:
+    """Return the digests that the image's tag may have when it is written."""
+    if expected.before is None:
+        return Replaceable()
+    before = set() if expected.before == NO_TAG else {expected.before}
+    return Replaceable(digests=expected.replaceable | before)
 
 
 async def _prepare(claimed: ClaimedImport, endpoints: CopyEndpoints, reporter: Reporter) -> PreparedImage:

@@ -9,6 +9,7 @@ import structlog
 
 from import_worker import metrics
 from import_worker.adapters.api_client import ApiClient, open_api_client
+from import_worker.attempt import Attempt
 from import_worker.consumer import Consumer
 from import_worker.endpoints import CopyEndpoints
 from import_worker.health import serve_health
@@ -101,8 +102,9 @@ class Worker:
             alone=_runs_alone(claimed),
         )
 
-    def _open_endpoints(self, claimed: ClaimedImport) -> CopyEndpoints:
-        endpoints = self._endpoints.open(claimed)
+    async def _open_endpoints(self, claimed: ClaimedImport) -> CopyEndpoints:
+        attempt = Attempt(api=self._api, name=claimed.name, number=claimed.attempt)
+        endpoints = self._endpoints.open(claimed, attempt, await attempt.begin())
 
         async def wait_alone_then_check() -> None:
             _log.warning("import.runs_alone", lost_workers=claimed.lost)

@@ -31,7 +31,6 @@ class SharedSettings:
 
     database_url: str = field(repr=False)
     amqp_url: str = field(repr=False)
-    secrets: SecretBox = field(repr=False)
     target: TargetSettings
     source_network: NetworkPolicy
     target_network: NetworkPolicy
@@ -68,7 +67,6 @@ def read_shared(env: FileAwareEnv) -> SharedSettings:
     return SharedSettings(
         database_url=env.str("DATABASE_URL"),
         amqp_url=env.str("AMQP_URL"),
-        secrets=env.fernet_keys("SECRET_KEYS"),
         target=TargetSettings(
             host=host, credential=Credential(username, password) if username else None, kind=_kind(env)
         ),

@@ -8,11 +8,12 @@ import asyncio
 import structlog
 
 from api_service.audit.write_events import KEPT_DAYS
+from api_service.imports.attempt.fail import fail_import
 from api_service.imports.enqueue import ImportQueue, QueueTransaction
 from api_service.imports.retry_policy import RetryPolicy
 from api_service.metrics import events
 from api_service.metrics.events import AttemptEnd
-from shared.db import audit, image_counts, images, import_states, imports, outbox
+from shared.db import audit, image_counts, import_states, imports, outbox
 from shared.db.database import try_lead
 from shared.db.imports import Import
 from shared.db.outbox import WakeUpReason
@@ -98,15 +99,13 @@ async def reap(
 
 async def _take_back(transaction: QueueTransaction, lost: Import, retries: RetryPolicy) -> AttemptEnd:
     """Queue an import whose worker stopped reporting, or end it if that has happened too often."""
-    state, code, lifetime = ImportState.QUEUED, Code.WORKER_LOST, 0.0
-    connection = transaction.connection
+    code = Code.WORKER_LOST
     if retries.exhausted(lost.failures):
-        state = ImportState.FAILED
         detail = f"{lost.failures + 1} attempts ended, the last because its worker stopped reporting."
-        lifetime = await import_states.finish(connection, lost.id, state, code=code, detail=detail)
-        await images.mark_failed(connection, lost.image_id, tag_untouched=not lost.tagging)
+        end = await fail_import(transaction.connection, lost, code=code, detail=detail)
     else:
-        await import_states.requeue(connection, lost.id, failed=True)
+        await import_states.requeue(transaction.connection, lost.id, failed=True)
         await transaction.wake_worker(lost.id, WakeUpReason.LEASE_LOST)
+        end = AttemptEnd(state=ImportState.QUEUED, code=code)
     _logger.warning("import.lease_lost", import_name=lost.name, attempt=lost.attempt, failures=lost.failures + 1)
-    return AttemptEnd(state=state, code=code, lifetime=lifetime)
+    return end

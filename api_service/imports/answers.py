@@ -2,15 +2,18 @@
 
 from typing import Any
 
-from marshmallow import fields
+from marshmallow import fields, validate
 
 from api_service.imports.dry_run.report import ContentByAction, DryRunReport, ImportPreview, Overwritten, total_size
 from api_service.imports.request import AnswerState, ImportAnswer
+from api_service.rules.authorize import Allowed
 from api_service.web.answers import AnswerSchema, choice, flag, number, text
 from api_service.web.problems import ProblemSchema
 from shared.messages.action import Action
+from shared.messages.attempt_start import Admitted, AttemptTerms, dump_admitted, dump_terms
 from shared.model.states import ImageStatus
 
+_STOP = {"action": Action.STOP.value}
 _STATE = "0: failed, 1: started, 2: the target has the image."
 
 
@@ -149,3 +152,21 @@ class ReportAnswerSchema(AnswerSchema):
 
 def report_answer_json(action: Action) -> dict[str, Any]:
     return {"action": action.value}
+
+
+class StopSchema(AnswerSchema):
+    """The answer to a worker whose import has ended."""
+
+    action = fields.String(
+        required=True,
+        validate=validate.Equal(Action.STOP.value),
+        metadata={"description": "Stop: the import has ended."},
+    )
+
+
+def terms_json(terms: AttemptTerms | None) -> dict[str, Any]:
+    return dump_terms(terms) if terms else _STOP
+
+
+def admission_json(permission: Allowed | None) -> dict[str, Any]:
+    return dump_admitted(Admitted(may_create_project=permission.may_create_project)) if permission else _STOP

@@ -4,12 +4,14 @@ from dataclasses import dataclass
 
 import structlog
 
+from api_service.imports.attempt.fail import fail_import
+from api_service.imports.attempt.held_import import check_attempt, excusing_lost_lease, lock_named
 from api_service.imports.enqueue import ImportQueue, QueueTransaction
 from api_service.imports.merge_layers import MergedLayers, merge_layers
 from api_service.imports.retry_policy import GiveUp, RetryPolicy, TryAgain
 from api_service.metrics import events
 from api_service.metrics.events import AttemptEnd
-from shared.db import deletions, images, import_progress, import_states, imports, outbox
+from shared.db import deletions, images, import_progress, import_states
 from shared.db.database import Connection, Database
 from shared.db.import_progress import get_layers, put_layers
 from shared.db.imports import Import
@@ -24,6 +26,9 @@ from shared.model.states import ImportState
 
 # Sent as Retry-After while a deletion in the repository keeps a worker from writing its tag. Seconds.
 REPOSITORY_RETRY_AFTER = 2.0
+# An import that a worker of an older release took waits this long, so that another worker may get it. Seconds.
+SENT_BACK_FOR = 10.0
+SENT_BACK = "The worker is of an older release than the API: it did not ask for the import's terms."
 
 _logger = structlog.get_logger(__name__)
 
@@ -43,34 +48,35 @@ class ReportApplier:
         Raises `import_not_found`, `import_superseded` if the import is no longer this attempt's, and `repository_busy`
         for a tag that has to wait. A report that was applied before, or is older than the newest one, changes nothing.
         """
-        try:
+        async with excusing_lost_lease(self.database, name):
             return await self._apply(name, report)
-        except LongshoreError as error:
-            if error.code == Code.IMPORT_SUPERSEDED:
-                # The worker was not lost with this import, but cut off from the API for a while.
-                async with self.database.connection() as connection:
-                    await outbox.excuse_lost_lease(connection, name)
-            raise
 
     async def _apply(self, name: str, report: ProgressReport) -> Action:
         async with self.queue.transaction() as transaction:
             connection = transaction.connection
-            found = await imports.lock_import(connection, name)
-            if found is None:
-                raise LongshoreError(Code.IMPORT_NOT_FOUND, f"There is no import {name}.")
+            found = await lock_named(connection, name)
             if _is_repeated(found, report):
                 return Action.CONTINUE if found.state is ImportState.RUNNING else Action.STOP
-            _check_fence(found, report)
-            if report.state is ReportedState.TAGGING:
-                await _check_no_deletion(connection, found)
-            merged = await self._store(connection, found, report)
-            end = await self._end_attempt(transaction, found, report)
-        events.layers_completed(merged.completed)
+            check_attempt(found, report.attempt)
+            merged, end = await self._apply_new(transaction, found, report)
+        if merged:
+            events.layers_completed(merged.completed)
         if end is None:
             return Action.CONTINUE
         events.attempt_ended(end)
         _logger.info("import.attempt_ended", import_name=found.name, attempt=found.attempt, state=report.state.value)
         return Action.STOP
+
+    async def _apply_new(
+        self, transaction: QueueTransaction, found: Import, report: ProgressReport
+    ) -> tuple[MergedLayers | None, AttemptEnd | None]:
+        """Apply a report of the attempt that holds the import; return what it changed, and the attempt's end if any."""
+        if _is_without_terms(found, report):
+            return None, await _send_back(transaction, found)
+        if report.state is ReportedState.TAGGING:
+            await _check_no_deletion(transaction.connection, found)
+        merged = await self._store(transaction.connection, found, report)
+        return merged, await self._end_attempt(transaction, found, report)
 
     async def _store(self, connection: Connection, found: Import, report: ProgressReport) -> MergedLayers:
         known = await get_layers(connection, found.id)
@@ -113,20 +119,29 @@ class ReportApplier:
                 await transaction.wake_worker(found.id, WakeUpReason.RETRY, delay=delay)
                 return AttemptEnd(state=ImportState.WAITING, code=error.code)
             case GiveUp():
-                return await _finish_failed(transaction.connection, found, error)
+                return await fail_import(transaction.connection, found, code=error.code, detail=error.detail)
 
 
 def _is_repeated(found: Import, report: ProgressReport) -> bool:
     return report.attempt == found.attempt and report.sequence <= found.sequence
 
 
-def _check_fence(found: Import, report: ProgressReport) -> None:
-    if found.state is not ImportState.RUNNING:
-        raise LongshoreError(Code.IMPORT_SUPERSEDED, f"The import {found.name} is {found.state.value}, not running.")
-    if report.attempt != found.attempt:
-        raise LongshoreError(
-            Code.IMPORT_SUPERSEDED, f"The import {found.name} is at attempt {found.attempt}, not {report.attempt}."
-        )
+def _is_without_terms(found: Import, report: ProgressReport) -> bool:
+    """Return whether the worker copies without having asked for the attempt's terms, as an older release does.
+
+    Heartbeats while it waits for them are in order, and so are a failure to get them, and handing the import back.
+    """
+    return not found.begun and (bool(report.layers) or report.state in (ReportedState.TAGGING, ReportedState.READY))
+
+
+async def _send_back(transaction: QueueTransaction, found: Import) -> AttemptEnd:
+    """Let the import wait for a worker of this release; the attempt does not count as a failure."""
+    code = Code.API_REFUSED
+    await import_states.park(
+        transaction.connection, found.id, delay=SENT_BACK_FOR, code=code, detail=SENT_BACK, failed=False
+    )
+    await transaction.wake_worker(found.id, WakeUpReason.RETRY, delay=SENT_BACK_FOR)
+    return AttemptEnd(state=ImportState.WAITING, code=code)
 
 
 async def _check_no_deletion(connection: Connection, found: Import) -> None:
@@ -146,10 +161,3 @@ async def _finish_ready(connection: Connection, found: Import, content: ImageCon
     lifetime = await import_states.finish(connection, found.id, ImportState.READY, note=content.note)
     await images.mark_ready(connection, found.image_id, content)
     return AttemptEnd(state=ImportState.READY, lifetime=lifetime)
-
-
-async def _finish_failed(connection: Connection, found: Import, error: ReportedError) -> AttemptEnd:
-    state = ImportState.FAILED
-    lifetime = await import_states.finish(connection, found.id, state, code=error.code, detail=error.detail)
-    await images.mark_failed(connection, found.image_id, tag_untouched=not found.tagging)
-    return AttemptEnd(state=state, code=error.code, lifetime=lifetime)

@@ -5,8 +5,8 @@ from aiohttp import web
 from api_service.audit.note import note_variant
 from api_service.images.answers import details_json
 from api_service.images.keys import DETAILS
-from api_service.imports.answers import dry_run_json, import_answer_json, report_answer_json
-from api_service.imports.keys import CANCELLER, PREVIEWER, REPORT_APPLIER, RETRIER, STARTER
+from api_service.imports.answers import admission_json, dry_run_json, import_answer_json, report_answer_json, terms_json
+from api_service.imports.keys import ADMITTER, BEGINNER, CANCELLER, PREVIEWER, REPORT_APPLIER, RETRIER, STARTER
 from api_service.imports.name import is_import_name
 from api_service.imports.request import ImportRequest, RetryRequest
 from api_service.imports.requests import ImportSchema, RetrySchema
@@ -15,12 +15,15 @@ from api_service.web.keys import IDENTITY, IMPORT_NAME
 from api_service.web.requests import MAX_REPORT_BODY, read_body, read_id
 from shared.errors.codes import Code
 from shared.errors.error import LongshoreError
+from shared.messages.attempt_start import AttemptStart, AttemptStartSchema, ImageAdmission, ImageAdmissionSchema
 from shared.messages.progress_report import ProgressReport, ProgressReportSchema
 
 # Created once: creating a schema costs more than reading a body with it.
 _IMPORT = ImportSchema()
 _RETRY = RetrySchema()
 _REPORT = ProgressReportSchema()
+_START = AttemptStartSchema()
+_ADMISSION = ImageAdmissionSchema()
 
 
 async def import_handler(request: web.Request) -> web.Response:
@@ -48,11 +51,31 @@ async def retry_handler(request: web.Request) -> web.Response:
     return json_answer(import_answer_json(await request.app[RETRIER].retry(image_id, body, request[IDENTITY])))
 
 
+async def begin_handler(request: web.Request) -> web.Response:
+    """POST /images:import/:name/begin."""
+    name = _import_name(request)
+    start: AttemptStart = await read_body(request, _START)
+    return json_answer(terms_json(await request.app[BEGINNER].begin(name, start)))
+
+
+async def admit_handler(request: web.Request) -> web.Response:
+    """POST /images:import/:name/admit."""
+    name = _import_name(request)
+    admission: ImageAdmission = await read_body(request, _ADMISSION)
+    return json_answer(admission_json(await request.app[ADMITTER].admit(name, admission)))
+
+
 async def progress_handler(request: web.Request) -> web.Response:
     """PUT /images:import/:name/progress."""
+    name = _import_name(request)
+    report: ProgressReport = await read_body(request, _REPORT, limit=MAX_REPORT_BODY)
+    return json_answer(report_answer_json(await request.app[REPORT_APPLIER].apply(name, report)))
+
+
+def _import_name(request: web.Request) -> str:
+    """Return the name in the path; raises `import_not_found` for a text that cannot be one."""
     name = request.match_info["name"]
     if not is_import_name(name):
         raise LongshoreError(Code.IMPORT_NOT_FOUND, "No import can have this name.")
     request[IMPORT_NAME] = name
-    report: ProgressReport = await read_body(request, _REPORT, limit=MAX_REPORT_BODY)
-    return json_answer(report_answer_json(await request.app[REPORT_APPLIER].apply(name, report)))
+    return name

@@ -3,6 +3,8 @@
 from aiohttp import web
 
 from api_service.imports.apply_report import ReportApplier
+from api_service.imports.attempt.admit import ImageAdmitter
+from api_service.imports.attempt.begin import AttemptBeginner
 from api_service.imports.cancel import ImportCanceller
 from api_service.imports.dry_run.preview import ImportPreviewer
 from api_service.imports.enqueue import ImportQueue
@@ -17,3 +19,5 @@ PREVIEWER = web.AppKey("PREVIEWER", ImportPreviewer)
 CANCELLER = web.AppKey("CANCELLER", ImportCanceller)
 RETRIER = web.AppKey("RETRIER", ImportRetrier)
 REPORT_APPLIER = web.AppKey("REPORT_APPLIER", ReportApplier)
+BEGINNER = web.AppKey("BEGINNER", AttemptBeginner)
+ADMITTER = web.AppKey("ADMITTER", ImageAdmitter)

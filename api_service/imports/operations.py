@@ -1,12 +1,24 @@
 """OpenAPI operations: start, cancel and retry an import, and report on one."""
 
 from api_service.images.answers import DetailsSchema
-from api_service.imports.answers import DryRunAnswerSchema, ImportAnswerSchema, RefusalSchema, ReportAnswerSchema
+from api_service.imports.answers import (
+    DryRunAnswerSchema,
+    ImportAnswerSchema,
+    RefusalSchema,
+    ReportAnswerSchema,
+    StopSchema,
+)
 from api_service.imports.requests import ImportSchema, RetrySchema
 from api_service.web.openapi import examples
 from api_service.web.openapi.operation import Answer, Operation, codes
 from shared.errors.codes import Code, Side
 from shared.errors.kinds import ERROR_KINDS
+from shared.messages.attempt_start import (
+    AdmittedSchema,
+    AttemptStartSchema,
+    AttemptTermsSchema,
+    ImageAdmissionSchema,
+)
 from shared.messages.progress_report import ProgressReportSchema
 
 # The API asks the source while the caller waits, and for a dry run the target, too.
@@ -14,6 +26,7 @@ _OF_BOTH_ENDS = frozenset(kind.code for kind in ERROR_KINDS.values() if kind.sid
 
 # The import rules are asked before anything else, and with the image's size and the target's tag.
 _OF_RULES = codes(Code.SOURCE_NOT_ALLOWED, Code.TARGET_NOT_ALLOWED, Code.LIMIT_REACHED, Code.TARGET_TAG_FOREIGN)
+_OF_TARGET = frozenset(kind.code for kind in ERROR_KINDS.values() if kind.side is Side.TARGET)
 
 _OF_THE_IMAGE = dict.fromkeys(
     ("getImage", "getImportingDetails", "cancelImport", "retryImport", "deleteImage"), ("id", "imageId")
@@ -95,4 +108,42 @@ REPORT = Operation(
     body=ProgressReportSchema,
     answers=(Answer(description="Whether the worker goes on.", schemas=(ReportAnswerSchema,)),),
     codes=codes(Code.IMPORT_NOT_FOUND, Code.IMPORT_SUPERSEDED, Code.REPOSITORY_BUSY),
+)
+BEGIN = Operation(
+    id="beginAttempt",
+    tag="workers",
+    summary="Begin an attempt",
+    description=(
+        "A worker that has claimed an import asks for the attempt's terms before anything else: the source's account, "
+        "whether a missing project may be created, and the state of the target's tag in which it may be written. The "
+        "API checks the import against the import rules of now. If none allows it any more, the import fails, and the "
+        "worker stops. The same request again gets the same answer."
+    ),
+    body=AttemptStartSchema,
+    answers=(
+        Answer(
+            description="The terms, or the instruction to stop, because the import has ended.",
+            schemas=(AttemptTermsSchema, StopSchema),
+        ),
+    ),
+    codes=_OF_TARGET | codes(Code.IMPORT_NOT_FOUND, Code.IMPORT_SUPERSEDED),
+)
+ADMIT = Operation(
+    id="admitImage",
+    tag="workers",
+    summary="Admit an image's bytes",
+    description=(
+        "For an attempt whose terms are `limited`: before it copies the first byte, the worker has the image's size "
+        "compared with the limits of the import's rule. The API reserves the bytes in the requester's account of the "
+        "month, or ends the import with `limit_reached`. Another size, or a later attempt, replaces the reservation. "
+        "An import that fails or is cancelled gives back the bytes that it did not transfer."
+    ),
+    body=ImageAdmissionSchema,
+    answers=(
+        Answer(
+            description="Whether the worker goes on, or stops, because the import has ended.",
+            schemas=(AdmittedSchema, StopSchema),
+        ),
+    ),
+    codes=codes(Code.IMPORT_NOT_FOUND, Code.IMPORT_SUPERSEDED),
 )

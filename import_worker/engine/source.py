@@ -34,9 +34,11 @@ class EngineImage:
         """Push the image's layers and plan what is left to copy; the pinned digest is the engine's image id."""
         image = await self.describe(pinned, platforms)
         progress.pin(image.id)
-        await admission.prepare()
+        # The engine knows the layers' sizes before compression; the image's own is known after the push.
+        await admission.prepare(sum(image.sizes))
         pushed = await self.push(image, progress)
         plan = await make_plan(pushed, pushed.manifest.digest, platforms)
+        await admission.admit_size(plan.size)
         return PreparedImage(
             plan=replace(plan, source_digest=image.id),
             source=pushed,

@@ -6,6 +6,7 @@ Times are the database's own, so that no service's clock matters.
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from shared.db import import_usage
 from shared.db.database import Connection
 from shared.db.outbox import WakeUpReason
 from shared.errors.codes import Code
@@ -14,7 +15,9 @@ from shared.model.states import ImportState
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimedImport:
-    """The import that a claim gave to a worker. `credentials` are still encrypted; `attempt` is the fencing token.
+    """The import that a claim gave to a worker. `attempt` is the fencing token.
+
+    The source's account is not part of it: the API gives it to the attempt that holds the import.
 
     `request_id` is that of the request that the import comes from. `waited` is the number of seconds for which the
     import could have been claimed. `lost` is the number of its workers that lost their lease and have not come back.
@@ -25,7 +28,6 @@ class ClaimedImport:
     source: str
     source_digest: str | None
     platforms: tuple[str, ...]
-    credentials: bytes | None
     repository: str
     tag: str
     with_referrers: bool = True
@@ -46,7 +48,7 @@ async def claim(connection: Connection, name: str, *, worker: str, lease: float)
         WHERE imports.name = $1 AND images.id = imports.image_id
           AND imports.state IN ('queued', 'waiting') AND imports.due_at <= now()
         RETURNING imports.name, imports.attempt, imports.source, imports.source_digest, imports.platforms,
-                  imports.credentials, imports.with_referrers, imports.request_id, images.repository, images.tag,
+                  imports.with_referrers, imports.request_id, images.repository, images.tag,
                   extract(epoch FROM now() - imports.due_at)::float8 AS waited,
                   (SELECT count(*) FROM outbox WHERE import_id = imports.id AND reason = $4) AS lost
         """,
@@ -103,14 +105,18 @@ async def finish(
     detail: str | None = None,
     note: str = "",
 ) -> float:
-    """End an import and delete its credentials; return the seconds since it was accepted."""
-    lifetime: float = await connection.fetchval(
+    """End an import and delete its credentials; return the seconds since it was accepted.
+
+    The part of its month's bytes that was not transferred is given back, unless the image is ready.
+    """
+    row = await connection.fetchrow(
         """
         UPDATE imports
         SET state = $2, error_code = $3, error_detail = $4, lease_owner = NULL, lease_until = NULL, rate = 0,
             credentials = NULL, finished_at = now(), note = $5, updated_at = now()
         WHERE id = $1
-        RETURNING extract(epoch FROM finished_at - created_at)::float8
+        RETURNING extract(epoch FROM finished_at - created_at)::float8 AS lifetime,
+                  coalesce(admitted_bytes > bytes_done, false) AS has_unused_bytes
         """,
         import_id,
         state.value,
@@ -118,4 +124,9 @@ async def finish(
         detail,
         note,
     )
+    if row is None:
+        raise LookupError(f"there is no import {import_id}")
+    if row["has_unused_bytes"] and state is not ImportState.READY:
+        await import_usage.give_back_unused(connection, import_id)
+    lifetime: float = row["lifetime"]
     return lifetime

@@ -26,7 +26,8 @@ class Import:
     `idle` is the number of seconds since bytes last moved (None before that), `age` since the last change of any kind.
     `tagging`: some attempt may have written the target's tag. `fenced`: the running attempt is allowed to write it.
     `with_referrers`: the image's referrers are imported, too; `note` names those that were left out.
-    `rule_id` is the import rule that allowed it, None for admins; `force` is the request's.
+    `rule_id` is the import rule that allowed it, None for admins; `force` is the request's. `begun`: the running
+    attempt has asked for its terms, or needs none, because the import was accepted before there were import rules.
     `tag_before` is the digest of the target's tag when the import was accepted, '' if there was none, None while that
     is not known; `replaces_foreign`: no import of Longshore's wrote it, and this one may replace it.
     """
@@ -60,6 +61,7 @@ class Import:
     note: str = ""
     rule_id: int | None = None
     force: bool = False
+    begun: bool = True
     tag_before: str | None = None
     replaces_foreign: bool = False
 
@@ -70,6 +72,7 @@ _COLUMNS = """
     tagging, state = 'running' AND fenced_attempt = attempt AS fenced, bytes_done, bytes_total, progress, rate,
     extract(epoch FROM now() - moved_at)::float8 AS idle, extract(epoch FROM now() - updated_at)::float8 AS age,
     error_code, error_detail, created_at, started_at, finished_at, with_referrers, note, rule_id, force,
+    requester_role IS NULL OR coalesce(begun_attempt = attempt, false) AS begun,
     tag_before, replaces_foreign
 """
 
@@ -89,6 +92,12 @@ async def latest_ready_import(connection: Connection, image_id: int) -> Import |
         f"SELECT {_COLUMNS} FROM imports WHERE image_id = $1 AND state = 'ready' ORDER BY id DESC LIMIT 1",  # noqa: S608 - fixed text
         image_id,
     )
+    return _import(row) if row else None
+
+
+async def get_import(connection: Connection, name: str) -> Import | None:
+    """Return the import with this name, without locking it."""
+    row = await connection.fetchrow(f"SELECT {_COLUMNS} FROM imports WHERE name = $1", name)  # noqa: S608 - fixed text
     return _import(row) if row else None
 
 
@@ -150,6 +159,19 @@ async def record_tag_before(connection: Connection, import_id: int, digest: str,
         digest,
         replaces_foreign,
     )
+
+
+async def record_begin(connection: Connection, import_id: int, *, rule_id: int | None) -> None:
+    """Record that the running attempt has asked for its terms, and the rule by which the import goes on."""
+    await connection.execute(
+        "UPDATE imports SET begun_attempt = attempt, rule_id = $2 WHERE id = $1", import_id, rule_id
+    )
+
+
+async def get_account(connection: Connection, import_id: int) -> bytes | None:
+    """Return the sealed account of the import's source; None for anonymous access, and once the import has ended."""
+    sealed: bytes | None = await connection.fetchval("SELECT credentials FROM imports WHERE id = $1", import_id)
+    return sealed
 
 
 async def lock_expired(connection: Connection, limit: int) -> list[Import]:

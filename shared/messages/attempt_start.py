@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from marshmallow import EXCLUDE, Schema, fields, post_load, validate
+from marshmallow import EXCLUDE, Schema, ValidationError, fields, post_load, validate
 
 from shared.messages.action import Action
 from shared.messages.progress_report import valid_digest
@@ -64,8 +64,29 @@ class ImageAdmission:
     bytes: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admitted:
+    """The answer that the image is admitted. `may_create_project` is that of the rule that admits it."""
+
+    may_create_project: bool
+
+
 def _attempt() -> fields.Integer:
     return fields.Integer(strict=True, required=True, validate=validate.Range(1, MAX_INT32))
+
+
+def _continue() -> fields.String:
+    return fields.String(
+        required=True,
+        validate=validate.Equal(Action.CONTINUE.value),
+        metadata={"description": "Go on with the import."},
+    )
+
+
+def _may_create_project() -> fields.Boolean:
+    return fields.Boolean(
+        data_key="mayCreateProject", required=True, metadata={"description": "Whether a missing project is created."}
+    )
 
 
 class AttemptStartSchema(Versioned):
@@ -134,11 +155,7 @@ class AttemptTermsSchema(Schema):
     class Meta:  # noqa: D106 - marshmallow's own form
         unknown = EXCLUDE
 
-    action = fields.String(
-        required=True,
-        validate=validate.Equal(Action.CONTINUE.value),
-        metadata={"description": "Go on with the import."},
-    )
+    action = _continue()
     credential = fields.Nested(
         SourceAccountSchema,
         data_key="credentials",
@@ -146,9 +163,7 @@ class AttemptTermsSchema(Schema):
         allow_none=True,
         metadata={"description": "The source's account; null: anonymous access."},
     )
-    may_create_project = fields.Boolean(
-        data_key="mayCreateProject", required=True, metadata={"description": "Whether a missing project is created."}
-    )
+    may_create_project = _may_create_project()
     tag = fields.Nested(
         ExpectedTagSchema,
         required=True,
@@ -172,8 +187,23 @@ class AttemptTermsSchema(Schema):
         return AttemptTerms(**data)
 
 
+class AdmittedSchema(Schema):
+    """The answer to `POST /images:import/:name/admit` with the instruction to go on."""
+
+    class Meta:  # noqa: D106 - marshmallow's own form
+        unknown = EXCLUDE
+
+    action = _continue()
+    may_create_project = _may_create_project()
+
+    @post_load
+    def _make(self, data: dict[str, Any], **_: Any) -> Admitted:
+        return Admitted(may_create_project=data["may_create_project"])
+
+
 # Created once: creating a schema costs more than dumping a message.
 _TERMS = AttemptTermsSchema()
+_ADMITTED = AdmittedSchema()
 
 
 def dump_start(start: AttemptStart) -> dict[str, Any]:
@@ -200,6 +230,26 @@ def dump_terms(terms: AttemptTerms) -> dict[str, Any]:
 
 
 def load_terms(answer: Mapping[str, Any]) -> AttemptTerms:
-    """Read the terms from the answer to `begin`; raises ValidationError."""
-    terms: AttemptTerms = _TERMS.load(answer)
+    """Read the terms from the answer to `begin`; raises ValueError."""
+    terms: AttemptTerms = _load(_TERMS, answer)
     return terms
+
+
+def dump_admitted(admitted: Admitted) -> dict[str, Any]:
+    """Return the admission as the JSON object of the answer."""
+    return {"action": Action.CONTINUE.value, "mayCreateProject": admitted.may_create_project}
+
+
+def load_admitted(answer: Mapping[str, Any]) -> Admitted:
+    """Read the answer to `admit`; raises ValueError."""
+    admitted: Admitted = _load(_ADMITTED, answer)
+    return admitted
+
+
+def _load(schema: Schema, answer: Mapping[str, Any]) -> Any:
+    try:
+        return schema.load(answer)
+    except ValidationError as error:
+        # The values are left out: one of them is a password.
+        names = ", ".join(sorted(map(str, error.messages_dict)))
+        raise ValueError(f"its {names} is missing or malformed") from None

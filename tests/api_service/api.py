@@ -15,6 +15,7 @@ from shared.db import import_states
 from shared.db.database import Database
 from shared.db.import_states import ClaimedImport
 from shared.db.tokens import create_token
+from shared.messages.attempt_start import AttemptStart, ImageAdmission, dump_admission, dump_start
 from shared.messages.progress_report import ProgressReport, dump_report
 from shared.model.roles import Role
 from tests.api_service.described import check_answer
@@ -99,11 +100,36 @@ class Api:
             return await create_token(connection, user=user, role=role, lifetime=lifetime)
 
     async def claim(self, name: str, *, lease: float = LEASE) -> ClaimedImport:
-        """Take an import as a worker does."""
+        """Take an import as a worker does that has asked for its terms; the target need not be there."""
+        claimed = await self.claim_only(name, lease=lease)
+        await self.execute("UPDATE imports SET begun_attempt = attempt WHERE name = $1", name)
+        return claimed
+
+    async def claim_only(self, name: str, *, lease: float = LEASE) -> ClaimedImport:
+        """Take an import as a worker does, which has to ask for its terms next."""
         async with self.database.connection() as connection:
             claimed = await import_states.claim(connection, name, worker="test", lease=lease)
         assert claimed
         return claimed
+
+    async def begin(self, name: str, attempt: int = 1, **options: Any) -> Answer:
+        """Ask for an attempt's terms."""
+        body = dump_start(AttemptStart(attempt=attempt))
+        return await self.call(
+            "POST", f"{BASE}/images:import/{name}/begin", json=body, **{"role": Role.WORKER, **options}
+        )
+
+    async def admit(self, name: str, size: int, attempt: int = 1, **options: Any) -> Answer:
+        """Ask for the admission of an image's bytes."""
+        body = dump_admission(ImageAdmission(attempt=attempt, bytes=size))
+        return await self.call(
+            "POST", f"{BASE}/images:import/{name}/admit", json=body, **{"role": Role.WORKER, **options}
+        )
+
+    async def sealed_account(self, name: str) -> bytes | None:
+        """Return the account of an import as it is stored."""
+        sealed: bytes | None = await self.value("SELECT credentials FROM imports WHERE name = $1", name)
+        return sealed
 
     async def execute(self, sql: str, *values: Any) -> None:
         async with self.database.connection() as connection:

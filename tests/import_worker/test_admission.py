@@ -9,10 +9,13 @@ import pytest
 from deploy.local.images.image import Image
 from deploy.local.stack import synthetic_image
 from import_worker.admission import Admission
+from import_worker.attempt import Attempt
+from import_worker.reporter import SupersededError
 from shared.db import blobs as ledger
 from shared.db.database import open_database
 from shared.errors.codes import Code
 from shared.errors.error import LongshoreError
+from shared.messages.attempt_start import Admitted, AttemptStart, AttemptTerms, ImageAdmission
 from shared.oci.descriptor import Descriptor
 from shared.oci.digest import Digest
 from shared.planning.make_plan import make_plan
@@ -22,6 +25,7 @@ from shared.target.project_quota import ProjectQuota
 from tests.import_worker.ends import DictSource, DictTarget
 
 REPOSITORY = "imports/app"
+UNLIMITED = AttemptTerms()
 
 
 @dataclass
@@ -31,6 +35,7 @@ class Management:
     answer: ProjectQuota | LongshoreError | None = None
     refusal: LongshoreError | None = None
     prepared: list[str] = field(default_factory=list)
+    exists: bool | None = True
 
     async def check(self) -> None:
         raise NotImplementedError
@@ -41,10 +46,9 @@ class Management:
         self.prepared.append(repository)
 
     async def has_project(self, repository: str) -> bool | None:
-        raise NotImplementedError
+        return self.exists
 
     async def project_quota(self, repository: str) -> ProjectQuota | None:
-        assert repository in self.prepared
         if isinstance(self.answer, LongshoreError):
             raise self.answer
         return self.answer
@@ -85,8 +89,35 @@ async def plan(image: Image) -> ImportPlan:
     return await make_plan(DictSource(image), Digest.parse(image.digest), ())
 
 
-def admission(management: Management, target: DictTarget | None = None, *known: Descriptor) -> Admission:
+@dataclass
+class Admitting:
+    """An API that admits images until it is told to stop."""
+
+    rule_creates_projects: bool = True
+    stops: bool = False
+    asked: list[int] = field(default_factory=list)
+
+    async def begin(self, name: str, start: AttemptStart) -> AttemptTerms:
+        raise NotImplementedError
+
+    async def admit(self, name: str, admission: ImageAdmission) -> Admitted:
+        assert (name, admission.attempt) == ("app-1.0-x", 2)
+        self.asked.append(admission.bytes)
+        if self.stops:
+            raise SupersededError
+        return Admitted(may_create_project=self.rule_creates_projects)
+
+
+def admission(
+    management: Management,
+    target: DictTarget | None = None,
+    *known: Descriptor,
+    terms: AttemptTerms = UNLIMITED,
+    api: Admitting | None = None,
+) -> Admission:
     return Admission(
+        attempt=Attempt(api=api or Admitting(), name="app-1.0-x", number=2),
+        terms=terms,
         management=management,
         repository=REPOSITORY,
         target=target or DictTarget(),
@@ -145,6 +176,46 @@ async def test_a_project_that_cannot_be_made_ends_the_import(plan: ImportPlan) -
     with pytest.raises(LongshoreError) as caught:
         await admission(Management(refusal=refusal)).admit(plan)
     assert caught.value is refusal
+
+
+async def test_a_missing_project_is_created_only_with_permission(plan: ImportPlan) -> None:
+    """The rule may allow imports into existing projects alone."""
+    terms = AttemptTerms(may_create_project=False)
+    with pytest.raises(LongshoreError) as caught:
+        await admission(management := Management(exists=False), terms=terms).admit(plan)
+    assert caught.value.code == "target_not_allowed"
+    assert "no project imports" in caught.value.detail
+    assert management.prepared == []
+
+
+@pytest.mark.parametrize("exists", [True, None])
+async def test_an_existing_project_needs_no_permission(plan: ImportPlan, exists: bool | None) -> None:
+    """Neither does one that the target hides from the account: the push finds out."""
+    management = Management(exists=exists)
+    await admission(management, terms=AttemptTerms(may_create_project=False)).admit(plan)
+    assert management.prepared == []
+
+
+async def test_the_bytes_of_a_limited_import_are_admitted_first(plan: ImportPlan) -> None:
+    """An import that its rule's limit ends has created no project."""
+    terms, api, management = AttemptTerms(limited=True), Admitting(stops=True), Management(exists=False)
+    with pytest.raises(SupersededError):
+        await admission(management, terms=terms, api=api).admit(plan)
+    assert (api.asked, management.prepared) == ([plan.size], [])
+
+
+async def test_the_rule_that_admits_the_bytes_decides_about_the_project(plan: ImportPlan) -> None:
+    """It may be another one than the rule that the import began by, if that one's limit is too low."""
+    terms, api = AttemptTerms(limited=True, may_create_project=True), Admitting(rule_creates_projects=False)
+    with pytest.raises(LongshoreError, match="target_not_allowed"):
+        await admission(Management(exists=False), terms=terms, api=api).admit(plan)
+
+
+async def test_an_import_without_limits_asks_nothing(plan: ImportPlan) -> None:
+    """Most imports have no limit in bytes, and cost no further request."""
+    api = Admitting()
+    await admission(Management(), api=api).admit(plan)
+    assert api.asked == []
 
 
 async def test_the_ledger_knows_what_a_project_holds(database_url: str) -> None:

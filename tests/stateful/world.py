@@ -19,7 +19,7 @@ from api_service.parts import relay_part
 from api_service.settings import Settings
 from deploy.local.processes.server import new_key
 from deploy.local.stack import Registry, Remote
-from import_worker import reporter, run_import
+from import_worker import reporter, run_import, until_accepted
 from import_worker.settings import WorkerSettings
 from import_worker.worker import Worker, open_worker
 from shared.db.database import Database, open_database
@@ -225,6 +225,7 @@ def _short_pauses() -> Iterator[None]:
             patch.object(begin_deletion, "BEGIN_DEADLINE", 0.1),
             patch.object(begin_deletion, "PAUSE", 0.02),
             patch.object(reporter, "RETRY_INTERVAL", 0.02),
+            patch.object(until_accepted, "RETRY_INTERVAL", 0.02),
             patch.object(run_import, "HAND_BACK_TIMEOUT", 0.5),
         ):
             yield
@@ -238,13 +239,13 @@ def _settings(servers: Servers, kind: TargetKind, host: str) -> Settings:
         shared=SharedSettings(
             database_url=servers.database_url,
             amqp_url=servers.amqp_url,
-            secrets=SecretBox([new_key()]),
             target=TargetSettings(host=host, credential=ADMIN if kind is TargetKind.HARBOR else None, kind=kind),
             source_network=network,
             target_network=NetworkPolicy.of(plain_http=[host], trusted=True),
             log_style="json",
             log_level="INFO",
         ),
+        secrets=SecretBox([new_key()]),
         host=LOOPBACK,
         port=0,
         default_project="imports",

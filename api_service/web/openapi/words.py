@@ -69,6 +69,15 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "error": "Why the attempt ended.",
         "content": "The image that the target serves now.",
     },
+    "AttemptStart": {
+        "version": "The version of the request's form.",
+        "attempt": "The attempt that the worker claimed.",
+    },
+    "ImageAdmission": {
+        "version": "The version of the request's form.",
+        "attempt": "The attempt that the worker claimed.",
+        "bytes": "The size of the image: all its blobs and manifests.",
+    },
     "ReportedLayer": {
         "size": "Bytes.",
         "offset": "Bytes received, at most `size`.",

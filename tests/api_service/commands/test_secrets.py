@@ -16,7 +16,6 @@ from shared.errors.error import LongshoreError
 from shared.model.credential import Credential
 from shared.model.sealed_account import Binding, Purpose, open_stored, seal
 from shared.runtime.secret_box import SecretBox
-from shared.settings import SharedSettings
 from tests.api_service.api import Api
 from tests.api_service.commands.test_cli import only_message, run
 from tests.api_service.conftest import OpenApi
@@ -27,8 +26,7 @@ HASHES = {("api_tokens", "secret_sha256")}
 
 
 def with_keys(settings: Settings, *keys: str) -> Settings:
-    shared: SharedSettings = replace(settings.shared, secrets=SecretBox(keys))
-    return replace(settings, shared=shared)
+    return replace(settings, secrets=SecretBox(keys))
 
 
 @pytest.fixture
@@ -95,11 +93,11 @@ async def test_a_rotation_lets_the_old_key_go(
     assert (done.returncode, done.stdout) == (0, "")
     assert "2 secrets" in done.stderr
     async with open_api(with_keys(settings, new)) as api:
-        claimed = await api.claim(started["name"])
-        assert str(source_registry.password) in SecretBox([new]).open(claimed.credentials or b"")
+        sealed = await api.sealed_account(started["name"])
+        assert str(source_registry.password) in SecretBox([new]).open(sealed or b"")
         assert (await api.start({"source": private, "target": "team/again:1.0"}))["state"] == 1
         with pytest.raises(LongshoreError, match="credentials_unreadable"):
-            SecretBox([old]).open(claimed.credentials or b"")
+            SecretBox([old]).open(sealed or b"")
 
 
 async def test_a_rotation_may_be_repeated_and_goes_through_batches(
@@ -143,7 +141,7 @@ async def test_a_rotation_does_not_undo_a_change_beside_it(api: Api, settings: S
     """A text that a service changes after the rotation has read it stays changed."""
     registry_id = await store(api, "quay", "quay.io", username="a", password="p")
     seen = await api.value("SELECT password FROM source_registries WHERE id = $1", registry_id)
-    box, binding = settings.shared.secrets, Binding(purpose=Purpose.STORED_REGISTRY, host="quay.io", username="a")
+    box, binding = settings.secrets, Binding(purpose=Purpose.STORED_REGISTRY, host="quay.io", username="a")
     newer = seal(box, Credential("a", "newer"), binding)
     await api.execute("UPDATE source_registries SET password = $2 WHERE id = $1", registry_id, newer)
     async with api.database.connection() as connection:

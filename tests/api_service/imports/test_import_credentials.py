@@ -39,10 +39,10 @@ async def store(api: Api, name: str, host: str, **more: Any) -> int:
 
 
 async def claimed_account(api: Api, settings: Settings, started: Any) -> Any:
-    """Return the account that a worker gets for the source."""
-    claimed = await api.claim(started["name"])
-    host = parse_source(claimed.source).registry
-    opened = open_account(settings.shared.secrets, claimed.credentials, host=host)
+    """Return the account that is stored for the source."""
+    source = await api.value("SELECT source FROM imports WHERE name = $1", started["name"])
+    sealed = await api.sealed_account(started["name"])
+    opened = open_account(settings.secrets, sealed, host=parse_source(source).registry)
     return {"username": opened.username, "password": opened.password} if opened else None
 
 
@@ -114,7 +114,7 @@ async def test_a_registry_stored_without_an_account_has_none_to_name(api: Api, s
     await store(api, "open", source.host)
     body = {"source": f"{source.host}/{repository}:1.0"}
     refused(await api.post_import({**body, "credentials": "open"}), "without an account")
-    assert (await api.claim((await api.start(body))["name"])).credentials is None
+    assert await api.sealed_account((await api.start(body))["name"]) is None
 
 
 async def test_the_default_registry_is_meant_where_none_is_named(api: Api, source: Source, repository: str) -> None:

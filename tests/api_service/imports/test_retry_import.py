@@ -109,7 +109,7 @@ async def test_a_retry_may_have_new_credentials(managed: Managed, failed: Job, s
 async def test_the_body_is_optional(managed: Managed, failed: Job, options: dict[str, Any]) -> None:
     """No account is used then, as none is stored."""
     again = (await retry(managed.api, failed.image_id, **options)).body
-    assert (await managed.api.claim(again["name"])).credentials is None
+    assert await managed.api.sealed_account(again["name"]) is None
 
 
 async def test_a_stored_registrys_account_is_used(managed: Managed, failed: Job, settings: Settings) -> None:

@@ -37,7 +37,7 @@ async def change(api: Api, registry_id: int, **more: Any) -> Answer:
 async def password_of(api: Api, settings: Settings, registry_id: int) -> str:
     row = "SELECT json_build_array(host, username, encode(password, 'escape')) FROM source_registries WHERE id = $1"
     host, username, sealed = json.loads(await api.value(row, registry_id))
-    return open_stored(settings.shared.secrets, sealed.encode(), host=host, username=username).password
+    return open_stored(settings.secrets, sealed.encode(), host=host, username=username).password
 
 
 def failing(answer: Answer) -> list[str]:

@@ -18,6 +18,7 @@ from deploy.local.stack import Remote
 from shared.db.database import open_database
 from shared.db.import_states import ClaimedImport, claim
 from shared.errors.codes import Code
+from shared.messages.attempt_start import AttemptStart, dump_start
 from shared.messages.progress_report import ProgressReport, ReportedError, ReportedState, dump_report
 from shared.model.image_content import ImageContent
 from shared.model.progress import LayerProgress, LayerStatus, Transfer
@@ -119,12 +120,17 @@ def _meant(answer: Mapping[str, Any]) -> tuple[Any, ...]:
 
 
 async def _claim(testbed: Testbed, name: str) -> ClaimedImport:
+    """Claim the import and begin its attempt, as a worker does."""
     async with (
         open_database(testbed.database_url, application="bench", size=1) as database,
         database.connection() as connection,
     ):
         claimed = await claim(connection, name, worker="bench", lease=LEASE)
     assert claimed
+    path, body = f"/api/v1/images:import/{name}/begin", dump_start(AttemptStart(attempt=claimed.attempt))
+    token = testbed.shared_servers.worker_token
+    status, answer = await asyncio.to_thread(testbed.apis[0].request, "POST", path, token, body)
+    assert (status, answer["action"]) == (http.client.OK, "continue"), answer
     return claimed
 
 

@@ -61,7 +61,6 @@ async def test_one_of_many_workers_gets_an_import(database: Database) -> None:
         source="docker.io/a/b:1",
         source_digest=None,
         platforms=("linux/amd64",),
-        credentials=b"sealed",
         repository="a/b",
         tag="wanted",
     )

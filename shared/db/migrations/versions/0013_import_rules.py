@@ -31,13 +31,15 @@ VALUES ('everybody', '{everybody}', '{**}', ARRAY['{defaultProject}/{source}'], 
 """
 
 # `rule_id` has no foreign key: an import keeps the id of a rule that is gone. `admitted_bytes` is the part of the
-# month's limit that the import holds, in the month `admitted_month` (its first day, UTC).
+# month's limit that the import holds, in the month `admitted_month` (its first day, UTC). `begun_attempt` is the newest
+# attempt that has asked for its terms: a worker of a release without terms does not.
 IMPORTS = """
 ALTER TABLE imports
     ADD COLUMN rule_id bigint,
     ADD COLUMN force boolean NOT NULL DEFAULT false,
     ADD COLUMN admitted_bytes bigint,
-    ADD COLUMN admitted_month date
+    ADD COLUMN admitted_month date,
+    ADD COLUMN begun_attempt integer
 """
 
 # A row of its own, because deleting an image deletes its imports, and must not give the month's bytes back.
@@ -62,7 +64,8 @@ UP = (RULES, FIRST_RULE, IMPORTS, USAGE, OPEN_IMPORTS)
 DOWN = (
     "DROP INDEX imports_open_by_rule",
     """
-    ALTER TABLE imports DROP COLUMN rule_id, DROP COLUMN force, DROP COLUMN admitted_bytes, DROP COLUMN admitted_month
+    ALTER TABLE imports DROP COLUMN rule_id, DROP COLUMN force, DROP COLUMN admitted_bytes, DROP COLUMN admitted_month,
+        DROP COLUMN begun_attempt
     """,
     "DROP TABLE import_usage, import_rules",
 )
