@@ -1,9 +1,11 @@
 """Related images, imported at once by several workers: a shared layer is transferred once."""
 
+import re
+
 import pytest
 
 from deploy.local.images.image import Blob, Image, distinct, index_of, platform_manifest
-from deploy.local.stack import synthetic_layer
+from deploy.local.stack import Server, synthetic_layer
 from tests.system.conftest import Product
 
 pytestmark = pytest.mark.xdist_group("system")
@@ -19,19 +21,36 @@ def member(base: Blob, name: str) -> Image:
     return Image(root=index_of({PLATFORM: manifest}), children=(manifest,), blobs=distinct([base, own, config]))
 
 
-@pytest.mark.parametrize("one_repository", [False, True], ids=["many-repositories", "one-repository"])
-def test_a_shared_layer_is_uploaded_once(product: Product, *, one_repository: bool) -> None:
-    """Six imports by three workers: one upload of the base, and every image is complete."""
-    base = synthetic_layer(f"family/base/{one_repository}", 64 * MIB)
-    members = [member(base, f"{one_repository}/{n}") for n in range(6)]
-    names = ["test/family-one" if one_repository else f"test/family-{n}" for n in range(6)]
+def repositories(layout: str) -> list[str]:
+    """Return the six repositories of a layout: at the source, and in the target with a host before them."""
+    if layout == "one-repository":
+        return ["test/family-one"] * 6
+    return [f"test/{layout}-{n}" for n in range(6)]
+
+
+@pytest.mark.parametrize("layout", ["many-repositories", "one-repository", "many-projects"])
+def test_a_shared_layer_is_transferred_once(product: Product, layout: str) -> None:
+    """Six imports by three workers, with an account: one download and one upload of the base, and complete images.
+
+    In several projects, each import waits and mounts only after the source has confirmed the base to its account.
+    """
+    base = synthetic_layer(f"family/base/{layout}", 64 * MIB)
+    members = [member(base, f"{layout}/{n}") for n in range(6)]
+    names = repositories(layout)
     for n, (image, name) in enumerate(zip(members, names, strict=True)):
         product.push(image, name, f"v{n}")
-    started = [product.start(name, f"v{n}") for n, name in enumerate(names)]
+    targets = [{"target": f"family-{n}/app:v{n}"} if layout == "many-projects" else {} for n in range(6)]
+    started = [product.start(name, f"v{n}", **targets[n]) for n, name in enumerate(names)]
     with product.workers(3):
         for image_id, name in zip(started, names, strict=True):
             product.verify(product.ready(image_id), name)
-    assert product.stack.target.process
-    log = product.stack.target.process.log.read_text()
-    uploads = [line for line in log.splitlines() if '"PUT ' in line and f"digest={base.digest}" in line]
-    assert len(uploads) == 1
+    assert len(requests(product.stack.target, "PUT", f"digest={base.digest}")) == 1
+    confirmed = requests(product.stack.source, "HEAD", f"/blobs/{base.digest}")
+    assert len(confirmed) == (5 if layout == "many-projects" else 0)
+
+
+def requests(registry: Server, method: str, part: str) -> list[str]:
+    """Return the requests of this method whose address has this part and that the registry accepted."""
+    assert registry.process
+    lines = registry.process.log.read_text().splitlines()
+    return [line for line in lines if f'"{method} ' in line and part in line and re.search(r'" 20\d ', line)]
