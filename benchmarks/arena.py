@@ -18,7 +18,7 @@ from benchmarks.processes import Usage, bytes_read, cpu_seconds, tree_cpu_second
 from benchmarks.scenarios import Job, Scenario
 from deploy.local.processes.scratch import BASE_VARIABLE, Scratch
 from deploy.local.servers.certificates import issue_certificate
-from deploy.local.stack import Registry, Stack
+from deploy.local.stack import BasicAuth, Registry, Stack
 
 # The folder of the registries' blobs: in memory, so that the disk does not influence the result.
 MEMORY = Path("/dev/shm")
@@ -62,7 +62,9 @@ class Sample:
 class Arena:
     """A stack for one transport, with its registries."""
 
-    def __init__(self, stack: Stack, places: Places) -> None:
+    def __init__(self, stack: Stack, places: Places, account: BasicAuth) -> None:
+        """Copy between these registries; `account` is the source's, for scenarios that need one."""
+        self._account = account
         self.stack = stack
         self.places = places
         self.longshore = Longshore(stack)
@@ -70,6 +72,7 @@ class Arena:
 
     def set_up(self, scenario: Scenario, *, quick: bool) -> None:
         """Push the scenario's images to the source, and run the scenario's number of workers."""
+        self.places.source.auth = self._account if scenario.account else None
         self._empty(self.places.source)
         self.jobs = scenario.make(quick=quick)
         remote = self.places.remote(self.places.source)
@@ -148,13 +151,16 @@ def open_arena(transport: str, storage: Path | None) -> Iterator[Arena]:
     with Scratch() as scratch, _storage(storage) as blobs:
         stack = Stack(scratch, workers=0)
         target = stack.target
+        account = stack.source.auth
         assert isinstance(target, Registry)  # It is a Registry without `harbor`.
+        assert isinstance(account, BasicAuth)
+        stack.source.prepare_once()  # It writes the password's file.
         for registry in (stack.source, target):
-            registry.auth = None  # Passwords are not part of the measurement.
+            registry.auth = None  # Passwords are not part of the measurement, except in scenarios with an account.
             _keep_in(registry, blobs)
         authority = _secure(stack, target) if transport == "tls" else None
         with stack:
-            yield Arena(stack, Places(source=stack.source, target=target, authority=authority))
+            yield Arena(stack, Places(source=stack.source, target=target, authority=authority), account)
 
 
 def _secure(stack: Stack, target: Registry) -> Path:

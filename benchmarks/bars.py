@@ -22,7 +22,7 @@ CPU_LIMITS = {"cold": 0.7, "one": 0.7}
 # Seconds, relative to the floor.
 FLOOR_LIMITS = {"cold": 1.2, "one": 1.2}
 # Bytes that the source sent, relative to the distinct blobs.
-SOURCE_BYTES_LIMITS = {"family": 1.01}
+SOURCE_BYTES_LIMITS = {"family": 1.01, "family-account": 1.01}
 # Requests per image to each side.
 REQUEST_LIMITS = {"nothing": 2.0}
 

@@ -134,6 +134,8 @@ def measure(arena: Arena, scenario: Scenario, contenders: Sequence[Contender], o
     """Run all contenders in turn; each round starts with another one."""
     arena.set_up(scenario, quick=options.quick)
     eligible = [one for one in contenders if not (scenario.filled and isinstance(one, Floor))]
+    if scenario.account:
+        eligible = [arena.longshore]
     samples: list[Sample] = []
     for number in range(options.rounds):
         first = number % len(eligible)

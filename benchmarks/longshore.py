@@ -39,7 +39,7 @@ class Longshore:
 
     def forget(self) -> None:
         """Delete the rows of all images, imports and blobs: the target is empty again."""
-        self.stack.postgres.execute("TRUNCATE images, blobs CASCADE", database="longshore")
+        self.stack.postgres.execute("TRUNCATE images, blobs, blob_proofs CASCADE", database="longshore")
 
     def copy(self, places: Places, jobs: Sequence[Job], parallel: int) -> Usage:
         """Request all images, `parallel` at a time, and wait until every one is ready."""
@@ -49,7 +49,7 @@ class Longshore:
         started = time.perf_counter()
         client = _Client(self.stack.api.port, self.stack.user_token)
         with ThreadPoolExecutor(parallel) as pool:
-            images = list(pool.map(lambda job: client.start(places.source_of(job)), jobs))
+            images = list(pool.map(lambda job: client.start(places.request_of(job)), jobs))
         for image in images:
             client.wait_ready(image, started)
         wall = time.perf_counter() - started
@@ -68,11 +68,11 @@ class _Client:
         self._headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
         self._own = threading.local()
 
-    def start(self, source: str) -> int:
+    def start(self, request: dict[str, object]) -> int:
         """Request an import and return the image's id; 0 if the target already has the image."""
-        status, answer = self._ask("POST", "/api/v1/images:import", {"source": source})
+        status, answer = self._ask("POST", "/api/v1/images:import", request)
         if status != http.client.OK or answer["state"] not in (1, 2):
-            raise ImportFailedError(f"{source}: {status} {answer}")
+            raise ImportFailedError(f"{request['source']}: {status} {answer}")
         return 0 if answer["state"] == 2 else int(answer["imageId"])
 
     def wait_ready(self, image: int, started: float) -> None:

@@ -29,8 +29,19 @@ class Places:
         """Return the reference of a job in the source."""
         return f"{self.source.host}/{job.repository}:{job.tag}"
 
+    def request_of(self, job: Job) -> dict[str, object]:
+        """Return the body of Longshore's import request for a job, with the source's account if it needs one."""
+        body: dict[str, object] = {"source": self.source_of(job)}
+        if job.project:
+            body["target"] = f"{self.target_repository(job)}:{job.tag}"
+        if self.source.username:
+            body["credentials"] = {"username": self.source.username, "password": self.source.password}
+        return body
+
     def target_repository(self, job: Job) -> str:
-        """Return the target repository of a job: Longshore's choice, used for all contenders."""
+        """Return the target repository of a job: Longshore's choice without a project, used for all contenders."""
+        if job.project:
+            return f"{job.project}/{job.repository}"
         return f"{PROJECT}/{self.source.host.replace(':', '-')}/{job.repository}"
 
     def target_of(self, job: Job) -> str:
@@ -39,4 +50,4 @@ class Places:
 
     def remote(self, registry: Registry) -> Remote:
         """Return a client of one of the registries."""
-        return Remote(registry.url, ca_file=self.authority)
+        return Remote(registry.url, username=registry.username, password=registry.password, ca_file=self.authority)

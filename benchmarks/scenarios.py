@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from deploy.local.images.image import Image
 from deploy.local.images.synthetic import synthetic_image
@@ -17,18 +17,19 @@ QUICK_IMAGES = 3
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """One image in the source registry that is copied to the target."""
+    """One image in the source registry that is copied to the target: to this project, or to Longshore's choice."""
 
     repository: str
     tag: str
     image: Image
+    project: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Scenario:
     """A set of jobs. `workers` is the number of Longshore's workers, `parallel` that of concurrent peer processes.
 
-    `filled`: the target has all images before each run.
+    `filled`: the target has all images before each run. `account`: the source needs one; Longshore runs alone then.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Scenario:
     workers: int = 1
     parallel: int = 1
     filled: bool = False
+    account: bool = False
 
     def make(self, *, quick: bool) -> list[Job]:
         """Return the jobs; `quick` makes small ones for a smoke test."""
@@ -72,6 +74,11 @@ def _family(divisor: int) -> list[Job]:
     return jobs
 
 
+def _family_of_teams(divisor: int) -> list[Job]:
+    """Return the same tags as `_family`, shared out among four projects."""
+    return [replace(job, project=f"team{number % 4}") for number, job in enumerate(_family(divisor))]
+
+
 def _there(divisor: int) -> list[Job]:
     sizes = [max(KIB, size // divisor) for size in [MIB] * 8]
     images = [synthetic_image(f"nothing{number}", sizes) for number in range(10)]
@@ -99,6 +106,15 @@ SCENARIOS = (
         images=20,
         workers=4,
         parallel=4,
+    ),
+    Scenario(
+        name="family-account",
+        about="the same from a registry with a password, into four projects",
+        jobs=_family_of_teams,
+        images=20,
+        workers=4,
+        parallel=4,
+        account=True,
     ),
     Scenario(
         name="nothing",
