@@ -20,10 +20,11 @@ from api_service.images.deletion.resume import DeletionResumer
 from api_service.images.get_image import ImageReader
 from api_service.images.import_details import ImportDetailsReader
 from api_service.images.import_feed import ImportFeed
-from api_service.images.keys import DELETION, DETAILS, FEED, IMAGE, IMAGES, VERIFIER
+from api_service.images.keys import DELETION, DETAILS, FEED, IMAGE, IMAGES, VERIFIER, VISIBILITY
 from api_service.images.list_images import ImageLister
 from api_service.images.patrol import TagPatrol
 from api_service.images.verify_tag import TagVerifier
+from api_service.images.visibility import ContentVisibility
 from api_service.imports.apply_report import ReportApplier
 from api_service.imports.attempt.admit import ImageAdmitter
 from api_service.imports.attempt.begin import AttemptBeginner
@@ -164,6 +165,7 @@ async def imports_part(app: web.Application) -> AsyncIterator[None]:
         host=settings.target_name, project=settings.default_project, drop_host_for=settings.drop_host_for
     )
     app[PERMISSIONS] = permissions = ImportPermissions(book=app[RULE_BOOK], naming=naming, management=app[MANAGEMENT])
+    app[VISIBILITY] = ContentVisibility(book=app[RULE_BOOK], names=permissions.names)
     app[QUEUE] = queue = ImportQueue(database=database, notifications=app[NOTIFICATIONS])
     app[VERIFIER] = TagVerifier(database=database, target=app[MANAGEMENT], registry_host=settings.target_name)
     app[STARTER] = ImportStarter(
@@ -185,6 +187,7 @@ async def imports_part(app: web.Application) -> AsyncIterator[None]:
         management=app[MANAGEMENT],
         inspector=TargetInspector(database=database, registry=settings.shared.target.host),
         referrers=settings.referrers,
+        visibility=app[VISIBILITY],
     )
     app[CANCELLER] = ImportCanceller(database=database)
     app[RETRIER] = ImportRetrier(
@@ -202,9 +205,9 @@ async def imports_part(app: web.Application) -> AsyncIterator[None]:
 async def images_part(app: web.Application) -> AsyncIterator[None]:
     """Images: the feed of their imports, their deletion, and the target's statistics."""
     settings = app[SETTINGS]
-    app[IMAGES] = ImageLister(database=app[DATABASE])
-    app[IMAGE] = ImageReader(database=app[DATABASE])
-    app[DETAILS] = ImportDetailsReader(database=app[DATABASE])
+    app[IMAGES] = ImageLister(database=app[DATABASE], visibility=app[VISIBILITY])
+    app[IMAGE] = ImageReader(database=app[DATABASE], visibility=app[VISIBILITY])
+    app[DETAILS] = ImportDetailsReader(database=app[DATABASE], visibility=app[VISIBILITY])
     app[FEED] = ImportFeed(details=app[DETAILS], notifications=app[NOTIFICATIONS])
     work = DeletionWork(
         database=app[DATABASE],

@@ -1,6 +1,5 @@
 """The JSON of answers about images, next to the schemas that describe it."""
 
-from collections.abc import Iterable
 from typing import Any
 
 from marshmallow import fields
@@ -8,6 +7,7 @@ from marshmallow import fields
 from api_service.images.get_image import ImageWithImport
 from api_service.images.import_details import ImportDetails, ImportFailure
 from api_service.images.list_images import FlatPage, GroupedPage
+from api_service.images.visibility import without_digest
 from api_service.web.answers import AnswerSchema, choice, flag, moment, number, rfc3339, rfc3339_of, text
 from shared.db.image_list.rows import BriefImage, ListedImage
 from shared.db.images import Image
@@ -18,6 +18,9 @@ from shared.model.progress import LayerProgress, LayerStatus, Transfer
 from shared.model.states import ImageStatus, ImportState
 
 _INCLUDE_TYPES = ("full", "partial")
+_HIDDEN = (
+    "Whether digests and layers are left out: the source needed an account, and no import rule of yours allows it."
+)
 _PERCENT = "0 to 100; never falls while bytes are kept."
 
 _MESSAGES = {
@@ -49,6 +52,7 @@ class ArtifactSchema(AnswerSchema):
     includeType = choice(_INCLUDE_TYPES, "The whole image, or a chosen subset of platforms.", required=True)
     platforms = fields.List(fields.String(), metadata={"description": "`os/architecture[/variant]` of each part."})
     source = text("The reference that it was imported from.")
+    contentHidden = flag(_HIDDEN)
 
 
 class RepositorySchema(AnswerSchema):
@@ -75,7 +79,7 @@ def page_json(page: FlatPage | GroupedPage) -> dict[str, Any]:
     """Return the body of GET /images in the requested form."""
     if isinstance(page, FlatPage):
         return {"totalCount": page.total, "images": [_flat(image) for image in page.images]}
-    return {"totalCount": page.total, "images": _grouped(page.images)}
+    return {"totalCount": page.total, "images": _grouped(page)}
 
 
 def _flat(image: BriefImage) -> dict[str, Any]:
@@ -88,11 +92,11 @@ def _flat(image: BriefImage) -> dict[str, Any]:
     }
 
 
-def _grouped(page: Iterable[ListedImage]) -> list[dict[str, Any]]:
+def _grouped(page: GroupedPage) -> list[dict[str, Any]]:
     """Group by repository, in order of first appearance."""
     groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    for image in page:
-        artifact = _artifact(image, created=rfc3339_of(image.created_ms))
+    for image in page.images:
+        artifact = _artifact(image, created=rfc3339_of(image.created_ms), hidden=image.id in page.hidden)
         groups.setdefault((image.registry_host, image.repository), []).append(artifact)
     return [
         {"registryHost": host, "repo": repository, "artifacts": artifacts}
@@ -100,10 +104,11 @@ def _grouped(page: Iterable[ListedImage]) -> list[dict[str, Any]]:
     ]
 
 
-def _artifact(image: Image | ListedImage, *, created: str) -> dict[str, Any]:
-    """Return the contract's fields, and `platforms` and `source`.
+def _artifact(image: Image | ListedImage, *, created: str, hidden: bool) -> dict[str, Any]:
+    """Return the contract's fields, and `platforms`, `source` and `contentHidden`.
 
-    `digest`, `arch` and `os` are empty, and `size` is 0, until the image has been ready once.
+    `digest`, `arch` and `os` are empty, and `size` is 0, until the image has been ready once. `digest` is also empty
+    for a caller from whom the content is `hidden`.
     """
     return {
         "imageTag": image.tag,
@@ -115,10 +120,11 @@ def _artifact(image: Image | ListedImage, *, created: str) -> dict[str, Any]:
         "size": image.size,
         "arch": image.architecture,
         "os": image.os,
-        "digest": image.digest or "",
+        "digest": "" if hidden else image.digest or "",
         "includeType": image.include_type,
         "platforms": image.platforms,
-        "source": image.source,
+        "source": without_digest(image.source) if hidden else image.source,
+        "contentHidden": hidden,
     }
 
 
@@ -136,22 +142,22 @@ class ImageSchema(ArtifactSchema):
     sourceDigest = text("The digest of the source's tag when it was imported.", allow_none=True)
     referrers = number("Signatures, SBOMs and the like that were imported with it.")
     reference = text("The reference to pull, by tag.")
-    digestReference = text("The reference to pull, by digest; null until ready.", allow_none=True)
+    digestReference = text("The reference to pull, by digest; null until ready, or hidden.", allow_none=True)
     latest_import = fields.Nested(ImageImportSchema, data_key="import", allow_none=True)
 
 
 def image_json(found: ImageWithImport) -> dict[str, Any]:
     """Return the body of GET /images/:id: the artifact's fields, and those needed to pull the image."""
-    image = found.image
+    image, hidden = found.image, found.hidden
     name = f"{image.registry_host}/{image.repository}"
     return {
         "registryHost": image.registry_host,
         "repo": image.repository,
-        **_artifact(image, created=rfc3339(image.created_at)),
-        "sourceDigest": image.source_digest,
+        **_artifact(image, created=rfc3339(image.created_at), hidden=hidden),
+        "sourceDigest": None if hidden else image.source_digest,
         "referrers": image.referrers,
         "reference": f"{name}:{image.tag}",
-        "digestReference": f"{name}@{image.digest}" if image.digest else None,
+        "digestReference": f"{name}@{image.digest}" if image.digest and not hidden else None,
         "import": _import(found.latest) if found.latest else None,
     }
 
@@ -197,6 +203,7 @@ class DetailsSchema(AnswerSchema):
     message = text("One sentence for a person.")
     error = fields.Nested(ImportErrorSchema, allow_none=True)
     resumesAt = moment("When a waiting import is tried again.", allow_none=True)
+    contentHidden = flag(_HIDDEN)
 
 
 def details_json(details: ImportDetails) -> dict[str, Any]:
@@ -215,6 +222,7 @@ def details_json(details: ImportDetails) -> dict[str, Any]:
         "message": _message(details),
         "error": _error(details.failure) if details.failure else None,
         "resumesAt": rfc3339(details.resumes_at) if details.resumes_at else None,
+        "contentHidden": details.hidden,
         "layersDetail": {digest: _layer(layer) for digest, layer in details.layers.items()},
     }
 

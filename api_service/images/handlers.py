@@ -8,12 +8,12 @@ from aiohttp_sse import EventSourceResponse
 
 from api_service.images.answers import details_json, image_json, page_json
 from api_service.images.import_details import ImportDetails
-from api_service.images.import_feed import ImportFeed
 from api_service.images.keys import DELETION, DETAILS, FEED, IMAGE, IMAGES
 from api_service.images.list_images import ImageQuery
 from api_service.images.requests import ImageQuerySchema
 from api_service.web.answers import json_answer, json_text
 from api_service.web.keys import IDENTITY
+from api_service.web.middlewares.auth import is_still_valid
 from api_service.web.requests import read_id, read_query
 from shared.errors.codes import Code
 
@@ -39,12 +39,13 @@ _LIST_QUERY = ImageQuerySchema()
 async def list_handler(request: web.Request) -> web.Response:
     """GET /images."""
     query: ImageQuery = read_query(request.rel_url.raw_query_string, _LIST_QUERY)
-    return json_answer(page_json(await request.app[IMAGES].read(query)))
+    return json_answer(page_json(await request.app[IMAGES].read(query, request[IDENTITY])))
 
 
 async def get_handler(request: web.Request) -> web.Response:
     """GET /images/:id."""
-    return json_answer(image_json(await request.app[IMAGE].read(read_id(request, UNKNOWN))))
+    image = await request.app[IMAGE].read(read_id(request, UNKNOWN), request[IDENTITY])
+    return json_answer(image_json(image))
 
 
 async def delete_handler(request: web.Request) -> web.Response:
@@ -58,14 +59,14 @@ async def details_handler(request: web.Request) -> web.StreamResponse:
     image_id = read_id(request, UNKNOWN)
     if request.method == hdrs.METH_GET and EVENT_STREAM in request.headers.get(hdrs.ACCEPT, "").lower():
         return await _stream(request, image_id)
-    return json_answer(details_json(await request.app[DETAILS].read(image_id)))
+    return json_answer(details_json(await request.app[DETAILS].read(image_id, request[IDENTITY])))
 
 
 async def _stream(request: web.Request, image_id: int) -> web.StreamResponse:
     feed = request.app[FEED]
     with feed.reserve() as admitted:
         # Read before the stream begins, so that an unknown image gets the usual error.
-        first = await feed.read(image_id)
+        first = await feed.read(image_id, request[IDENTITY])
         if first.final and request.headers.get("Last-Event-ID") == first.version:
             # A browser reconnects after the end; this status makes it stop (HTML, server-sent events).
             return web.Response(status=HTTPStatus.NO_CONTENT)
@@ -76,12 +77,19 @@ async def _stream(request: web.Request, image_id: int) -> web.StreamResponse:
             async with response:
                 await _send(response, first, retry=RETRY if admitted else RETRY_WHEN_FULL)
                 if admitted:
-                    await _send_changes(response, feed, image_id, first)
+                    await _send_changes(request, response, image_id, first)
     return response
 
 
-async def _send_changes(response: EventSourceResponse, feed: ImportFeed, image_id: int, first: ImportDetails) -> None:
-    async with aclosing(feed.follow(image_id, first, wanted=response.is_connected)) as news:
+async def _send_changes(
+    request: web.Request, response: EventSourceResponse, image_id: int, first: ImportDetails
+) -> None:
+    async def wanted() -> bool:
+        # A stream outlives its request: its token may be revoked, or expire.
+        return response.is_connected() and await is_still_valid(request)
+
+    feed = request.app[FEED]
+    async with aclosing(feed.follow(image_id, request[IDENTITY], first, wanted=wanted)) as news:
         async for details in news:
             await _send(response, details)
 

@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from api_service.auth.identity import Identity
 from api_service.images.checks import image_not_found
+from api_service.images.visibility import ContentVisibility, without_digests
 from shared.db import images, imports
 from shared.db.database import Database
 from shared.db.import_progress import get_layers
@@ -33,6 +35,7 @@ class ImportDetails:
 
     `version` changes with every report and state. `rate` is in bytes per second, `eta` in seconds; both are whole.
     `tagging`: the tag may have been written. `lost`: the import succeeded, and the target no longer serves its image.
+    `hidden`: the caller does not see the content; the layers are left out, and the digests of all texts.
     """
 
     version: str
@@ -52,6 +55,7 @@ class ImportDetails:
     failure: ImportFailure | None
     resumes_at: datetime | None
     layers: Mapping[str, LayerProgress]
+    hidden: bool
 
     @property
     def final(self) -> bool:
@@ -64,16 +68,21 @@ class ImportDetailsReader:
     """Reads the details of imports."""
 
     database: Database
+    visibility: ContentVisibility
 
-    async def read(self, image_id: int) -> ImportDetails:
+    async def read(self, image_id: int, by: Identity) -> ImportDetails:
         """Return the details of an image's newest import; raises `image_not_found`."""
         async with self.database.connection() as connection:
             latest = await imports.latest_import(connection, image_id)
             if latest is None:
                 raise image_not_found(image_id)
+            image = await images.get_image(connection, image_id) if latest.with_account else None
             layers = await get_layers(connection, latest.id)
             lost = latest.state is ImportState.READY and await images.is_lost(connection, image_id)
-        return _details(latest, layers, lost=lost)
+        details = _details(latest, layers, lost=lost)
+        if image and await self.visibility.hides_import(latest.source, image, by):
+            return _hidden(details)
+        return details
 
 
 def _details(latest: Import, layers: Mapping[str, LayerProgress], *, lost: bool) -> ImportDetails:
@@ -98,7 +107,15 @@ def _details(latest: Import, layers: Mapping[str, LayerProgress], *, lost: bool)
         failure=ImportFailure(code=Code.TARGET_NOT_FOUND, detail=NOT_SERVED) if lost else _failure(latest),
         resumes_at=latest.due_at if latest.state is ImportState.WAITING else None,
         layers={digest: _layer(layer, latest.state) for digest, layer in layers.items()},
+        hidden=False,
     )
+
+
+def _hidden(details: ImportDetails) -> ImportDetails:
+    failure = details.failure
+    if failure:
+        failure = replace(failure, detail=without_digests(failure.detail))
+    return replace(details, hidden=True, layers={}, note=without_digests(details.note), failure=failure)
 
 
 def _failure(latest: Import) -> ImportFailure | None:

@@ -1,9 +1,10 @@
 """Follows the details of imports, for event streams."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
 
+from api_service.auth.identity import Identity
 from api_service.images.import_details import ImportDetails, ImportDetailsReader
 from shared.db import imports
 from shared.db.deadline import deadline
@@ -48,32 +49,38 @@ class ImportFeed:
         finally:
             self._readers -= 1
 
-    async def read(self, image_id: int) -> ImportDetails:
+    async def read(self, image_id: int, by: Identity) -> ImportDetails:
         """Return the current details; raises `image_not_found`."""
-        return await self._details.read(image_id)
+        return await self._details.read(image_id, by)
 
     async def follow(
-        self, image_id: int, sent: ImportDetails, *, wanted: Callable[[], bool]
+        self, image_id: int, by: Identity, sent: ImportDetails, *, wanted: Callable[[], Awaitable[bool]]
     ) -> AsyncGenerator[ImportDetails, None]:
         """Yield the details after each change, until they are final, the image is gone, or the feed closes.
 
-        `sent` are the details that the reader has; `wanted` returns whether the reader is still connected.
+        `sent` are the details that the reader has; `wanted` returns whether the reader is still connected, and
+        may still read; it is called before each read, within its deadline.
         """
         with self._notifications.watch(imports.CHANNEL, str(image_id)) as changed:
-            while not sent.final and not self._closing.is_set() and wanted():
+            while not sent.final and not self._closing.is_set():
                 await self._pause(changed)
-                seen = await self._read_again(image_id, sent)
+                seen = await self._read_again(image_id, by, sent, wanted)
                 if seen is None:
                     return
                 if seen != sent:
                     sent = seen
                     yield sent
 
-    async def _read_again(self, image_id: int, sent: ImportDetails) -> ImportDetails | None:
-        """Read the details again; the old ones while the database is unavailable, None for a deleted image."""
+    async def _read_again(
+        self, image_id: int, by: Identity, sent: ImportDetails, wanted: Callable[[], Awaitable[bool]]
+    ) -> ImportDetails | None:
+        """Read the details again.
+
+        Returns the old ones while the database is unavailable, None for a deleted image or an unwanted stream.
+        """
         try:
             with deadline(READ_DEADLINE):
-                return await self._details.read(image_id)
+                return await self._details.read(image_id, by) if await wanted() else None
         except LongshoreError as error:
             return sent if error.kind.retryable else None
 

@@ -67,7 +67,7 @@ def _content_count_json(contents: ContentByAction) -> dict[str, int]:
 
 class OverwrittenSchema(AnswerSchema):
     imageId = number("The image, null if Longshore does not manage it.", required=True, allow_none=True)
-    digest = text("The digest that the tag points to now.", required=True)
+    digest = text("The digest that the tag points to now; empty if it is hidden from you.", required=True)
     status = choice(ImageStatus, "The image's status.", required=True, allow_none=True)
     createdBy = text("The image's owner.", required=True, allow_none=True)
 
@@ -76,7 +76,7 @@ def _overwritten_json(overwritten: Overwritten) -> dict[str, Any]:
     image = overwritten.image
     return {
         "imageId": image.id if image else None,
-        "digest": str(overwritten.digest),
+        "digest": str(overwritten.digest or ""),
         "status": image.status.value if image else None,
         "createdBy": image.created_by if image else None,
     }

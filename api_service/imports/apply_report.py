@@ -159,5 +159,5 @@ async def _check_no_deletion(connection: Connection, found: Import) -> None:
 
 async def _finish_ready(connection: Connection, found: Import, content: ImageContent) -> AttemptEnd:
     lifetime = await import_states.finish(connection, found.id, ImportState.READY, note=content.note)
-    await images.mark_ready(connection, found.image_id, content)
+    await images.mark_ready(connection, found.image_id, content, source=found.source, private=found.with_account)
     return AttemptEnd(state=ImportState.READY, lifetime=lifetime)

@@ -5,6 +5,7 @@ from typing import TypeAlias
 
 from api_service.auth.identity import Identity
 from api_service.images.checks import check_owner
+from api_service.images.visibility import without_digest
 from api_service.imports.request import ImportRequest
 from api_service.imports.source.find import FoundSource
 from shared.db.images import Image
@@ -87,7 +88,7 @@ def decide(
 def _decide_open(latest: Import, requested: RequestedContent) -> Join:
     same_content = latest.source == requested.source or (requested.digest and latest.source_digest == requested.digest)
     if not same_content:
-        raise LongshoreError(Code.IMPORT_CONFLICT, f"The target is being written from {latest.source}.")
+        raise LongshoreError(Code.IMPORT_CONFLICT, f"The target is being written from {without_digest(latest.source)}.")
     if latest.platforms != requested.platforms:
         raise LongshoreError(
             Code.IMPORT_CONFLICT, f"The image is being imported for {_listed(latest.platforms)} at the moment."
@@ -106,18 +107,24 @@ def _decide_ready(image: Image, last_ready: Import | None, requested: RequestedC
     if image.source != requested.source:
         raise LongshoreError(
             Code.IMPORT_CONFLICT,
-            f"The target holds an image from {image.source}; choose another `target`, or replace it with `force`.",
+            f"The target holds an image from {without_digest(image.source)}; choose another `target`, or replace it "
+            "with `force`.",
         )
     if not same_platforms:
         return None
     moved = f"the source's tag points to {requested.digest} now" if requested.digest else requested.unresolved_reason
-    return Exists(message=f"The image is ready, from {image.source_digest}; {moved}. `force` imports it again.")
+    return Exists(message=f"The image is ready, from {_shown_content(image)}; {moved}. `force` imports it again.")
 
 
 def _nothing_imported(last_ready: Import | None, requested: RequestedContent) -> str:
     if requested.referrers and last_ready and not last_ready.with_referrers:
         return "The image is ready; it was imported without its referrers, which `force` imports."
     return "The image is ready; nothing was imported."
+
+
+def _shown_content(image: Image) -> str:
+    """Return the digest, or where the content came from if a later import from the image's present source failed."""
+    return str(image.source_digest) if image.content_source == image.source else without_digest(image.content_source)
 
 
 def _listed(platforms: tuple[str, ...]) -> str:

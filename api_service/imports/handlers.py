@@ -41,7 +41,7 @@ async def cancel_handler(request: web.Request) -> web.Response:
     """POST /images/:id/importing:cancel."""
     image_id = read_id(request, Code.IMAGE_NOT_FOUND)
     await request.app[CANCELLER].cancel(image_id, request[IDENTITY])
-    return json_answer(details_json(await request.app[DETAILS].read(image_id)))
+    return json_answer(details_json(await request.app[DETAILS].read(image_id, request[IDENTITY])))
 
 
 async def retry_handler(request: web.Request) -> web.Response:

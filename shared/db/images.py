@@ -16,6 +16,7 @@ class Image:
 
     `source_digest` is the source image's digest; None where the target is not known to serve `digest` any more.
     `created_by` is the owner's name for display; an `owner_subject` of None means that name.
+    `source_private`: the source of `digest` needed an account.
     """
 
     id: int
@@ -38,11 +39,18 @@ class Image:
     referrers: int = 0
     owner_issuer: str = LONGSHORE
     owner_subject: str | None = None
+    source_private: bool = False
+    digest_source: str | None = None
 
     @property
     def owner(self) -> Owner:
         """The owner, which alone decides who may change the image."""
         return Owner.of(self.owner_issuer, self.owner_subject, user=self.created_by)
+
+    @property
+    def content_source(self) -> str:
+        """The source that `digest` was imported from; `source` is that of the newest import."""
+        return self.digest_source or self.source
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,15 +110,21 @@ async def mark_importing(connection: Connection, image_id: int, *, source: str, 
     )
 
 
-async def mark_ready(connection: Connection, image_id: int, content: ImageContent) -> None:
-    """Record the content that the target serves now; the image's own description is used unless a user gave one."""
+async def mark_ready(
+    connection: Connection, image_id: int, content: ImageContent, *, source: str, private: bool
+) -> None:
+    """Record the content that the target serves now; the image's own description is used unless a user gave one.
+
+    `private`: the import's `source` was read with an account.
+    """
     await connection.execute(
         """
         UPDATE images
         SET status = 'ready', source_digest = $2, digest = $3, size = $4, architecture = $5, os = $6,
             platforms = $7, include_type = $8, updated_at = now(),
             description = CASE WHEN description = '' OR description_is_own THEN $9 ELSE description END,
-            description_is_own = (description = '' OR description_is_own), referrers = $10
+            description_is_own = (description = '' OR description_is_own), referrers = $10,
+            digest_source = $11, source_private = $12
         WHERE id = $1
         """,
         image_id,
@@ -123,6 +137,8 @@ async def mark_ready(connection: Connection, image_id: int, content: ImageConten
         content.include_type,
         content.description,
         content.referrers,
+        source,
+        private,
     )
 
 

@@ -30,6 +30,7 @@ class Import:
     attempt has asked for its terms, or needs none, because the import was accepted before there were import rules.
     `tag_before` is the digest of the target's tag when the import was accepted, '' if there was none, None while that
     is not known; `replaces_foreign`: no import of Longshore's wrote it, and this one may replace it.
+    `with_account`: it reads its source with an account.
     """
 
     id: int
@@ -64,6 +65,7 @@ class Import:
     begun: bool = True
     tag_before: str | None = None
     replaces_foreign: bool = False
+    with_account: bool = False
 
 
 _COLUMNS = """
@@ -73,7 +75,7 @@ _COLUMNS = """
     extract(epoch FROM now() - moved_at)::float8 AS idle, extract(epoch FROM now() - updated_at)::float8 AS age,
     error_code, error_detail, created_at, started_at, finished_at, with_referrers, note, rule_id, force,
     requester_role IS NULL OR coalesce(begun_attempt = attempt, false) AS begun,
-    tag_before, replaces_foreign
+    tag_before, replaces_foreign, with_account
 """
 
 

@@ -45,6 +45,11 @@ class NewImport:
     request_id: str | None = field(default_factory=request_id)
     traceparent: str | None = field(default_factory=traceparent)
 
+    @property
+    def with_account(self) -> bool:
+        """Whether the import reads its source with an account: other users do not see its digests."""
+        return self.credentials is not None
+
     def values(self) -> tuple[object, ...]:
         """Return the values of `_COLUMNS`."""
         return (
@@ -63,6 +68,7 @@ class NewImport:
             self.with_referrers,
             self.tag_before,
             self.replaces_foreign,
+            self.with_account,
             self.request_id,
             self.traceparent,
         )
@@ -84,6 +90,7 @@ _COLUMNS = (
     "with_referrers",
     "tag_before",
     "replaces_foreign",
+    "with_account",
     "request_id",
     "traceparent",
 )

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from api_service.auth.identity import Identity
 from api_service.images.checks import check_not_being_deleted
+from api_service.images.visibility import ContentVisibility
 from api_service.imports.decide import Decision, Exists, Join, RequestedContent, Start, decide
 from api_service.imports.dry_run.report import Content, DryRunReport, ImportPreview, Overwritten, total_size
 from api_service.imports.dry_run.target_contents import TargetInspector
@@ -19,6 +20,7 @@ from shared.db.database import Database
 from shared.db.images import Image
 from shared.errors.codes import Code
 from shared.errors.error import LongshoreError
+from shared.oci.digest import Digest
 from shared.planning.find_referrers import find_referrers
 from shared.planning.make_plan import make_plan
 from shared.planning.plan import ImportPlan
@@ -51,6 +53,7 @@ class ImportPreviewer:
         management: TargetManagement,
         inspector: TargetInspector,
         referrers: bool,
+        visibility: ContentVisibility,
     ) -> None:
         """`target` and `management` are two interfaces of one registry; `referrers` is the operator's default."""
         self._database = database
@@ -61,6 +64,7 @@ class ImportPreviewer:
         self._management = management
         self._inspector = inspector
         self._referrers = referrers
+        self._visibility = visibility
         self._slots = asyncio.Semaphore(PLANS_AT_ONCE)
 
     async def preview(self, request: ImportRequest, by: Identity) -> DryRunReport:
@@ -94,7 +98,7 @@ class ImportPreviewer:
         if isinstance(decision, Exists) and image and str(tag) != image.digest:
             # The target has lost the image: the import would find that out, too, and start.
             decision = Start()
-        overwrites = Overwritten(digest=tag, image=image) if tag and isinstance(decision, Start) else None
+        overwrites = await self._overwrites(tag, image, by) if tag and isinstance(decision, Start) else None
         size = _distinct_size(plan, referrers) if isinstance(decision, Start) else None
         grant = await self._grant(by, names, Facts(force=request.force, image_bytes=size))
         preview = await self._compare(source, readable, target, plan, referrers, overwrites=overwrites)
@@ -139,6 +143,10 @@ class ImportPreviewer:
             overwrites=overwrites,
             quota=await self._management.project_quota(target.repository),
         )
+
+    async def _overwrites(self, tag: Digest, image: Image | None, by: Identity) -> Overwritten:
+        hidden = bool(image and await self._visibility.hidden((image,), by))
+        return Overwritten(digest=None if hidden else tag, image=image)
 
     async def _decide(
         self, requested: RequestedContent, target: TargetName, by: Identity

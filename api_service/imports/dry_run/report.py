@@ -49,9 +49,12 @@ class ContentByAction:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overwritten:
-    """The digest that the target's tag points to now, and the image, if Longshore manages it."""
+    """The digest that the target's tag points to now, and the image, if Longshore manages it.
 
-    digest: Digest
+    `digest` is None for a caller from whom the image's content is hidden.
+    """
+
+    digest: Digest | None
     image: Image | None
 
 

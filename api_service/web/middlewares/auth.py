@@ -35,6 +35,17 @@ async def auth_middleware(request: web.Request, handler: Handler) -> web.StreamR
     return await handler(request)
 
 
+async def is_still_valid(request: web.Request) -> bool:
+    """Return whether the request's token is still accepted; raises the errors of a database or issuer that is away."""
+    try:
+        identity = await _identify(request)
+    except LongshoreError as error:
+        if error.code in (Code.UNAUTHENTICATED, Code.TOKEN_EXPIRED):
+            return False
+        raise
+    return identity.role is request[IDENTITY].role and identity.owner == request[IDENTITY].owner
+
+
 async def _identify(request: web.Request) -> Identity:
     header = request.headers.get(hdrs.AUTHORIZATION)
     if header is None:

@@ -9,6 +9,7 @@ from typing import NamedTuple, TypeVar
 from shared.db.database import Connection
 from shared.db.image_list.page import ImageFilter, ImageList, ImagePage
 from shared.db.image_list.statement import list_statement
+from shared.model.owner import Owner
 
 
 class BriefImage(NamedTuple):
@@ -40,6 +41,20 @@ class ListedImage(NamedTuple):
     os: str
     platforms: list[str]
     include_type: str
+    source_private: bool
+    digest_source: str | None
+    owner_issuer: str
+    owner_subject: str | None
+
+    @property
+    def owner(self) -> Owner:
+        """The owner; `created_by` is a name for display."""
+        return Owner.of(self.owner_issuer, self.owner_subject, user=self.created_by)
+
+    @property
+    def content_source(self) -> str:
+        """The source that `digest` was imported from."""
+        return self.digest_source or self.source
 
 
 Row = TypeVar("Row", BriefImage, ListedImage)

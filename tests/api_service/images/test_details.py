@@ -117,6 +117,7 @@ async def test_a_queued_import_says_so(started: Import) -> None:
         "message": "Waiting for a worker.",
         "error": None,
         "resumesAt": None,
+        "contentHidden": False,
         "layersDetail": {},
     }
 

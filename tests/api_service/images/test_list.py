@@ -70,7 +70,7 @@ async def test_the_flat_form_is_the_contracts(listed: Api) -> None:
 
 
 async def test_the_grouped_form_is_the_contracts(listed: Api) -> None:
-    """The fields are those of the contract's example, with `platforms` and `source`; this form is the default."""
+    """The fields are those of the contract's example, with three more; this form is the default."""
     body = await listed.get("/images?tag=cuda")
     assert body == {
         "totalCount": 1,
@@ -93,6 +93,7 @@ async def test_the_grouped_form_is_the_contracts(listed: Api) -> None:
                         "includeType": "full",
                         "platforms": ["linux/amd64"],
                         "source": "docker.io/x:y",
+                        "contentHidden": False,
                     }
                 ],
             }

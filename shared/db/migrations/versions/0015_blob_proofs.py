@@ -25,10 +25,12 @@ TRANSFERS = """
 ALTER TABLE blob_flights ADD COLUMN source_host text, ADD COLUMN with_account boolean NOT NULL DEFAULT true
 """
 
-# Existing images count as private, because it is not known which of their sources needed an account.
+# Existing images count as private, because it is not known which of their sources needed an account. `digest_source` is
+# the source that `digest` was imported from; NULL: `source`, which is that of the newest import.
 PRIVATE = (
     "ALTER TABLE images ADD COLUMN source_private boolean NOT NULL DEFAULT true",
     "ALTER TABLE images ALTER COLUMN source_private SET DEFAULT false",
+    "ALTER TABLE images ADD COLUMN digest_source text",
     "ALTER TABLE imports ADD COLUMN with_account boolean NOT NULL DEFAULT true",
     "ALTER TABLE imports ALTER COLUMN with_account SET DEFAULT false",
 )
@@ -41,6 +43,6 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.execute("ALTER TABLE imports DROP COLUMN with_account")
-    op.execute("ALTER TABLE images DROP COLUMN source_private")
+    op.execute("ALTER TABLE images DROP COLUMN source_private, DROP COLUMN digest_source")
     op.execute("ALTER TABLE blob_flights DROP COLUMN source_host, DROP COLUMN with_account")
     op.execute("DROP TABLE blob_proofs")
