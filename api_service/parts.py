@@ -168,6 +168,7 @@ async def imports_part(app: web.Application) -> AsyncIterator[None]:
     app[VISIBILITY] = ContentVisibility(book=app[RULE_BOOK], names=permissions.names)
     app[QUEUE] = queue = ImportQueue(database=database, notifications=app[NOTIFICATIONS])
     app[VERIFIER] = TagVerifier(database=database, target=app[MANAGEMENT], registry_host=settings.target_name)
+    tags = TargetTags(management=app[MANAGEMENT])
     app[STARTER] = ImportStarter(
         queue=queue,
         finder=finder,
@@ -177,6 +178,7 @@ async def imports_part(app: web.Application) -> AsyncIterator[None]:
         secrets=secrets,
         referrers=settings.referrers,
         verifier=app[VERIFIER],
+        tags=tags,
     )
     app[PREVIEWER] = ImportPreviewer(
         database=database,
@@ -185,13 +187,14 @@ async def imports_part(app: web.Application) -> AsyncIterator[None]:
         permissions=permissions,
         target=app[TARGET],
         management=app[MANAGEMENT],
+        tags=tags,
         inspector=TargetInspector(database=database, registry=settings.shared.target.host),
         referrers=settings.referrers,
         visibility=app[VISIBILITY],
     )
     app[CANCELLER] = ImportCanceller(database=database)
     app[RETRIER] = ImportRetrier(
-        database=database, queue=queue, finder=finder, permissions=permissions, secrets=secrets
+        database=database, queue=queue, finder=finder, permissions=permissions, secrets=secrets, tags=tags
     )
     rules = AttemptRules(permissions=permissions)
     app[BEGINNER] = AttemptBeginner(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from api_service.audit.note import note_rule
 from api_service.auth.identity import Identity
 from api_service.imports.source.target_name import TargetNaming
-from api_service.rules.authorize import Facts, Names, Refused, applicable_rules, authorize
+from api_service.rules.authorize import Facts, ForeignTag, Names, Refused, applicable_rules, authorize
 from api_service.rules.rule_book import RuleBook
 from shared.db import rule_usage
 from shared.db.database import Connection
@@ -103,12 +103,19 @@ class ImportPermissions:
         return _grant(await self.book.current(), by, names, facts)
 
 
-async def hold_limits(connection: Connection, grant: Grant) -> None:
+def grant_with_tag(grant: Grant, tag: ForeignTag | None) -> Grant:
+    """Decide again, knowing that no import wrote the target's tag; raises `target_tag_foreign`."""
+    if tag is None:
+        return grant
+    return _grant(grant.rules, grant.by, grant.names, replace(grant.facts, foreign_tag=tag))
+
+
+async def hold_limits(connection: Connection, grant: Grant, *, may_change: bool) -> None:
     """Let no other transaction add imports of this caller until this one ends, if that can exceed a limit.
 
-    Call it before the transaction locks an image.
+    Call it before the transaction locks an image. `may_change`: in the end, another rule may allow the import.
     """
-    if grant.is_limited and any(rule.max_open_imports is not None for rule in _applicable(grant)):
+    if (grant.is_limited or may_change) and any(rule.max_open_imports is not None for rule in _applicable(grant)):
         await rule_usage.lock_usage(connection, grant.by.owner)
 
 

@@ -9,10 +9,17 @@ from api_service.images.verify_tag import TagVerifier
 from api_service.imports.decide import Exists, RequestedContent, Start, decide
 from api_service.imports.enqueue import ImportQueue, QueueTransaction
 from api_service.imports.name import new_import_name
-from api_service.imports.permission import Grant, ImportPermissions, grant_within_limits, hold_limits
+from api_service.imports.permission import (
+    Grant,
+    ImportPermissions,
+    grant_with_tag,
+    grant_within_limits,
+    hold_limits,
+)
 from api_service.imports.request import AnswerState, ImportAnswer, ImportRequest
 from api_service.imports.source.find import FoundSource, SourceFinder
 from api_service.imports.source.target_name import TargetName, TargetNaming
+from api_service.imports.target_tag import FoundTag, TargetTags, find_foreign
 from api_service.rules.authorize import Facts
 from shared.db import images, imports
 from shared.db.images import Image
@@ -20,6 +27,7 @@ from shared.db.new_import import NewImage, NewImport
 from shared.db.outbox import WakeUpReason
 from shared.errors.codes import Code
 from shared.errors.error import LongshoreError
+from shared.messages.attempt_start import NO_TAG
 from shared.model.sealed_account import seal_account
 from shared.runtime.concurrency import both
 from shared.runtime.secret_box import SecretBox
@@ -38,14 +46,22 @@ STARTED = "Image import started"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _ResolvedRequest:
-    """A request with everything that is known before the database is written; `deadline` is a monotonic time."""
+    """A request with everything that is known before the database is written; `deadline` is a monotonic time.
+
+    `tag` is the target's tag; None if the target did not answer.
+    """
 
     request: ImportRequest
     content: RequestedContent
     target: TargetName
     new: NewImport
     grant: Grant
+    tag: FoundTag | None
     deadline: float
+
+    @property
+    def tag_exists(self) -> bool:
+        return self.tag is not None and self.tag.digest != NO_TAG
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,12 +79,13 @@ class ImportStarter:
     secrets: SecretBox
     referrers: bool
     verifier: TagVerifier
+    tags: TargetTags
 
     async def start(self, request: ImportRequest, by: Identity) -> ImportAnswer:
         """Start the import, join the import under way, or answer that the target has the image.
 
         Raises the errors of a request that cannot be accepted, of the source and of the target; `import_conflict`,
-        `forbidden`, `credentials_unreadable` and `image_being_deleted`.
+        `target_tag_foreign`, `forbidden`, `credentials_unreadable` and `image_being_deleted`.
         """
         deadline = monotonic() + DEADLINE
         request = request.with_defaults(referrers=self.referrers)
@@ -76,13 +93,18 @@ class ImportStarter:
         target = self.naming.name(named.reference, request.target)
         names = await self.permissions.check_names(by, named.reference, target.repository)
         source = named.for_import(target, by)
-        digest, project_exists = await both(source.resolve(request.platforms), self.permissions.find_project(by, names))
+        digest, (project_exists, tag) = await both(
+            source.resolve(request.platforms),
+            both(self.permissions.find_project(by, names), self.tags.find(target.repository, target.tag)),
+        )
         facts = Facts(force=request.force, project_exists=project_exists)
         grant = await self.permissions.grant(by, names, facts)
         content = RequestedContent.of(request, source, digest)
-        new = self._new_import(content, target, source, grant)
+        new = replace(self._new_import(content, target, source, grant), tag_before=tag.digest if tag else None)
         return await self._record(
-            _ResolvedRequest(request=request, content=content, target=target, new=new, grant=grant, deadline=deadline)
+            _ResolvedRequest(
+                request=request, content=content, target=target, new=new, grant=grant, tag=tag, deadline=deadline
+            )
         )
 
     def _new_import(
@@ -106,7 +128,7 @@ class ImportStarter:
             if answer := await self._start_first(resolved):
                 return answer
             async with self.queue.transaction() as transaction:
-                await hold_limits(transaction.connection, resolved.grant)
+                await hold_limits(transaction.connection, resolved.grant, may_change=resolved.tag_exists)
                 image = await images.lock_image(
                     transaction.connection,
                     registry_host=self.registry_host,
@@ -116,27 +138,33 @@ class ImportStarter:
                 if image:
                     answer = await self._answer(transaction, image, resolved)
                 else:
-                    answer = await self._start_first_limited(transaction, resolved)
+                    answer = await self._start_first_checked(transaction, resolved)
             if answer and (answer.state is not AnswerState.EXISTS or await self._is_served(image, resolved)):
                 return answer
         raise LongshoreError(Code.INTERNAL_ERROR, "The image came and went while this request ran; try again.")
 
     async def _is_served(self, image: Image | None, resolved: _ResolvedRequest) -> bool:
-        within = max(MIN_CHECK_TIME, resolved.deadline - monotonic())
-        return image is not None and await self.verifier.verify(image, within=within)
+        if image is None:
+            return False
+        if resolved.tag and resolved.tag.digest == image.digest:
+            return True
+        return await self.verifier.verify(image, within=max(MIN_CHECK_TIME, resolved.deadline - monotonic()))
 
     async def _start_first(self, resolved: _ResolvedRequest) -> ImportAnswer | None:
-        """Start the import of a new image in one statement; return None if the image exists, or if a limit holds."""
-        if resolved.grant.is_limited:
+        """Start the import of a new image in one statement.
+
+        Returns None if the image exists, or if a limit or the target's tag has to be checked in a transaction.
+        """
+        if resolved.grant.is_limited or resolved.tag_exists:
             return None
         image_id = await self.queue.add_first(self._new_image(resolved), resolved.new)
         return _started(image_id, resolved.new.name) if image_id is not None else None
 
-    async def _start_first_limited(
+    async def _start_first_checked(
         self, transaction: QueueTransaction, resolved: _ResolvedRequest
     ) -> ImportAnswer | None:
-        """Start the import of a new image within the caller's limits; return None if the image exists meanwhile."""
-        new = await _within_limits(transaction, resolved)
+        """Start the import of a new image after these checks; return None if the image exists meanwhile."""
+        new = await _checked_import(transaction, resolved)
         image_id = await transaction.add_first(self._new_image(resolved), new)
         return _started(image_id, new.name) if image_id is not None else None
 
@@ -155,7 +183,7 @@ class ImportStarter:
         last_ready = await imports.latest_ready_import(connection, image.id)
         decision = decide(image, latest, last_ready, resolved.content, resolved.grant.by)
         if isinstance(decision, Start):
-            new = await _within_limits(transaction, resolved)
+            new = await _checked_import(transaction, resolved, image)
             await images.mark_importing(
                 connection, image.id, source=resolved.content.source, description=resolved.request.description
             )
@@ -166,10 +194,17 @@ class ImportStarter:
         return ImportAnswer(state=state, message=decision.message, image_id=image.id, name=name)
 
 
-async def _within_limits(transaction: QueueTransaction, resolved: _ResolvedRequest) -> NewImport:
-    """Return the import by the rule that allows it with the caller's usage."""
-    grant = await grant_within_limits(transaction.connection, resolved.grant)
-    return replace(resolved.new, rule_id=grant.rule_id)
+async def _checked_import(
+    transaction: QueueTransaction, resolved: _ResolvedRequest, image: Image | None = None
+) -> NewImport:
+    """Return the import by the rule that allows it with the target's tag and the caller's usage.
+
+    Without an image no import has written the tag. Raises `target_tag_foreign` and `limit_reached`.
+    """
+    connection = transaction.connection
+    foreign = await find_foreign(connection, resolved.tag, image.id if image else None)
+    grant = await grant_within_limits(connection, grant_with_tag(resolved.grant, foreign))
+    return replace(resolved.new, rule_id=grant.rule_id, replaces_foreign=foreign is not None)
 
 
 def _started(image_id: int, name: str) -> ImportAnswer:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from api_service.rules.authorize import ForeignTag
+from shared.db import imports
+from shared.db.database import Connection
 from shared.errors.codes import Code
 from shared.errors.error import LongshoreError
 from shared.messages.attempt_start import NO_TAG
@@ -53,12 +55,23 @@ class TargetTags:
         except (TimeoutError, LongshoreError):
             return None
 
+    async def look(self, repository: str, tag: str) -> FoundTag:
+        """Return the tag; raises the target's error, also where the repository does not exist yet."""
+        found = await self.management.look_up_tag(repository, tag)
+        return FoundTag(digest=str(found.digest), pushed_at=found.pushed_at) if found else FoundTag()
+
     async def read(self, repository: str, tag: str) -> FoundTag:
-        """Return the tag; raises the target's error."""
+        """Return the tag, which a repository that does not exist lacks; raises the target's other errors."""
         try:
-            found = await self.management.look_up_tag(repository, tag)
+            return await self.look(repository, tag)
         except LongshoreError as error:
             if error.code not in _ABSENT:
                 raise
             return FoundTag()
-        return FoundTag(digest=str(found.digest), pushed_at=found.pushed_at) if found else FoundTag()
+
+
+async def find_foreign(connection: Connection, found: FoundTag | None, image_id: int | None) -> ForeignTag | None:
+    """Return the tag if no import of this image wrote it; None stands for an image that is new."""
+    if found is None or found.digest == NO_TAG:
+        return None
+    return found.foreign(await imports.digests_written(connection, image_id) if image_id is not None else frozenset())

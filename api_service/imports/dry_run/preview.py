@@ -14,7 +14,8 @@ from api_service.imports.permission import Grant, ImportPermissions, grant_withi
 from api_service.imports.request import AnswerState, ImportRequest
 from api_service.imports.source.find import FoundSource, PlannableImage, SourceFinder
 from api_service.imports.source.target_name import TargetName, TargetNaming
-from api_service.rules.authorize import Facts, Names
+from api_service.imports.target_tag import FoundTag, TargetTags, find_foreign
+from api_service.rules.authorize import Facts, ForeignTag, Names
 from shared.db import images, imports
 from shared.db.database import Database
 from shared.db.images import Image
@@ -51,6 +52,7 @@ class ImportPreviewer:
         permissions: ImportPermissions,
         target: Registry,
         management: TargetManagement,
+        tags: TargetTags,
         inspector: TargetInspector,
         referrers: bool,
         visibility: ContentVisibility,
@@ -62,6 +64,7 @@ class ImportPreviewer:
         self._permissions = permissions
         self._target = target
         self._management = management
+        self._tags = tags
         self._inspector = inspector
         self._referrers = referrers
         self._visibility = visibility
@@ -94,15 +97,23 @@ class ImportPreviewer:
         image, decision = await self._decide(RequestedContent.of(request, source, digest), target, by)
         plan = await make_plan(readable, digest, request.platforms)
         referrers = await find_referrers(readable, plan) if request.referrers else Referrers()
-        tag = await self._management.find_tag(target.repository, target.tag)
-        if isinstance(decision, Exists) and image and str(tag) != image.digest:
+        tag = await self._tags.look(target.repository, target.tag)
+        if isinstance(decision, Exists) and image and tag.digest != image.digest:
             # The target has lost the image: the import would find that out, too, and start.
             decision = Start()
-        overwrites = await self._overwrites(tag, image, by) if tag and isinstance(decision, Start) else None
-        size = _distinct_size(plan, referrers) if isinstance(decision, Start) else None
-        grant = await self._grant(by, names, Facts(force=request.force, image_bytes=size))
+        facts, overwrites = Facts(force=request.force), None
+        if isinstance(decision, Start):
+            facts = replace(
+                facts, image_bytes=_distinct_size(plan, referrers), foreign_tag=await self._find_foreign(tag, image)
+            )
+            overwrites = await self._overwrites(Digest.parse(tag.digest), image, by) if tag.digest else None
+        grant = await self._grant(by, names, facts)
         preview = await self._compare(source, readable, target, plan, referrers, overwrites=overwrites)
         return _report(decision, image, preview, grant)
+
+    async def _find_foreign(self, tag: FoundTag, image: Image | None) -> ForeignTag | None:
+        async with self._database.connection() as connection:
+            return await find_foreign(connection, tag, image.id if image else None)
 
     async def _grant(self, by: Identity, names: Names, facts: Facts) -> Grant:
         """Return the permission that the import would get at this moment.

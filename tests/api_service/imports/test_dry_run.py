@@ -233,10 +233,10 @@ async def test_the_image_that_force_would_overwrite_is_named(api: Api, case: Cas
 
 
 async def test_an_unmanaged_tag_is_named_too(api: Api, case: Case, target_registry: Registry) -> None:
-    """Another client pushed it; an import would move it nevertheless."""
+    """Another client pushed it; an admin's import with `force` would move it nevertheless."""
     other = synthetic_image(secrets.token_hex(6), [10])
     Remote.of(target_registry).push(case.repository, "1.0", other)
-    found = await plan(api, case.body)
+    found = await plan(api, {**case.body, "force": True}, role=Role.ADMIN)
     assert found["overwrites"] == {"imageId": None, "digest": other.digest, "status": None, "createdBy": None}
 
 
