@@ -31,7 +31,7 @@ HISTORY = (
     SELECT DISTINCT registry_host, import_layers.digest, repository
     FROM import_layers JOIN imports ON imports.id = import_id JOIN images ON images.id = image_id
     """,
-    "INSERT INTO blob_proofs (registry, digest, source_host) SELECT registry, digest, 'registry.example.com' FROM blobs",
+    "INSERT INTO blob_proofs (registry, digest, source_host) SELECT registry, digest, 'quay.io' FROM blobs",
     "INSERT INTO outbox (import_id, reason, published_at) SELECT id, 'requested', now() FROM imports",
 )
 SIZES = """
