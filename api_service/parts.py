@@ -30,6 +30,7 @@ from api_service.imports.attempt.admit import ImageAdmitter
 from api_service.imports.attempt.begin import AttemptBeginner
 from api_service.imports.attempt.check_rules import AttemptRules
 from api_service.imports.cancel import ImportCanceller
+from api_service.imports.check_rules import RuleChecker
 from api_service.imports.dry_run.preview import ImportPreviewer
 from api_service.imports.dry_run.target_contents import TargetInspector
 from api_service.imports.enqueue import ImportQueue
@@ -42,6 +43,7 @@ from api_service.imports.keys import (
     QUEUE,
     REPORT_APPLIER,
     RETRIER,
+    RULE_CHECKER,
     STARTER,
 )
 from api_service.imports.permission import ImportPermissions
@@ -56,8 +58,9 @@ from api_service.metrics.exposition import Exposition, serve_metrics
 from api_service.registries.keys import REGISTRIES
 from api_service.registries.lookup import RegistryLookup
 from api_service.registries.stored_registries import StoredRegistries
-from api_service.rules.keys import RULE_BOOK
+from api_service.rules.keys import RULE_BOOK, RULES
 from api_service.rules.rule_book import RuleBook
+from api_service.rules.stored_rules import StoredRules
 from api_service.settings import Settings
 from api_service.status.keys import QUEUE_STATUS, RELAY, STATISTICS
 from api_service.status.queue_status import QueueStatusReader
@@ -150,6 +153,7 @@ async def oidc_part(app: web.Application) -> AsyncIterator[None]:
 async def rules_part(app: web.Application) -> AsyncIterator[None]:
     """The import rules."""
     app[RULE_BOOK] = RuleBook(app[DATABASE])
+    app[RULES] = StoredRules(database=app[DATABASE], book=app[RULE_BOOK])
     yield
 
 
@@ -166,6 +170,7 @@ async def imports_part(app: web.Application) -> AsyncIterator[None]:
     )
     app[PERMISSIONS] = permissions = ImportPermissions(book=app[RULE_BOOK], naming=naming, management=app[MANAGEMENT])
     app[VISIBILITY] = ContentVisibility(book=app[RULE_BOOK], names=permissions.names)
+    app[RULE_CHECKER] = RuleChecker(finder=finder, naming=naming, permissions=permissions)
     app[QUEUE] = queue = ImportQueue(database=database, notifications=app[NOTIFICATIONS])
     app[VERIFIER] = TagVerifier(database=database, target=app[MANAGEMENT], registry_host=settings.target_name)
     tags = TargetTags(management=app[MANAGEMENT])

@@ -17,6 +17,8 @@ from api_service.imports import operations as import_operations
 from api_service.imports.answers import refusal_json
 from api_service.registries import handlers as registries
 from api_service.registries import operations as registry_operations
+from api_service.rules import handlers as rules
+from api_service.rules import operations as rule_operations
 from api_service.status import handlers as status
 from api_service.status import operations as status_operations
 from api_service.web.keys import ROUTES
@@ -66,6 +68,12 @@ ALL_ROUTES: Sequence[Route] = (
     Route("GET", f"{BASE}/image-registries/{{id}}", registries.get_handler, registry_operations.GET, ADMINS),
     Route("PATCH", f"{BASE}/image-registries/{{id}}", registries.change_handler, registry_operations.CHANGE, ADMINS),
     Route("DELETE", f"{BASE}/image-registries/{{id}}", registries.delete_handler, registry_operations.DELETE, ADMINS),
+    Route("GET", f"{BASE}/import-rules", rules.list_handler, rule_operations.LIST, USERS),
+    Route("POST", f"{BASE}/import-rules", rules.create_handler, rule_operations.CREATE, ADMINS),
+    Route("POST", f"{BASE}/import-rules:check", imports.check_rules_handler, import_operations.CHECK_RULES, USERS),
+    Route("GET", f"{BASE}/import-rules/{{id}}", rules.get_handler, rule_operations.GET, ADMINS),
+    Route("PATCH", f"{BASE}/import-rules/{{id}}", rules.change_handler, rule_operations.CHANGE, ADMINS),
+    Route("DELETE", f"{BASE}/import-rules/{{id}}", rules.delete_handler, rule_operations.DELETE, ADMINS),
     Route("GET", f"{BASE}/audit", audit.list_handler, audit_operations.LIST, ADMINS),
 )
 

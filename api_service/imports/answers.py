@@ -4,9 +4,10 @@ from typing import Any
 
 from marshmallow import fields, validate
 
+from api_service.imports.check_rules import RuleCheck
 from api_service.imports.dry_run.report import ContentByAction, DryRunReport, ImportPreview, Overwritten, total_size
 from api_service.imports.request import AnswerState, ImportAnswer
-from api_service.rules.authorize import Allowed
+from api_service.rules.authorize import Allowed, Refused
 from api_service.web.answers import AnswerSchema, choice, flag, number, text
 from api_service.web.problems import ProblemSchema
 from shared.messages.action import Action
@@ -170,3 +171,41 @@ def terms_json(terms: AttemptTerms | None) -> dict[str, Any]:
 
 def admission_json(permission: Allowed | None) -> dict[str, Any]:
     return dump_admitted(Admitted(may_create_project=permission.may_create_project)) if permission else _STOP
+
+
+class ConsideredRuleSchema(AnswerSchema):
+    id = number("The rule's id.", required=True)
+    name = text("Its name.", required=True)
+    reason = text("Whether it has the source and the target.", required=True)
+
+
+class RuleCheckAnswerSchema(AnswerSchema):
+    allowed = flag("Whether a rule allows the import, by the names alone.", required=True)
+    message = text("One sentence for a person.", required=True)
+    source = text("`host/repository`, as patterns see it.", required=True)
+    target = text("`project/repository:tag`.", required=True)
+    ruleId = number("The rule that allows it; null: none does, or an admin needs none.", required=True, allow_none=True)
+    code = text("The error's code, if it is refused, else empty.", required=True)
+    hint = text("The error's hint, if it is refused, else empty.", required=True)
+    rules = fields.List(
+        fields.Nested(ConsideredRuleSchema),
+        required=True,
+        metadata={"description": "The rules that apply to the user."},
+    )
+
+
+def rule_check_json(check: RuleCheck) -> dict[str, Any]:
+    permission = check.permission
+    refused = permission.error if isinstance(permission, Refused) else None
+    rule = permission.rule if isinstance(permission, Allowed) else None
+    allowed_by = f"The import rule {rule.name} allows the import." if rule else "Admins need no import rule."
+    return {
+        "allowed": refused is None,
+        "message": refused.detail if refused else allowed_by,
+        "source": check.source,
+        "target": str(check.target),
+        "ruleId": rule.id if rule else None,
+        "code": refused.code.value if refused else "",
+        "hint": refused.kind.hint if refused else "",
+        "rules": [{"id": each.id, "name": each.name, "reason": reason} for each, reason in check.considered],
+    }

@@ -5,11 +5,27 @@ from aiohttp import web
 from api_service.audit.note import note_variant
 from api_service.images.answers import details_json
 from api_service.images.keys import DETAILS
-from api_service.imports.answers import admission_json, dry_run_json, import_answer_json, report_answer_json, terms_json
-from api_service.imports.keys import ADMITTER, BEGINNER, CANCELLER, PREVIEWER, REPORT_APPLIER, RETRIER, STARTER
+from api_service.imports.answers import (
+    admission_json,
+    dry_run_json,
+    import_answer_json,
+    report_answer_json,
+    rule_check_json,
+    terms_json,
+)
+from api_service.imports.keys import (
+    ADMITTER,
+    BEGINNER,
+    CANCELLER,
+    PREVIEWER,
+    REPORT_APPLIER,
+    RETRIER,
+    RULE_CHECKER,
+    STARTER,
+)
 from api_service.imports.name import is_import_name
-from api_service.imports.request import ImportRequest, RetryRequest
-from api_service.imports.requests import ImportSchema, RetrySchema
+from api_service.imports.request import ImportRequest, RetryRequest, RuleCheckRequest
+from api_service.imports.requests import ImportSchema, RetrySchema, RuleCheckSchema
 from api_service.web.answers import json_answer
 from api_service.web.keys import IDENTITY, IMPORT_NAME
 from api_service.web.requests import MAX_REPORT_BODY, read_body, read_id
@@ -21,6 +37,7 @@ from shared.messages.progress_report import ProgressReport, ProgressReportSchema
 # Created once: creating a schema costs more than reading a body with it.
 _IMPORT = ImportSchema()
 _RETRY = RetrySchema()
+_RULE_CHECK = RuleCheckSchema()
 _REPORT = ProgressReportSchema()
 _START = AttemptStartSchema()
 _ADMISSION = ImageAdmissionSchema()
@@ -35,6 +52,13 @@ async def import_handler(request: web.Request) -> web.Response:
     answer = await request.app[STARTER].start(body, request[IDENTITY])
     request[IMPORT_NAME] = answer.name
     return json_answer(import_answer_json(answer))
+
+
+async def check_rules_handler(request: web.Request) -> web.Response:
+    """POST /import-rules:check."""
+    body: RuleCheckRequest = await read_body(request, _RULE_CHECK)
+    note_variant("check")
+    return json_answer(rule_check_json(await request.app[RULE_CHECKER].check(body, request[IDENTITY])))
 
 
 async def cancel_handler(request: web.Request) -> web.Response:

@@ -6,9 +6,10 @@ from api_service.imports.answers import (
     ImportAnswerSchema,
     RefusalSchema,
     ReportAnswerSchema,
+    RuleCheckAnswerSchema,
     StopSchema,
 )
-from api_service.imports.requests import ImportSchema, RetrySchema
+from api_service.imports.requests import ImportSchema, RetrySchema, RuleCheckSchema
 from api_service.web.openapi import examples
 from api_service.web.openapi.operation import Answer, Operation, codes
 from shared.errors.codes import Code, Side
@@ -64,6 +65,23 @@ START = Operation(
         Code.DRY_RUN_TIMEOUT,
     ),
     problem=RefusalSchema,
+)
+CHECK_RULES = Operation(
+    id="checkImportRules",
+    tag="import rules",
+    summary="Check an import against the rules",
+    description=(
+        "Says which rule allows an import, or why none does, by the names of the source and the target alone: neither "
+        "of them is asked, and nothing is written. Admins may check for another user."
+    ),
+    body=RuleCheckSchema,
+    answers=(Answer(description="Whether a rule allows it.", schemas=(RuleCheckAnswerSchema,)),),
+    codes=codes(
+        Code.REFERENCE_MALFORMED,
+        Code.SOURCE_REGISTRY_CONFLICT,
+        Code.DOCKER_SOURCE_DISABLED,
+        Code.TARGET_NOT_ALLOWED,
+    ),
 )
 CANCEL = Operation(
     id="cancelImport",

@@ -37,6 +37,16 @@ class RetryRequest:
     credentials: Credential | str | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleCheckRequest:
+    """An import to compare with the rules, for the caller, or for another user with these groups."""
+
+    source: str
+    target: str | None = None
+    user: str | None = None
+    groups: tuple[str, ...] = ()
+
+
 class AnswerState(IntEnum):
     """The contract's state codes."""
 

@@ -4,7 +4,9 @@ from typing import Any
 
 from marshmallow import Schema, fields, post_load, validate
 
-from api_service.imports.request import ImportRequest, RetryRequest
+from api_service.auth.identity import MAX_USER_LENGTH
+from api_service.imports.request import ImportRequest, RetryRequest, RuleCheckRequest
+from api_service.rules.subjects import MAX_GROUP_LENGTH
 from api_service.web.fields import (
     MAX_HOST_LENGTH,
     MAX_PASSWORD_LENGTH,
@@ -21,6 +23,8 @@ from shared.oci.reference import MAX_REFERENCE_LENGTH
 MAX_DESCRIPTION_LENGTH = 2_000
 # An index has at most 256 children.
 MAX_PLATFORMS = 256
+# Groups of one user in a check; directories with more send them by reference, not in a token.
+MAX_GROUPS = 200
 
 
 class CredentialsSchema(Schema):
@@ -61,3 +65,16 @@ class RetrySchema(Schema):
     @post_load
     def _make(self, data: dict[str, Any], **_: Any) -> RetryRequest:
         return RetryRequest(**data)
+
+
+class RuleCheckSchema(Schema):
+    """The body of POST /import-rules:check."""
+
+    source = fields.String(required=True, validate=line(MAX_REFERENCE_LENGTH))
+    target = fields.String(allow_none=True, validate=line(MAX_REFERENCE_LENGTH))
+    user = fields.String(allow_none=True, validate=line(MAX_USER_LENGTH))
+    groups = fields.List(fields.String(validate=line(MAX_GROUP_LENGTH)), validate=validate.Length(max=MAX_GROUPS))
+
+    @post_load
+    def _make(self, data: dict[str, Any], **_: Any) -> RuleCheckRequest:
+        return RuleCheckRequest(**data | {"groups": tuple(data.get("groups", ()))})

@@ -131,6 +131,12 @@ def applicable_rules(rules: Sequence[ImportRule], by: Identity, names: Names) ->
     return [rule for rule in _rules_of_source(rules, by, names) if _has_target(rule, by, names)]
 
 
+def explain(rules: Sequence[ImportRule], by: Identity, names: Names) -> list[tuple[ImportRule, str]]:
+    """Return the caller's rules, each with a sentence that says whether it has the source and the target."""
+    of_source = _rules_of_source(rules, by, names)
+    return [(rule, _explain(rule, by, names, rule in of_source)) for rule in rules if has_subject(rule.subjects, by)]
+
+
 def next_month(now: datetime) -> datetime:
     """Return the first moment of the next month, UTC: the bytes of a month are counted anew."""
     now = now.astimezone(UTC)
@@ -143,6 +149,14 @@ def _rules_of_source(rules: Sequence[ImportRule], by: Identity, names: Names) ->
         for rule in rules
         if has_subject(rule.subjects, by) and any(matches(pattern, names.source) for pattern in rule.sources)
     ]
+
+
+def _explain(rule: ImportRule, by: Identity, names: Names, has_source: bool) -> str:  # noqa: FBT001 - private
+    if not has_source:
+        return f"It does not have the source {names.source}; it has {_listed(iter(rule.sources))}."
+    if not _has_target(rule, by, names):
+        return f"It does not have the target {names.target}; it has {_listed(_targets(rule, by, names))}."
+    return "It allows the import."
 
 
 def _has_target(rule: ImportRule, by: Identity, names: Names) -> bool:

@@ -9,6 +9,19 @@ _REGISTRY_NAME = "The name that imports use: letters, digits, `.`, `_` and `-`."
 _URL = "`https://host[:port]`; plain http only for hosts that the operator has listed."
 _DEFAULT = "Whether it is the registry of sources that name none; at most one is the default."
 
+_RULE = {
+    "name": "The rule's name, which refusals and dry runs show; unique.",
+    "subjects": "`everybody`, `user:NAME` or `group:NAME`; NAME is the subject, as `whoami` shows it.",
+    "sources": "Patterns of `host/repository`, such as `quay.io/**`.",
+    "targets": "Patterns of `project/repository`. `{user}` and `{group}` stand for the caller's, `{defaultProject}` "
+    "and `{source}` for the parts of the name that an import gets without `target`.",
+    "createProjects": "Whether missing projects of the target are created.",
+    "overwriteForeignTags": "Whether `force` replaces tags that Longshore did not write.",
+    "maxImageBytes": "The limit of one image, in bytes.",
+    "maxOpenImports": "The limit of each user's imports that are queued, running or waiting.",
+    "maxBytesPerMonth": "The limit of each user's bytes in a calendar month, UTC.",
+}
+
 WORDS: Mapping[str, Mapping[str, str]] = {
     "ImageQuery": {
         "page_num": "The page, counted from 0.",
@@ -58,6 +71,14 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "password": f"{_PASSWORD} Null removes the account.",
         "isDefault": _DEFAULT,
     },
+    "RuleCheck": {
+        "source": "The image, as in the request to import it.",
+        "target": "The target, as in the request to import it.",
+        "user": "Admins only: the user to check for, instead of the caller.",
+        "groups": "The groups of that user.",
+    },
+    "NewRule": _RULE,
+    "RuleChange": _RULE | {name: f"{_RULE[name]} Null removes it." for name in _RULE if name.startswith("max")},
     "ProgressReport": {
         "version": "The version of the report's form.",
         "attempt": "The attempt that the worker claimed: the fence.",
