@@ -18,24 +18,38 @@ SUPPORTED_ALGORITHMS = (
 )
 DEFAULT_ALGORITHMS = ["RS256", "PS256", "ES256"]
 
+# A JWT cannot be revoked, so its lifetime is the time for which a stolen one works. A day is the longest lifetime that
+# common issuers give without being asked to (Auth0, Dex); most give five minutes to an hour. Seconds.
+DEFAULT_MAX_TOKEN = 24 * 3_600
+MIN_MAX_TOKEN = 60
+MAX_MAX_TOKEN = 366 * 24 * 3_600
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OidcSettings:
     """The trusted issuer, and the meaning of its tokens' claims.
 
-    `jwks_url` None: as the issuer's discovery document says. `roles_claim` may be a path such as
-    `realm_access.roles`. A token with none of the mapped values has the role user.
+    `jwks_url` None: as the issuer's discovery document says. `user_claim` None: a user is the issuer's `sub`, and is
+    shown as `preferred_username`; otherwise a user is this claim's value, as in an API token. `roles_claim` and
+    `groups_claim` may be a path such as `realm_access.roles`. A token with none of the mapped values has the role user.
+    `max_token` is the longest accepted lifetime of a token in seconds.
     """
 
     issuer: str
     audience: str
     jwks_url: str | None
     algorithms: tuple[str, ...]
-    user_claim: str
+    user_claim: str | None
     roles_claim: str | None
+    groups_claim: str | None
     admin_values: frozenset[str]
     worker_values: frozenset[str]
+    max_token: int
     network: NetworkPolicy
+
+    def __post_init__(self) -> None:
+        if not self.issuer:
+            raise ValueError("an empty issuer stands for Longshore's own users")
 
 
 def read_oidc(env: FileAwareEnv, network: NetworkPolicy) -> OidcSettings | None:
@@ -54,10 +68,14 @@ def read_oidc(env: FileAwareEnv, network: NetworkPolicy) -> OidcSettings | None:
         audience=env.str("OIDC_AUDIENCE", validate=validate.Length(min=1)),
         jwks_url=jwks_url or None,
         algorithms=tuple(env.list("OIDC_ALGORITHMS", DEFAULT_ALGORITHMS, validate=_algorithms) or ()),
-        user_claim=env.str("OIDC_USER_CLAIM", "preferred_username", validate=validate.Length(min=1)),
+        user_claim=env.str("OIDC_USER_CLAIM", "") or None,
         roles_claim=env.str("OIDC_ROLES_CLAIM", "") or None,
+        groups_claim=env.str("OIDC_GROUPS_CLAIM", "") or None,
         admin_values=_values(env, "OIDC_ADMIN_VALUES"),
         worker_values=_values(env, "OIDC_WORKER_VALUES"),
+        max_token=env.int(
+            "OIDC_MAX_TOKEN_SECONDS", DEFAULT_MAX_TOKEN, validate=validate.Range(MIN_MAX_TOKEN, MAX_MAX_TOKEN)
+        ),
         network=replace(network, allowed_private=(*network.allowed_private, *named)),
     )
 

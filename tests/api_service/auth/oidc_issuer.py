@@ -12,7 +12,7 @@ from aiohttp.test_utils import TestServer
 from joserfc import jwt
 from joserfc.jwk import Key, RSAKey
 
-from api_service.auth.oidc_settings import DEFAULT_ALGORITHMS, OidcSettings
+from api_service.auth.oidc_settings import DEFAULT_ALGORITHMS, DEFAULT_MAX_TOKEN, OidcSettings
 from shared.network.policy import NetworkPolicy
 from tests.api_service.api import BASE, Answer, Api
 
@@ -63,10 +63,12 @@ class Issuer:
             "audience": AUDIENCE,
             "jwks_url": None,
             "algorithms": tuple(DEFAULT_ALGORITHMS),
-            "user_claim": "preferred_username",
+            "user_claim": None,
             "roles_claim": "realm_access.roles",
+            "groups_claim": "groups",
             "admin_values": frozenset({"longshore-admin"}),
             "worker_values": frozenset(),
+            "max_token": DEFAULT_MAX_TOKEN,
             "network": NetworkPolicy.of(allowed_private=[host], plain_http=[host]),
         }
         return OidcSettings(**values | changes)
@@ -77,7 +79,7 @@ class Issuer:
         claims = {
             "iss": self.url,
             "aud": AUDIENCE,
-            "sub": "f1c5b7f4",
+            "sub": f"sub-of-{user[:100]}",
             "preferred_username": user,
             "iat": now,
             "exp": now + LIFETIME,

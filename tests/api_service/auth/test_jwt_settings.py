@@ -31,7 +31,8 @@ def test_settings_have_safe_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
         "longshore",
         None,
     )
-    assert (oidc.algorithms, oidc.user_claim) == (("RS256", "PS256", "ES256"), "preferred_username")
+    assert (oidc.algorithms, oidc.user_claim, oidc.groups_claim) == (("RS256", "PS256", "ES256"), None, None)
+    assert oidc.max_token == 24 * 3_600
     assert not oidc.admin_values
     assert not oidc.worker_values
     assert [entry.name for entry in oidc.network.allowed_private] == ["id.example.com"]
@@ -46,6 +47,9 @@ def test_empty_mappings_map_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """A compose file passes an unset variable as an empty text; an empty claim value must not make an admin."""
     oidc = read_with(monkeypatch, OIDC_ADMIN_VALUES="", OIDC_WORKER_VALUES=" , ", OIDC_ROLES_CLAIM="").oidc
     assert oidc
+    named = read_with(monkeypatch, OIDC_USER_CLAIM="", OIDC_GROUPS_CLAIM="").oidc
+    assert named
+    assert (named.user_claim, named.groups_claim) == (None, None)
     assert (oidc.admin_values, oidc.worker_values, oidc.roles_claim) == (frozenset(), frozenset(), None)
 
 
@@ -58,6 +62,8 @@ def test_settings_in_full(monkeypatch: pytest.MonkeyPatch) -> None:
         OIDC_ALGORITHMS="ES256,Ed25519",
         OIDC_USER_CLAIM="email",
         OIDC_ROLES_CLAIM="groups",
+        OIDC_GROUPS_CLAIM="team.groups",
+        OIDC_MAX_TOKEN_SECONDS="3600",
         OIDC_ADMIN_VALUES="a,b",
         OIDC_WORKER_VALUES="w",
     ).oidc
@@ -65,6 +71,7 @@ def test_settings_in_full(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (oidc.issuer, oidc.jwks_url) == ("http://127.0.0.1:9000", "https://keys.example.com/k")
     assert (oidc.algorithms, oidc.user_claim, oidc.roles_claim) == (("ES256", "Ed25519"), "email", "groups")
     assert (oidc.admin_values, oidc.worker_values) == (frozenset({"a", "b"}), frozenset({"w"}))
+    assert (oidc.groups_claim, oidc.max_token) == ("team.groups", 3600)
     assert isinstance(oidc.network, NetworkPolicy)
     assert oidc.network.allows_plain("127.0.0.1", 9000)
 
@@ -82,6 +89,8 @@ def test_settings_in_full(monkeypatch: pytest.MonkeyPatch) -> None:
         ("OIDC_ALGORITHMS", "none"),
         ("OIDC_ALGORITHMS", "RS256,HS512"),
         ("OIDC_AUDIENCE", ""),
+        ("OIDC_MAX_TOKEN_SECONDS", "0"),
+        ("OIDC_MAX_TOKEN_SECONDS", "never"),
     ],
 )
 def test_unsafe_settings_do_not_start(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:

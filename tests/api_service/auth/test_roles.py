@@ -115,6 +115,9 @@ TABLE: dict[tuple[str, str], Row] = {
     ("PATCH", f"{BASE}/image-registries/{{id}}"): admins((404, "registry_not_found"), body={}),
     ("DELETE", f"{BASE}/image-registries/{{id}}"): admins((404, "registry_not_found")),
     ("GET", f"{BASE}/audit"): admins(OPEN),
+    ("GET", f"{BASE}/tokens"): people(),
+    ("POST", f"{BASE}/tokens"): people((400, "validation_failed"), body={"description": 0}),
+    ("DELETE", f"{BASE}/tokens/{{id}}"): people((404, "token_not_found")),
 }
 
 
@@ -177,7 +180,7 @@ async def prepare(api: Api, owner: str) -> dict[str, Any]:
 
 @pytest.fixture
 async def api(open_api: OpenApi, settings: Settings, issuer: Issuer) -> AsyncIterator[Api]:
-    mapped = issuer.settings(worker_values=frozenset({"longshore-worker"}))
+    mapped = issuer.settings(worker_values=frozenset({"longshore-worker"}), user_claim="preferred_username")
     async with open_api(replace(settings, oidc=mapped), (*REQUESTS_ONLY, relay_part)) as api:
         yield api
 
