@@ -1,4 +1,4 @@
-"""`longshore-api`: serve, migrate, manage API tokens, and rotate secrets."""
+"""`longshore-api`: serve, migrate, manage API tokens and owners, and rotate secrets."""
 
 import gc
 
@@ -8,6 +8,7 @@ import uvloop
 
 from api_service.app import create_app
 from api_service.commands.common import one_line_errors
+from api_service.commands.owner import owner
 from api_service.commands.secrets import rotate_secrets
 from api_service.commands.token import token
 from api_service.settings import read_database_url, read_settings
@@ -51,4 +52,5 @@ def migrate() -> None:
 
 
 main.add_command(token)
+main.add_command(owner)
 main.add_command(rotate_secrets)
