@@ -66,6 +66,8 @@ from api_service.status.keys import QUEUE_STATUS, RELAY, STATISTICS
 from api_service.status.queue_status import QueueStatusReader
 from api_service.status.readiness import OPTIONAL_PARTS, part_checks
 from api_service.status.target_statistics import StatisticsReader
+from api_service.tokens.api_tokens import ApiTokens
+from api_service.tokens.keys import API_TOKENS
 from api_service.web.keys import (
     DATABASE,
     DRAINING,
@@ -148,6 +150,12 @@ async def oidc_part(app: web.Application) -> AsyncIterator[None]:
         app[JWT] = JwtVerifier(settings, keys)
         async with running("oidc", keys.run):
             yield
+
+
+async def tokens_part(app: web.Application) -> AsyncIterator[None]:
+    """The API tokens, which users create and revoke."""
+    app[API_TOKENS] = ApiTokens(database=app[DATABASE], days=app[SETTINGS].token_days)
+    yield
 
 
 async def rules_part(app: web.Application) -> AsyncIterator[None]:
@@ -287,6 +295,7 @@ PARTS: Sequence[Part] = (
     notifications_part,
     registry_clients_part,
     oidc_part,
+    tokens_part,
     rules_part,
     imports_part,
     images_part,

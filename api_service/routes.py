@@ -21,6 +21,8 @@ from api_service.rules import handlers as rules
 from api_service.rules import operations as rule_operations
 from api_service.status import handlers as status
 from api_service.status import operations as status_operations
+from api_service.tokens import handlers as tokens
+from api_service.tokens import operations as token_operations
 from api_service.web.keys import ROUTES
 from api_service.web.route import ADMINS, ANY_ROLE, PUBLIC, USERS, WORKERS, Route
 
@@ -75,6 +77,9 @@ ALL_ROUTES: Sequence[Route] = (
     Route("PATCH", f"{BASE}/import-rules/{{id}}", rules.change_handler, rule_operations.CHANGE, ADMINS),
     Route("DELETE", f"{BASE}/import-rules/{{id}}", rules.delete_handler, rule_operations.DELETE, ADMINS),
     Route("GET", f"{BASE}/audit", audit.list_handler, audit_operations.LIST, ADMINS),
+    Route("GET", f"{BASE}/tokens", tokens.list_handler, token_operations.LIST, USERS),
+    Route("POST", f"{BASE}/tokens", tokens.create_handler, token_operations.CREATE, USERS),
+    Route("DELETE", f"{BASE}/tokens/{{id}}", tokens.revoke_handler, token_operations.REVOKE, USERS),
 )
 
 

@@ -11,6 +11,7 @@ from api_service.audit.write_events import KEPT_DAYS
 from api_service.auth.oidc_settings import OidcSettings, read_oidc
 from api_service.imports.retry_policy import RetryPolicy
 from api_service.imports.source.docker import DockerPolicy
+from api_service.tokens.api_tokens import MAX_DAYS
 from shared.oci.reference import Reference, normal_registry
 from shared.runtime.secret_box import SecretBox
 from shared.settings import SharedSettings, read_shared, reading_environment
@@ -28,6 +29,8 @@ DEFAULT_DRAIN = 5.0
 MAX_DRAIN = 300
 # Ten years: longer than any rule that a company has to keep its records by. Days.
 MAX_AUDIT_DAYS = 3_653
+# A quarter: a forgotten token ends by itself, and pipelines are not renewed all the time. Days.
+DEFAULT_TOKEN_DAYS = 90
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +42,8 @@ class Settings:
     is omitted from an image's name in the target. `lease` is in seconds. Without `oidc`, the API accepts API tokens
     only. `docker_source` says which users may import from the workers' Docker Engine. `referrers` is the default for
     requests that do not say whether to import referrers. Without `metrics_port`, metrics are not served. `drain` is
-    the time for which a stopping instance goes on serving, in seconds. Events of the audit log are kept for
+    the time for which a stopping instance goes on serving, in seconds. `token_days` is the default lifetime of API
+    tokens, and the longest of those that users create for themselves. Events of the audit log are kept for
     `audit_days`. `trusted_proxies` are the proxies whose X-Forwarded-For is believed.
     """
 
@@ -56,6 +60,7 @@ class Settings:
     docker_source: DockerPolicy = DockerPolicy.OFF
     referrers: bool = True
     metrics_port: int | None = None
+    token_days: int = DEFAULT_TOKEN_DAYS
     drain: float = DEFAULT_DRAIN
     audit_days: int = KEPT_DAYS
     trusted_proxies: tuple[Network, ...] = ()
@@ -84,6 +89,7 @@ def settings_from(env: FileAwareEnv) -> Settings:
         docker_source=env.enum("DOCKER_SOURCE", DockerPolicy.OFF, enum=DockerPolicy, by_value=True),
         referrers=env.bool("IMPORT_REFERRERS", default=True),
         metrics_port=env.int("METRICS_PORT", None, validate=validate.Range(1, MAX_PORT)),
+        token_days=_read_token_days(env),
         drain=env.float("DRAIN_SECONDS", DEFAULT_DRAIN, validate=validate.Range(0, MAX_DRAIN)),
         audit_days=env.int("AUDIT_DAYS", KEPT_DAYS, validate=validate.Range(1, MAX_AUDIT_DAYS)),
         trusted_proxies=_read_proxies(env),
@@ -97,11 +103,29 @@ def read_database_url() -> str:
     return url
 
 
+def read_token_days() -> int:
+    """Read API_TOKEN_DAYS; raises SettingsError."""
+    with reading_environment() as env:
+        return _read_token_days(env)
+
+
+def read_oidc_issuer() -> str:
+    """Read OIDC_ISSUER; '' if there is none. Raises SettingsError."""
+    with reading_environment() as env:
+        issuer: str = env.str("OIDC_ISSUER", "")
+    return issuer
+
+
 def read_secret_box() -> SecretBox:
     """Read SECRET_KEYS; raises SettingsError."""
     with reading_environment() as env:
         secrets: SecretBox = env.fernet_keys("SECRET_KEYS")
     return secrets
+
+
+def _read_token_days(env: FileAwareEnv) -> int:
+    days: int = env.int("API_TOKEN_DAYS", DEFAULT_TOKEN_DAYS, validate=validate.Range(1, MAX_DAYS))
+    return days
 
 
 def _read_dropped(env: FileAwareEnv) -> frozenset[str]:

@@ -36,7 +36,7 @@ CORE = (
 )
 IO_LIBRARIES = {"aiohttp", "aio_pika", "aiormq", "asyncpg", "aiodocker", "h11", "socket", "ssl", "sqlalchemy"}
 # A room of the API: one resource. These modules of it are its web side; the others are its use cases.
-ROOMS = ("audit", "images", "imports", "registries", "rules", "status", "auth")
+ROOMS = ("audit", "images", "imports", "registries", "rules", "status", "tokens", "auth")
 WEB_SIDE = ("handlers", "requests", "answers", "operations", "keys", "middleware")
 WEB_LIBRARIES = ("aiohttp.web", "aiohttp_sse", "webargs", "marshmallow")
 # Settings are read with environs, whose validators are marshmallow's.
@@ -122,15 +122,18 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "uvloop": ("api_service.cli", "import_worker.cli"),
     "click": (
         "api_service.cli",
-        "api_service.commands.common",
-        "api_service.commands.secrets",
-        "api_service.commands.token",
+        "api_service.commands",
         "longshore_client.cli",
         "longshore_client.commands",
         "longshore_client.terminal.output",
         "import_worker.cli",
     ),
-    "rich": ("api_service.commands.token", "longshore_client.commands", "longshore_client.terminal"),
+    "rich": (
+        "api_service.commands.owner",
+        "api_service.commands.token",
+        "longshore_client.commands",
+        "longshore_client.terminal",
+    ),
 }
 # The parts of the client that are the `longshore` command; the rest is for other people's programs, too.
 COMMAND_LINE = ("longshore_client.cli", "longshore_client.commands", "longshore_client.terminal")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from shared.db.coalescer import Coalescer
 from shared.db.database import Database
-from shared.db.tokens import ApiToken, find_tokens, touch_token
+from shared.db.tokens import ApiToken, TokenState, find_tokens, touch_token
 
 # A token works at most this long after it was revoked or expired. Seconds. Without the cache every request would cost
 # another query, a tenth of the time that a page of a list takes.
@@ -41,7 +41,7 @@ class TokenLookup:
         now = time.monotonic()
         async with self._database.connection() as connection:
             tokens = await find_tokens(connection, secrets)
-            good = {secret: token for secret, token in tokens.items() if not token.expired and not token.revoked_at}
+            good = {secret: token for secret, token in tokens.items() if token.state is TokenState.VALID}
             for token in good.values():
                 if token.touch_due:
                     await touch_token(connection, token.id)

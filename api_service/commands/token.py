@@ -1,22 +1,20 @@
 """`longshore-api token`: creates, lists and revokes API tokens."""
 
 import json
-from typing import Any
 
 import click
 from rich.console import Console
 from rich.table import Table
 
-from api_service.auth.identity import MAX_USER_LENGTH
+from api_service.auth.identity import MAX_GROUP_LENGTH, MAX_GROUPS, MAX_USER_LENGTH
 from api_service.commands.common import one_line_errors, use_database
-from api_service.web.answers import rfc3339
-from shared.db.tokens import ApiToken, create_token, list_tokens, revoke_token
+from api_service.settings import read_token_days
+from api_service.tokens.answers import token_json
+from api_service.tokens.api_tokens import DAY, MAX_DAYS
+from shared.db.tokens import ApiToken, NewToken, insert_token, list_tokens, revoke_token
+from shared.model.owner import Owner
 from shared.model.roles import Role
 
-# Seconds.
-DAY = 24 * 3_600
-# Longer than any rotation plan, and within the range of PostgreSQL's timestamps. Days.
-MAX_DAYS = 36_500
 # PostgreSQL's bigint.
 MAX_ID = 2**63 - 1
 
@@ -32,17 +30,32 @@ def _user(_context: click.Context, _parameter: click.Parameter, value: str) -> s
     return value
 
 
+def _groups(_context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]) -> frozenset[str]:
+    if len(values) > MAX_GROUPS or not all(0 < len(each) <= MAX_GROUP_LENGTH and each.isprintable() for each in values):
+        raise click.BadParameter(f"at most {MAX_GROUPS}, each of 1 to {MAX_GROUP_LENGTH} printable characters")
+    return frozenset(values)
+
+
 @token.command()
 @click.option("--user", required=True, callback=_user, help="The token's user.")
 @click.option("--role", required=True, type=click.Choice([role.value for role in Role]), help="The token's role.")
-@click.option("--expires-in-days", type=click.IntRange(1, MAX_DAYS), help="Without it, the token never expires.")
+@click.option("--group", "groups", multiple=True, callback=_groups, help="A group of the user; may be repeated.")
+@click.option(
+    "--expires-in-days", "days", type=click.IntRange(1, MAX_DAYS), help="Default: API_TOKEN_DAYS, which is 90 days."
+)
+@click.option("--never-expires", is_flag=True, help="The token is valid until it is revoked.")
 @one_line_errors
-def create(user: str, role: str, expires_in_days: int | None) -> None:
+def create(user: str, role: str, groups: frozenset[str], days: int | None, *, never_expires: bool) -> None:
     """Create a token and print it; it is not shown again."""
-    lifetime = expires_in_days * DAY if expires_in_days else None
-    secret = use_database(lambda connection: create_token(connection, user=user, role=Role(role), lifetime=lifetime))
-    click.echo(secret)
-    click.echo(f"A token for {user}, role {role}. Keep it now: only its hash is stored.", err=True)
+    if never_expires and days:
+        raise click.UsageError("--never-expires and --expires-in-days exclude each other.")
+    lifetime = None if never_expires else (days or read_token_days()) * DAY
+    new = NewToken(user=user, owner=Owner(subject=user), role=Role(role), lifetime=lifetime, groups=groups)
+    created = use_database(lambda connection: insert_token(connection, new))
+    click.echo(created.secret)
+    ends = created.token.expires_at
+    until = f"valid until {ends:%Y-%m-%d}" if ends else "valid until it is revoked"
+    click.echo(f"A token for {user}, role {role}, {until}. Keep it now: only its hash is stored.", err=True)
 
 
 @token.command(name="list")
@@ -52,7 +65,7 @@ def list_command(*, as_json: bool) -> None:
     """List the tokens, without their secrets."""
     tokens = use_database(list_tokens)
     if as_json:
-        click.echo(json.dumps([_json(found) for found in tokens], indent=2, ensure_ascii=False))
+        click.echo(json.dumps([token_json(found) for found in tokens], indent=2, ensure_ascii=False))
     else:
         Console().print(_table(tokens))
 
@@ -61,32 +74,10 @@ def list_command(*, as_json: bool) -> None:
 @click.argument("token_id", metavar="ID", type=click.IntRange(1, MAX_ID))
 @one_line_errors
 def revoke(token_id: int) -> None:
-    """Revoke a token now."""
+    """Revoke a token now, with those that its user created with it."""
     if not use_database(lambda connection: revoke_token(connection, token_id)):
         raise click.ClickException(f"There is no token {token_id}.")
     click.echo(f"Token {token_id} is revoked.", err=True)
-
-
-def _state(found: ApiToken) -> str:
-    if found.revoked_at:
-        return "revoked"
-    return "expired" if found.expired else "valid"
-
-
-def _json(found: ApiToken) -> dict[str, Any]:
-    times = {
-        "createdTime": found.created_at,
-        "expiresTime": found.expires_at,
-        "revokedTime": found.revoked_at,
-        "lastUsedTime": found.last_used_at,
-    }
-    return {
-        "id": found.id,
-        "userName": found.user_name,
-        "role": found.role.value,
-        "state": _state(found),
-        **{name: rfc3339(time) if time else None for name, time in times.items()},
-    }
 
 
 def _table(tokens: list[ApiToken]) -> Table:
@@ -94,5 +85,5 @@ def _table(tokens: list[ApiToken]) -> Table:
     for found in tokens:
         times = (found.created_at, found.expires_at, found.last_used_at)
         shown = (time.strftime("%Y-%m-%d %H:%M") if time else "never" for time in times)
-        table.add_row(str(found.id), found.user_name, found.role.value, _state(found), *shown)
+        table.add_row(str(found.id), found.user_name, found.role.value, found.state.value, *shown)
     return table

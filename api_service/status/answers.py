@@ -37,13 +37,28 @@ class ReadinessSchema(AnswerSchema):
 
 
 class IdentitySchema(AnswerSchema):
-    userName = text("The token's user.", required=True)
+    userName = text("The user's name, for display.", required=True)
     role = choice(Role, "The token's role.", required=True)
+    issuer = text("The issuer of the user's identity; empty: only API tokens name the user.", required=True)
+    subject = text("The user's identity at the issuer, which owns the user's images.", required=True)
+    groups = fields.List(
+        fields.String(), required=True, metadata={"description": "The groups that import rules can name."}
+    )
+    tokenId = number("The API token's id; null: a token of the identity provider.", required=True, allow_none=True)
+    expiresTime = moment("The token's end; null: it does not expire.", required=True, allow_none=True)
 
 
 def identity_json(identity: Identity) -> dict[str, Any]:
     """Return the body of GET /whoami."""
-    return {"userName": identity.user, "role": identity.role.value}
+    return {
+        "userName": identity.user,
+        "role": identity.role.value,
+        "issuer": identity.owner.issuer,
+        "subject": identity.owner.subject,
+        "groups": sorted(identity.groups),
+        "tokenId": identity.token_id,
+        "expiresTime": rfc3339(identity.expires_at) if identity.expires_at else None,
+    }
 
 
 class OpenImportsSchema(AnswerSchema):

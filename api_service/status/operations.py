@@ -34,9 +34,9 @@ READY = Operation(
 WHOAMI = Operation(
     id="whoAmI",
     tag=_TAG,
-    summary="The token's user and role",
+    summary="The token's user, role and end",
     description="Open to every role, so that a client can distinguish a wrong token from one with another role.",
-    answers=(Answer(description="The user and the role.", schemas=(IdentitySchema,)),),
+    answers=(Answer(description="The user and the token.", schemas=(IdentitySchema,)),),
 )
 OPERATIONS = Operation(
     id="getOperations",

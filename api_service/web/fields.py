@@ -1,4 +1,4 @@
-"""Fields of JSON bodies (marshmallow), as strict as JSON itself."""
+"""Fields of JSON bodies and queries (marshmallow), as strict as JSON itself."""
 
 import re
 from typing import Any

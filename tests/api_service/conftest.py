@@ -21,6 +21,7 @@ from api_service.parts import (
     oidc_part,
     registry_clients_part,
     rules_part,
+    tokens_part,
 )
 from api_service.settings import Settings
 from deploy.local.images.image import Image
@@ -48,6 +49,7 @@ REQUESTS_ONLY: Sequence[Part] = (
     registry_clients_part,
     oidc_part,
     rules_part,
+    tokens_part,
     imports_part,
     images_part,
 )

@@ -10,6 +10,7 @@ from api_service.auth.jwt_verifier import looks_like_jwt
 from api_service.auth.keys import JWT, TOKENS
 from api_service.web.keys import IDENTITY, ROUTES
 from api_service.web.route import Handler
+from shared.db.tokens import TokenState
 from shared.errors.codes import Code
 from shared.errors.error import LongshoreError
 from shared.model.roles import Role
@@ -58,11 +59,19 @@ async def _identify(request: web.Request) -> Identity:
         return await verifier.identify(match[1])
     token = await request.app[TOKENS].find(match[1])
     # A revoked token gets the same answer as an unknown one.
-    if token is None or token.revoked_at:
+    if token is None or token.state is TokenState.REVOKED:
         raise LongshoreError(Code.UNAUTHENTICATED, "The API token is unknown.")
-    if token.expired:
+    if token.state is TokenState.EXPIRED:
         raise LongshoreError(Code.TOKEN_EXPIRED, "The API token has expired.")
-    return Identity(user=token.user_name, role=token.role, token_id=token.id)
+    return Identity(
+        user=token.user_name,
+        role=token.role,
+        issuer=token.issuer,
+        subject=token.subject,
+        groups=frozenset(token.groups),
+        token_id=token.id,
+        expires_at=token.expires_at,
+    )
 
 
 def _check_role(identity: Identity, roles: frozenset[Role]) -> None:

@@ -43,6 +43,7 @@ _REQUEST_ID = {"required": True, "schema": {"type": "string", "minLength": 1, "m
 _TAGS = (
     {"name": "images", "description": "Images in the target, and their imports."},
     {"name": "source registries", "description": "Stored accounts of source registries."},
+    {"name": "tokens", "description": "API tokens: your own, and for admins all users'."},
     {"name": "target", "description": "The target's own figures."},
     {"name": "workers", "description": "For import workers only."},
     {"name": "service", "description": "Health, and this document."},

@@ -79,6 +79,20 @@ WORDS: Mapping[str, Mapping[str, str]] = {
     },
     "NewRule": _RULE,
     "RuleChange": _RULE | {name: f"{_RULE[name]} Null removes it." for name in _RULE if name.startswith("max")},
+    "NewToken": {
+        "description": "A line that says what the token is for.",
+        "expiresInDays": "Its lifetime. Default, and the most for your own: the operator's setting API_TOKEN_DAYS.",
+        "userName": "Admins: the user of the token, whom only API tokens name. Default: you.",
+        "role": "At most your own role, which is the default; for another user, `user` is.",
+        "groups": "Admins: its groups. Default: a copy of yours; for another user, none.",
+    },
+    "TokenQuery": {
+        "all": "Tokens of all users; for admins.",
+        "userName": "Only tokens with this user's name.",
+        "state": "Only tokens in this state.",
+        "page_num": "The page, counted from 0.",
+        "page_size": "The number of tokens on a page.",
+    },
     "ProgressReport": {
         "version": "The version of the report's form.",
         "attempt": "The attempt that the worker claimed: the fence.",

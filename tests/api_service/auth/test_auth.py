@@ -45,6 +45,9 @@ ALLOWED: dict[tuple[str, str], set[Role] | None] = {
     ("PATCH", f"{BASE}/image-registries/{{id}}"): {Role.ADMIN},
     ("DELETE", f"{BASE}/image-registries/{{id}}"): {Role.ADMIN},
     ("GET", f"{BASE}/audit"): {Role.ADMIN},
+    ("GET", f"{BASE}/tokens"): PEOPLE,
+    ("POST", f"{BASE}/tokens"): PEOPLE,
+    ("DELETE", f"{BASE}/tokens/{{id}}"): PEOPLE,
 }
 
 

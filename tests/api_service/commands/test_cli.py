@@ -9,6 +9,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -73,6 +74,28 @@ def test_a_token_is_made_shown_once_listed_and_revoked(database_url: str) -> Non
     assert made.stdout.strip() not in listed.stdout + table
 
 
+def test_a_token_expires_unless_the_command_says_otherwise(database_url: str) -> None:
+    """The default is 90 days or API_TOKEN_DAYS, for workers' tokens, too."""
+    create = ("token", "create", "--user", "ci", "--role")
+    for more, setting in (
+        (("user",), {}),
+        (("worker",), {"API_TOKEN_DAYS": "30"}),
+        (("user", "--expires-in-days", "365", "--group", "team-a", "--group", "a,b"), {}),
+        (("worker", "--never-expires"), {}),
+    ):
+        done = run(*create, *more, DATABASE_URL=database_url, **setting)
+        assert done.returncode == 0, done
+    listed = json.loads(run("token", "list", "--json", DATABASE_URL=database_url).stdout)
+    days = [
+        entry["expiresTime"]
+        and round((datetime.fromisoformat(entry["expiresTime"]) - datetime.now(UTC)) / timedelta(days=1))
+        for entry in listed
+    ]
+    assert days == [90, 30, 365, None]
+    assert [entry["groups"] for entry in listed] == [[], [], ["a,b", "team-a"], []]
+    assert "until it is revoked" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "status", "message"),
     [
@@ -85,6 +108,11 @@ def test_a_token_is_made_shown_once_listed_and_revoked(database_url: str) -> Non
         (("token", "create", "--user", "a\nb", "--role", "user"), 2, "printable"),
         (("token", "create", "--user", 129 * "a", "--role", "user"), 2, "128"),
         (("token", "create", "--user", "a", "--role", "user", "--expires-in-days", "0"), 2, "range"),
+        (("token", "create", "--user", "a", "--role", "user", "--group", "a\nb"), 2, "printable"),
+        (
+            ("token", "create", "--user", "a", "--role", "user", "--never-expires", "--expires-in-days", "1"),
+            *(2, "exclude"),
+        ),
         (("dance",), 2, "dance"),
     ],
 )
