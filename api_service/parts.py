@@ -167,12 +167,8 @@ async def rules_part(app: web.Application) -> AsyncIterator[None]:
 
 async def imports_part(app: web.Application) -> AsyncIterator[None]:
     """Imports, and the stored registries that sources are read with."""
-    settings, database = app[SETTINGS], app[DATABASE]
-    secrets, network = settings.secrets, settings.shared.source_network
-    stored = RegistryLookup(database)
-    app[REGISTRIES] = StoredRegistries(database=database, lookup=stored, secrets=secrets, policy=network)
-    registries = RegistrySources(registries=app[SOURCES], stored=stored, secrets=secrets, network=network)
-    finder = SourceFinder(kinds=(DockerSources(policy=settings.docker_source), registries))
+    settings, database, secrets = app[SETTINGS], app[DATABASE], app[SETTINGS].secrets
+    finder = _add_registries(app)
     naming = TargetNaming(
         host=settings.target_name, project=settings.default_project, drop_host_for=settings.drop_host_for
     )
@@ -209,13 +205,29 @@ async def imports_part(app: web.Application) -> AsyncIterator[None]:
     app[RETRIER] = ImportRetrier(
         database=database, queue=queue, finder=finder, permissions=permissions, secrets=secrets, tags=tags
     )
-    rules = AttemptRules(permissions=permissions)
-    app[BEGINNER] = AttemptBeginner(
-        database=database, tags=TargetTags(management=app[MANAGEMENT]), rules=rules, secrets=secrets
-    )
-    app[ADMITTER] = ImageAdmitter(database=database, rules=rules)
-    app[REPORT_APPLIER] = ReportApplier(database=database, queue=queue, retries=settings.retries, lease=settings.lease)
+    _add_attempts(app, permissions, tags)
     yield
+
+
+def _add_registries(app: web.Application) -> SourceFinder:
+    """Add the stored registries; return what finds a source with their accounts."""
+    settings, database = app[SETTINGS], app[DATABASE]
+    secrets, network = settings.secrets, settings.shared.source_network
+    stored = RegistryLookup(database)
+    app[REGISTRIES] = StoredRegistries(database=database, lookup=stored, secrets=secrets, policy=network)
+    registries = RegistrySources(registries=app[SOURCES], stored=stored, secrets=secrets, network=network)
+    return SourceFinder(kinds=(DockerSources(policy=settings.docker_source), registries))
+
+
+def _add_attempts(app: web.Application, permissions: ImportPermissions, tags: TargetTags) -> None:
+    """Add the use cases behind the requests of workers."""
+    settings, database = app[SETTINGS], app[DATABASE]
+    rules = AttemptRules(permissions=permissions)
+    app[BEGINNER] = AttemptBeginner(database=database, tags=tags, rules=rules, secrets=settings.secrets)
+    app[ADMITTER] = ImageAdmitter(database=database, rules=rules)
+    app[REPORT_APPLIER] = ReportApplier(
+        database=database, queue=app[QUEUE], retries=settings.retries, lease=settings.lease
+    )
 
 
 async def images_part(app: web.Application) -> AsyncIterator[None]:
