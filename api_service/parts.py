@@ -55,8 +55,9 @@ from api_service.imports.source.target_name import TargetNaming
 from api_service.imports.start import ImportStarter
 from api_service.imports.target_tag import TargetTags
 from api_service.metrics.exposition import Exposition, serve_metrics
-from api_service.registries.keys import REGISTRIES
+from api_service.registries.keys import PROBE, REGISTRIES
 from api_service.registries.lookup import RegistryLookup
+from api_service.registries.probe import RegistryProbe
 from api_service.registries.stored_registries import StoredRegistries
 from api_service.rules.keys import RULE_BOOK, RULES
 from api_service.rules.rule_book import RuleBook
@@ -215,6 +216,7 @@ def _add_registries(app: web.Application) -> SourceFinder:
     secrets, network = settings.secrets, settings.shared.source_network
     stored = RegistryLookup(database)
     app[REGISTRIES] = StoredRegistries(database=database, lookup=stored, secrets=secrets, policy=network)
+    app[PROBE] = RegistryProbe(database=database, sources=app[SOURCES], secrets=secrets)
     registries = RegistrySources(registries=app[SOURCES], stored=stored, secrets=secrets, network=network)
     return SourceFinder(kinds=(DockerSources(policy=settings.docker_source), registries))
 

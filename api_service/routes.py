@@ -70,6 +70,7 @@ ALL_ROUTES: Sequence[Route] = (
     Route("GET", f"{BASE}/image-registries/{{id}}", registries.get_handler, registry_operations.GET, ADMINS),
     Route("PATCH", f"{BASE}/image-registries/{{id}}", registries.change_handler, registry_operations.CHANGE, ADMINS),
     Route("DELETE", f"{BASE}/image-registries/{{id}}", registries.delete_handler, registry_operations.DELETE, ADMINS),
+    Route("POST", f"{BASE}/image-registries/{{id}}:test", registries.test_handler, registry_operations.TEST, USERS),
     Route("GET", f"{BASE}/import-rules", rules.list_handler, rule_operations.LIST, USERS),
     Route("POST", f"{BASE}/import-rules", rules.create_handler, rule_operations.CREATE, ADMINS),
     Route("POST", f"{BASE}/import-rules:check", imports.check_rules_handler, import_operations.CHECK_RULES, USERS),

@@ -1,15 +1,18 @@
 """The JSON of answers about stored source registries, next to the schemas that describe it."""
 
 from collections.abc import Sequence
+from enum import StrEnum
 from typing import Any
 
 from marshmallow import fields
 
 from api_service.auth.identity import Identity
 from api_service.registries.may_use import is_user, visible_access
+from api_service.registries.probe import ProbeResult
 from api_service.registries.stored_registries import SourceRegistry
-from api_service.web.answers import AnswerSchema, flag, moment, number, rfc3339, text
+from api_service.web.answers import AnswerSchema, choice, flag, moment, number, rfc3339, text
 from shared.model.account_access import AccountAccess
+from shared.registry.sign_in import SignInStep
 
 
 def _texts(description: str) -> fields.List[str]:
@@ -41,6 +44,34 @@ class StoredRegistrySchema(AnswerSchema):
     createdBy = text("The user who stored it.", required=True)
     createdTime = moment("When it was stored.", required=True)
     updatedTime = moment("When it was last changed.", required=True)
+
+
+class StepResult(StrEnum):
+    """The result of one step of a test."""
+
+    DONE = "done"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
+class TestStepSchema(AnswerSchema):
+    name = choice(
+        SignInStep,
+        "`reach`: connect under the network policy and TLS; `signIn`: have the account accepted; `answer`: answer as "
+        "a registry.",
+        required=True,
+    )
+    result = choice(
+        StepResult, "`skipped`: an earlier step failed, or the registry asks for no account.", required=True
+    )
+
+
+class RegistryTestSchema(AnswerSchema):
+    ok = flag("Whether the registry answers, and accepts the account if it asks for one.", required=True)
+    message = text("A sentence for a person.", required=True)
+    code = text("The code of the error of the step that failed; empty if none did.", required=True)
+    hint = text("The advice for this error; empty without one.", required=True)
+    steps = fields.List(fields.Nested(TestStepSchema), required=True)
 
 
 class StoredRegistriesSchema(AnswerSchema):
@@ -79,3 +110,28 @@ def access_json(access: AccountAccess) -> dict[str, Any]:
 def registries_json(sources: Sequence[SourceRegistry], by: Identity) -> dict[str, Any]:
     """Return the body of GET /image-registries."""
     return {"totalCount": len(sources), "registries": [registry_json(source, by) for source in sources]}
+
+
+def test_json(result: ProbeResult) -> dict[str, Any]:
+    """Return the body of POST /image-registries/:id:test."""
+    error = result.error
+    return {
+        "ok": error is None,
+        "message": error.detail if error else _message(result),
+        "code": error.code if error else "",
+        "hint": error.kind.hint if error else "",
+        "steps": [{"name": step, "result": _step_result(step, result)} for step in SignInStep],
+    }
+
+
+def _message(result: ProbeResult) -> str:
+    if SignInStep.SIGN_IN not in result.begun:
+        reason = "It asks for no account, so that the stored one was not tried." if result.with_account else ""
+        return f"{result.host} answers. {reason}".strip()
+    return f"{result.host} answers and accepts {'the account' if result.with_account else 'anonymous access'}."
+
+
+def _step_result(step: SignInStep, result: ProbeResult) -> StepResult:
+    if step not in result.begun:
+        return StepResult.SKIPPED
+    return StepResult.FAILED if result.error and step is result.begun[-1] else StepResult.DONE

@@ -5,8 +5,8 @@ from http import HTTPStatus
 from aiohttp import hdrs, web
 
 from api_service.audit.note import note_object
-from api_service.registries.answers import registries_json, registry_json
-from api_service.registries.keys import REGISTRIES
+from api_service.registries.answers import registries_json, registry_json, test_json
+from api_service.registries.keys import PROBE, REGISTRIES
 from api_service.registries.request import NewRegistry, RegistryChange
 from api_service.registries.requests import NewRegistrySchema, RegistryChangeSchema
 from api_service.web.answers import json_answer
@@ -48,6 +48,11 @@ async def delete_handler(request: web.Request) -> web.Response:
     """DELETE /image-registries/:id."""
     await request.app[REGISTRIES].delete(_registry_id(request))
     return web.Response()
+
+
+async def test_handler(request: web.Request) -> web.Response:
+    """POST /image-registries/:id:test: a registry's failure is a result, not an error."""
+    return json_answer(test_json(await request.app[PROBE].run(_registry_id(request), request[IDENTITY])))
 
 
 def _registry_id(request: web.Request) -> int:

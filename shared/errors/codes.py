@@ -39,6 +39,7 @@ class Code(StrEnum):
     REGISTRY_NOT_FOUND = "registry_not_found"
     REGISTRY_EXISTS = "registry_exists"
     REGISTRY_LIMIT_REACHED = "registry_limit_reached"
+    REGISTRY_TEST_LIMITED = "registry_test_limited"
     DRY_RUN_TIMEOUT = "dry_run_timeout"
     IMAGE_BEING_DELETED = "image_being_deleted"
     IMPORT_FINISHING = "import_finishing"

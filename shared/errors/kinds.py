@@ -139,6 +139,12 @@ _KINDS = (
         "Delete registries that are no longer used.",
     ),
     _longshore(
+        Code.REGISTRY_TEST_LIMITED,
+        HTTPStatus.TOO_MANY_REQUESTS,
+        "Stored registries are tested too often",
+        "Wait for the seconds of Retry-After, then test again.",
+    ),
+    _longshore(
         Code.DRY_RUN_TIMEOUT,
         HTTPStatus.GATEWAY_TIMEOUT,
         "The import could not be planned in time",

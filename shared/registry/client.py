@@ -1,7 +1,7 @@
 """The registry client's entry point: registries by name, with one guarded session and one token cache."""
 
 from collections import OrderedDict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from yarl import URL
@@ -16,6 +16,7 @@ from shared.rate_limits.limit import Scope
 from shared.rate_limits.limits import Limits
 from shared.registry.auth import Account
 from shared.registry.repository import Repository
+from shared.registry.sign_in import SignInStep
 from shared.registry.tokens import TokenCache
 from shared.registry.transport import Transport
 
@@ -63,6 +64,15 @@ class Registries:
             self._known.popitem(last=False)
         return self._known[key]
 
+    @asynccontextmanager
+    async def without_cache(self) -> AsyncIterator["Registries"]:
+        """Open a client with the same connections and rate limits that knows no token and no challenge yet."""
+        fresh = Registries(self._outgoing, self._side, self._limits)
+        try:
+            yield fresh
+        finally:
+            await fresh.close()
+
     async def close(self) -> None:
         await self._tokens.close()
 
@@ -88,6 +98,13 @@ class Registry:
     async def ping(self) -> None:
         """Check the registry (end-1); raises if it is unreachable, is no registry, or does not accept the account."""
         await self._transport.send(self._transport.ping())
+
+    async def sign_in(self, begin: Callable[[SignInStep], None]) -> None:
+        """Check the registry and the account once, and call `begin` before each step; raises the last step's error.
+
+        A client `without_cache` signs in anew.
+        """
+        await self._transport.sign_in(begin)
 
     def repository(self, name: str) -> Repository:
         """Return one repository; raises ValueError for an invalid name."""

@@ -1,6 +1,6 @@
 """Sends requests to one registry under one account: authorised, retried, with every failure as a LongshoreError."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from http import HTTPStatus
 
@@ -17,7 +17,11 @@ from shared.registry.auth import Account, Authenticator
 from shared.registry.classify import error_from_reply
 from shared.registry.request import RegistryRequest, Resource
 from shared.registry.scopes import Scopes
+from shared.registry.sign_in import SignInStep
 from shared.registry.tokens import TokenCache
+
+# Answers to a ping with which a registry rejects the account itself.
+_NOT_SIGNED_IN = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 
 
 class Transport:
@@ -64,6 +68,25 @@ class Transport:
         if seconds:
             detail = f"{request.host} is at its rate limit; Longshore sends it no request before the limit ends."
             raise request.error(Failure.RATE_LIMITED, detail, retry_after=seconds)
+
+    async def sign_in(self, begin: Callable[[SignInStep], None]) -> None:
+        """Ping once, first without authorization, and call `begin` before each step; raises the error of the last."""
+        begin(SignInStep.REACH)
+        request = self.ping()
+        await self.check_limits(request, Scope.REQUESTS)
+        async with self.limits.request:
+            async with self._wire.open(request) as response:
+                if not _is_challenge(request, response):
+                    begin(SignInStep.ANSWER)
+                    await self._check(request, response, None)
+                    return
+                begin(SignInStep.SIGN_IN)
+                challenged = await read_error_reply(request, response)
+            renewed = await self._answer_challenge(request, challenged, None)
+            async with self._wire.open(request, renewed) as response:
+                if response.status not in _NOT_SIGNED_IN:
+                    begin(SignInStep.ANSWER)
+                await self._check(request, response, renewed)
 
     def ping(self) -> RegistryRequest:
         """Return the request for the API's root, which only checks the API and the account (end-1)."""

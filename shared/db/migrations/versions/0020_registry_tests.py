@@ -1,0 +1,25 @@
+"""When stored registries were tested: bounds the tests of all API instances together."""
+
+from alembic import op
+
+revision = "0020"
+down_revision = "0018"
+branch_labels = None
+depends_on = None
+
+# By host, so that a registry that is deleted and stored again is the same one.
+UP = """
+CREATE TABLE registry_tests (
+    host      text NOT NULL,
+    tested_at timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX registry_tests_times ON registry_tests (tested_at)
+"""
+
+
+def upgrade() -> None:
+    op.execute(UP)
+
+
+def downgrade() -> None:
+    op.execute("DROP TABLE registry_tests")
