@@ -43,7 +43,7 @@ async def unreadable(api: Api, hostile: HostileRegistry, *, calls: int = 0) -> N
 
 async def sealed_import(api: Api, settings: Settings, source: str, image_id: int) -> int:
     """Add a queued import with an account, as a request for this source adds it; return its id."""
-    sealed = seal_account(settings.shared.secrets, Credential(**ACCOUNT), host=parse_source(source).registry)
+    sealed = seal_account(settings.secrets, Credential(**ACCOUNT), host=parse_source(source).registry)
     import_id: int = await api.value(
         """
         INSERT INTO imports (name, image_id, state, source, credentials, requested_by)
@@ -72,7 +72,7 @@ async def opened(api: Api, settings: Settings, import_id: int) -> Credential | N
     """Open an import's account as its worker's API does."""
     source = await api.value("SELECT source FROM imports WHERE id = $1", import_id)
     sealed = await api.value("SELECT credentials FROM imports WHERE id = $1", import_id)
-    return open_account(settings.shared.secrets, sealed, host=parse_source(source).registry)
+    return open_account(settings.secrets, sealed, host=parse_source(source).registry)
 
 
 async def test_a_password_of_another_registry_is_not_delivered(api: Api, hostile: HostileRegistry) -> None:
@@ -149,7 +149,7 @@ async def test_the_first_form_does_not_move_between_tables(
     api: Api, settings: Settings, hostile: HostileRegistry
 ) -> None:
     """It names no host; its purpose shows in its shape."""
-    box = settings.shared.secrets
+    box = settings.secrets
     await store(api, "mine", hostile.host, username="robot", password="known")
     await api.execute("UPDATE source_registries SET password = $1", box.seal(json.dumps(ACCOUNT)))
     await unreadable(api, hostile)
@@ -161,7 +161,7 @@ async def test_the_first_form_does_not_move_between_tables(
 
 async def test_a_rotation_replaces_the_first_form(api: Api, settings: Settings, hostile: HostileRegistry) -> None:
     """Afterwards each text is bound to the row in which the rotation found it; both open as before."""
-    box = settings.shared.secrets
+    box = settings.secrets
     await store(api, "theirs", "quay.example.com", **ACCOUNT)
     await api.execute("UPDATE source_registries SET password = $1", box.seal(SECRET))
     mine = await sealed_import(api, settings, f"{hostile.host}/app:1.0", await image(api, "imports/mine"))
@@ -197,4 +197,4 @@ async def test_a_rotation_does_not_bind_a_swapped_text_to_its_new_row(
 
 async def rotate(api: Api, settings: Settings) -> secrets.Rotation:
     async with api.database.connection() as connection:
-        return await secrets.rotate(connection, settings.shared.secrets)
+        return await secrets.rotate(connection, settings.secrets)
