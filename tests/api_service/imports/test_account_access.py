@@ -109,7 +109,7 @@ async def test_a_public_image_of_the_host_is_imported_anonymously(
     source.push(repository)
     await store(api, "public", source.host, username="robot", password="secret", access=None)
     started = await api.start({"source": f"{source.host}/{repository}:1.0", "target": TARGET}, token=ada.token)
-    assert (await api.claim(started["name"])).credentials is None
+    assert await api.sealed_account(started["name"]) is None
 
 
 async def test_admins_use_every_account(api: Api, settings: Settings, source_registry: Registry, private: str) -> None:
@@ -159,7 +159,8 @@ async def test_an_import_in_flight_keeps_the_account_that_it_was_given(
 
 
 async def fail(api: Api, name: str) -> None:
-    """Report a permanent error of the first attempt."""
+    """Claim the import and report a permanent error."""
+    attempt = (await api.claim(name)).attempt
     error = ReportedError(code=Code.MANIFEST_UNSUPPORTED, detail="It failed.")
-    report = ProgressReport(attempt=1, sequence=1, state=ReportedState.FAILED, error=error)
+    report = ProgressReport(attempt=attempt, sequence=1, state=ReportedState.FAILED, error=error)
     assert (await api.report(name, report)).status == 200

@@ -229,12 +229,12 @@ async def test_a_redirect_takes_the_account_nowhere(api: Api, hostile: HostileRe
     other = HostileRegistry()
     other.address = "127.0.0.2"
     async with other:
-        hostile.on("GET", "/v2/", BASIC, Scripted(status=307, headers={"Location": f"http://{other.host}/v2/"}))
+        hostile.on("GET", "/v2/", BASIC, Scripted(status=307, headers={"Location": f"https://{other.host}/v2/"}))
         registry_id = await store(api, "tested", hostile.host, **ACCOUNT)
         result = (await run(api, registry_id)).body
         assert (result["ok"], result["code"]) == (False, "source_host_refused")
         await forget_tests(api)
-        bearer = f'Bearer realm="http://{other.host}/token"'
+        bearer = f'Bearer realm="https://{other.host}/token"'
         hostile.on("GET", "/v2/", Scripted(status=401, headers={"WWW-Authenticate": bearer}))
         result = (await run(api, registry_id)).body
         assert (result["code"], steps(result)) == ("source_host_refused", ["done", "failed", "skipped"])
