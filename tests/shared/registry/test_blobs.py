@@ -230,6 +230,26 @@ async def test_a_blob_of_another_size_does_not_count(
     assert await registries.registry(hostile.host).repository("team/app").has_blob(BLOB) is there
 
 
+@pytest.mark.parametrize(
+    ("answer", "confirmed"),
+    [
+        (Answer(headers={"Content-Length": str(BLOB.size)}), True),
+        (Answer(headers={"Content-Length": str(BLOB.size + 1)}), False),
+        (Answer(headers=CHUNKED, length=None), False),
+        (Answer(status=404), False),
+    ],
+    ids=["size", "other-size", "no-size", "missing"],
+)
+async def test_a_blob_is_confirmed_only_with_its_size(
+    opened: Opener, hostile: HostileRegistry, answer: Answer, *, confirmed: bool
+) -> None:
+    """The confirmation is a proof (decision 0042), so that an answer without a size is none."""
+    hostile.on("HEAD", PATH, answer)
+    registries = await opened.loopback(hostile.host)
+    there = registries.registry(hostile.host).repository("team/app")
+    assert await there.confirms_blob(BLOB) is confirmed
+
+
 @pytest.mark.parametrize(("side", "code"), [(Side.SOURCE, "blob_not_found"), (Side.TARGET, "target_blob_unknown")])
 async def test_a_missing_blob_has_its_own_code(
     opened: Opener, target_registry: RegistryServer, repository: str, side: Side, code: str
