@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from contextlib import AbstractAsyncContextManager, nullcontext
+from dataclasses import dataclass, field, replace
 
 from api_service.audit.note import note_rule
 from api_service.auth.identity import Identity
 from api_service.imports.source.target_name import TargetNaming
+from api_service.imports.turns import Turns
 from api_service.rules.authorize import Facts, ForeignTag, Names, Refused, applicable_rules, authorize
 from api_service.rules.rule_book import RuleBook
 from shared.db import rule_usage
@@ -58,13 +60,14 @@ class ImportPermissions:
     """Answers whether a caller may import a source to a target, by the rules of this moment.
 
     The order of a request: `check_names` before anything is asked of another server, `find_project` at the same time
-    as the source, `grant` with all facts, then `hold_limits` and `grant_within_limits` in the transaction that adds the
-    import.
+    as the source, `grant` with all facts, then, in the caller's `turn`, `hold_limits` and `grant_within_limits` in the
+    transaction that adds the import.
     """
 
     book: RuleBook
     naming: TargetNaming
     management: TargetManagement
+    turns: Turns = field(default_factory=Turns)
 
     def names(self, source: ImageSource, repository: str) -> Names:
         """Return the names by which rules know this source and this repository of the target."""
@@ -102,6 +105,10 @@ class ImportPermissions:
         """
         return _grant(await self.book.current(), by, names, facts)
 
+    def turn(self, grant: Grant, *, may_change: bool) -> AbstractAsyncContextManager[None]:
+        """Return the caller's turn to open the transaction that adds the import; see `hold_limits`."""
+        return self.turns.of(grant.by.owner) if _uses_up(grant, may_change=may_change) else nullcontext()
+
 
 def grant_with_tag(grant: Grant, tag: ForeignTag | None) -> Grant:
     """Decide again, knowing that no import wrote the target's tag; raises `target_tag_foreign`."""
@@ -115,7 +122,7 @@ async def hold_limits(connection: Connection, grant: Grant, *, may_change: bool)
 
     Call it before the transaction locks an image. `may_change`: in the end, another rule may allow the import.
     """
-    if (grant.is_limited or may_change) and any(rule.max_open_imports is not None for rule in _applicable(grant)):
+    if _uses_up(grant, may_change=may_change):
         await rule_usage.lock_usage(connection, grant.by.owner)
 
 
@@ -129,6 +136,11 @@ async def grant_within_limits(connection: Connection, grant: Grant) -> Grant:
     usage = await rule_usage.read_usage(connection, grant.by.owner, [rule.id for rule in _applicable(grant)])
     facts = replace(grant.facts, usage=usage.by_rule, now=usage.at)
     return _grant(grant.rules, grant.by, grant.names, facts)
+
+
+def _uses_up(grant: Grant, *, may_change: bool) -> bool:
+    """Return whether imports at the same time could exceed a limit together."""
+    return (grant.is_limited or may_change) and any(rule.max_open_imports is not None for rule in _applicable(grant))
 
 
 def _applicable(grant: Grant) -> Sequence[ImportRule]:

@@ -88,7 +88,8 @@ class ImportRetrier:
             grant=await self.permissions.grant(by, names, Facts(force=ended.force, project_exists=project_exists)),
             tag=tag,
         )
-        async with self.queue.transaction() as transaction:
+        turn = self.permissions.turn(retried.grant, may_change=retried.tag is not None)
+        async with turn, self.queue.transaction() as transaction:
             new = await _add(transaction, retried)
         return ImportAnswer(state=AnswerState.STARTED, message=RETRIED, image_id=image_id, name=new.name)
 

@@ -127,7 +127,8 @@ class ImportStarter:
         for _ in range(TRIES):
             if answer := await self._start_first(resolved):
                 return answer
-            async with self.queue.transaction() as transaction:
+            turn = self.permissions.turn(resolved.grant, may_change=resolved.tag_exists)
+            async with turn, self.queue.transaction() as transaction:
                 await hold_limits(transaction.connection, resolved.grant, may_change=resolved.tag_exists)
                 image = await images.lock_image(
                     transaction.connection,
