@@ -114,6 +114,7 @@ TABLE: dict[tuple[str, str], Row] = {
     ("GET", f"{BASE}/image-registries/{{id}}"): admins((404, "registry_not_found")),
     ("PATCH", f"{BASE}/image-registries/{{id}}"): admins((404, "registry_not_found"), body={}),
     ("DELETE", f"{BASE}/image-registries/{{id}}"): admins((404, "registry_not_found")),
+    ("POST", f"{BASE}/image-registries/{{id}}:test"): people((404, "registry_not_found")),
     ("GET", f"{BASE}/audit"): admins(OPEN),
     ("GET", f"{BASE}/tokens"): people(),
     ("POST", f"{BASE}/tokens"): people((400, "validation_failed"), body={"description": 0}),
