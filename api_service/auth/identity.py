@@ -10,7 +10,7 @@ from shared.model.roles import Role
 MAX_USER_LENGTH = 128
 # Characters of `sub` (OIDC Core, 2).
 MAX_SUBJECT_LENGTH = 255
-# Characters of a group's name: an LDAP path, with room to spare.
+# Characters of a group's name: directories have names such as `cn=platform,ou=teams,dc=example,dc=com`.
 MAX_GROUP_LENGTH = 255
 # Groups of one token. Each is stored with every import and compared with every rule; a request's header has no room for
 # more than about 400.

@@ -4,9 +4,8 @@ from typing import Any
 
 from marshmallow import Schema, fields, post_load, validate
 
-from api_service.auth.identity import MAX_USER_LENGTH
+from api_service.auth.identity import MAX_GROUP_LENGTH, MAX_USER_LENGTH
 from api_service.imports.request import ImportRequest, RetryRequest, RuleCheckRequest
-from api_service.rules.subjects import MAX_GROUP_LENGTH
 from api_service.web.fields import (
     MAX_HOST_LENGTH,
     MAX_PASSWORD_LENGTH,

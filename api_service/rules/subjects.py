@@ -2,19 +2,16 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from api_service.auth.identity import MAX_USER_LENGTH, Identity
+from api_service.auth.identity import MAX_GROUP_LENGTH, MAX_SUBJECT_LENGTH, Identity
 from api_service.rules.rule import EVERYBODY, GROUP_PREFIX, USER_PREFIX, Placeholder
 from shared.oci.reference import is_component
-
-# Characters of a group's name: directories have names such as `cn=platform,ou=teams,dc=example,dc=com`.
-MAX_GROUP_LENGTH = 255
 
 
 def check_subject(subject: str) -> None:
     """Raise ValueError with a sentence for a person unless the text is `everybody`, `user:NAME` or `group:NAME`."""
     if subject == EVERYBODY:
         return
-    for prefix, longest in ((USER_PREFIX, MAX_USER_LENGTH), (GROUP_PREFIX, MAX_GROUP_LENGTH)):
+    for prefix, longest in ((USER_PREFIX, MAX_SUBJECT_LENGTH), (GROUP_PREFIX, MAX_GROUP_LENGTH)):
         if subject.startswith(prefix):
             name = subject.removeprefix(prefix)
             if not 0 < len(name) <= longest or name != name.strip() or not name.isprintable():

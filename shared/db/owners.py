@@ -1,11 +1,16 @@
 """The owners of images, open imports and tokens, and moving all of one owner's to another one."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from shared.db.database import Connection
+from shared.db.rule_usage import lock_usage
 from shared.db.tokens import lock_owner
 from shared.model.owner import Owner
+
+# No index has owners. A million images take some seconds, which is longer than a request's statement may. Seconds.
+MAX_TIME = 600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +55,8 @@ _LIST = """
 
 async def list_holdings(connection: Connection, issuer: str | None) -> Sequence[Holdings]:
     """Return the owners of this issuer, or of all, that have anything."""
+    async with _long_transaction(connection):
+        rows = await connection.fetch(_LIST, issuer, timeout=MAX_TIME)
     return [
         Holdings(
             owner=Owner(issuer=row["issuer"], subject=row["subject"]),
@@ -57,40 +64,46 @@ async def list_holdings(connection: Connection, issuer: str | None) -> Sequence[
             open_imports=row["open_imports"],
             tokens=row["tokens"],
         )
-        for row in await connection.fetch(_LIST, issuer)
+        for row in rows
     ]
 
 
 async def count_holdings(connection: Connection, owner: Owner) -> Holdings:
     """Return the numbers of one owner."""
-    row = await connection.fetchrow(
-        f"""
-        SELECT (SELECT count(*) FROM images WHERE {_IMAGES}) AS images,
-               (SELECT count(*) FROM imports WHERE {_IMPORTS}) AS open_imports,
-               (SELECT count(*) FROM api_tokens WHERE {_TOKENS}) AS tokens
-        """,  # noqa: S608 - fixed text
-        owner.issuer,
-        owner.subject,
-    )
+    async with _long_transaction(connection):
+        row = await connection.fetchrow(
+            f"""
+            SELECT (SELECT count(*) FROM images WHERE {_IMAGES}) AS images,
+                   (SELECT count(*) FROM imports WHERE {_IMPORTS}) AS open_imports,
+                   (SELECT count(*) FROM api_tokens WHERE {_TOKENS}) AS tokens
+            """,  # noqa: S608 - fixed text
+            owner.issuer,
+            owner.subject,
+            timeout=MAX_TIME,
+        )
     return Holdings(owner=owner, **dict(row or {}))
 
 
 async def move_holdings(connection: Connection, old: Owner, new: Owner) -> Holdings:
     """Give everything of one owner to another one; return the numbers. Names for display stay.
 
-    The bytes that the owner has used of the month's limits move, too: an open import holds a part of them. The imports
-    are locked first, as by all other transactions.
+    The bytes that the owner has used of the month's limits move, too: an open import holds a part of them. Limits are
+    locked before imports, and those before images, as by all other transactions.
     """
     names = (old.issuer, old.subject, new.issuer, new.subject)
-    async with connection.transaction():
-        await lock_owner(connection, old)
+    async with _long_transaction(connection):
+        for each in sorted((old, new), key=lambda owner: (owner.issuer, owner.subject)):
+            await lock_usage(connection, each)
+            await lock_owner(connection, each)
         imports = await connection.execute(
             f"UPDATE imports SET requester_issuer = $3, requester_subject = $4 WHERE {_IMPORTS}",  # noqa: S608 - fixed text
             *names,
+            timeout=MAX_TIME,
         )
         images = await connection.execute(
             f"UPDATE images SET owner_issuer = $3, owner_subject = $4 WHERE {_IMAGES}",  # noqa: S608 - fixed text
             *names,
+            timeout=MAX_TIME,
         )
         await _move_usage(connection, names)
         tokens = await connection.execute(
@@ -98,6 +111,14 @@ async def move_holdings(connection: Connection, old: Owner, new: Owner) -> Holdi
             *names,
         )
     return Holdings(owner=old, images=_count(images), open_imports=_count(imports), tokens=_count(tokens))
+
+
+@asynccontextmanager
+async def _long_transaction(connection: Connection) -> AsyncIterator[None]:
+    """Open a transaction whose statements may take as long as a command may."""
+    async with connection.transaction():
+        await connection.execute(f"SET LOCAL statement_timeout = {MAX_TIME * 1000:.0f}")
+        yield
 
 
 async def _move_usage(connection: Connection, names: tuple[str, str, str, str]) -> None:

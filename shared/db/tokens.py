@@ -21,7 +21,7 @@ SECRET_BYTES = 32
 # The precision of "last used", so that not every request costs a write. Seconds.
 LAST_USED_STEP = 60.0
 # The first half of the advisory locks' keys; the second is a hash of the owner.
-OWNER_LOCK = 72_652
+OWNER_LOCK = 72_653
 
 
 class TokenState(StrEnum):

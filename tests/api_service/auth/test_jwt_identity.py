@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from api_service.auth.identity import MAX_GROUPS, MAX_SUBJECT_LENGTH, MAX_USER_LENGTH
+from api_service.auth.identity import MAX_GROUP_LENGTH, MAX_GROUPS, MAX_SUBJECT_LENGTH, MAX_USER_LENGTH
 from api_service.auth.jwt_claims import check_claims, identity_of
+from api_service.rules.subjects import check_subject
 from api_service.settings import Settings
 from shared.errors.error import LongshoreError
 from shared.model.owner import Owner
@@ -207,3 +208,11 @@ def test_the_name_is_the_preferred_one_or_the_subject() -> None:
         ISSUER.claims(preferred_username=None, sub="s-1", name="Ada L.", email="ada@example.com"), ISSUER.settings()
     )
     assert (named.user, unnamed.user) == ("ada", "s-1")
+
+
+def test_a_rule_can_name_any_subject_and_group() -> None:
+    """A longer text is no subject of any user, and no group of any."""
+    for prefix, longest in (("user:", MAX_SUBJECT_LENGTH), ("group:", MAX_GROUP_LENGTH)):
+        check_subject(prefix + longest * "a")
+        with pytest.raises(ValueError, match="printable"):
+            check_subject(prefix + (longest + 1) * "a")
