@@ -11,7 +11,7 @@ from api_service.commands.common import one_line_errors
 from api_service.commands.owner import owner
 from api_service.commands.secrets import rotate_secrets
 from api_service.commands.token import token
-from api_service.settings import read_database_url, read_settings
+from api_service.settings import read_database_urls, read_settings
 from api_service.web.serve import serve_until_stopped
 from shared.runtime.logs import set_up_logs
 from shared.tracing.settings import traced
@@ -44,11 +44,19 @@ def serve() -> None:
 @main.command()
 @one_line_errors
 def migrate() -> None:
-    """Migrate the database's schema to this version; safe to repeat, and to run several times at once."""
-    from shared.db.migrations.migrate import migrate as run_migrations  # noqa: PLC0415 - keeps alembic out of the service
+    """Migrate the database's schema to this version; safe to repeat, and to run several times at once.
 
-    run_migrations(read_database_url())
+    With WORKER_DATABASE_URL, also set up the database role of workers.
+    """
+    from shared.db.migrations import migrate as migrations  # noqa: PLC0415 - keeps alembic out of the service
+
+    database_url, worker_url = read_database_urls()
+    migrations.migrate(database_url)
     click.echo("The database is up to date.", err=True)
+    if worker_url:
+        for note in migrations.grant_to_workers(database_url, worker_url):
+            click.echo(note, err=True)
+        click.echo("The workers' database role has its grants.", err=True)
 
 
 main.add_command(token)

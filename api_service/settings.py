@@ -116,6 +116,18 @@ def read_oidc_issuer() -> str:
     return issuer
 
 
+def read_database_urls() -> tuple[str, str]:
+    """Read the settings of `migrate`: the API's database, and the workers' URL of it, which may be empty."""
+    with reading_environment() as env:
+        return env.str("DATABASE_URL"), migration_settings_from(env)
+
+
+def migration_settings_from(env: FileAwareEnv) -> str:
+    """Read the setting that `migrate` alone has, with an open reader."""
+    url: str = env.str("WORKER_DATABASE_URL", "")
+    return url
+
+
 def read_secret_box() -> SecretBox:
     """Read SECRET_KEYS; raises SettingsError."""
     with reading_environment() as env:

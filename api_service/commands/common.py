@@ -10,6 +10,7 @@ import click
 from api_service.settings import read_database_url
 from shared.db.database import Connection, open_database
 from shared.db.migrations.revision import current_revision
+from shared.db.worker_role import WorkerRoleError
 from shared.errors.error import LongshoreError
 from shared.settings import SettingsError
 
@@ -35,7 +36,7 @@ def one_line_errors(command: Callable[P, None]) -> Callable[P, None]:
         except LongshoreError as error:
             cause = f" ({error.__cause__})" if error.__cause__ else ""
             raise click.ClickException(f"{error.detail}{cause}") from None
-        except OSError as error:
+        except (OSError, WorkerRoleError) as error:
             raise click.ClickException(str(error)) from None
 
     return wrapped

@@ -12,7 +12,7 @@ from deploy.local.permissive_rule import PERMISSIVE_RULE
 from deploy.local.processes.scratch import LocalStackError, Process, Scratch
 from deploy.local.processes.server import Server, new_key
 from deploy.local.servers.harbor.server import Harbor
-from deploy.local.servers.longshore import Api, Worker
+from deploy.local.servers.longshore import Api, Worker, worker_settings
 from deploy.local.servers.postgres import DATABASE, Postgres
 from deploy.local.servers.rabbitmq import RabbitMQ
 from deploy.local.servers.registry import BasicAuth, Registry, Tls, TokenAuth
@@ -41,6 +41,7 @@ __all__ = [
     "Worker",
     "synthetic_image",
     "synthetic_layer",
+    "worker_settings",
 ]
 
 # Settings that are lists, separated by commas.
@@ -81,6 +82,7 @@ class Stack:
         registries = (self.source, self.target, *sources)
         return {
             "DATABASE_URL": self.postgres.url,
+            "WORKER_DATABASE_URL": self.postgres.worker_url,
             "AMQP_URL": self.rabbitmq.amqp,
             "TARGET_URL": self.target.url,
             "TARGET_KIND": "harbor" if isinstance(self.target, Harbor) else "registry",
@@ -123,10 +125,9 @@ class Stack:
         return self._new_worker(settings).start()
 
     def _new_worker(self, settings: Mapping[str, str] | None = None) -> Worker:
-        shared = {key: value for key, value in self.api.settings.items() if not key.startswith("API_")}
         worker = Worker(
             self.scratch,
-            shared | dict(settings or {}),
+            worker_settings(self.api.settings) | dict(settings or {}),
             api=self.api.url,
             token=self.worker_token,
             name=f"worker-{len(self.workers) + 1}",

@@ -12,7 +12,11 @@ from deploy.reference.page import PageError, entries, filled
 from deploy.reference.settings import setting_facts
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
-SERVICES = {"API": api_service.settings.settings_from, "worker": import_worker.settings.settings_from}
+SERVICES = {
+    "API": api_service.settings.settings_from,
+    "worker": import_worker.settings.settings_from,
+    "`longshore-api migrate`": api_service.settings.migration_settings_from,
+}
 
 PAGES: Mapping[str, Callable[[], Mapping[str, Sequence[str]]]] = {
     "configuration.md": lambda: setting_facts(SERVICES),

@@ -7,7 +7,6 @@ from typing import Any
 import aiohttp
 import pytest
 
-from deploy.local.processes.server import new_key
 from deploy.local.stack import Postgres, Registry
 from import_worker.settings import WorkerSettings, settings_from
 from import_worker.worker import Worker, open_worker
@@ -41,7 +40,6 @@ def settings(
         "DATABASE_URL": database_url,
         "AMQP_URL": f"amqp://guest:{PASSWORD}@127.0.0.1:1/",
         "TARGET_URL": target_registry.url,
-        "SECRET_KEYS": new_key(),
         "API_URL": api.url,
         "WORKER_TOKEN": TOKEN,
         "WORKER_HEALTH_PORT": str(unused_tcp_port_factory()),

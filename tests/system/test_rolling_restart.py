@@ -9,7 +9,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from deploy.local.stack import Api, Worker, synthetic_image
+from deploy.local.stack import Api, Worker, synthetic_image, worker_settings
 from tests.faults.link import Link
 from tests.system.balancer import Balancer
 from tests.system.conftest import TIMEOUT, Product, held_transfers, wait_until_held
@@ -143,8 +143,7 @@ def push_images(product: Product, seed: str, layer: int, count: int) -> list[str
 def new_worker(product: Product, api_url: str, name: str) -> Worker:
     """Return a worker that reports through the balancer."""
     stack = product.stack
-    settings = {key: value for key, value in stack.api.settings.items() if not key.startswith("API_")}
-    settings |= {"STOP_GRACE_SECONDS": STOP_GRACE, "WORKER_SLOTS": "1"}
+    settings = worker_settings(stack.api.settings) | {"STOP_GRACE_SECONDS": STOP_GRACE, "WORKER_SLOTS": "1"}
     return Worker(stack.scratch, settings, api=api_url, token=stack.worker_token, name=name)
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from deploy.local.stack import Api, Worker, synthetic_image
-from tests.system.conftest import Product
+from deploy.local.stack import Api, Worker, synthetic_image, worker_settings
+from tests.system.conftest import Product, wait_until
 from tests.system.released import NoHistoryError, Release, ReleasedApi, last_release
 
 pytestmark = pytest.mark.xdist_group("system")
@@ -34,13 +34,21 @@ def released_api(product: Product, release: Release) -> Iterator[ReleasedApi]:
 
 
 @contextmanager
-def worker_for(product: Product, api: Api, release: Release | None = None) -> Iterator[None]:
+def worker_for(product: Product, api: Api, release: Release | None = None) -> Iterator[Worker]:
     """Run one worker of this tree or of the release, which reports to this API."""
-    settings = {name: value for name, value in product.stack.api.settings.items() if not name.startswith("API_")}
-    settings |= release.settings if release else {}
+    settings = worker_settings(product.stack.api.settings)
+    if release:
+        # The release's workers hold the keys, and the database's owner is their role, too.
+        of_both = {name: product.stack.api.settings[name] for name in ("DATABASE_URL", "SECRET_KEYS")}
+        settings |= of_both | release.settings
     name = f"upgrade-{secrets.token_hex(4)}"
-    with Worker(product.stack.scratch, settings, api=api.url, token=product.stack.worker_token, name=name):
-        yield
+    with Worker(product.stack.scratch, settings, api=api.url, token=product.stack.worker_token, name=name) as worker:
+        yield worker
+
+
+def log_of(worker: Worker) -> str:
+    assert worker.process is not None
+    return worker.process.log.read_text()
 
 
 def imports_well(product: Product, api: Api) -> None:
@@ -71,13 +79,37 @@ def test_the_release_imports_next_to_the_newest_schema(
         imports_well(product, released_api)
 
 
-def test_the_release_s_workers_work_for_the_newest_api(product: Product, release: Release) -> None:
-    """The release's workers report to the new API."""
+def test_imports_of_the_release_end_on_its_workers(
+    product: Product, released_api: ReleasedApi, release: Release
+) -> None:
+    """The release's workers finish its imports while the new API takes their reports."""
+    repository = product.push(synthetic_image(secrets.token_hex(4), [MIB]))
+    body = product.request_for(repository)
+    answer = released_api.request("POST", "/api/v1/images:import", product.stack.user_token, body)[1]
     with worker_for(product, product.stack.api, release):
-        imports_well(product, product.stack.api)
+        product.verify(product.ready(answer["imageId"]), repository)
 
 
-def test_the_newest_workers_work_for_the_release_s_api(product: Product, released_api: ReleasedApi) -> None:
-    """A new worker reports to an API instance of the release, during the upgrade or after a rollback."""
-    with worker_for(product, released_api):
-        imports_well(product, released_api)
+def test_an_import_of_the_newest_api_waits_for_a_worker_of_its_own(product: Product, release: Release) -> None:
+    """The release's worker does not ask for the import's terms: the import is sent back, and ends well later."""
+    repository = product.push(synthetic_image(secrets.token_hex(4), [MIB]))
+    image_id = product.start(repository)
+    with worker_for(product, product.stack.api, release):
+        waiting = product.wait(image_id, states=["waiting"])
+    assert waiting["errorCode"] == "api_refused"
+    assert "older release" in waiting["message"]
+    with worker_for(product, product.stack.api):
+        product.verify(product.ready(image_id), repository)
+
+
+def test_the_newest_workers_wait_for_an_api_that_knows_them(product: Product, released_api: ReleasedApi) -> None:
+    """An API of the release gives no terms: the import stays with its worker, untouched, until it does."""
+    repository = product.push(synthetic_image(secrets.token_hex(4), [MIB]))
+    image_id = product.start(repository)
+    with worker_for(product, released_api) as worker:
+        product.wait(image_id, states=["running"])
+        wait_until(lambda: "of an older release than this worker" in log_of(worker))
+        details = product.details(image_id)
+    assert (details["state"], details["bytesDone"]) == ("running", 0)
+    with worker_for(product, product.stack.api):
+        product.verify(product.ready(image_id), repository)

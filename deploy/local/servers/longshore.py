@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from deploy.local.processes.scratch import CLEAN_ENVIRONMENT, LocalStackError, Process, Scratch
 from deploy.local.processes.server import LOOPBACK, PROBE_SECONDS, Server
@@ -114,6 +115,19 @@ class Api(Service):
             return response.status, json.loads(answer) if answer else None
         finally:
             connection.close()
+
+
+def worker_settings(settings: Mapping[str, str]) -> dict[str, str]:
+    """Return the part of an API's settings that its workers have: no keys, and the same database under their role."""
+    role = urlsplit(settings["WORKER_DATABASE_URL"]).netloc.rpartition("@")[0]
+    database = urlsplit(settings["DATABASE_URL"])
+    address = database.netloc.rpartition("@")[2]
+    shared = {
+        name: value
+        for name, value in settings.items()
+        if not name.startswith("API_") and name not in {"SECRET_KEYS", "WORKER_DATABASE_URL"}
+    }
+    return shared | {"DATABASE_URL": database._replace(netloc=f"{role}@{address}").geturl()}
 
 
 class Worker(Service):

@@ -16,6 +16,7 @@ from deploy.local.processes.server import LOOPBACK, POLL_SECONDS, PROBE_SECONDS,
 BINARIES = Path("/usr/lib/postgresql")
 SYSTEM_USER = "postgres"
 OWNER = "longshore"
+WORKER = "longshore_worker"
 DATABASE = "longshore"
 
 # Seconds for initdb, and for statements such as CREATE DATABASE, on a busy machine.
@@ -39,7 +40,13 @@ class Postgres(Server):
         self.user = unprivileged(SYSTEM_USER)
         self.port = scratch.ports.reserve()
         self.password = new_password()
+        self.worker_password = new_password()
         self.fsync = fsync
+
+    @property
+    def worker_url(self) -> str:
+        """The postgresql:// URL of the same database for workers, whose role a migration creates."""
+        return f"postgresql://{WORKER}:{self.worker_password}@{LOOPBACK}:{self.port}/{DATABASE}"
 
     @property
     def url(self) -> str:

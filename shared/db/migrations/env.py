@@ -9,9 +9,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from shared.db.database import CONNECT_TIMEOUT, translated
-
-# Any fixed number: services that start together must not migrate together.
-MIGRATION_LOCK = 7_265_101
+from shared.db.migrations.migrate import MIGRATION_LOCK
 
 
 async def _connect() -> Any:

@@ -25,6 +25,7 @@ from deploy.local.stack import (
     start_together,
     synthetic_image,
     together,
+    worker_settings,
 )
 from shared.model.states import FINAL_STATES, ImportState
 from tests.conftest import manage
@@ -154,7 +155,7 @@ class Testbed:
         """Create a worker without starting it; by default, workers report to the APIs in turn."""
         worker = Worker(
             self.scratch,
-            self._settings(settings),
+            worker_settings(self._settings(settings)),
             api=api or self.apis[len(self.workers) % len(self.apis)].url,
             token=self.shared_servers.worker_token,
             name=f"{self._label}-worker-{len(self.workers) + 1}",
