@@ -6,6 +6,7 @@ from functools import cache
 from pathlib import Path
 
 from api_service.routes import ALL_ROUTES
+from tests.api_service.who_may import document_table
 
 TESTS = Path(__file__).parent.parent
 API = (TESTS.parent / "docs" / "api.md").read_text()
@@ -33,6 +34,12 @@ def test_every_test_named_in_the_api_document_exists() -> None:
         assert len(named) == tests.count("::"), tests
         for file, name in named:
             assert name in functions(file), f"{file} has no {name}"
+
+
+def test_the_table_of_callers_is_the_one_that_is_tested() -> None:
+    """Each cell is a case of `test_who_may`; `python -m tests.api_service.who_may` prints the lines."""
+    table = API[API.index("| operation |") : API.index("| endpoint |")].splitlines()[2:]
+    assert [line for line in table if line.startswith("|")] == document_table()
 
 
 def test_every_test_named_beside_a_registry_exists() -> None:
