@@ -1,8 +1,8 @@
 """Generates the missing passwords and keys of compose.yaml's services: none has a default.
 
 Runs in its own container before all others, with one volume below /secrets for each reader: `postgres`, `rabbitmq`,
-`services` (API and workers), `worker`, `grafana`. Existing secrets are kept, so that every start may run it. `new-key`
-puts a new key in front of SECRET_KEYS; `drop-old-keys` keeps only the first key.
+`services` (the API and its commands), `worker` and `worker-urls` (workers), `grafana`. Existing secrets are kept, so
+that every start may run it. `new-key` puts a new key in front of SECRET_KEYS; `drop-old-keys` keeps only the first key.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ SERVICE_USER = 10001
 READABLE = 0o444
 
 USER = "longshore"
+# The database role of workers, which `migrate` creates.
+WORKER_ROLE = "longshore_worker"
 VIRTUAL_HOST = "/"
 # The prefix of everything that the services declare; their user has no rights beyond it.
 OWN_NAMES = "^longshore"
@@ -55,6 +57,10 @@ def make_missing(root: Path, definitions: dict[str, Any]) -> None:
     once(root / "services/database_url", f"postgresql://{USER}:{password}@postgres:5432/{USER}")
     address = once(root / "services/amqp_url", f"amqp://{USER}:{secrets.token_hex(PASSWORD_BYTES)}@rabbitmq:5672/")
     once(root / "services/secret_keys", new_key())
+    worker_address = f"postgresql://{WORKER_ROLE}:{secrets.token_hex(PASSWORD_BYTES)}@postgres:5432/{USER}"
+    # Written at every start: in a volume of an earlier version they are missing.
+    write(root / "worker-urls/database_url", once(root / "services/worker_database_url", worker_address))
+    write(root / "worker-urls/amqp_url", address)
     once(root / "grafana/password", secrets.token_hex(PASSWORD_BYTES))
     # Written at every start: the queues may differ in the next version.
     write(root / "rabbitmq/definitions.json", json.dumps(whole(definitions, password_of(address)), indent=1))

@@ -21,8 +21,8 @@ from shared.db.database import CONNECT_TIMEOUT, Connection, translated
 GRANTS: Mapping[str, Sequence[str]] = {
     # The claim, and whether another attempt still transfers a blob. Not: `credentials`, the requester, the rule.
     "imports": (
-        "SELECT (id, name, image_id, state, source, source_digest, platforms, attempt, due_at, started_at, lease_until,"
-        " with_referrers, request_id)",
+        "SELECT (id, name, image_id, state, source, source_digest, platforms, attempt, due_at, started_at)",
+        "SELECT (lease_until, with_referrers, request_id)",
         "UPDATE (state, attempt, sequence, lease_owner, lease_until, started_at, moved_at, rate, updated_at)",
     ),
     "images": ("SELECT (id, registry_host, repository, tag)",),

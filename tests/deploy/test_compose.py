@@ -14,6 +14,7 @@ import import_worker.settings
 from api_service.settings import DEFAULT_DRAIN
 from api_service.web.serve import SHUTDOWN_TIMEOUT
 from deploy import make_secrets
+from deploy.reference.__main__ import SERVICES as SERVICES_OF_REFERENCE
 from deploy.reference.settings import setting_facts
 from shared.runtime.secret_box import SecretBox
 
@@ -24,7 +25,7 @@ OURS = {name: service for name, service in SERVICES.items() if "build" in servic
 EXAMPLE = (DEPLOY / ".env.example").read_text()
 DEFINITIONS = json.loads((DEPLOY / "rabbitmq" / "definitions.json").read_text())
 
-SETTINGS = setting_facts({"API": api_service.settings.settings_from, "worker": import_worker.settings.settings_from})
+SETTINGS = setting_facts(SERVICES_OF_REFERENCE)
 # Variables for the command line in the API's container, and for compose itself.
 COMMAND_LINE = {"LONGSHORE_URL"}
 COMPOSES_OWN = {"COMPOSE_PROFILES"}
@@ -42,7 +43,7 @@ def seconds(text: str) -> float:
 @pytest.fixture
 def secrets(tmp_path: Path) -> Path:
     """The folder of the secrets after the first start."""
-    for name in ("postgres", "rabbitmq", "services", "worker", "grafana"):
+    for name in ("postgres", "rabbitmq", "services", "worker", "worker-urls", "grafana"):
         (tmp_path / name).mkdir()
     make_secrets.make_missing(tmp_path, DEFINITIONS)
     (tmp_path / "worker" / "token").write_text("lsh_made_by_the_job\n")
@@ -90,7 +91,16 @@ def test_the_worker_starts_with_what_it_is_given(secrets: Path, monkeypatch: pyt
     settings = import_worker.settings.read_settings()
     assert (settings.api_url, settings.api_token) == ("http://api:8080", "lsh_made_by_the_job")
     assert re.fullmatch(r"amqp://longshore:[0-9a-f]{64}@rabbitmq:5672/", settings.shared.amqp_url)
+    assert re.fullmatch(r"postgresql://longshore_worker:[0-9a-f]{64}@\S+/longshore", settings.shared.database_url)
+    assert settings.shared.database_url == (secrets / "services" / "worker_database_url").read_text().strip()
     assert settings.stop_grace < seconds(SERVICES["worker"]["stop_grace_period"])
+
+
+def test_a_worker_sees_no_key_and_not_the_apis_database_role() -> None:
+    """It reads what any user names as a source, so it holds as little as it can."""
+    worker = SERVICES["worker"]
+    assert "SECRET_KEYS_FILE" not in worker["environment"]
+    assert not [volume for volume in worker["volumes"] if volume.startswith("secrets-services:")]
 
 
 def test_without_an_own_env_file_compose_says_what_is_missing() -> None:
@@ -120,7 +130,8 @@ def test_secrets_are_made_once(secrets: Path) -> None:
     before = {path: path.read_text() for path in secrets.rglob("*") if path.is_file() and path.suffix != ".json"}
     make_secrets.make_missing(secrets, DEFINITIONS)
     assert {path: path.read_text() for path in before} == before
-    assert len(set(before.values())) == len(before)
+    own = [text for path, text in before.items() if path.parent.name != "worker-urls"]
+    assert len(set(own)) == len(own)
 
 
 def test_a_new_key_opens_what_the_old_one_sealed(secrets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -153,7 +164,7 @@ def test_each_container_sees_its_own_secrets_alone() -> None:
         "migrate": {"secrets-services"},
         "worker-token": {"secrets-services", "secrets-worker"},
         "api": {"secrets-services"},
-        "worker": {"secrets-services", "secrets-worker"},
+        "worker": {"secrets-worker", "secrets-worker-urls"},
     }
 
 

@@ -147,7 +147,8 @@ def test_secrets_are_files_from_secrets(objects: list[Object]) -> None:
         files = {f"{mount['mountPath']}/{item['path']}" for source in sources for item in source["items"]}
         named = {name: value for name, value in environment(objects, component).items() if name.endswith("_FILE")}
         assert set(named.values()) == files
-        assert all(path.endswith(f"/{name.removesuffix('_FILE')}") for name, path in named.items())
+        # The worker's DATABASE_URL is the chart's WORKER_DATABASE_URL.
+        assert all(path.endswith(name.removesuffix("_FILE")) for name, path in named.items())
 
 
 @pytest.mark.parametrize(
@@ -169,9 +170,20 @@ def test_the_services_take_the_settings(
     assert settings.lease == float(environment(objects, component).get("LEASE_SECONDS", "30"))
 
 
+def test_a_worker_has_no_keys_and_a_database_role_of_its_own(everything: list[Object]) -> None:
+    """It reads what any user names as a source, so it holds as little as it can."""
+    given = environment(everything, "worker")
+    assert given["DATABASE_URL_FILE"].endswith("/WORKER_DATABASE_URL")
+    assert "SECRET_KEYS_FILE" not in given
+    (volume,) = (volume for volume in pods(everything)["worker"]["volumes"] if volume["name"] == "secrets")
+    placed = {item["path"] for source in volume["projected"]["sources"] for item in source["secret"]["items"]}
+    assert placed.isdisjoint({"SECRET_KEYS", "DATABASE_URL"})
+
+
 def test_the_migration_knows_the_database_alone(everything: list[Object]) -> None:
+    """It creates the workers' role, for which it needs their URL."""
     job = pick(everything, "Job", "migrate")
-    assert set(environment(everything, "migrate")) == {"DATABASE_URL_FILE"}
+    assert set(environment(everything, "migrate")) == {"DATABASE_URL_FILE", "WORKER_DATABASE_URL_FILE"}
     assert job["metadata"]["annotations"]["helm.sh/hook"] == "pre-install,pre-upgrade"
     policy = pick(everything, "NetworkPolicy", "migrate")["metadata"]["annotations"]
     weights = [int(each["helm.sh/hook-weight"]) for each in (policy, job["metadata"]["annotations"])]
