@@ -12,8 +12,8 @@ import pytest
 
 from deploy.local.permissive_rule import PERMISSIVE_RULE
 from deploy.local.servers.registry import DISTRIBUTION_3
-from deploy.local.stack import BasicAuth, Postgres, RabbitMQ, Registry, Scratch
-from shared.db.migrations.migrate import migrate
+from deploy.local.stack import BasicAuth, Postgres, RabbitMQ, Registry, Scratch, worker_settings
+from shared.db.migrations.migrate import grant_to_workers, migrate
 from tests.logs.plugin import (
     pytest_configure,
     pytest_runtest_logreport,
@@ -41,6 +41,7 @@ def postgres(scratch: Scratch) -> Iterator[Postgres]:
         # Alembic runs its own event loop, which needs a thread without one.
         with ThreadPoolExecutor(1) as thread:
             thread.submit(migrate, url).result()
+            thread.submit(grant_to_workers, url, postgres.worker_url).result()
         postgres.execute(PERMISSIVE_RULE, database=TEMPLATE)
         yield postgres
 
@@ -51,6 +52,12 @@ def database_url(postgres: Postgres) -> Iterator[str]:
     name = f"test_{secrets.token_hex(6)}"
     yield postgres.create_database(name, template=TEMPLATE)
     postgres.drop_database(name)
+
+
+@pytest.fixture
+def worker_database_url(postgres: Postgres, database_url: str) -> str:
+    """The URL of the same database under the workers' role, whose grants a clone of the template has."""
+    return worker_settings({"DATABASE_URL": database_url, "WORKER_DATABASE_URL": postgres.worker_url})["DATABASE_URL"]
 
 
 @pytest.fixture(scope="session")

@@ -25,6 +25,8 @@ GRANTS: Mapping[str, Sequence[str]] = {
         "SELECT (lease_until, with_referrers, request_id)",
         "UPDATE (state, attempt, sequence, lease_owner, lease_until, started_at, moved_at, rate, updated_at)",
     ),
+    # The trigger that checks a change of state reads it.
+    "import_transitions": ("SELECT",),
     "images": ("SELECT (id, registry_host, repository, tag)",),
     # How many workers were lost with an import.
     "outbox": ("SELECT (import_id, reason)",),

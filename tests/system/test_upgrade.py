@@ -96,8 +96,8 @@ def test_an_import_of_the_newest_api_waits_for_a_worker_of_its_own(product: Prod
     image_id = product.start(repository)
     with worker_for(product, product.stack.api, release):
         waiting = product.wait(image_id, states=["waiting"])
-    assert waiting["errorCode"] == "api_refused"
-    assert "older release" in waiting["message"]
+    assert waiting["error"]["code"] == "api_refused"
+    assert "older release" in waiting["error"]["detail"]
     with worker_for(product, product.stack.api):
         product.verify(product.ready(image_id), repository)
 

@@ -19,10 +19,11 @@ ANONYMOUS = BlobOrigin(host="docker.io", with_account=False)
 
 
 class Imports:
-    """Claimed imports, each into a separate repository."""
+    """Claimed imports, each into a separate repository. Workers' statements run in `worker`, under their role."""
 
-    def __init__(self, database: Database, notifications: Notifications) -> None:
+    def __init__(self, database: Database, worker: Database, notifications: Notifications) -> None:
         self.database = database
+        self.worker = worker
         self.notifications = notifications
         self.ids: dict[str, int] = {}
 
@@ -36,10 +37,10 @@ class Imports:
         return await self.claim(name, origin)
 
     async def claim(self, name: str, origin: BlobOrigin = ANONYMOUS) -> PostgresLedger:
-        async with self.database.connection() as connection:
+        async with self.worker.connection() as connection:
             claimed = await import_states.claim(connection, name, worker="worker", lease=30)
         assert claimed
-        return PostgresLedger(self.database, self.notifications, "harbor", claimed, origin)
+        return PostgresLedger(self.worker, self.notifications, "harbor", claimed, origin)
 
     async def run(self, statement: str, name: str) -> None:
         async with self.database.connection() as connection:

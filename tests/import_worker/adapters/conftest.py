@@ -18,9 +18,16 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 
 
 @pytest.fixture
-async def claims(database: Database, database_url: str) -> AsyncIterator[Imports]:
-    notifications = Notifications(database_url, (blob_transfers.CHANNEL,))
+async def worker_database(worker_database_url: str) -> AsyncIterator[Database]:
+    """The same database under the workers' role: each statement of a worker needs its grants."""
+    async with open_database(worker_database_url, application="test", size=20) as database:
+        yield database
+
+
+@pytest.fixture
+async def claims(database: Database, worker_database: Database, worker_database_url: str) -> AsyncIterator[Imports]:
+    notifications = Notifications(worker_database_url, (blob_transfers.CHANNEL,))
     with notifications.watch(blob_transfers.CHANNEL) as listening:
         async with running("notifications", notifications.run):
             await listening.wait()
-            yield Imports(database, notifications)
+            yield Imports(database, worker_database, notifications)

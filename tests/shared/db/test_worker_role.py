@@ -16,9 +16,12 @@ from shared.db import blob_proofs, blobs, companion_tags, import_states
 from shared.db.database import open_database
 from shared.db.migrations.migrate import MIGRATION_LOCK
 from shared.db.migrations.revision import check_schema
+from shared.db.new_import import NewImage, NewImport, insert_first_import
 from shared.db.registry_limits import RegistryLimits
 from shared.db.worker_role import GRANTS, WorkerRole, WorkerRoleError, set_up_worker_role
 from shared.model.blob_origin import BlobOrigin
+from shared.model.owner import Owner, Requester
+from shared.model.roles import Role
 from tests.api_service.commands.test_cli import only_message, run
 
 FORBIDDEN = (
@@ -81,6 +84,16 @@ async def can_sign_in(database_url: str, role: WorkerRole) -> bool:
     return True
 
 
+async def add_import(database_url: str) -> str:
+    """Add a queued import as the API does, and return its name."""
+    requester = Requester(user="ada", owner=Owner(subject="ada"), role=Role.USER)
+    new = NewImport(name="app-1.0-x", source="quay.io/ada/app:1.0", requester=requester)
+    image = NewImage(registry_host="harbor", repository="imports/app", tag="1.0", description="")
+    async with open_database(database_url, application="test", size=1) as database, database.connection() as connection:
+        await insert_first_import(connection, image, new)
+    return new.name
+
+
 async def test_a_worker_reads_and_changes_nothing_else(database_url: str, role: WorkerRole) -> None:
     """Neither accounts, tokens and rules, nor what the API decides."""
     await set_up(database_url, role)
@@ -96,11 +109,12 @@ async def test_a_worker_reads_and_changes_nothing_else(database_url: str, role: 
 async def test_a_workers_statements_are_granted(database_url: str, role: WorkerRole) -> None:
     """A few of them: the claim, the records of blobs and tags, rate limits, and the check of the schema."""
     await set_up(database_url, role)
+    name = await add_import(database_url)
     async with open_database(url_for(database_url, role), application="test", size=1) as database:
         await check_schema(database)
         assert await RegistryLimits(database).read() == {}
         async with database.connection() as connection:
-            assert await import_states.claim(connection, "app-1.0-x", worker="w", lease=30) is None
+            assert await import_states.claim(connection, name, worker="w", lease=30)
             await blobs.record(connection, "harbor", "imports/app", ["sha256:1"])
             await blobs.forget(connection, "harbor", "imports/app", "sha256:1")
             await blob_proofs.record(connection, "harbor", ["sha256:1"], BlobOrigin(host="quay.io", with_account=True))

@@ -20,8 +20,9 @@ __all__ = ("hostile", "no_waits")
 
 
 @pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
-    async with open_database(database_url, application="test", size=10) as database:
+async def database(worker_database_url: str) -> AsyncIterator[Database]:
+    """Under the workers' role."""
+    async with open_database(worker_database_url, application="test", size=10) as database:
         yield database
 
 
