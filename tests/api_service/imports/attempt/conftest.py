@@ -25,7 +25,7 @@ def settings(settings: Settings, target: HostileRegistry) -> Settings:
 
 
 @pytest.fixture
-async def queue(api: Api, settings: Settings) -> AsyncIterator[Queue]:
-    queue = Queue(api=api, secrets=settings.secrets)
-    yield queue
-    await api.execute("DELETE FROM import_rules WHERE id = ANY($1::bigint[])", queue.rules)
+async def queue(api: Api, settings: Settings) -> Queue:
+    """An empty queue, without any rule."""
+    await api.execute("DELETE FROM import_rules")
+    return Queue(api=api, secrets=settings.secrets)

@@ -62,7 +62,7 @@ class Queued:
 
 @dataclass(kw_only=True)
 class Queue:
-    """Adds rules and imports. A test's rules are deleted after it."""
+    """Adds rules and imports."""
 
     api: Api
     secrets: SecretBox

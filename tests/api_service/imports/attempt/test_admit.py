@@ -249,7 +249,7 @@ async def test_a_rule_deleted_before_the_admission_stops_the_import(queue: Queue
     await admitted.admit(1_000)
     await queue.delete_rule(rule)
     assert (await queued.admit(1_000)).body == {"action": "stop"}
-    assert await queued.failure() == ("failed", "target_not_allowed")
+    assert await queued.failure() == ("failed", "source_not_allowed")
     await failed_by_report(admitted)
     assert await queue.usage(rule) == {}
 
