@@ -7,12 +7,15 @@ from enum import StrEnum
 from import_worker.adapters.api_client import ApiClient
 from shared.errors.codes import Code
 from shared.errors.error import LongshoreError
+from shared.messages.attempt_start import AttemptStart, AttemptTerms
 from shared.messages.progress_report import ProgressReport, ReportedState
 
 
 class Point(StrEnum):
     """A point at which an import can be held."""
 
+    CLAIMED = "claimed"
+    """A worker has claimed the import; the API has not been asked for the attempt's terms."""
     COPIED = "copied"
     """All blobs and children are in the target; the worker has not requested permission to write the tag."""
     FENCED = "fenced"
@@ -78,6 +81,11 @@ class Gate(ApiClient):
     def silence(self, name: str, attempt: int) -> None:
         """Drop all later reports of this attempt: its worker is dead."""
         self._silent.add((name, attempt))
+
+    async def begin(self, name: str, start: AttemptStart) -> AttemptTerms:
+        """Request the attempt's terms after its point."""
+        await self._pass(name, Point.CLAIMED)
+        return await super().begin(name, start)
 
     async def put_progress(self, name: str, report: ProgressReport) -> None:
         """Deliver one report after its point."""

@@ -5,6 +5,7 @@ import threading
 from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any, TypeVar
 from unittest.mock import patch
 
@@ -111,6 +112,27 @@ class World:
         path = f"projects/{project}/repositories/{name}/artifacts/{digest}/tags/{tag}"
         async with self.http.delete(f"http://{self.front.host}/api/v2.0/{path}", headers=_LOGIN) as response:
             assert response.status in (200, 404), response
+
+    async def create_project(self, name: str) -> None:
+        """Create a project through Harbor's API, unless there is one."""
+        body = {"project_name": name, "metadata": {"public": "false"}}
+        async with self.http.post(f"http://{self.front.host}/api/v2.0/projects", headers=_LOGIN, json=body) as response:
+            assert response.status in (201, 409), response
+
+    async def has_project(self, name: str) -> bool:
+        """Return whether Harbor has a project; a plain registry has every project."""
+        if self.kind is TargetKind.REGISTRY:
+            return True
+        url = f"http://{self.front.host}/api/v2.0/projects"
+        async with self.http.head(url, headers=_LOGIN, params={"project_name": name}) as response:
+            assert response.status in (200, 404), response
+            return response.status == HTTPStatus.OK
+
+    async def remove_tag(self, repository: str, tag: str, digest: str) -> None:
+        """Remove a tag; a plain registry removes its manifest, with every tag of it."""
+        if self.kind is TargetKind.HARBOR:
+            return await self.untag(repository, Digest.parse(digest), tag)
+        return await asyncio.to_thread(self.remote.delete_manifest, repository, digest)
 
     async def tags(self, repository: str) -> dict[str, str]:
         """Return every tag of a repository of the target, with its digest."""
