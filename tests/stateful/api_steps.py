@@ -28,6 +28,8 @@ class Import:
     async def take(self, play: Play, *, alone: bool) -> None:
         digest = play.source_digest(self.source)
         row = (await play.rows()).get(self.place)
+        served = await play.world.serves(play.full(self.place[0]), self.place[1])
+        foreign = served is not None and (row is None or served not in play.written[row.id])
         body = {
             "source": f"{play.world.source.host}/{self.source[0]}:{self.source[1]}",
             "target": f"{play.full(self.place[0])}:{self.place[1]}",
@@ -35,7 +37,7 @@ class Import:
         }
         answer = await play.call("POST", "/images:import", user=self.user, body=body)
         if alone:
-            self._check(answer, row)
+            self._check(answer, row, foreign=foreign)
         if answer.status != 200:
             assert answer.status in REFUSED, answer
             return
@@ -45,9 +47,14 @@ class Import:
         elif alone:
             await self._check_exists(play)
 
-    def _check(self, answer: Answer, row: Row | None) -> None:
-        if row is None or (self.force and may_change(self.user, row) and row.state in ("ready", "cancelled")):
-            assert (answer.status, answer.body["state"]) == (200, 1), answer
+    def _check(self, answer: Answer, row: Row | None, *, foreign: bool) -> None:
+        """Check the answers that are certain: another client's tag is replaced by an admin with `force`."""
+        starts = answer.status == 200 and answer.body["state"] == 1
+        ended = row is None or row.state in ("ready", "cancelled", "failed")
+        if foreign and ended and (self.user != "root" or not self.force):
+            assert answer.status in REFUSED, f"{self.place} was another client's: {answer}"
+        elif row is None or (self.force and may_change(self.user, row) and ended):
+            assert starts, answer
 
     async def _check_exists(self, play: Play) -> None:
         """Check that the target has the image, as state 2 says."""

@@ -58,6 +58,8 @@ class Play:
         self.image_of: dict[str, int] = {}
         # The digests that Longshore may have tagged for each image: of the last ready import, and of later permissions.
         self.ours: dict[int, set[str]] = defaultdict(set)
+        # All digests that imports of each image have had the permission to tag: every other one is another client's.
+        self.written: dict[int, set[str]] = defaultdict(set)
         self.newest: dict[Place, str] = {}
         # Imports that the API reported as cancelled: they must not write a tag.
         self.cancelled: set[str] = set()
@@ -105,6 +107,7 @@ class Play:
             self.problems.append(f"{name} was permitted to tag after it was cancelled")
         self.may_be[place].add(digest)
         self.ours[self.image_of.get(name, 0)].add(digest)
+        self.written[self.image_of.get(name, 0)].add(digest)
 
     def _on_ready(self, name: str) -> None:
         _, digest = self.wanted[name]
@@ -198,10 +201,16 @@ class Play:
 
     def _check_image(self, place: Place, row: Row, served: str | None) -> None:
         assert row.status != "importing", (place, row)
-        assert row.state in ("ready", "cancelled"), (place, row)
+        if row.state == "failed":
+            # Another client wrote the tag after the import was accepted.
+            assert (row.error or "").startswith("target_tag_foreign"), (place, row)
+            assert place in self.disturbed, (place, row)
+        else:
+            assert row.state in ("ready", "cancelled"), (place, row)
         if row.status == "ready":
             assert row.digest in self.ours[row.id], (place, row)
             assert served == row.digest, f"{place} is ready as {row.digest}, served is {served}"
+            assert row.state != "failed", (place, row)
         elif row.state == "ready":
             assert place in self.disturbed, f"{place} has failed without a cause: {row}"
 
