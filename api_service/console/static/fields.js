@@ -1,6 +1,7 @@
 // Fields of forms: a control with its label, its help, and the reason why its value was refused.
 
 import { element, fill } from "./element.js";
+import { words } from "./problem_box.js";
 
 /** Create a text input; browsers neither complete nor correct its value. */
 export function input(id, properties) {
@@ -23,7 +24,7 @@ export function makeField(name, control, help = "") {
   const made = element("div", { class: "field" }, element("label", { for: control.id }, name), control,
     help && element("p", { class: "help", id: `${control.id}-help` }, help), reason);
   const refuse = (text) => {
-    fill(reason, text);
+    fill(reason, words(text));
     control.setAttribute("aria-invalid", "true");
     describe([...described, reason.id]);
   };

@@ -77,12 +77,12 @@ async function submit(wanted, dialog, { fields, outcome, preview, start, asking 
     }
   } catch (problem) {
     if (asking.signal.aborted) return;
-    fill(outcome, problemBox(problem));
     if (problem.code === "target_tag_foreign") fields.showForce();
     refused = refuseFields(problem, fields.fields, CODES);
+    fill(outcome, problemBox(problem, { brief: refused }));
   } finally {
     preview.disabled = start.disabled = false;
-    outcome.scrollIntoView({ block: "nearest" });
+    if (!refused) outcome.scrollIntoView({ block: "nearest" });
     if (wanted === "preview" && !refused && !asking.signal.aborted) (outcome.querySelector(".plan") ? start : preview).focus();
   }
 }

@@ -3,14 +3,17 @@
 import { element, icon } from "./element.js";
 import { AGAIN } from "./icons.js";
 
-/** Show a Problem, or an import's error, which has the same fields; `actions` are further buttons. */
-export function problemBox(problem, { again = null, label = "Try again", actions = [] } = {}) {
+/**
+ * Show a Problem, or an import's error, which has the same fields; `actions` are further buttons. `brief` leaves out the
+ * detail, which is then beside a field.
+ */
+export function problemBox(problem, { again = null, label = "Try again", actions = [], brief = false } = {}) {
   const buttons = [again && againButton(again, label), ...actions].filter(Boolean);
   return element(
     "section",
     { class: "problem", role: "alert" },
     element("p", { class: "problem-title" }, problem.title),
-    problem.detail && problem.detail !== problem.title && element("p", {}, words(problem.detail)),
+    !brief && problem.detail && problem.detail !== problem.title && element("p", {}, words(problem.detail)),
     fieldErrors(problem.errors),
     problem.hint && element("p", {}, words(problem.hint)),
     element(
@@ -28,7 +31,7 @@ function againButton(again, label) {
 }
 
 /** Text between backquotes is shown as code. */
-function words(text) {
+export function words(text) {
   return text.split("`").map((piece, place) => (place % 2 === 1 ? element("code", {}, piece) : piece));
 }
 

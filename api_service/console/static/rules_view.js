@@ -58,7 +58,7 @@ function usersRow(rule) {
 }
 
 function adminsRow(rule, load) {
-  return row(rule.name, cell("who", texts(rule.subjects.map(subjectText))), patterns("from", rule.sources), patterns("to", rule.targets),
+  return row(rule.name, cell("subjects", texts(rule.subjects.map(subjectText))), patterns("from", rule.sources), patterns("to", rule.targets),
     cell("grants", texts(grantsOf(rule), "–")), cell("limits", texts(limitsOf(rule), "none")), cell("end", actions(rule, load)));
 }
 

@@ -42,6 +42,9 @@ def views(page: Page, places: dict[str, int]) -> list[str]:
         ("#/images/999999", "[role=alert]"),
         ("#/nowhere", "[role=alert]"),
         ("#/registries", "table"),
+        ("#/rules", "table"),
+        ("#/tokens", "table"),
+        ("#/audit", "table"),
         ("#/system", ".numbers"),
     ):
         page.evaluate("(place) => { location.hash = place; }", fragment)
@@ -52,6 +55,15 @@ def views(page: Page, places: dict[str, int]) -> list[str]:
     page.get_by_label("Account at the source").select_option("Enter an account…")
     look("import")
     page.keyboard.press("Escape")
+    for place, opener in (
+        ("#/rules", "Add a rule"),
+        ("#/rules", "Check an import"),
+        ("#/tokens", "Create a token"),
+    ):
+        page.evaluate("(place) => { location.hash = place; }", place)
+        page.get_by_role("button", name=opener).click()
+        look(opener)
+        page.keyboard.press("Escape")
     page.evaluate("() => { location.hash = '#/registries'; }")
     page.get_by_role("button", name="Edit").first.click()
     look("registry")
