@@ -30,20 +30,15 @@ class Image:
     source: str = ""
     include_type: str = ""
     """`full`, or `partial` for a chosen subset of platforms."""
+    content_hidden: bool = False
+    """Whether digests and layers are left out: the source needed an account, and the caller is neither the owner nor
+    an admin, and has no rule for this source and target."""
     raw: Json = field(repr=False, compare=False)
 
     @property
     def name(self) -> str:
         """Repository and tag."""
         return f"{self.repository}:{self.tag}"
-
-    @property
-    def hidden(self) -> bool:
-        """Whether the digest and the layers are not shown to the caller: the image's source needed an account.
-
-        They are shown to the owner, to admins, and to users whose rules allow this source and target.
-        """
-        return self.status == "ready" and not self.digest
 
     @property
     def reference(self) -> str:

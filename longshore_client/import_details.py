@@ -63,6 +63,8 @@ class ImportDetails:
     error: ImportFailure | None
     resumes_at: datetime | None
     layers: tuple[Layer, ...]
+    content_hidden: bool = False
+    """Whether the layers are left out, as `Image.content_hidden` says."""
     raw: Json = field(repr=False)
 
     @property

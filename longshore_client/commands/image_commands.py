@@ -144,7 +144,7 @@ def _image_pairs(image: FullImage) -> Sequence[tuple[str, str]]:
     return (
         ("Image", str(image.id)),
         ("Reference", image.reference),
-        ("By digest", _HIDDEN if image.hidden else image.digest_reference or ""),
+        ("By digest", _HIDDEN if image.content_hidden else image.digest_reference or ""),
         ("Status", image.status),
         ("Size", size(image.size) if image.size else ""),
         ("Platforms", ", ".join(image.platforms)),

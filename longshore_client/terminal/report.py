@@ -32,7 +32,7 @@ def _sentence(result: ImportResult) -> str:
     if result.error:
         outcome = result.error.message
     elif result.state == "ready" and result.image:
-        outcome = "ready" if result.image.hidden else f"ready, sha256:{short_digest(result.image.digest)}"
+        outcome = "ready" if result.image.content_hidden else f"ready, sha256:{short_digest(result.image.digest)}"
     elif result.details:
         outcome = result.details.message
     else:

@@ -4,13 +4,9 @@ import { copyButton } from "./copy_button.js";
 import { element } from "./element.js";
 import { count, moment, size } from "./figures.js";
 
-const HIDDEN = "Digest and layers are hidden: the source needed an account, so they are shown to the owner, to admins, and to " +
-  "users whose rules allow this source and target.";
-
-/** Whether the caller sees neither the digest nor the layers of a ready image. */
-export function isHidden(image) {
-  return image.status === "ready" && !image.digest;
-}
+/** The reason why a caller does not see what an image consists of. */
+export const HIDDEN = "Hidden: the source needed an account. Digests and layers are shown to the owner, to admins, and to users " +
+  "whose rules allow this source and target.";
 
 export function imageFacts(image) {
   return [image.status === "ready" && pulling(image), about(image)];
@@ -41,7 +37,7 @@ function about(image) {
       {},
       pair("Source", element("code", {}, image.source)),
       image.sourceDigest && pair("Source's digest", element("code", { class: "digest" }, image.sourceDigest)),
-      isHidden(image) && pair("Digest", element("span", { class: "muted" }, HIDDEN)),
+      image.contentHidden && pair("Digest", element("span", { class: "muted" }, HIDDEN)),
       image.digest && pair("Digest", element("code", { class: "digest" }, image.digest)),
       image.platforms.length > 0 && pair("Platforms", image.platforms.join(", "), image.includeType === "partial" && " (chosen ones)"),
       image.size > 0 && pair("Size", size(image.size)),

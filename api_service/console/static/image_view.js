@@ -5,7 +5,7 @@ import { openDeleteDialog } from "./delete_dialog.js";
 import { element, fill, icon } from "./element.js";
 import { keepFocus } from "./focus.js";
 import { AGAIN, CROSS, LEFT, TRASH } from "./icons.js";
-import { imageFacts } from "./image_facts.js";
+import { HIDDEN, imageFacts } from "./image_facts.js";
 import { openImportDialog } from "./import_dialog.js";
 import { makeLayers } from "./layers.js";
 import { notice } from "./notice.js";
@@ -39,8 +39,9 @@ class ImageView {
   #facts = element("div");
   #total = makeTotal();
   #layers = makeLayers();
+  #hidden = element("p", { class: "muted", hidden: true }, HIDDEN);
   #progress = element("section", { class: "card import-progress", "aria-label": "Import", hidden: true },
-    element("h2", {}, "Import"), this.#error, this.#total.element, this.#layers.element);
+    element("h2", {}, "Import"), this.#error, this.#total.element, this.#layers.element, this.#hidden);
 
   constructor(id, signal) {
     this.#id = id;
@@ -84,6 +85,7 @@ class ImageView {
     this.#progress.hidden = false;
     this.#total.show(details);
     this.#layers.show(details);
+    this.#hidden.hidden = !details.contentHidden;
     if (!turned) return;
     // The references to pull come first for a ready image.
     if (details.state === "ready" && !details.error) this.#facts.after(this.#progress);
