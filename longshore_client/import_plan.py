@@ -55,5 +55,6 @@ class ImportPlan:
     @classmethod
     def of(cls, document: Json) -> "ImportPlan":
         """Read the API's answer."""
-        message = need(document, "message", str)
-        return decode(cls, {**need(document, "plan", dict), "message": message}, raw=document)
+        plan = need(document, "plan", dict)
+        outer = {"message": need(document, "message", str), "allowedBy": document.get("allowedBy")}
+        return decode(cls, plan | outer, raw=document)

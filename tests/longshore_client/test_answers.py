@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import pytest
 
-from longshore_client import FullImage, Image, UnexpectedAnswerError
+from longshore_client import FullImage, Image, ImportPlan, UnexpectedAnswerError
 from longshore_client.answers import Json, Key, decode
 
 
@@ -88,3 +88,13 @@ def test_an_image_needs_only_the_fields_of_the_contract() -> None:
     full = decode(FullImage, {**document, "import": {"name": "x-1", "state": "ready"}})
     assert (full.import_name, full.state, full.source_digest, full.referrers) == ("x-1", "ready", None, 0)
     assert full.raw["import"] == {"name": "x-1", "state": "ready"}
+
+
+@pytest.mark.parametrize(("answer", "allowed_by"), [({"allowedBy": "team-a"}, "team-a"), ({}, "")])
+def test_a_plan_has_the_rule_that_allows_it(answer: dict[str, str], allowed_by: str) -> None:
+    """It stands beside the plan in the API's answer; an API of an older release does not send it."""
+    count = {"total": 0, "inTarget": 0, "mountable": 0, "toMove": 0}
+    sizes = {"bytesTotal": 0, "bytesInTarget": 0, "bytesMountable": 0, "bytesToMove": 0}
+    names = {"source": "a", "sourceDigest": "sha256:a", "target": "b"}
+    document = {"message": "Nothing was done.", "plan": {**names, **sizes, "blobs": count, "manifests": count}}
+    assert ImportPlan.of(document | answer).allowed_by == allowed_by

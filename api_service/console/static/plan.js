@@ -33,7 +33,7 @@ export function planView(answer) {
       pair("Blobs", counts(plan.blobs)),
       pair("Manifests", counts(plan.manifests)),
       plan.referrers > 0 && pair("Referrers", `${count(plan.referrers)}: signatures, SBOMs and others`),
-      pair("Allowed by", plan.allowedBy === ADMIN ? "your role: admins need no rule" : `the rule ${plan.allowedBy}`),
+      pair("Allowed by", answer.allowedBy === ADMIN ? "your role: admins need no rule" : `the rule ${answer.allowedBy}`),
       plan.quotaRoom !== null && pair("Space left in the project", size(Math.max(0, plan.quotaRoom))),
     ),
   );
