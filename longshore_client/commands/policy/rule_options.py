@@ -62,55 +62,55 @@ def _count_limit(_context: click.Context, _parameter: click.Parameter, value: st
     return Limit(int(value))
 
 
+_OPTIONS = (
+    click.option("--user", "users", multiple=True, metavar="NAME", help="This user may import; repeatable."),
+    click.option("--group", "groups", multiple=True, metavar="NAME", help="This group may import; repeatable."),
+    click.option("--everybody", is_flag=True, help="Every user may import."),
+    click.option(
+        "--source",
+        "sources",
+        multiple=True,
+        metavar="PATTERN",
+        help="A pattern of HOST/REPOSITORY, such as 'quay.io/**'; may be repeated.",
+    ),
+    click.option(
+        "--target",
+        "targets",
+        multiple=True,
+        metavar="PATTERN",
+        help="A pattern of PROJECT/REPOSITORY, such as 'team-a/**'; may have {user}, {group}, {defaultProject} "
+        "and {source}; may be repeated.",
+    ),
+    click.option("--create-projects/--no-create-projects", default=None, help="Whether to create missing projects."),
+    click.option(
+        "--overwrite-foreign-tags/--no-overwrite-foreign-tags",
+        default=None,
+        help="Whether --force replaces tags that Longshore did not write.",
+    ),
+    click.option(
+        "--max-image-size",
+        callback=_size_limit,
+        metavar="SIZE",
+        help="The largest image: 40GB, 40GiB; none: no limit.",
+    ),
+    click.option(
+        "--max-open-imports",
+        callback=_count_limit,
+        metavar="NUMBER",
+        help="Each user's imports under way; none: no limit.",
+    ),
+    click.option(
+        "--max-size-per-month",
+        callback=_size_limit,
+        metavar="SIZE",
+        help="Each user's bytes in a month; none: no limit.",
+    ),
+)
+
+
 def rule_options(command: _F) -> _F:
     """Add the options of a rule's fields."""
-    options = (
-        click.option("--user", "users", multiple=True, metavar="NAME", help="This user may import; repeatable."),
-        click.option("--group", "groups", multiple=True, metavar="NAME", help="This group may import; repeatable."),
-        click.option("--everybody", is_flag=True, help="Every user may import."),
-        click.option(
-            "--source",
-            "sources",
-            multiple=True,
-            metavar="PATTERN",
-            help="A pattern of HOST/REPOSITORY, such as 'quay.io/**'; may be repeated.",
-        ),
-        click.option(
-            "--target",
-            "targets",
-            multiple=True,
-            metavar="PATTERN",
-            help="A pattern of PROJECT/REPOSITORY, such as 'team-a/**'; may have {user}, {group}, {defaultProject} "
-            "and {source}; may be repeated.",
-        ),
-        click.option(
-            "--create-projects/--no-create-projects", default=None, help="Whether to create missing projects."
-        ),
-        click.option(
-            "--overwrite-foreign-tags/--no-overwrite-foreign-tags",
-            default=None,
-            help="Whether --force replaces tags that Longshore did not write.",
-        ),
-        click.option(
-            "--max-image-size",
-            callback=_size_limit,
-            metavar="SIZE",
-            help="The largest image: 40GB, 40GiB; none: no limit.",
-        ),
-        click.option(
-            "--max-open-imports",
-            callback=_count_limit,
-            metavar="NUMBER",
-            help="Each user's imports under way; none: no limit.",
-        ),
-        click.option(
-            "--max-size-per-month",
-            callback=_size_limit,
-            metavar="SIZE",
-            help="Each user's bytes in a month; none: no limit.",
-        ),
-    )
-    for option in reversed(options):
+    for option in reversed(_OPTIONS):
         command = option(command)
     return command
 
