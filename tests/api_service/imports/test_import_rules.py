@@ -1,21 +1,19 @@
 """Imports need a rule: requests, dry runs and retries are refused without one, and limits hold for many at once."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from api_service.settings import Settings
-from deploy.local.permissive_rule import FIRST_RULE_ALONE
-from deploy.local.stack import Postgres, Registry
+from deploy.local.stack import Registry
 from shared.model.roles import Role
 from shared.target.settings import TargetSettings
 from tests.api_service.api import BASE, Answer, Api
 from tests.api_service.conftest import OpenApi, Source
 from tests.api_service.rules.manage import call, create, create_alone
-from tests.conftest import TEMPLATE
 from tests.scripted.hostile import HostileRegistry
 
 AT_ONCE = 20
@@ -192,33 +190,3 @@ async def test_nothing_starts_when_the_months_bytes_are_used_up(api: Api, image_
     refused = await api.post_import(request(image_source, "team/app:1.0"))
     assert refusal(refused) == (403, "limit_reached")
     assert "0 of 1000 bytes are left in this month. It renews on " in refused.body["detail"]
-
-
-class TestTheFirstRule:
-    """A new installation has one rule: everybody may import to the names that Longshore derives."""
-
-    @pytest.fixture
-    def database_url(self, postgres: Postgres, repository: str) -> Iterator[str]:
-        name = f"first_{repository.rpartition('/')[2]}"
-        url = postgres.create_database(name, template=TEMPLATE)
-        postgres.execute(FIRST_RULE_ALONE, database=name)
-        yield url
-        postgres.drop_database(name)
-
-    async def test_everybody_may_import_to_the_derived_name(self, api: Api, image_source: str) -> None:
-        rules = (await api.get("/import-rules"))["rules"]
-        assert [(rule["name"], rule["subjects"], rule["sources"], rule["targets"]) for rule in rules] == [
-            ("everybody", ["everybody"], ["**"], ["{defaultProject}/{source}"])
-        ]
-        assert (rules[0]["createProjects"], rules[0]["overwriteForeignTags"]) == (True, False)
-        await api.start({"source": image_source})
-        assert await api.value(RULE_OF_NEWEST) == rules[0]["id"]
-
-    async def test_the_tag_is_free(self, api: Api, source: Source, image_source: str, repository: str) -> None:
-        name = f"imports/{source.host.replace(':', '-')}/{repository}"
-        await api.start(request(image_source, f"{name}:mine"))
-
-    @pytest.mark.parametrize("target", ["prod/app:1.0", "imports/docker.io/library/postgres:17", "imports/app:1"])
-    async def test_no_other_name(self, api: Api, image_source: str, target: str) -> None:
-        assert refusal(await api.post_import(request(image_source, target))) == (403, "target_not_allowed")
-        assert await api.value("SELECT count(*) FROM images") == 0
