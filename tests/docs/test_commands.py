@@ -10,6 +10,7 @@ import pytest
 from deploy.local.commands.keeper import environment
 from deploy.local.images import seed
 from deploy.local.paths import CACHE
+from deploy.local.permissive_rule import FIRST_RULE_ALONE
 from deploy.local.stack import Remote, Scratch, Stack
 from tests.docs.commands import ROOT, Command, Outcome, check, commands, run
 
@@ -17,7 +18,8 @@ from tests.docs.commands import ROOT, Command, Outcome, check, commands, run
 SECONDS = 240
 LONG = pytest.mark.timeout(SECONDS + 60)
 # The documents whose commands run on a started stack; each starts with an empty database.
-GUIDES = ("docs/guide-api.md", "docs/guide-command-line.md")
+RULES = "docs/guide-import-rules.md"
+GUIDES = ("docs/guide-api.md", "docs/guide-command-line.md", RULES)
 # One stack for all of them: pytest-xdist gives a group to one process.
 TOGETHER = pytest.mark.xdist_group("documents")
 # Deletes all images and stored accounts.
@@ -62,6 +64,8 @@ def test_getting_started_can_be_followed(tmp_path: Path, shell: Mapping[str, str
 def test_a_guide_can_be_followed(name: str, stack: Stack, shell: Mapping[str, str], tmp_path: Path) -> None:
     """The stack is like that of `make up`, and the folder is empty."""
     stack.postgres.execute(FORGET, database="longshore")
+    if name == RULES:
+        stack.postgres.execute(FIRST_RULE_ALONE, database="longshore")
     asked = commands((ROOT / name).read_text())
     assert asked
     before = f"{environment(stack)}\ncd {shlex.quote(str(tmp_path))}"
