@@ -163,7 +163,8 @@ async def test_a_private_source_without_good_credentials_is_refused(
 
 @pytest.mark.parametrize("host", ["127.0.0.1:1", "no-such-host.invalid"])
 async def test_an_unreachable_registry_is_refused(api: Api, host: str) -> None:
-    answer = await api.post_import({"source": f"{host}/app:1.0"})
+    """A port of one digit has no derived name: `team-1` is a usual name of a project's folder, and of no host."""
+    answer = await api.post_import({"source": f"{host}/app:1.0", "target": "team/app:1.0"})
     check(answer, 502, "source_unreachable", host)
 
 
