@@ -19,7 +19,7 @@ class AuditEventSchema(AnswerSchema):
     role = choice(Role, "The token's role.", required=True, allow_none=True)
     tokenId = number("The API token; null: a token of the OIDC issuer, or none.", required=True, allow_none=True)
     address = text("The client's address.", required=True, allow_none=True)
-    operation = text("The operation's id in this description, or a command.", required=True)
+    operation = text("The operation's id in this description.", required=True)
     object = text("The image, rule, registry or token, by name or id; empty if the request names none.", required=True)
     ruleId = number("The import rule that allowed the request; null: none did.", required=True, allow_none=True)
     status = number("The HTTP status of the answer; 0: the client left before it.", required=True)

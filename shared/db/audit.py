@@ -13,7 +13,7 @@ class AuditEvent:
     """A request and its outcome. Texts must have no NUL and no half of a surrogate pair.
 
     `user_name`, `issuer`, `subject` and `role` are None if the request proved no identity, `token_id` if it had no API
-    token. `operation` is the OpenAPI operation's id, or a command. `object` is an id or a name. `rule_id` is the import
+    token. `operation` is the OpenAPI operation's id. `object` is an id or a name. `rule_id` is the import
     rule that allowed the request. `status` is the answer's; 0: none was sent.
     """
 

@@ -73,6 +73,10 @@ def admins(answer: Any, *, body: Any = None) -> Row:
     return row(owner=FORBIDDEN, user=FORBIDDEN, admin=answer, body=body)
 
 
+def workers(answer: Any = OPEN, *, body: Any) -> Row:
+    return row(owner=FORBIDDEN, user=FORBIDDEN, admin=FORBIDDEN, worker=answer, body=body)
+
+
 def owners(answer: Any, *, body: Any = None) -> Row:
     return row(owner=answer, user=FORBIDDEN, admin=answer, body=body)
 
@@ -94,7 +98,9 @@ REPORT = dump_report(
         error=ReportedError(code=Code.SOURCE_NOT_FOUND, detail="Gone."),
     )
 )
-# The image {id} belongs to the owner, and its import {name} is running; {other} is a stored registry.
+# No registry, rule or token has this id.
+UNUSED_ID = 2**40
+# The image {id} belongs to the owner, and its import {name} is running; in other paths {id} is unused.
 TABLE: dict[tuple[str, str], Row] = {
     ("GET", f"{BASE}/whoami"): row(owner=OPEN, user=OPEN, admin=OPEN, worker=OPEN),
     ("GET", f"{BASE}/images"): people(),
@@ -104,9 +110,11 @@ TABLE: dict[tuple[str, str], Row] = {
     ("POST", f"{BASE}/images/{{id}}/importing:cancel"): owners(OPEN),
     ("POST", f"{BASE}/images/{{id}}/importing:retry"): owners((409, "import_not_retryable"), body={}),
     ("POST", f"{BASE}/images:import"): people((400, "validation_failed"), body={}),
-    ("PUT", f"{BASE}/images:import/{{name}}/progress"): row(
-        owner=FORBIDDEN, user=FORBIDDEN, admin=FORBIDDEN, worker=OPEN, body=REPORT
+    ("PUT", f"{BASE}/images:import/{{name}}/progress"): workers(body=REPORT),
+    ("POST", f"{BASE}/images:import/{{name}}/begin"): workers(
+        (502, "target_unreachable"), body={"version": 1, "attempt": 1}
     ),
+    ("POST", f"{BASE}/images:import/{{name}}/admit"): workers(body={"version": 1, "attempt": 1, "bytes": 1}),
     ("GET", f"{BASE}/harbor/stats"): people(),
     ("GET", f"{BASE}/operations"): people(),
     ("GET", f"{BASE}/image-registries"): people(),
@@ -115,6 +123,12 @@ TABLE: dict[tuple[str, str], Row] = {
     ("PATCH", f"{BASE}/image-registries/{{id}}"): admins((404, "registry_not_found"), body={}),
     ("DELETE", f"{BASE}/image-registries/{{id}}"): admins((404, "registry_not_found")),
     ("POST", f"{BASE}/image-registries/{{id}}:test"): people((404, "registry_not_found")),
+    ("GET", f"{BASE}/import-rules"): people(),
+    ("POST", f"{BASE}/import-rules"): admins((400, "validation_failed"), body={}),
+    ("POST", f"{BASE}/import-rules:check"): people((400, "validation_failed"), body={}),
+    ("GET", f"{BASE}/import-rules/{{id}}"): admins((404, "rule_not_found")),
+    ("PATCH", f"{BASE}/import-rules/{{id}}"): admins((404, "rule_not_found"), body={}),
+    ("DELETE", f"{BASE}/import-rules/{{id}}"): admins((404, "rule_not_found")),
     ("GET", f"{BASE}/audit"): admins(OPEN),
     ("GET", f"{BASE}/tokens"): people(),
     ("POST", f"{BASE}/tokens"): people((400, "validation_failed"), body={"description": 0}),
@@ -190,6 +204,8 @@ async def knock(api: Api, route: tuple[str, str], token: str | None, names: Mapp
     method, path = route
     body = TABLE[route].body if route in TABLE else None
     options = {} if body is None else {"json": body}
+    if "/images/" not in path:
+        names = {**names, "id": UNUSED_ID}
     return await api.call(method, path.format(**names), role=None, token=token, **options)
 
 

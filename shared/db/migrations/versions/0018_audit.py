@@ -17,7 +17,7 @@ CREATE TABLE audit_events (
     role       text,
     token_id   bigint,             -- NULL: a token of the OIDC issuer, or none
     address    text,               -- of the connection, or as a trusted proxy names it
-    operation  text NOT NULL,      -- the OpenAPI operation's id, or a command
+    operation  text NOT NULL,      -- the OpenAPI operation's id
     object     text NOT NULL DEFAULT '',
     rule_id    bigint,             -- the import rule that allowed it
     status     integer NOT NULL,   -- of the answer; 0: none was sent
