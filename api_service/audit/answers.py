@@ -6,7 +6,7 @@ from marshmallow import fields
 
 from api_service.audit.read_events import AuditPage
 from api_service.web.answers import AnswerSchema, choice, moment, number, rfc3339, text
-from shared.db.audit import AuditRow
+from shared.db.access.audit import AuditRow
 from shared.model.roles import Role
 
 

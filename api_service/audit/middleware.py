@@ -10,7 +10,7 @@ from api_service.audit.keys import AUDIT_WRITER, PROXIES
 from api_service.audit.note import AuditNote, taking_note
 from api_service.web.keys import IDENTITY, PROBLEM_CODE, REQUEST_ID, ROUTES
 from api_service.web.route import WORKERS, Handler, Route
-from shared.db.audit import AuditEvent
+from shared.db.access.audit import AuditEvent
 
 _ID = re.compile(r"[0-9]{1,19}")
 _WRITING = frozenset({hdrs.METH_POST, hdrs.METH_PATCH, hdrs.METH_PUT, hdrs.METH_DELETE})

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from shared.db.audit import AuditFilter, AuditRow, list_events
+from shared.db.access.audit import AuditFilter, AuditRow, list_events
 from shared.db.database import Database
 
 

@@ -9,7 +9,7 @@ from marshmallow import Schema, ValidationError, fields, post_load, validate
 from api_service.audit.read_events import AuditQuery
 from api_service.audit.write_events import MAX_TEXT
 from api_service.web.fields import Digits, line, query_boolean
-from shared.db.audit import AuditFilter
+from shared.db.access.audit import AuditFilter
 from shared.model.integers import MAX_INT64
 
 MAX_PAGE_SIZE = 200

@@ -9,7 +9,7 @@ from typing import Any
 
 import structlog
 
-from shared.db.audit import AuditEvent, insert_events
+from shared.db.access.audit import AuditEvent, insert_events
 from shared.db.database import Database
 from shared.errors.codes import Code
 from shared.errors.error import LongshoreError

@@ -4,9 +4,9 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from shared.db.access.tokens import ApiToken, TokenState, find_tokens, touch_token
 from shared.db.coalescer import Coalescer
 from shared.db.database import Database
-from shared.db.tokens import ApiToken, TokenState, find_tokens, touch_token
 
 # A token works at most this long after it was revoked or expired. Seconds. Without the cache every request would cost
 # another query, a tenth of the time that a page of a list takes.

@@ -13,7 +13,8 @@ from api_service.imports.enqueue import ImportQueue, QueueTransaction
 from api_service.imports.retry_policy import RetryPolicy
 from api_service.metrics import events
 from api_service.metrics.events import AttemptEnd
-from shared.db import audit, image_counts, import_states, imports, outbox
+from shared.db import image_counts, import_states, imports, outbox
+from shared.db.access import audit
 from shared.db.database import try_lead
 from shared.db.imports import Import
 from shared.db.outbox import WakeUpReason

@@ -8,9 +8,9 @@ from typing import ParamSpec, TypeVar
 import click
 
 from api_service.settings import read_database_url
+from shared.db.access.worker_role import WorkerRoleError
 from shared.db.database import Connection, open_database
 from shared.db.migrations.revision import current_revision
-from shared.db.worker_role import WorkerRoleError
 from shared.errors.error import LongshoreError
 from shared.settings import SettingsError
 

@@ -9,8 +9,8 @@ from rich.table import Table
 from api_service.auth.identity import MAX_SUBJECT_LENGTH
 from api_service.commands.common import one_line_errors, use_database
 from api_service.settings import read_oidc_issuer
+from shared.db.access.owners import Holdings, count_holdings, list_holdings, move_holdings
 from shared.db.database import Connection
-from shared.db.owners import Holdings, count_holdings, list_holdings, move_holdings
 from shared.model.owner import LONGSHORE, Owner
 
 

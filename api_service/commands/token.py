@@ -11,7 +11,7 @@ from api_service.commands.common import one_line_errors, use_database
 from api_service.settings import read_token_days
 from api_service.tokens.answers import token_json
 from api_service.tokens.api_tokens import DAY, MAX_DAYS
-from shared.db.tokens import ApiToken, NewToken, insert_token, list_tokens, revoke_token
+from shared.db.access.tokens import ApiToken, NewToken, insert_token, list_tokens, revoke_token
 from shared.model.owner import Owner
 from shared.model.roles import Role
 

@@ -11,7 +11,7 @@ from api_service.imports.source.target_name import TargetNaming
 from api_service.imports.turns import Turns
 from api_service.rules.authorize import Facts, ForeignTag, Names, Refused, applicable_rules, authorize
 from api_service.rules.rule_book import RuleBook
-from shared.db import rule_usage
+from shared.db.access import rule_usage
 from shared.db.database import Connection
 from shared.errors.error import LongshoreError
 from shared.model.import_rule import ImportRule

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from time import monotonic
 
-from shared.db import registries
+from shared.db.access import registries
+from shared.db.access.registries import StoredRegistry
 from shared.db.coalescer import Coalescer
 from shared.db.database import Database
-from shared.db.registries import StoredRegistry
 
 # After another API instance changed a registry, the old values are used at most this long. Seconds. Without the cache
 # every import would cost another query.

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 from api_service.auth.identity import Identity
 from api_service.registries.may_use import is_user
-from shared.db import registries, registry_tests
+from shared.db.access import registries, registry_tests
+from shared.db.access.registries import StoredRegistry
 from shared.db.database import Database
-from shared.db.registries import StoredRegistry
 from shared.errors.codes import Code
 from shared.errors.error import LongshoreError
 from shared.model.credential import Credential

@@ -8,9 +8,9 @@ from api_service.auth.identity import Identity
 from api_service.registries.address import read_address, registry_url
 from api_service.registries.lookup import RegistryLookup
 from api_service.registries.request import AccountChange, NewRegistry, RegistryChange
-from shared.db import registries
+from shared.db.access import registries
+from shared.db.access.registries import RegistryValues, StoredRegistry
 from shared.db.database import Connection, Database
-from shared.db.registries import RegistryValues, StoredRegistry
 from shared.errors.codes import Code
 from shared.errors.error import LongshoreError
 from shared.model.credential import Credential

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from time import monotonic
 
-from shared.db import import_rules
+from shared.db.access import import_rules
 from shared.db.coalescer import Coalescer
 from shared.db.database import Database
 from shared.model.import_rule import ImportRule

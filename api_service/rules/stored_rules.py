@@ -11,9 +11,9 @@ from api_service.rules.authorize import next_month
 from api_service.rules.request import RuleChange
 from api_service.rules.rule_book import RuleBook
 from api_service.rules.subjects import own_subjects
-from shared.db import import_rules, rule_usage
+from shared.db.access import import_rules, rule_usage
+from shared.db.access.import_rules import StoredRule
 from shared.db.database import Connection, Database
-from shared.db.import_rules import StoredRule
 from shared.errors.codes import Code
 from shared.errors.error import LongshoreError
 from shared.model.import_rule import RuleValues, Usage

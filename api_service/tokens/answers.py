@@ -6,7 +6,7 @@ from marshmallow import fields
 
 from api_service.auth.identity import Identity
 from api_service.web.answers import AnswerSchema, choice, flag, moment, number, rfc3339, text
-from shared.db.tokens import ApiToken, CreatedToken, TokenPage, TokenState
+from shared.db.access.tokens import ApiToken, CreatedToken, TokenPage, TokenState
 from shared.model.roles import Role
 
 

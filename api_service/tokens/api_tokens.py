@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 from api_service.auth.identity import Identity
 from api_service.tokens.request import TokenQuery, TokenRequest
-from shared.db import tokens
+from shared.db.access import tokens
+from shared.db.access.tokens import ApiToken, CreatedToken, NewToken, TokenFilter, TokenPage, TokenState
 from shared.db.database import Connection, Database
-from shared.db.tokens import ApiToken, CreatedToken, NewToken, TokenFilter, TokenPage, TokenState
 from shared.errors.codes import Code
 from shared.errors.error import LongshoreError
 from shared.model.owner import Owner

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from shared.db.tokens import TokenState
+from shared.db.access.tokens import TokenState
 from shared.model.roles import Role
 
 

@@ -8,7 +8,7 @@ from api_service.auth.identity import MAX_GROUP_LENGTH, MAX_GROUPS, MAX_USER_LEN
 from api_service.tokens.api_tokens import MAX_DAYS, ROLES
 from api_service.tokens.request import TokenQuery, TokenRequest
 from api_service.web.fields import Digits, line, printable, query_boolean
-from shared.db.tokens import TokenState
+from shared.db.access.tokens import TokenState
 from shared.model.integers import MAX_INT64
 from shared.model.roles import Role
 

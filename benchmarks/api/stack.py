@@ -13,9 +13,9 @@ from benchmarks.api.fill import Filled, fill
 from deploy.local.paths import ROOT
 from deploy.local.processes.server import LOOPBACK, Server, accepts
 from deploy.local.stack import Api, Scratch, Stack
+from shared.db.access.tokens import create_token
 from shared.db.database import open_database
 from shared.db.migrations.migrate import migrate
-from shared.db.tokens import create_token
 from shared.model.roles import Role
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ Times are the database's own, so that no service's clock matters.
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from shared.db import import_usage
+from shared.db.access import import_usage
 from shared.db.database import Connection
 from shared.db.outbox import WakeUpReason
 from shared.errors.codes import Code

@@ -12,9 +12,9 @@ from aiohttp.test_utils import TestClient
 from api_service.imports.enqueue import ImportQueue
 from api_service.imports.keys import QUEUE
 from shared.db import import_states
+from shared.db.access.tokens import create_token
 from shared.db.database import Database
 from shared.db.import_states import ClaimedImport
-from shared.db.tokens import create_token
 from shared.messages.attempt_start import AttemptStart, ImageAdmission, dump_admission, dump_start
 from shared.messages.progress_report import ProgressReport, dump_report
 from shared.model.roles import Role

@@ -29,8 +29,8 @@ from deploy.local.images.synthetic import synthetic_image
 from deploy.local.permissive_rule import PERMISSIVE_RULE
 from deploy.local.processes.server import new_key
 from deploy.local.stack import Postgres, Registry, Remote
+from shared.db.access.tokens import create_token
 from shared.db.database import Database, open_database
-from shared.db.tokens import create_token
 from shared.model.roles import Role
 from shared.network.policy import NetworkPolicy
 from shared.runtime.secret_box import SecretBox

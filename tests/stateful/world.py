@@ -23,8 +23,8 @@ from deploy.local.stack import Registry, Remote
 from import_worker import reporter, run_import, until_accepted
 from import_worker.settings import WorkerSettings
 from import_worker.worker import Worker, open_worker
+from shared.db.access.tokens import create_token
 from shared.db.database import Database, open_database
-from shared.db.tokens import create_token
 from shared.http_client.retry import ATTEMPTS
 from shared.model.roles import Role
 from shared.network.policy import NetworkPolicy

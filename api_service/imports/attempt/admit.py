@@ -19,9 +19,9 @@ from api_service.imports.attempt.held_import import (
 )
 from api_service.metrics import events
 from api_service.rules.authorize import Allowed
-from shared.db import import_usage
+from shared.db.access import import_usage
+from shared.db.access.import_usage import UsageAccount
 from shared.db.database import RETRY_AFTER, Database
-from shared.db.import_usage import UsageAccount
 from shared.db.imports import Import
 from shared.errors.codes import Code
 from shared.errors.error import LongshoreError

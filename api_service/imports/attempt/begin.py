@@ -23,7 +23,8 @@ from api_service.imports.target_tag import FoundTag, TargetTags
 from api_service.metrics import events
 from api_service.metrics.events import AttemptEnd
 from api_service.rules.authorize import Allowed
-from shared.db import images, import_usage, imports
+from shared.db import images, imports
+from shared.db.access import import_usage
 from shared.db.database import Connection, Database
 from shared.db.imports import Import
 from shared.errors.codes import Code

@@ -10,7 +10,8 @@ from api_service.imports.attempt.held_import import HeldImport
 from api_service.imports.permission import ImportPermissions
 from api_service.imports.target_tag import FoundTag
 from api_service.rules.authorize import Allowed, Facts, Permission, authorize
-from shared.db import images, import_usage, imports
+from shared.db import images, imports
+from shared.db.access import import_usage
 from shared.db.database import Connection
 from shared.db.imports import Import
 from shared.messages.attempt_start import NO_TAG

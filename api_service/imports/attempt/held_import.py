@@ -4,7 +4,8 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from shared.db import import_rules, imports, outbox, rule_usage
+from shared.db import imports, outbox
+from shared.db.access import import_rules, rule_usage
 from shared.db.database import Connection, Database
 from shared.db.imports import Import
 from shared.errors.codes import Code

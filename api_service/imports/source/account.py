@@ -7,7 +7,7 @@ from api_service.auth.identity import Identity
 from api_service.imports.source.target_name import TargetName
 from api_service.registries.address import comparable_host
 from api_service.registries.may_use import is_user, may_use
-from shared.db.registries import StoredRegistry
+from shared.db.access.registries import StoredRegistry
 from shared.errors.codes import Code
 from shared.errors.error import LongshoreError
 from shared.model.credential import Credential

@@ -10,7 +10,7 @@ from api_service.auth.jwt_verifier import looks_like_jwt
 from api_service.auth.keys import JWT, TOKENS
 from api_service.web.keys import IDENTITY, ROUTES
 from api_service.web.route import Handler
-from shared.db.tokens import TokenState
+from shared.db.access.tokens import TokenState
 from shared.errors.codes import Code
 from shared.errors.error import LongshoreError
 from shared.model.roles import Role

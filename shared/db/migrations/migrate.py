@@ -7,7 +7,7 @@ from pathlib import Path
 from alembic import command
 from alembic.config import Config
 
-from shared.db.worker_role import WorkerRole, set_up_worker_role
+from shared.db.access.worker_role import WorkerRole, set_up_worker_role
 
 # Any fixed number: services that start together must not migrate together.
 MIGRATION_LOCK = 7_265_101

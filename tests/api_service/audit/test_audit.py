@@ -19,7 +19,7 @@ from api_service.imports.retry_policy import RetryPolicy
 from api_service.routes import ALL_ROUTES
 from api_service.settings import Settings
 from deploy.local.processes.server import PASSWORD_MARK
-from shared.db.audit import AuditEvent, insert_events
+from shared.db.access.audit import AuditEvent, insert_events
 from shared.db.database import Database, open_database
 from shared.model.roles import Role
 from tests.api_service.api import BASE, Api, until

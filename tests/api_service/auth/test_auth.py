@@ -12,7 +12,7 @@ from api_service.auth.token_lookup import KEPT_FOR
 from api_service.routes import ALL_ROUTES
 from api_service.settings import Settings
 from api_service.web.route import Route
-from shared.db import tokens
+from shared.db.access import tokens
 from shared.model.roles import Role
 from tests.api_service.api import BASE, Api
 from tests.api_service.conftest import REQUESTS_ONLY

@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 
 from api_service.settings import Settings
+from shared.db.access.owners import list_holdings, move_holdings
 from shared.db.database import Database
-from shared.db.owners import list_holdings, move_holdings
 from shared.model.owner import Owner
 from tests.api_service.api import BASE, Api
 from tests.api_service.auth.oidc_issuer import Issuer

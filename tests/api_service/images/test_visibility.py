@@ -10,7 +10,7 @@ import pytest
 
 from api_service.auth.token_lookup import KEPT_FOR
 from api_service.images.import_feed import POLL_INTERVAL
-from api_service.images.visibility import ContentVisibility, without_digest, without_digests
+from api_service.images.visibility import without_digest, without_digests
 from api_service.rules.keys import RULE_BOOK
 from api_service.rules.rule_book import RuleBook
 from shared.errors.codes import Code
@@ -344,8 +344,3 @@ def test_a_sentence_without_its_digests(text: str, shown: str) -> None:
 def test_a_reference_without_its_digest() -> None:
     assert without_digest(f"{SOURCE}:1.0@{D}") == f"{SOURCE}:1.0"
     assert without_digest(f"{SOURCE}:1.0") == f"{SOURCE}:1.0"
-
-
-def test_the_decision_needs_no_database() -> None:
-    """It is made in memory, for all images of a page."""
-    assert set(ContentVisibility.__dataclass_fields__) == {"book", "names"}

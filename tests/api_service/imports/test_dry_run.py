@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
@@ -11,19 +11,16 @@ import pytest
 from api_service.imports.dry_run import preview as dry_run
 from api_service.settings import Settings
 from deploy.local.images.image import Image
-from deploy.local.processes.scratch import LocalStackError
-from deploy.local.servers.harbor.settings import Settings as HarborSettings
-from deploy.local.stack import Registry, Remote, Scratch, synthetic_image
+from deploy.local.stack import Registry, Remote, synthetic_image
 from shared.db import blob_proofs, blobs
 from shared.model.blob_origin import BlobOrigin
 from shared.model.roles import Role
-from shared.target.settings import TargetKind, TargetSettings
+from shared.target.settings import TargetSettings
 from tests.api_service.api import Answer, Api
 from tests.api_service.conftest import OpenApi
 from tests.api_service.imports.test_import import fail, finish
 from tests.scripted.hostile import Answer as Scripted
 from tests.scripted.hostile import HostileRegistry
-from tests.shared.harbor.conftest import ADMIN, USERS, StandIn, standing_in
 
 # Bytes of the largest layer of a case's image.
 LARGEST = 2_000
@@ -323,54 +320,3 @@ async def test_a_few_plans_are_made_at_a_time(api: Api, case: Case) -> None:
     """The others wait for their turn."""
     answers = await asyncio.gather(*(api.post_import(case.body) for _ in range(3 * dry_run.PLANS_AT_ONCE)))
     assert {answer.status for answer in answers} == {200}
-
-
-@pytest.fixture(scope="module")
-def behind(scratch: Scratch) -> Iterator[Registry]:
-    with Registry(scratch, name="behind-dry-run") as registry:
-        yield registry
-
-
-class TestHarbor:
-    """A target with projects and quotas."""
-
-    @pytest.fixture
-    async def harbor(self, behind: Registry) -> AsyncIterator[StandIn]:
-        async with standing_in(HarborSettings(users=USERS), behind.url) as running:
-            yield running
-
-    @pytest.fixture
-    async def api(self, open_api: OpenApi, settings: Settings, harbor: StandIn) -> AsyncIterator[Api]:
-        target = TargetSettings(host=harbor.host, credential=ADMIN, kind=TargetKind.HARBOR)
-        async with open_api(at(settings, target)) as api:
-            yield api
-
-    async def test_a_project_that_is_not_there_yet_has_nothing(self, api: Api, case: Case) -> None:
-        """The import would create the project; until then Harbor denies access to its contents."""
-        found = await plan(api, case.body)
-        assert (found["bytesToMove"], found["quotaRoom"], found["fits"]) == (case.image.size, None, None)
-
-    @pytest.mark.parametrize("short", [0, 1])
-    async def test_the_plan_predicts_whether_the_quota_suffices(
-        self, api: Api, case: Case, harbor: StandIn, short: int
-    ) -> None:
-        """The figure is exact: a push succeeds if the plan fits, and fails if the quota is one byte smaller."""
-        harbor.state.create_project("team", hard=case.image.size - short)
-        found = await plan(api, case.body)
-        assert (found["quotaRoom"], found["fits"]) == (case.image.size - short, short == 0)
-        if short:
-            with pytest.raises(LocalStackError):
-                await harbor.push(case.repository, "1.0", case.image)
-        else:
-            await harbor.push(case.repository, "1.0", case.image)
-
-    async def test_a_blob_of_another_project_is_charged_again(self, api: Api, case: Case, harbor: StandIn) -> None:
-        """A mount saves the transfer, but a project's quota counts the blob, once."""
-        await record(api, harbor.host, "elsewhere/app", case.image)
-        await prove(api, harbor.host, case.image, ANONYMOUS)
-        harbor.state.create_project("team", hard=case.image.size - 1)
-        found = await plan(api, case.body)
-        assert (found["bytesMountable"], found["fits"]) == (case.blob_bytes, False)
-        await api.execute("UPDATE blobs SET repository = 'team/other'")
-        found = await plan(api, case.body)
-        assert (found["bytesMountable"], found["fits"]) == (case.blob_bytes, True)

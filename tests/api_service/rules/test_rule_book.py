@@ -6,9 +6,9 @@ import pytest
 
 from api_service.rules import rule_book
 from api_service.rules.rule_book import RuleBook
-from shared.db import import_rules
+from shared.db.access import import_rules
+from shared.db.access.import_rules import StoredRule
 from shared.db.database import Connection, Database
-from shared.db.import_rules import StoredRule
 from shared.model.import_rule import RuleValues
 
 VALUES = RuleValues(name="team-a", subjects=("group:a",), sources=("quay.io/**",), targets=("a/**",), max_image_bytes=5)

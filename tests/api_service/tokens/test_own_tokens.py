@@ -11,7 +11,7 @@ from api_service.auth.identity import MAX_GROUPS
 from api_service.auth.token_lookup import KEPT_FOR
 from api_service.settings import Settings
 from api_service.tokens.api_tokens import ENDED_KEPT, MAX_TOKENS
-from shared.db.tokens import NewToken, insert_token
+from shared.db.access.tokens import NewToken, insert_token
 from shared.model.owner import Owner
 from shared.model.roles import Role
 from tests.api_service.api import BASE, Answer, Api

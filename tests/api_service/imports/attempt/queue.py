@@ -10,7 +10,7 @@ from typing import Any
 
 from api_service.imports.attempt.admit import ImageAdmitter
 from api_service.imports.keys import ADMITTER
-from shared.db import import_rules
+from shared.db.access import import_rules
 from shared.db.database import Connection
 from shared.db.new_import import NewImage, NewImport
 from shared.messages.attempt_start import NO_TAG, AttemptTerms, ImageAdmission, load_terms

@@ -4,9 +4,9 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from shared.db.access.rule_usage import lock_usage
+from shared.db.access.tokens import lock_owner
 from shared.db.database import Connection
-from shared.db.rule_usage import lock_usage
-from shared.db.tokens import lock_owner
 from shared.model.owner import Owner
 
 # No index has owners. A million images take some seconds, which is longer than a request's statement may. Seconds.

@@ -13,12 +13,12 @@ import pytest
 
 from deploy.local.stack import Postgres
 from shared.db import blob_proofs, blobs, companion_tags, import_states
+from shared.db.access.worker_role import GRANTS, WorkerRole, WorkerRoleError, set_up_worker_role
 from shared.db.database import open_database
 from shared.db.migrations.migrate import MIGRATION_LOCK
 from shared.db.migrations.revision import check_schema
 from shared.db.new_import import NewImage, NewImport, insert_first_import
 from shared.db.registry_limits import RegistryLimits
-from shared.db.worker_role import GRANTS, WorkerRole, WorkerRoleError, set_up_worker_role
 from shared.model.blob_origin import BlobOrigin
 from shared.model.owner import Owner, Requester
 from shared.model.roles import Role
