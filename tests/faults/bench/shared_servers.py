@@ -25,7 +25,8 @@ CREATE TABLE bench_history (
     owner text,
     at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
-CREATE FUNCTION bench_remember() RETURNS trigger LANGUAGE plpgsql AS $$
+-- With the rights of its owner: a worker may not write to this table.
+CREATE FUNCTION bench_remember() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
 BEGIN
     INSERT INTO bench_history (import_id, name, state, attempt, failures, owner)
     VALUES (NEW.id, NEW.name, NEW.state, NEW.attempt, NEW.failures, NEW.lease_owner);
