@@ -1,6 +1,6 @@
 """The table of routes: every one, the roles that may use it, and its api_page."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from aiohttp import hdrs, web
 
@@ -87,8 +87,15 @@ ALL_ROUTES: Sequence[Route] = (
 def add_routes(app: web.Application, routes: Sequence[Route] = ALL_ROUTES) -> None:
     """Register the routes, and HEAD for every GET."""
     app[ROUTES] = {route.handler: route for route in routes}
+    paths = {route.path for route in routes}
     for route in routes:
-        resource = app.router.add_resource(route.path)
+        resource = app.router.add_resource(_pattern(route.path, paths))
         resource.add_route(route.method, route.handler)
         if route.method == hdrs.METH_GET:
             resource.add_route(hdrs.METH_HEAD, route.handler)
+
+
+def _pattern(path: str, paths: Collection[str]) -> str:
+    """Return aiohttp's pattern of a path: its last id has no colon if an operation such as `{id}:test` follows it."""
+    followed = any(other.startswith(f"{path}:") for other in paths)
+    return path.removesuffix("{id}") + "{id:[^{}/:]+}" if followed and path.endswith("/{id}") else path

@@ -45,7 +45,7 @@ def test_limits_are_seen() -> None:
 
 def test_every_made_secret_is_looked_for(tmp_path: Path) -> None:
     """The secret of an address is its password; that of RabbitMQ's definitions is the hash."""
-    names = ("postgres", "rabbitmq", "services", "worker", "grafana")
+    names = ("postgres", "rabbitmq", "services", "worker", "worker-urls", "grafana")
     for name in names:
         (tmp_path / name).mkdir()
     make_secrets.make_missing(tmp_path, DEFINITIONS)
@@ -56,7 +56,9 @@ def test_every_made_secret_is_looked_for(tmp_path: Path) -> None:
     found = {path.removeprefix("longshore_secrets-"): secret for path, secret in read_secrets(tmp_path).items()}
     assert found.keys() == {
         *("postgres/password", "grafana/password", "rabbitmq/definitions.json", "worker/token"),
-        *("services/database_url", "services/amqp_url", "services/secret_keys"),
+        *("services/database_url", "services/worker_database_url", "services/amqp_url", "services/secret_keys"),
+        *("worker-urls/database_url", "worker-urls/amqp_url"),
     }
     assert found["services/database_url"] == found["postgres/password"]
+    assert found["worker-urls/database_url"] == found["services/worker_database_url"] != found["postgres/password"]
     assert not [secret for secret in found.values() if "://" in secret or "longshore" in secret]

@@ -63,8 +63,14 @@ class Fuzzed:
             [operations.checks.positive_data_acceptance]
             expected-statuses = ["200", "400", "404", "409"]
 
+            # Names are unique, and a user has a limited number of tokens.
             [[operations]]
-            include-operation-id = "reportProgress"
+            include-operation-id = ["createImportRule", "changeImportRule", "createToken", "checkImportRules"]
+            [operations.checks.positive_data_acceptance]
+            expected-statuses = ["200", "201", "403", "404", "409"]
+
+            [[operations]]
+            include-operation-id = ["reportProgress", "beginAttempt", "admitImage"]
             headers = {{ Authorization = "Bearer {self.worker}" }}
         """
 

@@ -136,7 +136,7 @@ async def test_the_grouped_list_is_the_contracts_example(api: Api) -> None:
     )
     answer = await api.get("/images?page_num=0&page_size=1&flat=false")
     assert contained(example, answer) == example
-    assert set(answer["images"][0]["artifacts"][0]) - set(artifact) == {"platforms", "source"}
+    assert set(answer["images"][0]["artifacts"][0]) - set(artifact) == {"contentHidden", "platforms", "source"}
 
 
 async def test_the_import_is_answered_as_in_the_contracts_example(api: Api, image_source: str) -> None:

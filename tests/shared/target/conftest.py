@@ -68,7 +68,7 @@ async def managing(
 @pytest.fixture(scope="session")
 def behind(scratch: Scratch) -> Iterator[Registry]:
     """The docker-registry behind the stand-in for Harbor."""
-    with Registry(scratch, name="behind-target") as registry:
+    with Registry(scratch, name=f"behind-{secrets.token_hex(4)}") as registry:
         yield registry
 
 
