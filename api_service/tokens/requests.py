@@ -33,12 +33,14 @@ class NewTokenSchema(Schema):
     description = fields.String(load_default="", validate=(validate.Length(max=MAX_DESCRIPTION_LENGTH), printable))
     days = fields.Integer(strict=True, data_key="expiresInDays", validate=validate.Range(1, MAX_DAYS))
     user = fields.String(data_key="userName", validate=user_name)
-    role = fields.Enum(Role, by_value=True, validate=validate.OneOf(ROLES))
+    role = fields.String(validate=validate.OneOf([role.value for role in ROLES]))
     groups = fields.List(fields.String(validate=line(MAX_GROUP_LENGTH)), validate=validate.Length(max=MAX_GROUPS))
 
     @post_load
     def _make(self, data: dict[str, Any], **_: Any) -> TokenRequest:
         groups = data.pop("groups", None)
+        if "role" in data:
+            data["role"] = Role(data["role"])
         return TokenRequest(groups=None if groups is None else frozenset(groups), **data)
 
 

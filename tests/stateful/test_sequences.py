@@ -13,7 +13,7 @@ from tests.stateful.world import Servers, running
 SEQUENCES = 40
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("kind", TargetKind)
 def test_no_sequence_leaves_the_target_and_the_list_apart(
     kind: TargetKind, database_url: str, amqp_url: str, public_registry: Registry, target_registry: Registry

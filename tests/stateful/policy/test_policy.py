@@ -13,7 +13,7 @@ from tests.stateful.world import Servers, running
 STEPS = 200
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("kind", TargetKind)
 def test_no_step_changes_the_target_against_the_policy(
     kind: TargetKind, database_url: str, amqp_url: str, public_registry: Registry, target_registry: Registry
