@@ -8,7 +8,7 @@ branch_labels = None
 depends_on = None
 
 # `tag_before` is a digest, '' where there was no such tag, NULL where it is not known (yet). `replaces_foreign`: the
-# tag was written by somebody else, and a rule and the request allow the import to replace it.
+# tag was written by another client, and a rule and the request allow the import to replace it.
 UP = """
 ALTER TABLE imports
     ADD COLUMN tag_before text,

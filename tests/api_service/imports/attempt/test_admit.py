@@ -57,7 +57,7 @@ async def test_an_image_beyond_a_limit_ends_its_import(queue: Queue, limit: dict
 
 
 async def test_twenty_at_once_never_pass_the_months_limit(queue: Queue) -> None:
-    """Ten fit, to the byte; the others end, and what is left is not theirs."""
+    """Ten fit, to the byte; the others end, and get nothing of the rest."""
     rule = await queue.rule(max_bytes_per_month=1_005)
     imports = [await queue.begun(rule) for _ in range(20)]
     answers = await asyncio.gather(*(until_answered(partial(queued.admit, 100)) for queued in imports))
