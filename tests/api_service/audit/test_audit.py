@@ -134,7 +134,7 @@ async def test_registries_are_named(api: Api) -> None:
 
 
 async def test_no_event_and_no_log_line_has_a_secret(api: Api) -> None:
-    """Neither passwords of bodies, nor tokens, nor a secret that a user writes into a path or a reference by mistake."""
+    """Neither passwords of bodies, nor tokens, nor a secret that a user puts into a path or a reference."""
     secret = PASSWORD_MARK + secrets.token_hex(8)
     with capture_logs() as lines:
         body = {"name": "mirror", "url": "https://registry.example.com", "username": "ada", "password": secret}
