@@ -70,7 +70,7 @@ async def test_a_rule_is_created_shown_changed_and_deleted(cli: Cli, admin: Mapp
 
 @pytest.mark.usefixtures("no_rules")
 async def test_parts_of_a_rule_are_added_and_removed(cli: Cli, admin: Mapping[str, str]) -> None:
-    """Without --add and --remove, what is given replaces what the rule has."""
+    """Without --add and --remove, the given entries replace those of the rule."""
     await cli.run("rules", "create", "team-a", *TEAM, **admin)
 
     async def change(*arguments: str) -> Any:

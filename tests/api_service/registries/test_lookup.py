@@ -4,10 +4,10 @@ import pytest
 from cryptography.fernet import Fernet
 
 from api_service.auth.identity import Identity
-from api_service.registries import lookup as registry_lookup
 from api_service.registries.lookup import RegistryLookup
 from api_service.registries.request import NewRegistry
 from api_service.registries.stored_registries import StoredRegistries
+from shared.db import cached_rows
 from shared.db.database import Database
 from shared.model.roles import Role
 from shared.network.policy import NetworkPolicy
@@ -50,5 +50,5 @@ async def test_another_instance_knows_them_when_its_second_is_over(
     assert await other.find_all() == []
     await store(stored, "quay")
     assert await other.find_all() == []
-    monkeypatch.setattr(registry_lookup, "monotonic", lambda: other._until)
+    monkeypatch.setattr(cached_rows, "monotonic", lambda: other._registries._until)
     assert [registry.name for registry in await other.find_all()] == ["quay"]

@@ -105,7 +105,7 @@ async def test_tokens_expire_by_default(open_api: OpenApi, settings: Settings) -
 
 
 async def test_a_token_of_a_token_ends_with_it(api: Api) -> None:
-    """Otherwise a stolen token could renew itself for ever."""
+    """Otherwise a stolen token could renew itself without an end."""
     secret = await long_lived(api, "ada", days=2)
     child = await made(api, {"expiresInDays": 90}, token=secret)
     grandchild = await made(api, {"expiresInDays": 90}, token=child["token"])

@@ -48,7 +48,7 @@ def test_fields_of_a_later_release_are_ignored() -> None:
 
 @pytest.mark.parametrize("missing", ["credentials", "mayCreateProject", "tag", "limited", "maxImageBytes"])
 def test_terms_without_a_part_are_no_terms(missing: str) -> None:
-    """A default in place of a missing part could grant what the API has not granted."""
+    """A default in place of a missing part could grant more than the API did."""
     answer = dump_terms(ALL_TERMS)
     del answer[missing]
     with pytest.raises(ValueError, match=missing):
