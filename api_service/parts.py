@@ -12,8 +12,10 @@ from api_service.auth.issuer_keys import IssuerKeys
 from api_service.auth.jwt_verifier import JwtVerifier
 from api_service.auth.keys import JWT, TOKENS
 from api_service.auth.token_lookup import TokenLookup
+from api_service.background.purge import Purger
 from api_service.background.reaper import Reaper
 from api_service.background.relay import Relay
+from api_service.background.wake_ups import WakeUpRepeater
 from api_service.images.deletion.carry_out import DeletionWork
 from api_service.images.deletion.delete_image import ImageDeletion
 from api_service.images.deletion.resume import DeletionResumer
@@ -90,7 +92,7 @@ from shared.runtime.readiness import Readiness
 from shared.runtime.supervise import running
 from shared.target.open_target import open_target
 
-# Connections of one instance to PostgreSQL, without the listening one. Relay and reaper use one each at times.
+# Connections of one instance to PostgreSQL, without the listening one. Each background loop uses one at times.
 POOL_SIZE = 20
 
 # Only the parts read the settings: they pass to each use case the values that it needs.
@@ -263,10 +265,19 @@ async def relay_part(app: web.Application) -> AsyncIterator[None]:
 
 
 async def reaper_part(app: web.Application) -> AsyncIterator[None]:
-    """The reaper, which takes back the imports of lost workers."""
+    """The loops that take back the imports of lost workers, repeat lost wake-ups, and delete old rows.
+
+    They are apart, so that a slow one does not keep leases from being taken back.
+    """
     settings = app[SETTINGS]
-    reaper = Reaper(app[QUEUE], settings.retries, grace=settings.lease, audit_days=settings.audit_days)
-    async with running("reaper", reaper.run):
+    reaper = Reaper(app[QUEUE], settings.retries, grace=settings.lease)
+    wake_ups = WakeUpRepeater(app[QUEUE])
+    purger = Purger(app[DATABASE], audit_days=settings.audit_days)
+    async with (
+        running("reaper", reaper.run),
+        running("wake_ups", wake_ups.run),
+        running("purge", purger.run),
+    ):
         yield
 
 

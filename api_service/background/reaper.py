@@ -1,57 +1,41 @@
-"""The reaper: takes imports back from lost workers, repeats lost wake-ups, deletes old rows of outbox and audit log.
-
-Why: docs/decisions/0002.
-"""
+"""The reaper: takes imports back from lost workers. Why: docs/decisions/0002 and 0052."""
 
 import asyncio
 
 import structlog
 
-from api_service.audit.write_events import KEPT_DAYS
 from api_service.imports.attempt.fail import fail_import
 from api_service.imports.enqueue import ImportQueue, QueueTransaction
 from api_service.imports.retry_policy import RetryPolicy
 from api_service.metrics import events
 from api_service.metrics.events import AttemptEnd
-from shared.db import image_counts, import_states, imports, outbox
-from shared.db.access import audit
-from shared.db.database import try_lead
-from shared.db.imports import Import
+from shared.db import import_states, imports
+from shared.db.imports import ExpiredLease, Import
 from shared.db.outbox import WakeUpReason
 from shared.errors.codes import Code
 from shared.errors.error import LongshoreError
 from shared.model.states import ImportState
-from shared.runtime.condition import Condition
+from shared.runtime.concurrency import gather_all
+from shared.runtime.condition import Condition, describe
 
 # Between two rounds. Together with the lease, it bounds how long a lost worker's import makes no progress. Seconds.
 INTERVAL = 2.0
-# After an import has been due this long with no message under way, its wake-up is repeated. Seconds. If the message
-# still waits in the queue for a free worker, the repetition costs that worker one query.
-OVERLOOKED_AFTER = 60.0
-# How long published rows are kept, for the analysis of incidents. Seconds.
-OUTBOX_KEPT = 24 * 3_600.0
-# Rows of one transaction; the next round handles the rest.
-BATCH = 100
-# Events of the audit log, which are deleted without being read: 500 a second are more than any service adds for long.
-AUDIT_BATCH = 1_000
-# The number of an advisory lock: one API instance reaps at a time.
-LEADER_LOCK = 7_265_102
+# Leases of one query. A round reads one page after the other, until no lease is left.
+PAGE = 100
+# Transactions at once: they share commits, and a row that is locked for long delays few others.
+AT_ONCE = 4
 
 _logger = structlog.get_logger(__name__)
 
 
 class Reaper:
-    """Runs rounds; each round is one transaction, so that a crash leaves nothing half done."""
+    """Runs rounds in every API process; they share the expired leases."""
 
-    def __init__(self, queue: ImportQueue, retries: RetryPolicy, *, grace: float, audit_days: int = KEPT_DAYS) -> None:
-        """`grace` is the time that workers get to report after an outage of the API or the database, in seconds.
-
-        Events of the audit log are kept for `audit_days`.
-        """
+    def __init__(self, queue: ImportQueue, retries: RetryPolicy, *, grace: float) -> None:
+        """`grace` is the time that workers get to report after an outage of the API or the database, in seconds."""
         self._queue = queue
         self._retries = retries
         self._grace = grace
-        self._audit_days = audit_days
         self._condition = Condition("reaper")
 
     async def run(self) -> None:
@@ -69,36 +53,53 @@ class Reaper:
 
     async def _reap_until_error(self) -> None:
         while True:
-            await reap(self._queue, self._retries, audit_days=self._audit_days)
+            await reap(self._queue, self._retries)
             self._condition.up()
             await asyncio.sleep(INTERVAL)
 
 
-async def reap(
-    queue: ImportQueue,
-    retries: RetryPolicy,
-    *,
-    overlooked_after: float = OVERLOOKED_AFTER,
-    audit_days: int = KEPT_DAYS,
-) -> None:
-    """Do one round, unless another instance is doing one; raises `database_unavailable`."""
-    async with queue.transaction() as transaction:
-        connection = transaction.connection
-        if not await try_lead(connection, LEADER_LOCK):
+async def reap(queue: ImportQueue, retries: RetryPolicy) -> None:
+    """Take back each import whose lease has expired; raises `database_unavailable`.
+
+    Each is a transaction of its own, so that one that cannot be taken back (its image is locked for long, for example)
+    delays no other by more than its own time limit.
+    """
+    last: ExpiredLease | None = None
+    places = asyncio.Semaphore(AT_ONCE)
+    while True:
+        async with queue.transaction() as transaction:
+            page = await imports.expired_leases(transaction.connection, after=last, limit=PAGE)
+        await gather_all([_take_back_alone(queue, retries, lease, places) for lease in page])
+        if len(page) < PAGE:
             return
-        expired = await imports.lock_expired(connection, BATCH)
-        ends = [await _take_back(transaction, lost, retries) for lost in expired]
-        for import_id in await imports.overlooked(connection, after=overlooked_after, limit=BATCH):
-            await transaction.wake_worker(import_id, WakeUpReason.REPUBLISHED)
-        await outbox.purge(connection, older_than=OUTBOX_KEPT)
-        await audit.purge_events(connection, days=audit_days, limit=AUDIT_BATCH)
-        await image_counts.compact_counts(connection)
-        await image_counts.compact_periods(connection)
-    for end in ends:
-        events.lease_lost(end)
+        last = page[-1]
 
 
-async def _take_back(transaction: QueueTransaction, lost: Import, retries: RetryPolicy) -> AttemptEnd:
+async def _take_back_alone(
+    queue: ImportQueue, retries: RetryPolicy, lease: ExpiredLease, places: asyncio.Semaphore
+) -> None:
+    """Take one import back; where that fails although the database answers, the next round tries again."""
+    try:
+        async with places:
+            end = await _take_back(queue, retries, lease)
+    except LongshoreError as error:
+        _logger.warning("import.not_taken_back", import_id=lease.import_id, reason=describe(error))
+        await queue.check()
+    except Exception as error:  # noqa: BLE001 - a row that a defect makes unreadable must not hold up all others
+        _logger.error("import.not_taken_back", import_id=lease.import_id, reason=describe(error))  # noqa: TRY400
+    else:
+        if end:
+            events.lease_lost(end)
+
+
+async def _take_back(queue: ImportQueue, retries: RetryPolicy, lease: ExpiredLease) -> AttemptEnd | None:
+    """Return the attempt's end; None if it was renewed or taken back meanwhile, or is locked at this moment."""
+    async with queue.transaction() as transaction:
+        lost = await imports.lock_expired(transaction.connection, lease.import_id)
+        return await _end_attempt(transaction, lost, retries) if lost else None
+
+
+async def _end_attempt(transaction: QueueTransaction, lost: Import, retries: RetryPolicy) -> AttemptEnd:
     """Queue an import whose worker stopped reporting, or end it if that has happened too often."""
     code = Code.WORKER_LOST
     if retries.exhausted(lost.failures):

@@ -1,6 +1,6 @@
 """Writing to the queue of imports. After every commit that added a wake-up, the relay of this process gets a hint."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from shared.db import outbox
@@ -33,6 +33,12 @@ class QueueTransaction:
         await outbox.add(self.connection, import_id, reason, delay=delay)
         self.has_wake_ups = True
 
+    async def wake_workers(self, import_ids: Sequence[int], reason: WakeUpReason) -> None:
+        """Add a wake-up for each of these imports, due at once."""
+        if import_ids:
+            await outbox.add_all(self.connection, import_ids, reason)
+            self.has_wake_ups = True
+
 
 class ImportQueue:
     """The only writer of the outbox, so that no use case can forget the hint."""
@@ -57,6 +63,10 @@ class ImportQueue:
             yield transaction
         if transaction.has_wake_ups:
             self._hint()
+
+    async def check(self) -> None:
+        """Query one row; raises `database_unavailable`."""
+        await self._database.check()
 
     def _hint(self) -> None:
         self._notifications.hint(outbox.CHANNEL)

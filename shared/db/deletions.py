@@ -172,6 +172,43 @@ async def suspend(connection: Connection, image_id: int, until: datetime, *, del
     )
 
 
+async def delete_history(connection: Connection, image_id: int, until: datetime, *, limit: int) -> int:
+    """Delete at most `limit` rows of the image's history; return their number, 0 when little is left for `finish`.
+
+    These are the blobs of its imports, then its imports except the newest. An image that is imported again every hour
+    has millions of such rows, which one statement cannot delete within its time limit.
+    """
+    blobs = await connection.execute(
+        """
+        DELETE FROM import_layers WHERE ctid = ANY (ARRAY(
+            SELECT import_layers.ctid FROM images JOIN imports ON imports.image_id = images.id
+            JOIN import_layers ON import_layers.import_id = imports.id
+            WHERE images.id = $1 AND deletion_lease_until = $2 LIMIT $3
+        ))
+        """,
+        image_id,
+        until,
+        limit,
+    )
+    deleted = int(blobs.rpartition(" ")[2])
+    if deleted:
+        return deleted
+    old = await connection.execute(
+        """
+        DELETE FROM imports WHERE id = ANY (ARRAY(
+            SELECT imports.id FROM images JOIN imports ON imports.image_id = images.id
+            WHERE images.id = $1 AND deletion_lease_until = $2
+              AND imports.id < (SELECT max(id) FROM imports WHERE image_id = $1)
+            LIMIT $3
+        ))
+        """,
+        image_id,
+        until,
+        limit,
+    )
+    return int(old.rpartition(" ")[2])
+
+
 async def finish(connection: Connection, image_id: int, until: datetime) -> None:
     """Delete the image with its imports, unless another API instance has taken the deletion over."""
     await connection.execute("DELETE FROM images WHERE id = $1 AND deletion_lease_until = $2", image_id, until)

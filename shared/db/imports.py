@@ -176,39 +176,87 @@ async def get_account(connection: Connection, import_id: int) -> bytes | None:
     return sealed
 
 
-async def lock_expired(connection: Connection, limit: int) -> list[Import]:
-    """Return running imports whose lease has expired, locked, oldest first; skip rows that others have locked."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExpiredLease:
+    """A running import whose lease has expired. Pages of them follow the order of these two values."""
+
+    lease_until: datetime
+    import_id: int
+
+
+async def expired_leases(connection: Connection, *, after: ExpiredLease | None, limit: int) -> list[ExpiredLease]:
+    """Return the running imports whose lease has expired, oldest first, beginning behind `after`; locks nothing."""
     rows = await connection.fetch(
-        f"""
-        SELECT {_COLUMNS} FROM imports WHERE state = 'running' AND lease_until < now()
-        ORDER BY lease_until LIMIT $1 FOR UPDATE SKIP LOCKED
-        """,  # noqa: S608 - fixed text
+        """
+        SELECT lease_until, id AS import_id FROM imports
+        WHERE state = 'running' AND lease_until < now()
+          AND (lease_until, id) > (coalesce($1::timestamptz, '-infinity'), coalesce($2::bigint, 0))
+        ORDER BY lease_until, id LIMIT $3
+        """,
+        after and after.lease_until,
+        after and after.import_id,
         limit,
     )
-    return [_import(row) for row in rows]
+    return [ExpiredLease(**dict(row)) for row in rows]
 
 
-async def overlooked(connection: Connection, *, after: float, limit: int) -> list[int]:
-    """Return the ids of imports due for `after` seconds, with no unpublished message and none published since then.
+async def lock_expired(connection: Connection, import_id: int) -> Import | None:
+    """Return the import, locked, if its lease has expired; None also while another transaction has locked it."""
+    row = await connection.fetchrow(
+        f"""
+        SELECT {_COLUMNS} FROM imports WHERE id = $1 AND state = 'running' AND lease_until < now()
+        FOR UPDATE SKIP LOCKED
+        """,  # noqa: S608 - fixed text
+        import_id,
+    )
+    return _import(row) if row else None
 
-    The time doubles with every message of an import, up to sixteen times: most imports that wait long have a message in
-    a long queue, and must not make it longer still.
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DueImport:
+    """An import that has been due for a while. `overlooked`: no message for it is under way, nor was one sent lately.
+
+    Pages of them follow the order of `due_at` and `id`.
+    """
+
+    due_at: datetime
+    id: int
+    overlooked: bool
+
+
+async def due_imports(
+    connection: Connection, *, due_for: float, after: DueImport | None, limit: int
+) -> list[DueImport]:
+    """Return imports that have been due for `due_for` seconds, oldest first, beginning behind `after`.
+
+    One is overlooked if all of its messages are published, the last of them `due_for` seconds ago or longer. That time
+    doubles with every message of an import, up to sixteen times: most imports that wait long have a message in a long
+    queue, and must not make it longer still. The cost is that of `limit` imports, however many are due.
     """
     rows = await connection.fetch(
         """
-        SELECT imports.id
-        FROM imports CROSS JOIN LATERAL (
+        WITH due AS MATERIALIZED (
+            SELECT due_at, id FROM imports
+            WHERE state IN ('queued', 'waiting') AND due_at < now() - make_interval(secs => $1)
+              AND (due_at, id) > (coalesce($2::timestamptz, '-infinity'), coalesce($3::bigint, 0))
+            ORDER BY due_at, id LIMIT $4
+        )
+        SELECT due.due_at, due.id,
+               NOT under_way AND (
+                   last IS NULL OR last < now() - make_interval(secs => $1 * least(16, 2 ^ (sent - 1)))
+               ) AS overlooked
+        FROM due CROSS JOIN LATERAL (
             SELECT count(*) AS sent, count(*) > count(published_at) AS under_way, max(published_at) AS last
-            FROM outbox WHERE import_id = imports.id
+            FROM outbox WHERE import_id = due.id
         ) AS messages
-        WHERE state IN ('queued', 'waiting') AND due_at < now() - make_interval(secs => $1) AND NOT under_way
-          AND (last IS NULL OR last < now() - make_interval(secs => $1 * least(16, 2 ^ (sent - 1))))
-        ORDER BY due_at LIMIT $2
+        ORDER BY due.due_at, due.id
         """,
-        after,
+        due_for,
+        after and after.due_at,
+        after and after.id,
         limit,
     )
-    return [row["id"] for row in rows]
+    return [DueImport(**dict(row)) for row in rows]
 
 
 def _import(row: Any) -> Import:

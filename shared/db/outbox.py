@@ -53,6 +53,13 @@ async def add(connection: Connection, import_id: int, reason: WakeUpReason, *, d
     )
 
 
+async def add_all(connection: Connection, import_ids: Sequence[int], reason: WakeUpReason) -> None:
+    """Add a message for each of these imports, due at once."""
+    await connection.execute(
+        "INSERT INTO outbox (import_id, reason) SELECT *, $2 FROM unnest($1::bigint[])", list(import_ids), reason
+    )
+
+
 async def lock_due(connection: Connection, limit: int) -> list[OutboxRow]:
     """Return due rows, locked, oldest first; skip rows that another relay instance has locked."""
     rows = await connection.fetch(
@@ -101,9 +108,19 @@ async def excuse_lost_lease(connection: Connection, import_name: str) -> None:
     )
 
 
-async def purge(connection: Connection, *, older_than: float) -> int:
-    """Delete rows published more than `older_than` seconds ago; return their number."""
+async def purge(connection: Connection, *, older_than: float, limit: int) -> int:
+    """Delete at most `limit` of the rows that were published more than `older_than` seconds ago; return their number.
+
+    Rows that another transaction has locked are left to a later call.
+    """
     status = await connection.execute(
-        "DELETE FROM outbox WHERE published_at < now() - make_interval(secs => $1)", older_than
+        """
+        DELETE FROM outbox WHERE id = ANY (ARRAY(
+            SELECT id FROM outbox WHERE published_at < now() - make_interval(secs => $1)
+            ORDER BY published_at LIMIT $2 FOR UPDATE SKIP LOCKED
+        ))
+        """,
+        older_than,
+        limit,
     )
     return int(status.rpartition(" ")[2])

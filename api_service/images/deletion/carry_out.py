@@ -27,6 +27,8 @@ from shared.target.management import Removal, TargetManagement
 DEADLINE = 20.0
 # A deletion is resumed this long after the target failed during it. Seconds.
 RESUME_AFTER = 10.0
+# Rows of an image's history that one transaction deletes: some tens of milliseconds.
+HISTORY_BATCH = 5_000
 
 _logger = structlog.get_logger(__name__)
 
@@ -47,14 +49,24 @@ class DeletionWork:
         gone.
         """
         removal = await self._remove(begun) if self._is_here(begun) else Removal.NOTHING
-        async with self.database.transaction() as connection:
-            if removal is not Removal.TAG:
-                await blobs.forget_image(connection, self.registry, begun.image.id)
-            await deletions.finish(connection, begun.image.id, begun.until)
+        await self._delete_rows(begun, removal)
         _logger.info(
             "deletion.finished", image_id=begun.image.id, repository=begun.image.repository, removed=removal.value
         )
         return removal
+
+    async def _delete_rows(self, begun: BegunDeletion, removal: Removal) -> None:
+        """Delete the image's rows, in small transactions; a deletion that ends before the last one is resumed."""
+        image_id = begun.image.id
+        if removal is not Removal.TAG:
+            async with self.database.transaction() as connection:
+                await blobs.forget_image(connection, self.registry, image_id)
+        deleted = 1
+        while deleted:
+            async with self.database.transaction() as connection:
+                deleted = await deletions.delete_history(connection, image_id, begun.until, limit=HISTORY_BATCH)
+        async with self.database.connection() as connection:
+            await deletions.finish(connection, image_id, begun.until)
 
     def _is_here(self, begun: BegunDeletion) -> bool:
         """Return whether the image is in this target; the tags of another target's images are not touched."""

@@ -14,8 +14,7 @@ from structlog.testing import capture_logs
 from api_service.audit import write_events
 from api_service.audit.middleware import is_audited
 from api_service.audit.write_events import MAX_TEXT, AuditWriter
-from api_service.background.reaper import reap
-from api_service.imports.retry_policy import RetryPolicy
+from api_service.background.purge import Purger
 from api_service.routes import ALL_ROUTES
 from api_service.settings import Settings
 from deploy.local.processes.server import PASSWORD_MARK
@@ -24,8 +23,6 @@ from shared.db.database import Database, open_database
 from shared.model.roles import Role
 from tests.api_service.api import BASE, Api, until
 from tests.api_service.conftest import OpenApi, Source
-
-RETRIES = RetryPolicy(max_failures=3, base=1)
 
 
 async def events(api: Api, query: str = "") -> list[dict[str, Any]]:
@@ -294,14 +291,11 @@ async def test_a_hostile_path_is_stored_as_nothing(api: Api) -> None:
     assert {event["object"] for event in await events(api)} <= {""}
 
 
-async def test_events_older_than_the_setting_are_deleted_in_batches(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("api_service.background.reaper.AUDIT_BATCH", 3)
+async def test_events_older_than_the_setting_are_deleted(api: Api) -> None:
     for number in range(6):
         await api.call("DELETE", f"{BASE}/images/{number}")
     await api.execute("UPDATE audit_events SET at = now() - make_interval(days => 10, secs => id) WHERE id <= 5")
-    for left in (3, 1, 1):
-        await reap(api.queue, RETRIES, audit_days=10)
-        assert len(await events(api)) == left
+    await Purger(api.database, audit_days=10).purge()
     assert (await the_event(api))["object"] == "5"
 
 

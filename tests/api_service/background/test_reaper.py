@@ -1,15 +1,23 @@
-"""The reaper: imports of lost workers, lost messages, and old outbox rows."""
+"""The reaper: imports of lost workers."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
 from api_service.background import reaper
-from api_service.background.reaper import LEADER_LOCK, reap
+from api_service.background.reaper import reap
 from api_service.imports.retry_policy import RetryPolicy
-from shared.db.database import try_lead
+from api_service.parts import reaper_part
+from api_service.settings import Settings
+from shared.db import imports
+from shared.db.database import Database
+from shared.db.outbox import WakeUpReason
+from shared.errors.codes import Code
+from shared.errors.error import LongshoreError
 from shared.messages.progress_report import ProgressReport, ReportedState
 from tests.api_service.api import Api, until
+from tests.api_service.conftest import REQUESTS_ONLY, OpenApi, Source
 
 RETRIES = RetryPolicy(max_failures=3, base=1)
 
@@ -88,50 +96,87 @@ async def test_an_import_that_ends_its_workers_ends_itself(api: Api, name: str) 
     assert (await api.get("/images/1"))["status"] == "failed"
 
 
-async def test_the_wake_up_of_an_import_without_a_message_is_repeated(api: Api, name: str) -> None:
-    """An operator purged the queue, or RabbitMQ lost its disk: the row in the database decides."""
-    await api.execute("UPDATE imports SET due_at = now() - interval '2 minutes'")
+@pytest.fixture
+async def lost(api: Api, source: Source, repository: str) -> list[str]:
+    """Five imports whose workers are lost, the longest ago first."""
+    names = []
+    for number in range(5):
+        source.push(f"{repository}-{number}")
+        started = await api.start({"source": f"{source.host}/{repository}-{number}:1.0"})
+        await api.claim(started["name"], lease=number - 10)
+        names.append(started["name"])
+    return names
+
+
+async def taken_back(api: Api) -> set[int]:
+    async with api.database.connection() as connection:
+        rows = await connection.fetch("SELECT id FROM imports WHERE (state, failures) = ('queued', 1)")
+        return {row["id"] for row in rows}
+
+
+async def test_a_round_takes_every_lost_import_back(api: Api, lost: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many there are: a page's end is not the round's."""
+    monkeypatch.setattr(reaper, "PAGE", 2)
     await reap(api.queue, RETRIES)
-    assert await reasons(api) == ["requested"]
-    await api.execute("UPDATE outbox SET published_at = now() - interval '61 seconds'")
-    await reap(api.queue, RETRIES)
-    await reap(api.queue, RETRIES)
-    assert await reasons(api) == ["requested", "republished"]
+    assert len(await taken_back(api)) == len(lost)
 
 
-async def test_the_wake_ups_of_a_long_wait_become_rarer(api: Api, name: str) -> None:
-    """Most waiting imports have their message in a long queue, which must not grow further."""
-    await api.execute("UPDATE imports SET due_at = now() - interval '1 hour'")
-    for seconds in (61, 121, 241):
-        await api.execute("UPDATE outbox SET published_at = now() - make_interval(secs => $1)", seconds - 2)
-        await reap(api.queue, RETRIES)
-        before = await reasons(api)
-        await api.execute("UPDATE outbox SET published_at = now() - make_interval(secs => $1)", seconds)
-        await reap(api.queue, RETRIES)
-        assert len(await reasons(api)) == len(before) + 1
-
-
-async def test_imports_that_are_not_due_are_left_alone(api: Api, name: str) -> None:
-    await api.execute("DELETE FROM outbox")
-    await api.execute("UPDATE imports SET due_at = now() + interval '1 minute'")
-    await reap(api.queue, RETRIES)
-    assert await reasons(api) == []
-
-
-async def test_old_outbox_rows_are_deleted(api: Api, name: str) -> None:
-    await api.execute("UPDATE outbox SET published_at = now() - interval '25 hours'")
-    await reap(api.queue, RETRIES)
-    assert await reasons(api) == []
-
-
-async def test_one_instance_reaps_at_a_time(api: Api, name: str) -> None:
-    await lose(api, name)
+async def test_an_import_that_cannot_be_taken_back_holds_up_no_other(api: Api, lost: list[str]) -> None:
+    """Its image is locked for long: its own transaction ends, and the next round takes it."""
+    await api.execute("UPDATE imports SET failures = $1 WHERE id = 1", RETRIES.max_failures)
     async with api.database.transaction() as connection:
-        assert await try_lead(connection, LEADER_LOCK)
+        await connection.execute("SELECT FROM images WHERE id = 1 FOR UPDATE")
         await reap(api.queue, RETRIES)
-        assert await state(api) == "running 0"
+        assert await taken_back(api) == {2, 3, 4, 5}
     await reap(api.queue, RETRIES)
-    assert await state(api) == "queued 1"
+    assert await api.value("SELECT state FROM imports WHERE id = 1") == "failed"
+
+
+async def test_a_row_that_cannot_be_read_holds_up_no_other(api: Api, lost: list[str]) -> None:
+    """A later release wrote an error code that this one does not know."""
+    await api.execute("UPDATE imports SET error_code = 'of_a_later_release' WHERE id = 1")
+    await reap(api.queue, RETRIES)
+    assert await taken_back(api) == {2, 3, 4, 5}
+
+
+async def test_a_locked_audit_log_holds_up_no_lease(
+    api: Api, lost: list[str], open_api: OpenApi, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Purging has loops and transactions of its own."""
+    monkeypatch.setattr(reaper, "INTERVAL", 0.05)
+    async with api.database.transaction() as connection:
+        await connection.execute("LOCK audit_events, outbox IN SHARE ROW EXCLUSIVE MODE")
+        await connection.execute("INSERT INTO audit_events (operation, status, at) VALUES ('x', 200, 'epoch')")
+        await api.execute("UPDATE imports SET failures = $1", RETRIES.max_failures)
+        async with open_api(replace(settings, lease=0.1), [*REQUESTS_ONLY, reaper_part]):
+            await until(lambda: _all_failed(api))
+
+
+async def _all_failed(api: Api) -> bool:
+    return bool(await api.value("SELECT every(state = 'failed') FROM imports"))
+
+
+async def test_instances_that_reap_at_once_take_each_import_back_once(api: Api, lost: list[str]) -> None:
+    """They share the expired leases."""
+    await asyncio.gather(*(reap(api.queue, RETRIES) for _ in range(4)))
+    assert len(await taken_back(api)) == len(lost)
+    assert (await reasons(api)).count(WakeUpReason.LEASE_LOST) == len(lost)
+
+
+async def test_an_outage_during_a_round_ends_it(api: Api, lost: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """No worker can report then: each gets the grace before the next round."""
+    asked = 0
+
+    async def away(*_: object) -> None:
+        nonlocal asked
+        asked += 1
+        raise LongshoreError(Code.DATABASE_UNAVAILABLE, "away")
+
+    monkeypatch.setattr(imports, "lock_expired", away)
+    monkeypatch.setattr(Database, "check", away)
+    with pytest.raises(LongshoreError, match="away"):
+        await reap(api.queue, RETRIES)
+    assert asked < 2 * len(lost)
 
 
 async def test_after_an_outage_workers_get_the_time_to_report(api: Api, name: str) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
+from functools import partial
 
 import pytest
 
@@ -57,7 +58,7 @@ ON CONFLICT DO NOTHING
 @pytest.fixture
 async def crowd(database_url: str) -> AsyncIterator[Database]:
     """A pool large enough for every writer, the reader and the reaper."""
-    async with open_database(database_url, application="test", size=WRITERS + 2) as database:
+    async with open_database(database_url, application="test", size=WRITERS + 5) as database:
         yield database
 
 
@@ -71,7 +72,13 @@ async def test_counts_equal_counting_under_random_concurrent_changes(crowd: Data
     running = asyncio.Event()
     others = [
         asyncio.create_task(_repeat(crowd, step, running))
-        for step in (image_counts.compact_counts, image_counts.compact_periods, check)
+        for step in (
+            image_counts.compact_counts,
+            image_counts.compact_periods,
+            partial(image_counts.compact_counts, limit=5),
+            partial(image_counts.compact_periods, limit=5),
+            check,
+        )
     ]
     await asyncio.gather(*(_write(crowd, number) for number in range(WRITERS)))
     running.set()
@@ -92,7 +99,7 @@ async def test_counts_equal_counting_under_random_concurrent_changes(crowd: Data
         assert rows == []
 
 
-async def _repeat(database: Database, step: Callable[[Connection], Awaitable[None]], end: asyncio.Event) -> int:
+async def _repeat(database: Database, step: Callable[[Connection], Awaitable[object]], end: asyncio.Event) -> int:
     times = 0
     while not end.is_set():
         async with database.connection() as connection:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from api_service.background.reaper import reap
+from api_service.background.wake_ups import WakeUpRepeater
 from api_service.imports.retry_policy import RetryPolicy
 from api_service.web.keys import NOTIFICATIONS
 from shared.db import outbox
@@ -96,7 +97,7 @@ async def lose_the_worker(started: Started) -> None:
 
 async def be_overlooked(started: Started) -> None:
     await started.wait_long()
-    await reap(started.api.queue, RETRIES)
+    await WakeUpRepeater(started.api.queue).repeat()
 
 
 WAKING = {
@@ -134,10 +135,11 @@ def test_every_reason_is_tested() -> None:
 
 
 async def test_nothing_else_hints_the_relay(started: Started, hinted: Callable[[], bool]) -> None:
-    """A progress report, a cancellation and an idle round of the reaper add no wake-up."""
+    """A progress report, a cancellation and idle rounds of reaper and repeater add no wake-up."""
     hinted()
     await started.report(ReportedState.RUNNING)
     await reap(started.api.queue, RETRIES)
+    await WakeUpRepeater(started.api.queue).repeat()
     await started.cancel()
     assert not hinted()
 

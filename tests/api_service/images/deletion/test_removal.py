@@ -1,15 +1,18 @@
 """DELETE /images/:id: the content that it removes from the target, and the content that stays."""
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 
+from api_service.images.deletion import carry_out
 from api_service.images.keys import VERIFIER
 from api_service.images.patrol import verify_batch
 from deploy.local.stack import synthetic_image
-from shared.db import blob_proofs, blobs
+from shared.db import blob_proofs, blobs, deletions
 from tests.api_service.api import BASE, Api
-from tests.api_service.images.deletion.conftest import OpenManaged, Place, delete, work
+from tests.api_service.guard import AT_MOST, at_most_a_batch
+from tests.api_service.images.deletion.conftest import OpenManaged, Place, delete, exists, work
 from tests.api_service.managed import PROJECT, Managed
 from tests.shared.harbor.conftest import StandIn
 
@@ -163,3 +166,37 @@ async def test_blobs_of_a_deleted_image_are_no_longer_offered_for_mounts(on_plai
         known = await blob_proofs.mount_candidates(connection, host, digests, to=elsewhere, confirming_host=None)
     mountable = {digest: candidate.repository for digest, candidate in known.items()}
     assert mountable == {blob.digest: job.repository for blob in other.image.blobs}
+
+
+HISTORY = """
+WITH old AS (
+    INSERT INTO imports (name, image_id, state, source, requested_by, finished_at)
+    SELECT 'old-' || n, $1, 'cancelled', 's', 'ada', now() FROM generate_series(1, 7) AS n RETURNING id
+)
+INSERT INTO import_layers (import_id, digest, position, size, byte_offset, status)
+SELECT id, 'sha256:' || n, n, 1, 1, 'completed' FROM old, generate_series(1, 4) AS n
+"""
+
+
+async def test_a_long_history_is_deleted_in_batches(on_plain: Managed, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An image that was imported every hour for a year can be deleted, too."""
+    monkeypatch.setattr(carry_out, "HISTORY_BATCH", AT_MOST)
+    job, other = await on_plain.ready(), await on_plain.ready(tag="2.0")
+    api = on_plain.api
+    await api.execute(HISTORY, job.image_id)
+    async with at_most_a_batch(api.database, "imports"), at_most_a_batch(api.database, "import_layers"):
+        assert (await delete(api, job.image_id)).status == 200
+    assert not await exists(api, job.image_id)
+    assert await api.value("SELECT array_agg(DISTINCT image_id) FROM imports") == [other.image_id]
+
+
+async def test_a_deletion_that_another_instance_continues_deletes_no_history(on_plain: Managed) -> None:
+    """The lease proves who deletes."""
+    job = await on_plain.ready()
+    api = on_plain.api
+    await api.execute(HISTORY, job.image_id)
+    async with api.database.transaction() as connection:
+        until = await deletions.begin(connection, job.image_id, user="ada", lease=60)
+        later = until + timedelta(seconds=1)
+        assert await deletions.delete_history(connection, job.image_id, later, limit=100) == 0
+        assert await deletions.delete_history(connection, job.image_id, until, limit=100) > 0
