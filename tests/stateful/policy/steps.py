@@ -52,7 +52,9 @@ async def _import_while_the_tag_moves(campaign: Campaign) -> None:
     place = _target(campaign)
 
     async def push(campaign: Campaign) -> None:
-        await campaign.push_by_hand(place)
+        # The project may be one that the held import has not created yet: a pipeline cannot push there.
+        if await campaign.world.has_project(place.project):
+            await campaign.push_by_hand(place)
         campaign.tags = await campaign.look()
 
     hold = campaign.random.choice((Point.CLAIMED, Point.COPIED, Point.FENCED))
