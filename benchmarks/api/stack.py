@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.api.client import Endpoint
 from benchmarks.api.fill import Filled, fill
+from benchmarks.api.still_registry import SOURCE
 from deploy.local.paths import ROOT
 from deploy.local.processes.server import LOOPBACK, Server, accepts
 from deploy.local.stack import Api, Scratch, Stack
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from deploy.local.processes.scratch import Process
 
-# The settings that allow the API to call the source.
+# The settings that allow the API to call the registry.
 CALLED = ("ALLOWED_PRIVATE", "PLAIN_HTTP_HOSTS")
 
 
@@ -78,14 +79,17 @@ def arena(few: int, many: int) -> Iterator[Arena]:
     """Start everything, with fsync on, and fill the two lists."""
     with ExitStack() as parts:
         scratch = parts.enter_context(Scratch())
-        source = parts.enter_context(Script(scratch, "still_source"))
-        stack = parts.enter_context(Stack(scratch, workers=0, settings=dict.fromkeys(CALLED, source.host)))
+        registry = parts.enter_context(Script(scratch, "still_registry"))
+        called = dict.fromkeys(CALLED, registry.host)
+        stack = parts.enter_context(
+            Stack(scratch, workers=0, settings=called | {"TARGET_URL": f"http://{registry.host}"})
+        )
         bare = Script(scratch, "bare_endpoint", stack.postgres.url, stack.rabbitmq.amqp)
         yield Arena(
             few=_size(stack, parts, f"{few:,} images", few),
             many=_size(stack, parts, f"{many:,} images", many),
             bare=Endpoint(url=f"http://{parts.enter_context(bare).host}"),
-            source=f"{source.host}/team/image",
+            source=f"{registry.host}/{SOURCE}/team/image",
         )
 
 
