@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from contextvars import Context
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, fields, replace
 from time import monotonic
 from typing import Any
 
@@ -27,6 +27,8 @@ MAX_UNPROVED = 60
 UNPROVED_PERIOD = 60.0
 # Rows of one statement; more would hold up the answers of the first of them.
 BATCH = 500
+
+_FIELDS = tuple(field.name for field in fields(AuditEvent))
 
 _logger = structlog.get_logger("api_service.audit")
 
@@ -52,12 +54,12 @@ class AuditWriter:
             async with asyncio.timeout(within):
                 await self._store(event)
         except (TimeoutError, LongshoreError) as error:
-            _logger.warning("audit.not_stored", **asdict(event), reason=describe(error))
+            _logger.warning("audit.not_stored", **_values(event), reason=describe(error))
         except asyncio.CancelledError:
-            _logger.warning("audit.not_stored", **asdict(event), reason="the service stops")
+            _logger.warning("audit.not_stored", **_values(event), reason="the service stops")
             raise
         else:
-            _logger.info("audit", **asdict(event))
+            _logger.info("audit", **_values(event))
 
     async def close(self) -> None:
         """Log the number of requests that were only counted, and end a statement that no request waits for."""
@@ -134,9 +136,15 @@ def _settle(stored: asyncio.Future[None], failure: Exception | None) -> None:
 
 def _clean(event: AuditEvent) -> AuditEvent:
     """Shorten texts, and escape what cannot be printed: it could not be stored, or would mislead a reader."""
-    values = asdict(event)
-    texts: dict[str, Any] = {name: _printable(value) for name, value in values.items() if isinstance(value, str)}
-    return replace(event, **texts)
+    values = _values(event)
+    texts = {name: value for name, value in values.items() if isinstance(value, str)}
+    changed: dict[str, Any] = {name: clean for name, text in texts.items() if (clean := _printable(text)) != text}
+    return replace(event, **changed) if changed else event
+
+
+def _values(event: AuditEvent) -> dict[str, Any]:
+    """Return the fields by name. `asdict` also copies what is inside of them, which takes ten times as long."""
+    return {name: getattr(event, name) for name in _FIELDS}
 
 
 def _printable(text: str) -> str:

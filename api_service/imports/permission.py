@@ -15,7 +15,6 @@ from shared.db.access import rule_usage
 from shared.db.database import Connection
 from shared.errors.error import LongshoreError
 from shared.model.import_rule import ImportRule
-from shared.model.roles import Role
 from shared.oci.engine_image import ImageSource
 from shared.target.management import TargetManagement
 
@@ -49,6 +48,13 @@ class Grant:
         return self.rule.name if self.rule else ADMIN
 
     @property
+    def needs_project(self) -> bool:
+        """Whether the decision depends on the target's project: no rule lets the caller create it."""
+        if self.rule is None or self.rule.create_projects:
+            return False
+        return not any(rule.create_projects for rule in _applicable(self))
+
+    @property
     def is_limited(self) -> bool:
         """Whether the rule has a limit that other imports of the caller use up."""
         rule = self.rule
@@ -59,9 +65,9 @@ class Grant:
 class ImportPermissions:
     """Answers whether a caller may import a source to a target, by the rules of this moment.
 
-    The order of a request: `check_names` before anything is asked of another server, `find_project` at the same time
-    as the source, `grant` with all facts, then, in the caller's `turn`, `hold_limits` and `grant_within_limits` in the
-    transaction that adds the import.
+    The order of a request: `grant_names` before anything is asked of another server, `find_project` at the same time
+    as the source, `grant_facts` with all facts, then, in the caller's `turn`, `hold_limits` and `grant_within_limits`
+    in the transaction that adds the import.
     """
 
     book: RuleBook
@@ -78,32 +84,32 @@ class ImportPermissions:
             default_project=self.naming.project,
         )
 
-    async def check_names(self, by: Identity, source: ImageSource, repository: str) -> Names:
-        """Return the names; raises `source_not_allowed` or `target_not_allowed` unless a rule has them."""
-        names = self.names(source, repository)
-        await self.grant(by, names, Facts())
-        return names
+    async def grant_names(self, by: Identity, source: ImageSource, repository: str) -> Grant:
+        """Return the permission by the names alone; raises `source_not_allowed` or `target_not_allowed`."""
+        return _grant(await self.book.current(), by, self.names(source, repository), Facts())
 
-    async def find_project(self, by: Identity, names: Names) -> bool | None:
+    async def find_project(self, grant: Grant) -> bool | None:
         """Return whether the target's project exists; None if no decision needs it, or the target does not answer.
 
         A worker that may not create projects finds a missing one, too.
         """
-        rules = applicable_rules(await self.book.current(), by, names)
-        if by.role is Role.ADMIN or any(rule.create_projects for rule in rules):
+        if not grant.needs_project:
             return None
         try:
             async with asyncio.timeout(TARGET_DEADLINE):
-                return await self.management.has_project(names.target)
+                return await self.management.has_project(grant.names.target)
         except (LongshoreError, TimeoutError):
             return None
 
-    async def grant(self, by: Identity, names: Names, facts: Facts) -> Grant:
-        """Return the permission; raises the refusal.
+    async def grant_facts(self, grant: Grant, facts: Facts) -> Grant:
+        """Decide again with these facts and the rules of this moment; raises the refusal.
 
         Raises `source_not_allowed`, `target_not_allowed`, `limit_reached` and `target_tag_foreign`.
         """
-        return _grant(await self.book.current(), by, names, facts)
+        rules = await self.book.current()
+        if rules is grant.rules and not facts.may_refuse:
+            return replace(grant, facts=facts)
+        return _grant(rules, grant.by, grant.names, facts)
 
     def turn(self, grant: Grant, *, may_change: bool) -> AbstractAsyncContextManager[None]:
         """Return the caller's turn to open the transaction that adds the import; see `hold_limits`."""

@@ -75,17 +75,17 @@ class ImportRetrier:
         target = TargetName(repository=image.repository, tag=image.tag)
         named = await self.finder.name(ImportRequest(source=ended.source, credentials=request.credentials), by)
         self.permissions.naming.check(named.reference, target)
-        names = await self.permissions.check_names(by, named.reference, image.repository)
+        granted = await self.permissions.grant_names(by, named.reference, image.repository)
         # The right to use a stored account is the right of the user who retries.
         source = named.for_import(target, by)
         project_exists, tag = await both(
-            self.permissions.find_project(by, names), self.tags.find(image.repository, image.tag)
+            self.permissions.find_project(granted), self.tags.find(image.repository, image.tag)
         )
         retried = _Retry(
             image=image,
             ended=ended,
             credentials=seal_account(self.secrets, source.credential, host=source.reference.registry),
-            grant=await self.permissions.grant(by, names, Facts(force=ended.force, project_exists=project_exists)),
+            grant=await self.permissions.grant_facts(granted, Facts(force=ended.force, project_exists=project_exists)),
             tag=tag,
         )
         turn = self.permissions.turn(retried.grant, may_change=retried.tag is not None)

@@ -91,14 +91,13 @@ class ImportStarter:
         request = request.with_defaults(referrers=self.referrers)
         named = await self.finder.name(request, by)
         target = self.naming.name(named.reference, request.target)
-        names = await self.permissions.check_names(by, named.reference, target.repository)
+        granted = await self.permissions.grant_names(by, named.reference, target.repository)
         source = named.for_import(target, by)
         digest, (project_exists, tag) = await both(
-            source.resolve(request.platforms),
-            both(self.permissions.find_project(by, names), self.tags.find(target.repository, target.tag)),
+            source.resolve(request.platforms), self._look_at_target(target, granted)
         )
         facts = Facts(force=request.force, project_exists=project_exists)
-        grant = await self.permissions.grant(by, names, facts)
+        grant = await self.permissions.grant_facts(granted, facts)
         content = RequestedContent.of(request, source, digest)
         new = replace(self._new_import(content, target, source, grant), tag_before=tag.digest if tag else None)
         return await self._record(
@@ -106,6 +105,13 @@ class ImportStarter:
                 request=request, content=content, target=target, new=new, grant=grant, tag=tag, deadline=deadline
             )
         )
+
+    async def _look_at_target(self, target: TargetName, grant: Grant) -> tuple[bool | None, FoundTag | None]:
+        """Return whether the project exists, if that matters, and the tag."""
+        find_tag = self.tags.find(target.repository, target.tag)
+        if not grant.needs_project:
+            return None, await find_tag
+        return await both(self.permissions.find_project(grant), find_tag)
 
     def _new_import(
         self, content: RequestedContent, target: TargetName, source: FoundSource, grant: Grant

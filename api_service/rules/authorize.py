@@ -62,6 +62,12 @@ class Facts:
     usage: Mapping[int, Usage] = field(default_factory=dict)
     now: datetime | None = None
 
+    @property
+    def may_refuse(self) -> bool:
+        """Whether a rule that has the caller, the source and the target can refuse the import by one of these."""
+        known = self.foreign_tag is not None or self.image_bytes is not None or bool(self.usage)
+        return known or self.project_exists is False
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Allowed:

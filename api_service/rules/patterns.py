@@ -60,6 +60,8 @@ def check_target(pattern: str, placeholders: Sequence[str] = (), whole: Sequence
 
 def matches(pattern: str, name: str) -> bool:
     """Return whether a name, such as `docker.io/library/nginx`, fits the pattern."""
+    if pattern == ANY_PARTS:
+        return True
     return _match_parts(pattern.split("/"), name.split("/"))
 
 

@@ -28,9 +28,9 @@ def own_subjects(subjects: Iterable[str], by: Identity) -> tuple[str, ...]:
     return tuple(subject for subject in subjects if subject in own)
 
 
-def has_subject(subjects: Iterable[str], by: Identity) -> bool:
+def has_subject(subjects: Sequence[str], by: Identity) -> bool:
     """Return whether the caller is one of the subjects, or in one of their groups."""
-    return bool(own_subjects(subjects, by))
+    return EVERYBODY in subjects or bool(own_subjects(subjects, by))
 
 
 def caller_values(by: Identity) -> Mapping[Placeholder, Sequence[str]]:
@@ -43,6 +43,9 @@ def caller_values(by: Identity) -> Mapping[Placeholder, Sequence[str]]:
 
 def expand(pattern: str, values: Mapping[Placeholder, Sequence[str]]) -> Iterator[str]:
     """Yield the pattern with its placeholders replaced; nothing if one of them has no value."""
+    if "{" not in pattern:
+        yield pattern
+        return
     expanded = [pattern]
     for placeholder, candidates in values.items():
         if (mark := f"{{{placeholder}}}") in pattern:

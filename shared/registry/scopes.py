@@ -33,6 +33,8 @@ class Scopes:
         return cls(frozenset(merged.items()))
 
     def __or__(self, other: "Scopes") -> "Scopes":
+        if not other.resources:
+            return self
         return self.of((*self.resources, *other.resources))
 
     def merged_with(self, challenged: "Scopes") -> "Scopes":

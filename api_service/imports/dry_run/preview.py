@@ -15,7 +15,7 @@ from api_service.imports.request import AnswerState, ImportRequest
 from api_service.imports.source.find import FoundSource, PlannableImage, SourceFinder
 from api_service.imports.source.target_name import TargetName, TargetNaming
 from api_service.imports.target_tag import FoundTag, TargetTags, find_foreign
-from api_service.rules.authorize import Facts, ForeignTag, Names
+from api_service.rules.authorize import Facts, ForeignTag
 from shared.db import images, imports
 from shared.db.database import Database
 from shared.db.images import Image
@@ -78,19 +78,20 @@ class ImportPreviewer:
         request = request.with_defaults(referrers=self._referrers)
         named = await self._finder.name(request, by)
         target = self._naming.name(named.reference, request.target)
-        names = await self._permissions.check_names(by, named.reference, target.repository)
+        granted = await self._permissions.grant_names(by, named.reference, target.repository)
         source = named.for_import(target, by)
         try:
             async with asyncio.timeout(DEADLINE), self._slots:
-                return await self._report(request, source, target, names, by)
+                return await self._report(request, source, target, granted)
         except TimeoutError:
             raise LongshoreError(
                 Code.DRY_RUN_TIMEOUT, f"Source and target did not answer within {DEADLINE:g} seconds."
             ) from None
 
     async def _report(
-        self, request: ImportRequest, source: FoundSource, target: TargetName, names: Names, by: Identity
+        self, request: ImportRequest, source: FoundSource, target: TargetName, granted: Grant
     ) -> DryRunReport:
+        by = granted.by
         readable = source.open()
         found = await readable.look_up()
         digest = source.reference.digest or found
@@ -107,7 +108,7 @@ class ImportPreviewer:
                 facts, image_bytes=_distinct_size(plan, referrers), foreign_tag=await self._find_foreign(tag, image)
             )
             overwrites = await self._overwrites(Digest.parse(tag.digest), image, by) if tag.digest else None
-        grant = await self._grant(by, names, facts)
+        grant = await self._grant(granted, facts)
         preview = await self._compare(source, readable, target, plan, referrers, overwrites=overwrites)
         return _report(decision, image, preview, grant)
 
@@ -115,13 +116,13 @@ class ImportPreviewer:
         async with self._database.connection() as connection:
             return await find_foreign(connection, tag, image.id if image else None)
 
-    async def _grant(self, by: Identity, names: Names, facts: Facts) -> Grant:
+    async def _grant(self, granted: Grant, facts: Facts) -> Grant:
         """Return the permission that the import would get at this moment.
 
         Without `image_bytes`, no import would start, and the caller's usage of the limits does not matter.
         """
-        facts = replace(facts, project_exists=await self._permissions.find_project(by, names))
-        grant = await self._permissions.grant(by, names, facts)
+        facts = replace(facts, project_exists=await self._permissions.find_project(granted))
+        grant = await self._permissions.grant_facts(granted, facts)
         if facts.image_bytes is None or not grant.is_limited:
             return grant
         async with self._database.connection() as connection:
