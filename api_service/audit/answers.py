@@ -13,13 +13,17 @@ from shared.model.roles import Role
 class AuditEventSchema(AnswerSchema):
     id = number("The event's id.", required=True)
     time = moment("When the request was answered.", required=True)
-    userName = text("The user's name; null: the request proved no identity.", required=True, allow_none=True)
+    userName = text(
+        "The user's name; null: the request proved no identity; `longshore-api`: a command.",
+        required=True,
+        allow_none=True,
+    )
     issuer = text("The user's issuer; empty for users of API tokens.", required=True, allow_none=True)
     subject = text("The user's name for the issuer, which never changes.", required=True, allow_none=True)
     role = choice(Role, "The token's role.", required=True, allow_none=True)
     tokenId = number("The API token; null: a token of the OIDC issuer, or none.", required=True, allow_none=True)
     address = text("The client's address.", required=True, allow_none=True)
-    operation = text("The operation's id in this description.", required=True)
+    operation = text("The operation's id in this description, or `command:` and a command's name.", required=True)
     object = text("The image, rule, registry or token, by name or id; empty if the request names none.", required=True)
     ruleId = number("The import rule that allowed the request; null: none did.", required=True, allow_none=True)
     status = number("The HTTP status of the answer; 0: the client left before it.", required=True)

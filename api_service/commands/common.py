@@ -8,11 +8,17 @@ from typing import ParamSpec, TypeVar
 import click
 
 from api_service.settings import read_database_url
+from shared.db.access.audit import AuditEvent, insert_events
 from shared.db.access.worker_role import WorkerRoleError
 from shared.db.database import Connection, open_database
 from shared.db.migrations.revision import current_revision
 from shared.errors.error import LongshoreError
 from shared.settings import SettingsError
+
+# The user of a command's events: no person has proved an identity, and the event has neither role nor subject.
+COMMAND = "longshore-api"
+# A command has no HTTP answer; an event exists only if the command did its work.
+DONE = 200
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -55,3 +61,9 @@ def use_database(use: Callable[[Connection], Awaitable[T]]) -> T:
             return await use(connection)
 
     return asyncio.run(run())
+
+
+async def record(connection: Connection, operation: str, about: str = "") -> None:
+    """Add an event to the audit log; in the same transaction as the change, so that neither is without the other."""
+    event = AuditEvent(user_name=COMMAND, operation=operation, object=about, status=DONE)
+    await insert_events(connection, [event])

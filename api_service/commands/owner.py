@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from api_service.auth.identity import MAX_SUBJECT_LENGTH
-from api_service.commands.common import one_line_errors, use_database
+from api_service.commands.common import one_line_errors, record, use_database
 from api_service.settings import read_oidc_issuer
 from shared.db.access.owners import Holdings, count_holdings, list_holdings, move_holdings
 from shared.db.database import Connection
@@ -77,7 +77,13 @@ def move(name: str, subject: str, from_issuer: str, to_issuer: str | None, *, dr
 
 
 async def _move(connection: Connection, old: Owner, new: Owner, *, dry_run: bool) -> Holdings:
-    return await count_holdings(connection, old) if dry_run else await move_holdings(connection, old, new)
+    if dry_run:
+        return await count_holdings(connection, old)
+    async with connection.transaction():
+        moved = await move_holdings(connection, old, new)
+        if not moved.is_empty:
+            await record(connection, "command:moveOwner", f"{_shown(old)} to {_shown(new)}")
+    return moved
 
 
 def _shown(named: Owner) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import click
 
-from api_service.commands.common import one_line_errors, use_database
+from api_service.commands.common import one_line_errors, record, use_database
 from api_service.settings import read_secret_box
 from shared.db.database import Connection
 from shared.db.sealed import SEALED_COLUMNS, SealedColumn, SealedText, replace_sealed, sealed_texts
@@ -53,6 +53,7 @@ async def rotate(connection: Connection, secrets: SecretBox) -> Rotation:
             for text in texts:
                 await _rotate_text(connection, secrets, column, text, rotation)
             after = texts[-1].id
+    await record(connection, "command:rotateSecrets", f"{rotation.rotated} rotated, {rotation.unreadable} unreadable")
     return rotation
 
 

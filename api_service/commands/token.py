@@ -7,11 +7,12 @@ from rich.console import Console
 from rich.table import Table
 
 from api_service.auth.identity import MAX_GROUP_LENGTH, MAX_GROUPS, MAX_USER_LENGTH
-from api_service.commands.common import one_line_errors, use_database
+from api_service.commands.common import one_line_errors, record, use_database
 from api_service.settings import read_token_days
 from api_service.tokens.answers import token_json
 from api_service.tokens.api_tokens import DAY, MAX_DAYS
-from shared.db.access.tokens import ApiToken, NewToken, insert_token, list_tokens, revoke_token
+from shared.db.access.tokens import ApiToken, CreatedToken, NewToken, insert_token, list_tokens, revoke_token
+from shared.db.database import Connection
 from shared.model.owner import Owner
 from shared.model.roles import Role
 
@@ -51,7 +52,7 @@ def create(user: str, role: str, groups: frozenset[str], days: int | None, *, ne
         raise click.UsageError("--never-expires and --expires-in-days exclude each other.")
     lifetime = None if never_expires else (days or read_token_days()) * DAY
     new = NewToken(user=user, owner=Owner(subject=user), role=Role(role), lifetime=lifetime, groups=groups)
-    created = use_database(lambda connection: insert_token(connection, new))
+    created = use_database(lambda connection: _create(connection, new))
     click.echo(created.secret)
     ends = created.token.expires_at
     until = f"valid until {ends:%Y-%m-%d}" if ends else "valid until it is revoked"
@@ -75,9 +76,24 @@ def list_command(*, as_json: bool) -> None:
 @one_line_errors
 def revoke(token_id: int) -> None:
     """Revoke a token now, with those that its user created with it."""
-    if not use_database(lambda connection: revoke_token(connection, token_id)):
+    if not use_database(lambda connection: _revoke(connection, token_id)):
         raise click.ClickException(f"There is no token {token_id}.")
     click.echo(f"Token {token_id} is revoked.", err=True)
+
+
+async def _create(connection: Connection, new: NewToken) -> CreatedToken:
+    async with connection.transaction():
+        created = await insert_token(connection, new)
+        await record(connection, "command:createToken", str(created.token.id))
+    return created
+
+
+async def _revoke(connection: Connection, token_id: int) -> bool:
+    async with connection.transaction():
+        revoked = await revoke_token(connection, token_id)
+        if revoked:
+            await record(connection, "command:revokeToken", str(token_id))
+    return revoked
 
 
 def _table(tokens: list[ApiToken]) -> Table:
