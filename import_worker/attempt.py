@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from typing import Protocol
+from uuid import UUID
 
 from import_worker.until_accepted import until_accepted
 from shared.messages.attempt_start import Admitted, AttemptStart, AttemptTerms, ImageAdmission
@@ -30,13 +31,14 @@ class Attempt:
     api: AttemptApi
     name: str
     number: int
+    claim_token: UUID | None = None
 
     async def begin(self) -> AttemptTerms:
         """Return the terms; raises SupersededError if the import has ended."""
-        start = AttemptStart(attempt=self.number)
+        start = AttemptStart(attempt=self.number, claim_token=self.claim_token)
         return await until_accepted(lambda: self.api.begin(self.name, start), event="attempt.terms_not_delivered")
 
     async def admit(self, size: int) -> Admitted:
         """Have this many bytes admitted; raises SupersededError if the import has ended."""
-        admission = ImageAdmission(attempt=self.number, bytes=size)
+        admission = ImageAdmission(attempt=self.number, claim_token=self.claim_token, bytes=size)
         return await until_accepted(lambda: self.api.admit(self.name, admission), event="attempt.bytes_not_admitted")

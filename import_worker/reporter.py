@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from time import monotonic
 from typing import Protocol
+from uuid import UUID
 
 import structlog
 
@@ -43,11 +44,14 @@ class ProgressApi(Protocol):
 class Reporter:
     """Reports the progress of one attempt."""
 
-    def __init__(self, api: ProgressApi, name: str, attempt: int, *, heartbeat: float) -> None:
-        """Report on this attempt at least every `heartbeat` seconds."""
+    def __init__(
+        self, api: ProgressApi, name: str, attempt: int, *, heartbeat: float, claim_token: UUID | None = None
+    ) -> None:
+        """Report on this attempt, of the claim with this token, at least every `heartbeat` seconds."""
         self._api = api
         self._name = name
         self._attempt = attempt
+        self._claim_token = claim_token
         self._heartbeat = heartbeat
         self._sequence = 0
         self._source_digest: str | None = None
@@ -121,6 +125,7 @@ class Reporter:
             self._sequence += 1
             report = ProgressReport(
                 attempt=self._attempt,
+                claim_token=self._claim_token,
                 sequence=self._sequence,
                 state=state,
                 layers={str(digest): layer for digest, layer in changed.items()},

@@ -95,7 +95,9 @@ class Worker:
     def _start(self, claimed: ClaimedImport) -> None:
         metrics.claimed(claimed.waited)
         heartbeat = self._settings.lease / REPORTS_PER_LEASE
-        reporter = Reporter(self._api, claimed.name, claimed.attempt, heartbeat=heartbeat)
+        reporter = Reporter(
+            self._api, claimed.name, claimed.attempt, heartbeat=heartbeat, claim_token=claimed.claim_token
+        )
         self.slots.start(
             run_import(claimed, self._open_endpoints, reporter, layers=self._settings.layers),
             name=claimed.name,
@@ -103,7 +105,7 @@ class Worker:
         )
 
     async def _open_endpoints(self, claimed: ClaimedImport) -> CopyEndpoints:
-        attempt = Attempt(api=self._api, name=claimed.name, number=claimed.attempt)
+        attempt = Attempt(api=self._api, name=claimed.name, number=claimed.attempt, claim_token=claimed.claim_token)
         endpoints = self._endpoints.open(claimed, attempt, await attempt.begin())
 
         async def wait_alone_then_check() -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import structlog
 
 from api_service.imports.attempt.fail import fail_import
-from api_service.imports.attempt.held_import import check_attempt, excusing_lost_lease, lock_named
+from api_service.imports.attempt.held_import import check_claim, excusing_lost_lease, lock_named
 from api_service.imports.enqueue import ImportQueue, QueueTransaction
 from api_service.imports.merge_layers import MergedLayers, merge_layers
 from api_service.imports.retry_policy import GiveUp, RetryPolicy, TryAgain
@@ -21,6 +21,7 @@ from shared.errors.error import LongshoreError
 from shared.errors.kinds import ERROR_KINDS
 from shared.messages.action import Action
 from shared.messages.progress_report import ProgressReport, ReportedError, ReportedState
+from shared.model.claim import same_claim
 from shared.model.image_content import ImageContent
 from shared.model.states import ImportState
 
@@ -57,7 +58,7 @@ class ReportApplier:
             found = await lock_named(connection, name)
             if _is_repeated(found, report):
                 return Action.CONTINUE if found.state is ImportState.RUNNING else Action.STOP
-            check_attempt(found, report.attempt)
+            check_claim(found, report)
             merged, end = await self._apply_new(transaction, found, report)
         if merged:
             events.layers_completed(merged.completed)
@@ -123,7 +124,7 @@ class ReportApplier:
 
 
 def _is_repeated(found: Import, report: ProgressReport) -> bool:
-    return report.attempt == found.attempt and report.sequence <= found.sequence
+    return same_claim(found, report) and report.sequence <= found.sequence
 
 
 def _is_without_terms(found: Import, report: ProgressReport) -> bool:

@@ -170,6 +170,7 @@ class PostgresLedger:
             digest=str(blob.digest),
             import_name=self._claimed.name,
             attempt=self._claimed.attempt,
+            claim_token=self._claimed.claim_token,
         )
 
 

@@ -5,6 +5,7 @@ worker is free as soon as the reaper takes the import from that worker.
 """
 
 from dataclasses import dataclass
+from uuid import UUID
 
 from shared.db.database import Connection
 from shared.model.blob_origin import BlobOrigin
@@ -22,6 +23,17 @@ class TransferClaim:
     digest: str
     import_name: str
     attempt: int
+    claim_token: UUID | None
+
+
+# True for the newest claim of the import $3: of two attempts with the same number, one has lost the import. An attempt
+# that has ended may still end its transfers.
+_NEWEST_CLAIM = """
+    EXISTS (
+        SELECT FROM imports
+        WHERE imports.name = $3 AND imports.attempt = $4 AND imports.claim_token IS NOT DISTINCT FROM $5::uuid
+    )
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,12 +58,15 @@ class RunningTransfer:
 async def claim(
     connection: Connection, claim: TransferClaim, repository: str, origin: BlobOrigin
 ) -> ClaimedTransfer | None:
-    """Claim the transfer of a blob to a repository; returns None while another live attempt holds the claim."""
+    """Claim the transfer of a blob to a repository.
+
+    Returns None while another live attempt holds the claim, and to an attempt that has lost its import.
+    """
     row = await connection.fetchrow(
-        """
+        f"""
         INSERT INTO blob_flights AS transfer
             (registry, digest, import_name, attempt, repository, source_host, with_account)
-        VALUES ($1, $2, $3, $4, $5, $6, $7)
+        SELECT $1, $2, $3, $4, $6, $7, $8 WHERE {_NEWEST_CLAIM}
         ON CONFLICT (registry, digest) DO UPDATE
         SET import_name = excluded.import_name, attempt = excluded.attempt, started_at = now(),
             repository = excluded.repository, source_host = excluded.source_host,
@@ -64,11 +79,12 @@ async def claim(
               AND (imports.name, imports.attempt) <> ($3, $4)
         )
         RETURNING upload
-        """,
+        """,  # noqa: S608 - fixed text
         claim.registry,
         claim.digest,
         claim.import_name,
         claim.attempt,
+        claim.claim_token,
         repository,
         origin.host,
         origin.with_account,
@@ -79,14 +95,15 @@ async def claim(
 async def record_upload(connection: Connection, claim: TransferClaim, upload: str) -> None:
     """Record the address of the upload, so that a later claim on the same repository can continue it."""
     await connection.execute(
-        """
-        UPDATE blob_flights SET upload = $5
-        WHERE (registry, digest, import_name, attempt) = ($1, $2, $3, $4)
-        """,
+        f"""
+        UPDATE blob_flights SET upload = $6
+        WHERE (registry, digest, import_name, attempt) = ($1, $2, $3, $4) AND {_NEWEST_CLAIM}
+        """,  # noqa: S608 - fixed text
         claim.registry,
         claim.digest,
         claim.import_name,
         claim.attempt,
+        claim.claim_token,
         upload,
     )
 
@@ -97,7 +114,7 @@ async def release(connection: Connection, claim: TransferClaim) -> None:
         f"""
         WITH ended AS (
             UPDATE blob_flights SET attempt = 0
-            WHERE (registry, digest, import_name, attempt) = ($1, $2, $3, $4) RETURNING digest
+            WHERE (registry, digest, import_name, attempt) = ($1, $2, $3, $4) AND {_NEWEST_CLAIM} RETURNING digest
         )
         SELECT pg_notify('{CHANNEL}', digest) FROM ended
         """,  # noqa: S608 - fixed text
@@ -105,6 +122,7 @@ async def release(connection: Connection, claim: TransferClaim) -> None:
         claim.digest,
         claim.import_name,
         claim.attempt,
+        claim.claim_token,
     )
 
 
@@ -114,7 +132,7 @@ async def complete(connection: Connection, claim: TransferClaim) -> None:
         f"""
         WITH ended AS (
             DELETE FROM blob_flights
-            WHERE (registry, digest, import_name, attempt) = ($1, $2, $3, $4) RETURNING digest
+            WHERE (registry, digest, import_name, attempt) = ($1, $2, $3, $4) AND {_NEWEST_CLAIM} RETURNING digest
         )
         SELECT pg_notify('{CHANNEL}', digest) FROM ended
         """,  # noqa: S608 - fixed text
@@ -122,6 +140,7 @@ async def complete(connection: Connection, claim: TransferClaim) -> None:
         claim.digest,
         claim.import_name,
         claim.attempt,
+        claim.claim_token,
     )
 
 

@@ -5,6 +5,7 @@ Times are the database's own, so that no service's clock matters.
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from uuid import UUID
 
 from shared.db.access import import_usage
 from shared.db.database import Connection
@@ -15,7 +16,7 @@ from shared.model.states import ImportState
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimedImport:
-    """The import that a claim gave to a worker. `attempt` is the fencing token.
+    """The import that a claim gave to a worker. `attempt` and `claim_token` together are the fencing token.
 
     The source's account is not part of it: the API gives it to the attempt that holds the import.
 
@@ -25,6 +26,7 @@ class ClaimedImport:
 
     name: str
     attempt: int
+    claim_token: UUID | None = field(default=None, compare=False)
     source: str
     source_digest: str | None
     platforms: tuple[str, ...]
@@ -41,14 +43,14 @@ async def claim(connection: Connection, name: str, *, worker: str, lease: float)
     row = await connection.fetchrow(
         """
         UPDATE imports
-        SET state = 'running', attempt = attempt + 1, sequence = 0, lease_owner = $2,
+        SET state = 'running', attempt = attempt + 1, claim_token = gen_random_uuid(), sequence = 0, lease_owner = $2,
             lease_until = now() + make_interval(secs => $3), started_at = coalesce(started_at, now()),
             moved_at = now(), rate = 0, updated_at = now()
         FROM images
         WHERE imports.name = $1 AND images.id = imports.image_id
           AND imports.state IN ('queued', 'waiting') AND imports.due_at <= now()
-        RETURNING imports.name, imports.attempt, imports.source, imports.source_digest, imports.platforms,
-                  imports.with_referrers, imports.request_id, images.repository, images.tag,
+        RETURNING imports.name, imports.attempt, imports.claim_token, imports.source, imports.source_digest,
+                  imports.platforms, imports.with_referrers, imports.request_id, images.repository, images.tag,
                   extract(epoch FROM now() - imports.due_at)::float8 AS waited,
                   (SELECT count(*) FROM outbox WHERE import_id = imports.id AND reason = $4) AS lost
         """,

@@ -8,6 +8,7 @@ Times are the database's own, so that no service's clock matters.
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from shared.db.database import Connection
 from shared.errors.codes import Code
@@ -30,7 +31,7 @@ class Import:
     attempt has asked for its terms, or needs none, because the import was accepted before there were import rules.
     `tag_before` is the digest of the target's tag when the import was accepted, '' if there was none, None while that
     is not known; `replaces_foreign`: no import of Longshore's wrote it, and this one may replace it.
-    `with_account`: it reads its source with an account.
+    `with_account`: it reads its source with an account. `claim_token`: see `shared.model.claim`.
     """
 
     id: int
@@ -66,6 +67,7 @@ class Import:
     tag_before: str | None = None
     replaces_foreign: bool = False
     with_account: bool = False
+    claim_token: UUID | None = None
 
 
 _COLUMNS = """
@@ -75,7 +77,7 @@ _COLUMNS = """
     extract(epoch FROM now() - moved_at)::float8 AS idle, extract(epoch FROM now() - updated_at)::float8 AS age,
     error_code, error_detail, created_at, started_at, finished_at, with_referrers, note, rule_id, force,
     requester_role IS NULL OR coalesce(begun_attempt = attempt, false) AS begun,
-    tag_before, replaces_foreign, with_account
+    tag_before, replaces_foreign, with_account, claim_token
 """
 
 

@@ -7,12 +7,14 @@ the answer to the first. Either answer may be the instruction to stop instead: t
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, post_load, validate
 
 from shared.messages.action import Action
-from shared.messages.progress_report import valid_digest
-from shared.messages.versioned import VERSION, Versioned
+from shared.messages.progress_report import token_of_claim, valid_digest
+from shared.messages.versioned import VERSION, Versioned, without_none
+from shared.model.claim import OfClaim
 from shared.model.credential import Credential
 from shared.model.integers import MAX_INT32, MAX_INT64
 
@@ -22,9 +24,10 @@ NO_TAG = ""
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptStart:
-    """The request for an attempt's terms."""
+    """The request for an attempt's terms. `claim_token`: as in `shared.model.claim`."""
 
     attempt: int
+    claim_token: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +64,7 @@ class ImageAdmission:
     """The request to import an image of this size; the API reserves its bytes."""
 
     attempt: int
+    claim_token: UUID | None = None
     bytes: int
 
 
@@ -93,21 +97,23 @@ class AttemptStartSchema(Versioned):
     """The body of `POST /images:import/:name/begin`."""
 
     attempt = _attempt()
+    claim_token = token_of_claim()
 
     @post_load
     def _make(self, data: dict[str, Any], **_: Any) -> AttemptStart:
-        return AttemptStart(attempt=data["attempt"])
+        return AttemptStart(attempt=data["attempt"], claim_token=data["claim_token"])
 
 
 class ImageAdmissionSchema(Versioned):
     """The body of `POST /images:import/:name/admit`."""
 
     attempt = _attempt()
+    claim_token = token_of_claim()
     bytes = fields.Integer(strict=True, required=True, validate=validate.Range(0, MAX_INT64))
 
     @post_load
     def _make(self, data: dict[str, Any], **_: Any) -> ImageAdmission:
-        return ImageAdmission(attempt=data["attempt"], bytes=data["bytes"])
+        return ImageAdmission(attempt=data["attempt"], claim_token=data["claim_token"], bytes=data["bytes"])
 
 
 class SourceAccountSchema(Schema):
@@ -208,12 +214,18 @@ _ADMITTED = AdmittedSchema()
 
 def dump_start(start: AttemptStart) -> dict[str, Any]:
     """Return the JSON object of the body of `begin`."""
-    return {"version": VERSION, "attempt": start.attempt}
+    return _of_claim(start)
 
 
 def dump_admission(admission: ImageAdmission) -> dict[str, Any]:
     """Return the JSON object of the body of `admit`."""
-    return {"version": VERSION, "attempt": admission.attempt, "bytes": admission.bytes}
+    return {**_of_claim(admission), "bytes": admission.bytes}
+
+
+def _of_claim(message: OfClaim) -> dict[str, Any]:
+    token = message.claim_token
+    claim = {"version": VERSION, "attempt": message.attempt, "claimToken": None if token is None else str(token)}
+    return without_none(claim)
 
 
 def dump_terms(terms: AttemptTerms) -> dict[str, Any]:

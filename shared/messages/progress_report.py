@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
+from uuid import UUID
 
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, post_load, validate, validates_schema
 
@@ -44,11 +45,12 @@ class ReportedError:
 class ProgressReport:
     """One report on one attempt. `layers` has the layers that changed since the last report that the API answered.
 
-    `source_digest` is the digest that the attempt copies; later attempts copy the same one. `tag_digest`, sent with the
-    state tagging, is the digest that the tag will point to.
+    `claim_token`: as in `shared.model.claim`. `source_digest` is the digest that the attempt copies; later attempts
+    copy the same one. `tag_digest`, sent with the state tagging, is the digest that the tag will point to.
     """
 
     attempt: int
+    claim_token: UUID | None = None
     sequence: int
     state: ReportedState
     layers: Mapping[str, LayerProgress] = field(default_factory=dict)
@@ -64,6 +66,11 @@ def valid_digest(value: str) -> None:
         Digest.parse(value)
     except ValueError as error:
         raise ValidationError(str(error)) from None
+
+
+def token_of_claim() -> fields.UUID:
+    """Return the field of the claim's token, which workers of earlier releases do not send."""
+    return fields.UUID(data_key="claimToken", load_default=None, allow_none=True)
 
 
 def _byte_count(**options: Any) -> fields.Integer:
@@ -128,6 +135,7 @@ class ProgressReportSchema(Versioned):
     """The body of `PUT /images:import/:name/progress`."""
 
     attempt = fields.Integer(strict=True, required=True, validate=validate.Range(1, MAX_INT32))
+    claim_token = token_of_claim()
     sequence = fields.Integer(strict=True, required=True, validate=validate.Range(1, MAX_INT64))
     state = fields.Enum(ReportedState, by_value=True, required=True)
     layers = fields.Dict(

@@ -3,8 +3,9 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
+from uuid import UUID
 
 from aiohttp import ClientResponse
 from aiohttp.test_utils import TestClient
@@ -25,6 +26,8 @@ LEASE = 30.0
 # The limit for a condition that a test waits for: it is met within seconds, except on a busy machine. Seconds.
 DEADLINE = 60.0
 
+_Message = TypeVar("_Message", ProgressReport, AttemptStart, ImageAdmission)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
@@ -42,11 +45,12 @@ class Answer:
 
 @dataclass(frozen=True, kw_only=True)
 class Api:
-    """The client, the API's database, and a token for each role."""
+    """The client, the API's database, a token for each role, and the tokens of the claims by import and attempt."""
 
     client: "TestClient[Any, Any]"
     database: Database
     tokens: Mapping[Role, str]
+    claim_tokens: dict[tuple[str, int], UUID | None] = field(default_factory=dict)
 
     @property
     def queue(self) -> ImportQueue:
@@ -93,7 +97,13 @@ class Api:
 
     async def report(self, name: str, report: ProgressReport, **options: Any) -> Answer:
         options = {"role": Role.WORKER, **options}
-        return await self.call("PUT", f"{BASE}/images:import/{name}/progress", json=dump_report(report), **options)
+        body = dump_report(self._of_claim(name, report))
+        return await self.call("PUT", f"{BASE}/images:import/{name}/progress", json=body, **options)
+
+    def _of_claim(self, name: str, message: _Message) -> _Message:
+        """Return the message with the token of the claim that began its attempt, unless it has one."""
+        known = self.claim_tokens.get((name, message.attempt))
+        return replace(message, claim_token=message.claim_token or known)
 
     async def token(self, user: str, role: Role = Role.USER, *, lifetime: float | None = None) -> str:
         async with self.database.connection() as connection:
@@ -110,18 +120,19 @@ class Api:
         async with self.database.connection() as connection:
             claimed = await import_states.claim(connection, name, worker="test", lease=lease)
         assert claimed
+        self.claim_tokens[name, claimed.attempt] = claimed.claim_token
         return claimed
 
     async def begin(self, name: str, attempt: int = 1, **options: Any) -> Answer:
         """Ask for an attempt's terms."""
-        body = dump_start(AttemptStart(attempt=attempt))
+        body = dump_start(self._of_claim(name, AttemptStart(attempt=attempt)))
         return await self.call(
             "POST", f"{BASE}/images:import/{name}/begin", json=body, **{"role": Role.WORKER, **options}
         )
 
     async def admit(self, name: str, size: int, attempt: int = 1, **options: Any) -> Answer:
         """Ask for the admission of an image's bytes."""
-        body = dump_admission(ImageAdmission(attempt=attempt, bytes=size))
+        body = dump_admission(self._of_claim(name, ImageAdmission(attempt=attempt, bytes=size)))
         return await self.call(
             "POST", f"{BASE}/images:import/{name}/admit", json=body, **{"role": Role.WORKER, **options}
         )

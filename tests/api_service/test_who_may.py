@@ -16,7 +16,19 @@ from shared.model.roles import Role
 from shared.target.settings import TargetSettings
 from tests.api_service.api import Answer, Api
 from tests.api_service.conftest import REQUESTS_ONLY, OpenApi, Source
-from tests.api_service.who_may import ADMIN, CALLERS, NONE, OWNER, REACHED, TABLE, USERS, WORKER, Outcome, Row
+from tests.api_service.who_may import (
+    ADMIN,
+    CALLERS,
+    CLAIM_TOKEN,
+    NONE,
+    OWNER,
+    REACHED,
+    TABLE,
+    USERS,
+    WORKER,
+    Outcome,
+    Row,
+)
 
 CASES = [(endpoint, relation) for endpoint, operation in TABLE.items() for relation in operation.rows]
 NAME = "app-1.0-bcdfghjkmn"
@@ -67,6 +79,7 @@ class Scene:
             OWNER,
         )
         await api.claim(NAME)
+        await api.execute("UPDATE imports SET claim_token = $1 WHERE name = $2", CLAIM_TOKEN, NAME)
         registry_id = await api.value(
             """
             INSERT INTO source_registries (name, host, created_by) VALUES ('mirror', 'mirror.example.com', 'root')

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
+from uuid import UUID
 
 from api_service.routes import ALL_ROUTES
 from shared.errors.codes import Code
@@ -113,9 +114,13 @@ def of_admins(unknown: Outcome, **more: Any) -> Operation:
     return Operation(rows={"managed": admins(**more), "unmanaged": admins(unknown, path=UNKNOWN, **more)})
 
 
+# That of the claim of the import; who may send it depends on the caller alone.
+CLAIM_TOKEN = UUID("3f0e6a52-7c1d-4a8e-9b1e-2f6d5c4b3a29")
+CLAIM = {"version": 1, "attempt": 1, "claimToken": str(CLAIM_TOKEN)}
 REPORT = dump_report(
     ProgressReport(
         attempt=1,
+        claim_token=CLAIM_TOKEN,
         sequence=1,
         state=ReportedState.FAILED,
         error=ReportedError(code=Code.SOURCE_NOT_FOUND, detail="Gone."),
@@ -177,14 +182,14 @@ TABLE: Mapping[str, Operation] = {
     ),
     f"POST {BASE}/images:import/{{name}}/begin": Operation(
         rows={
-            "managed": workers(body={"version": 1, "attempt": 1}),
-            "unmanaged": workers(NO_IMPORT, body={"version": 1, "attempt": 1}, path=UNKNOWN),
+            "managed": workers(body=CLAIM),
+            "unmanaged": workers(NO_IMPORT, body=CLAIM, path=UNKNOWN),
         }
     ),
     f"POST {BASE}/images:import/{{name}}/admit": Operation(
         rows={
-            "managed": workers(body={"version": 1, "attempt": 1, "bytes": 1}),
-            "unmanaged": workers(NO_IMPORT, body={"version": 1, "attempt": 1, "bytes": 1}, path=UNKNOWN),
+            "managed": workers(body=CLAIM | {"bytes": 1}),
+            "unmanaged": workers(NO_IMPORT, body=CLAIM | {"bytes": 1}, path=UNKNOWN),
         }
     ),
     f"POST {BASE}/images/{{id}}/importing:cancel": of_image(owners()),

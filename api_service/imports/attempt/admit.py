@@ -11,7 +11,7 @@ from api_service.imports.attempt.check_rules import AttemptRules
 from api_service.imports.attempt.fail import fail_import
 from api_service.imports.attempt.held_import import (
     HeldImport,
-    check_attempt,
+    check_claim,
     excusing_lost_lease,
     has_ended,
     held_with_rules,
@@ -63,9 +63,9 @@ class ImageAdmitter:
     async def _try_to_admit(self, known: Import, admission: ImageAdmission) -> Allowed | None:
         """Admit the image in one transaction; raises _AccountChangedError, and changes nothing then."""
         async with held_with_rules(self.database, known) as held:
-            if has_ended(held.found, admission.attempt):
+            if has_ended(held.found, admission):
                 return None
-            check_attempt(held.found, admission.attempt)
+            check_claim(held.found, admission)
             permission = await self.rules.check(held, size=admission.bytes)
             if isinstance(permission, Allowed):
                 await self._reserve(held, permission, admission.bytes)

@@ -13,7 +13,7 @@ from api_service.imports.attempt.check_rules import AttemptRules
 from api_service.imports.attempt.fail import fail_import
 from api_service.imports.attempt.held_import import (
     HeldImport,
-    check_attempt,
+    check_claim,
     excusing_lost_lease,
     has_ended,
     held_with_rules,
@@ -57,14 +57,14 @@ class AttemptBeginner:
         """
         async with excusing_lost_lease(self.database, name):
             known = await read_import(self.database, name)
-            if has_ended(known, start.attempt):
+            if has_ended(known, start):
                 return None
-            check_attempt(known, start.attempt)
+            check_claim(known, start)
             tag = await self._look_tag_up(known) if known.tag_before is None else None
             async with held_with_rules(self.database, known) as held:
-                if has_ended(held.found, start.attempt):
+                if has_ended(held.found, start):
                     return None
-                check_attempt(held.found, start.attempt)
+                check_claim(held.found, start)
                 answer = await self._begin(held, tag)
         if isinstance(answer, AttemptTerms):
             return answer

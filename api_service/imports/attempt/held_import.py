@@ -10,6 +10,7 @@ from shared.db.database import Connection, Database
 from shared.db.imports import Import
 from shared.errors.codes import Code
 from shared.errors.error import LongshoreError
+from shared.model.claim import OfClaim, same_claim
 from shared.model.import_rule import ImportRule
 from shared.model.states import ImportState
 
@@ -48,19 +49,23 @@ async def held_with_rules(database: Database, known: Import) -> AsyncIterator[He
         yield HeldImport(connection=connection, found=await lock_named(connection, known.name), rules=rules)
 
 
-def check_attempt(found: Import, attempt: int) -> None:
-    """Raise `import_superseded` unless this attempt holds the import."""
+def check_claim(found: Import, sender: OfClaim) -> None:
+    """Raise `import_superseded` unless this claim holds the import."""
     if found.state is not ImportState.RUNNING:
         raise LongshoreError(Code.IMPORT_SUPERSEDED, f"The import {found.name} is {found.state.value}, not running.")
-    if attempt != found.attempt:
+    if sender.attempt != found.attempt:
         raise LongshoreError(
-            Code.IMPORT_SUPERSEDED, f"The import {found.name} is at attempt {found.attempt}, not {attempt}."
+            Code.IMPORT_SUPERSEDED, f"The import {found.name} is at attempt {found.attempt}, not {sender.attempt}."
+        )
+    if not same_claim(found, sender):
+        raise LongshoreError(
+            Code.IMPORT_SUPERSEDED, f"Another claim than this one holds attempt {found.attempt} of {found.name}."
         )
 
 
-def has_ended(found: Import, attempt: int) -> bool:
-    """Return whether this attempt began and has ended since: its request repeats one whose answer was lost."""
-    return found.state is not ImportState.RUNNING and found.attempt == attempt and found.begun
+def has_ended(found: Import, sender: OfClaim) -> bool:
+    """Return whether this claim's attempt began and has ended since: the request repeats one whose answer was lost."""
+    return found.state is not ImportState.RUNNING and same_claim(found, sender) and found.begun
 
 
 @asynccontextmanager

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+_CLAIM_TOKEN = "The random token of the worker's claim; absent from workers of earlier releases."  # noqa: S105 - words
 _DIGEST = "`sha256:` and 64, or `sha512:` and 128 hexadecimal digits."
 _ACCOUNT = "The account's name."
 _PASSWORD = "The account's password or token; encrypted at rest, never shown again."  # noqa: S105 - words
@@ -96,6 +97,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
     "ProgressReport": {
         "version": "The version of the report's form.",
         "attempt": "The attempt that the worker claimed: the fence.",
+        "claimToken": _CLAIM_TOKEN,
         "sequence": "The number of the report within the attempt; an older report changes nothing.",
         "state": "The worker's step; with `tagging` it requests permission to write the tag.",
         "layers": "By digest, the layers that changed since the last answered report.",
@@ -107,10 +109,12 @@ WORDS: Mapping[str, Mapping[str, str]] = {
     "AttemptStart": {
         "version": "The version of the request's form.",
         "attempt": "The attempt that the worker claimed.",
+        "claimToken": _CLAIM_TOKEN,
     },
     "ImageAdmission": {
         "version": "The version of the request's form.",
         "attempt": "The attempt that the worker claimed.",
+        "claimToken": _CLAIM_TOKEN,
         "bytes": "The size of the image: all its blobs and manifests.",
     },
     "ReportedLayer": {

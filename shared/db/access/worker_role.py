@@ -21,9 +21,10 @@ from shared.db.database import CONNECT_TIMEOUT, Connection, translated
 GRANTS: Mapping[str, Sequence[str]] = {
     # The claim, and whether another attempt still transfers a blob. Not: `credentials`, the requester, the rule.
     "imports": (
-        "SELECT (id, name, image_id, state, source, source_digest, platforms, attempt, due_at, started_at)",
-        "SELECT (lease_until, with_referrers, request_id)",
-        "UPDATE (state, attempt, sequence, lease_owner, lease_until, started_at, moved_at, rate, updated_at)",
+        "SELECT (id, name, image_id, state, source, source_digest, platforms, attempt, claim_token, due_at)",
+        "SELECT (started_at, lease_until, with_referrers, request_id)",
+        "UPDATE (state, attempt, claim_token, sequence, lease_owner, lease_until, started_at)",
+        "UPDATE (moved_at, rate, updated_at)",
     ),
     # The trigger that checks a change of state reads it.
     "import_transitions": ("SELECT",),

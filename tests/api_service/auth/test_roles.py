@@ -18,6 +18,7 @@ from shared.model.roles import Role
 from tests.api_service.api import BASE, Answer, Api
 from tests.api_service.auth.oidc_issuer import Issuer
 from tests.api_service.conftest import REQUESTS_ONLY, OpenApi
+from tests.api_service.who_may import CLAIM, CLAIM_TOKEN
 
 UNAUTHENTICATED = (401, "unauthenticated")
 EXPIRED = (401, "token_expired")
@@ -93,6 +94,7 @@ PUBLIC = {
 REPORT = dump_report(
     ProgressReport(
         attempt=1,
+        claim_token=CLAIM_TOKEN,
         sequence=1,
         state=ReportedState.FAILED,
         error=ReportedError(code=Code.SOURCE_NOT_FOUND, detail="Gone."),
@@ -111,10 +113,8 @@ TABLE: dict[tuple[str, str], Row] = {
     ("POST", f"{BASE}/images/{{id}}/importing:retry"): owners((409, "import_not_retryable"), body={}),
     ("POST", f"{BASE}/images:import"): people((400, "validation_failed"), body={}),
     ("PUT", f"{BASE}/images:import/{{name}}/progress"): workers(body=REPORT),
-    ("POST", f"{BASE}/images:import/{{name}}/begin"): workers(
-        (502, "target_unreachable"), body={"version": 1, "attempt": 1}
-    ),
-    ("POST", f"{BASE}/images:import/{{name}}/admit"): workers(body={"version": 1, "attempt": 1, "bytes": 1}),
+    ("POST", f"{BASE}/images:import/{{name}}/begin"): workers((502, "target_unreachable"), body=CLAIM),
+    ("POST", f"{BASE}/images:import/{{name}}/admit"): workers(body=CLAIM | {"bytes": 1}),
     ("GET", f"{BASE}/harbor/stats"): people(),
     ("GET", f"{BASE}/operations"): people(),
     ("GET", f"{BASE}/image-registries"): people(),
@@ -190,6 +190,7 @@ async def prepare(api: Api, owner: str) -> dict[str, Any]:
         owner,
     )
     await api.claim("app-1.0-bcdfghjkmn")
+    await api.execute("UPDATE imports SET claim_token = $1", CLAIM_TOKEN)
     return {"id": image_id, "name": "app-1.0-bcdfghjkmn", "file": "start.js"}
 
 

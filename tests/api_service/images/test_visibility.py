@@ -14,7 +14,7 @@ from api_service.images.visibility import without_digest, without_digests
 from api_service.rules.keys import RULE_BOOK
 from api_service.rules.rule_book import RuleBook
 from shared.errors.codes import Code
-from shared.messages.progress_report import ProgressReport, ReportedError, ReportedState, dump_report
+from shared.messages.progress_report import ProgressReport, ReportedError, ReportedState
 from shared.model.image_content import ImageContent
 from shared.model.progress import LayerProgress, LayerStatus, Transfer
 from shared.model.roles import Role
@@ -106,8 +106,7 @@ async def add_import(
 
 
 async def report(api: Api, name: str, state: ReportedState, *, sequence: int = 1, **more: Any) -> None:
-    body = dump_report(ProgressReport(attempt=1, sequence=sequence, state=state, **more))
-    answer = await api.call("PUT", f"{BASE}/images:import/{name}/progress", role=Role.WORKER, json=body)
+    answer = await api.report(name, ProgressReport(attempt=1, sequence=sequence, state=state, **more))
     assert answer.status == 200, answer
 
 

@@ -39,7 +39,10 @@ class Worker:
     sequence: Iterator[int]
 
     def make(self, state: ReportedState = ReportedState.RUNNING, **more: Any) -> ProgressReport:
-        return ProgressReport(attempt=self.attempt, sequence=next(self.sequence), state=state, **more)
+        token = self.api.claim_tokens.get((self.name, self.attempt))
+        return ProgressReport(
+            attempt=self.attempt, claim_token=token, sequence=next(self.sequence), state=state, **more
+        )
 
     async def send(self, state: ReportedState = ReportedState.RUNNING, **more: Any) -> Answer:
         return await self.api.report(self.name, self.make(state, **more))

@@ -7,7 +7,7 @@ import http.client
 import random
 import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -77,12 +77,17 @@ def _one(testbed: Testbed, pushed: PushedImage, outcome: ReportedState, reports:
     if outcome is ReportedState.READY:
         # The target must serve the reported image, because the API checks it.
         Remote.of(testbed.target).push(claimed.repository, claimed.tag, pushed.image)
-    story = list(_story(pushed, outcome, reports))
+
+    def of_claim(reports: Iterable[ProgressReport]) -> list[ProgressReport]:
+        return [replace(report, claim_token=claimed.claim_token) for report in reports]
+
+    story = of_claim(_story(pushed, outcome, reports))
     with _polling(testbed, image) as seen:
         refused = _send_reports(testbed, name, _disordered(testbed.rng, story[:-1]))
         refused += _send_reports(testbed, name, story[-1:])
         before = _rows(testbed, image)
-        late = [*story, *(replace(end, sequence=reports + 10) for end in _ends(pushed)), *story[-1:] * AT_ONCE]
+        ends = of_claim(replace(end, sequence=reports + 10) for end in _ends(pushed))
+        late = [*story, *ends, *story[-1:] * AT_ONCE]
         testbed.rng.shuffle(late)
         refused += _send_reports(testbed, name, late)
         changed = before != _rows(testbed, image)
@@ -127,7 +132,10 @@ async def _claim(testbed: Testbed, name: str) -> ClaimedImport:
     ):
         claimed = await claim(connection, name, worker="bench", lease=LEASE)
     assert claimed
-    path, body = f"/api/v1/images:import/{name}/begin", dump_start(AttemptStart(attempt=claimed.attempt))
+    path, body = (
+        f"/api/v1/images:import/{name}/begin",
+        dump_start(AttemptStart(attempt=claimed.attempt, claim_token=claimed.claim_token)),
+    )
     token = testbed.shared_servers.worker_token
     status, answer = await asyncio.to_thread(testbed.apis[0].request, "POST", path, token, body)
     assert (status, answer["action"]) == (http.client.OK, "continue"), answer

@@ -135,3 +135,19 @@ async def test_a_superseded_attempt_leaves_no_upload_behind(claims: Imports) -> 
     await stale.upload_started(BLOB, "http://harbor/v2/team/stale/blobs/uploads/1")
     await fresh.release_transfer(BLOB)
     assert await fresh.next_step(BLOB) == StartTransfer()
+
+
+async def test_a_claim_that_the_database_lost_has_no_transfers(claims: Imports) -> None:
+    """A failover gave its attempt again: it neither claims nor ends transfers, nor records where one can continue."""
+    lost = await claims.claimed("one")
+    await claims.run("UPDATE imports SET state = 'queued', attempt = 0, lease_until = NULL WHERE id = $1", "one")
+    newest, other = await claims.claim("one"), await claims.claimed("two")
+    assert await lost.next_step(BLOB) == WaitForTransfer(0)
+    assert await newest.next_step(BLOB) == StartTransfer()
+    await newest.upload_started(BLOB, "/uploads/newest")
+    await lost.upload_started(BLOB, "/uploads/lost")
+    await lost.release_transfer(BLOB)
+    assert await other.next_step(BLOB) == WaitForTransfer(0)
+    assert await newest.next_step(BLOB) == StartTransfer("/uploads/newest")
+    await newest.release_transfer(BLOB)
+    assert await other.next_step(BLOB) == StartTransfer()

@@ -77,6 +77,21 @@ async def test_a_handed_back_import_is_a_new_attempt(database: Database) -> None
     assert again.attempt == 2
 
 
+async def test_two_claims_of_one_attempt_have_different_tokens(database: Database) -> None:
+    """A failover of the database that lost the first claim gives its attempt again."""
+    await add_import(database, "lost")
+    first = await claim(database, "lost")
+    async with database.connection() as connection:
+        await connection.execute("UPDATE imports SET state = 'queued', attempt = 0, lease_until = NULL")
+    second = await claim(database, "lost")
+    assert first
+    assert second
+    assert (first.attempt, second.attempt) == (1, 1)
+    assert first.claim_token
+    assert second.claim_token
+    assert first.claim_token != second.claim_token
+
+
 async def test_a_claim_returns_how_many_workers_were_lost_with_the_import(database: Database) -> None:
     """Workers that handed the import back are not counted."""
     import_id = await add_import(database, "unlucky")

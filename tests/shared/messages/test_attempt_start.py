@@ -1,5 +1,7 @@
 """The messages with which an attempt starts, as both services read and write them."""
 
+from uuid import uuid4
+
 import pytest
 
 from shared.messages.attempt_start import (
@@ -35,8 +37,10 @@ def test_terms_arrive_as_they_were_sent(terms: AttemptTerms) -> None:
 
 def test_requests_arrive_as_they_were_sent() -> None:
     """The API reads the same requests from the bodies that the worker wrote."""
-    assert AttemptStartSchema().load(dump_start(AttemptStart(attempt=3))) == AttemptStart(attempt=3)
-    admission = ImageAdmission(attempt=3, bytes=2**40)
+    for token in (None, uuid4()):
+        start = AttemptStart(attempt=3, claim_token=token)
+        assert AttemptStartSchema().load(dump_start(start)) == start
+    admission = ImageAdmission(attempt=3, claim_token=uuid4(), bytes=2**40)
     assert ImageAdmissionSchema().load(dump_admission(admission)) == admission
 
 

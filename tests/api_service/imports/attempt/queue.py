@@ -140,7 +140,8 @@ class Queue:
 
 async def admit_at(queued: Queued, size: int, now: datetime) -> bool:
     """Have the bytes admitted at this time; False if the import is ended."""
-    admission = ImageAdmission(attempt=queued.attempt, bytes=size)
+    token = queued.queue.api.claim_tokens[queued.name, queued.attempt]
+    admission = ImageAdmission(attempt=queued.attempt, claim_token=token, bytes=size)
     return await queued.queue.admitter_at(now).admit(queued.name, admission) is not None
 
 
