@@ -11,7 +11,9 @@ from uuid import UUID
 
 import structlog
 
+from import_worker.reported_error import reported_error, unknown_error
 from import_worker.until_accepted import RETRY_INTERVAL, until_accepted
+from shared.errors.codes import Code
 from shared.errors.error import LongshoreError
 from shared.messages.progress_report import ProgressReport, ReportedError, ReportedState
 from shared.model.image_content import ImageContent
@@ -29,14 +31,21 @@ class SupersededError(Exception):
     """This attempt no longer holds the import: it was cancelled, deleted, finished, or claimed by another worker."""
 
 
+class RefusedError(LongshoreError):
+    """The API refuses a request for good: the same one would be refused again. `reason` is its answer."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(Code.API_REFUSED, f"The API refused a request of the worker: {reason}")
+
+
 class ProgressApi(Protocol):
     """The API's progress endpoint."""
 
     async def put_progress(self, name: str, report: ProgressReport) -> None:
         """Deliver one report.
 
-        Raises SupersededError if the API answers that the worker has to stop, and LongshoreError if it did not accept
-        the report.
+        Raises SupersededError if the API answers that the worker has to stop, RefusedError if the API will never accept
+        the report, and LongshoreError if it did not accept it now.
         """
         ...
 
@@ -57,6 +66,7 @@ class Reporter:
         self._source_digest: str | None = None
         self._changed: dict[Digest, LayerProgress] = {}
         self._permitted_until = float("-inf")
+        self._refused = False
         self._one_at_a_time = asyncio.Lock()
 
     def pin(self, digest: Digest) -> None:
@@ -68,7 +78,11 @@ class Reporter:
         self._changed[digest] = layer
 
     async def keep_reporting(self) -> None:
-        """Report until cancelled; raises SupersededError if the API answers that the worker has to stop."""
+        """Report until cancelled.
+
+        Raises SupersededError if the API answers that the worker has to stop, and RefusedError if it refuses a report
+        for good: to repeat that one until the lease is lost would hide the reason.
+        """
         last = monotonic()
         while True:
             await asyncio.sleep(REPORT_INTERVAL)
@@ -77,6 +91,8 @@ class Reporter:
             try:
                 await self._send(ReportedState.RUNNING)
                 last = monotonic()
+            except RefusedError:
+                raise
             except LongshoreError as error:
                 _log.warning("report.not_delivered", error=str(error))
                 await asyncio.sleep(RETRY_INTERVAL)
@@ -96,12 +112,23 @@ class Reporter:
 
     async def failed(self, error: LongshoreError) -> None:
         """Report why this attempt failed; the API decides whether there is another one."""
-        reported = ReportedError(code=error.code, detail=error.detail, retry_after=error.retry_after)
-        await self._send_until_accepted(lambda: self._send(ReportedState.FAILED, error=reported))
+        try:
+            await self._send_end(ReportedState.FAILED, reported_error(error))
+        except RefusedError as refused:
+            _log.warning("report.refused", error=str(refused))
+            await self._send_end(ReportedState.FAILED, unknown_error(error, refused))
 
     async def handed_back(self) -> None:
         """Hand the import back. The caller limits the time, because the lease runs out in any case."""
-        await self._send_until_accepted(lambda: self._send(ReportedState.HANDED_BACK))
+        await self._send_end(ReportedState.HANDED_BACK)
+
+    async def _send_end(self, state: ReportedState, error: ReportedError | None = None) -> None:
+        """Report the attempt's end; without the blobs' progress if that is refused: the end matters more."""
+        try:
+            await self._send_until_accepted(lambda: self._send(state, error=error))
+        except RefusedError as refused:
+            _log.warning("report.refused", error=str(refused))
+            await self._send_until_accepted(lambda: self._send(state, error=error))
 
     async def _request_permission(self, digest: Digest) -> None:
         requested_at = monotonic()
@@ -119,9 +146,12 @@ class Reporter:
         content: ImageContent | None = None,
         tag_digest: Digest | None = None,
     ) -> None:
-        """Send the changes; if the API does not accept them, they are part of the next report."""
+        """Send the changes; if the API does not accept them now, they are part of the next report.
+
+        After a report that the API refused for good, reports have neither the blobs' progress nor the source's digest.
+        """
         async with self._one_at_a_time:
-            changed, self._changed = self._changed, {}
+            changed, self._changed = ({} if self._refused else self._changed), {}
             self._sequence += 1
             report = ProgressReport(
                 attempt=self._attempt,
@@ -129,7 +159,7 @@ class Reporter:
                 sequence=self._sequence,
                 state=state,
                 layers={str(digest): layer for digest, layer in changed.items()},
-                source_digest=self._source_digest,
+                source_digest=None if self._refused else self._source_digest,
                 error=error,
                 content=content,
                 tag_digest=str(tag_digest) if tag_digest else None,
@@ -137,6 +167,9 @@ class Reporter:
             try:
                 with step("report", {"longshore.state": state.value, "longshore.sequence": self._sequence}):
                     await self._api.put_progress(self._name, report)
+            except RefusedError:
+                self._refused = True
+                raise
             except BaseException:
                 self._changed = {**changed, **self._changed}
                 raise

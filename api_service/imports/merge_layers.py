@@ -8,6 +8,7 @@ from shared.db.import_progress import Movement
 from shared.errors.codes import Code
 from shared.errors.error import LongshoreError
 from shared.messages.progress_report import MAX_LAYERS_REPORTED, ProgressReport, ReportedState
+from shared.model.integers import MAX_INT64
 from shared.model.progress import LayerProgress, LayerStatus, TotalProgress, Transfer
 
 # The time constant with which the shown rate follows the measured one: two thirds of the way in this time. Seconds.
@@ -35,7 +36,8 @@ def merge_layers(
     """Apply a report to the known layers.
 
     `rate` is the last rate, in bytes per second; `age` is in seconds since it was computed. Only copied bytes count for
-    the rate: mounted and existing blobs do not.
+    the rate: mounted and existing blobs do not. Raises `validation_failed` for more layers, or larger ones, than an
+    import can have.
     """
     ready = report.state is ReportedState.READY
     layers = {**known}
@@ -47,6 +49,8 @@ def merge_layers(
         raise LongshoreError(Code.VALIDATION_FAILED, f"An import has at most {MAX_LAYERS_REPORTED} layers.")
     changed = {digest: layer for digest, layer in layers.items() if known.get(digest) != layer}
     total = TotalProgress.of(layers.values())
+    if total.total > MAX_INT64:
+        raise LongshoreError(Code.VALIDATION_FAILED, "The layers' sizes together are beyond 64 bits.")
     movement = Movement(
         bytes_done=total.done,
         bytes_total=total.total,

@@ -10,7 +10,7 @@ from urllib.parse import quote
 import aiohttp
 import orjson
 
-from import_worker.reporter import SupersededError
+from import_worker.reporter import RefusedError, SupersededError
 from shared.errors.codes import Code, Side
 from shared.errors.error import LongshoreError
 from shared.errors.kinds import ERROR_KINDS
@@ -36,6 +36,11 @@ REPORT_TIMEOUT = 10.0
 _STOP = frozenset({Code.IMPORT_SUPERSEDED, Code.IMPORT_NOT_FOUND})
 _OF_TARGET = frozenset(kind.code for kind in ERROR_KINDS.values() if kind.side is Side.TARGET)
 
+# The same request may succeed later, at once or with another token.
+_OVERLOAD = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS})
+_TEMPORARY = _OVERLOAD | {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.PROXY_AUTHENTICATION_REQUIRED}
+_CLIENT_ERRORS = range(400, 500)
+
 # Reports of an outcome: "stop" in the response means that the API accepted it.
 _OUTCOMES = frozenset({ReportedState.READY, ReportedState.FAILED, ReportedState.HANDED_BACK})
 
@@ -51,6 +56,29 @@ class _Answer:
     @property
     def code(self) -> str:
         return str(self.fields.get("code", ""))
+
+    @property
+    def refuses_for_good(self) -> bool:
+        """Whether the same request gets the same answer again."""
+        if self.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+            return True
+        return self.status in _CLIENT_ERRORS and self.status not in _TEMPORARY and self.code in ERROR_KINDS
+
+    @property
+    def may_succeed_soon(self) -> bool:
+        """Whether the API is away or overloaded.
+
+        An error without a code is not the API's: a proxy that finds no API behind it answers 404, for example.
+        """
+        if self.status in _CLIENT_ERRORS and self.code not in ERROR_KINDS:
+            return True
+        return self.status >= HTTPStatus.INTERNAL_SERVER_ERROR or self.status in _OVERLOAD
+
+    @property
+    def reason(self) -> str:
+        """The answer in a few words for a person."""
+        detail = str(self.fields.get("detail", ""))
+        return f"{self.status} {self.code}: {detail}".rstrip(": ")
 
 
 class ApiClient:
@@ -127,7 +155,9 @@ def _check_start(answer: _Answer) -> None:
 def _check_answer(answer: _Answer, *, outcome: bool = False) -> None:
     if answer.code in _STOP or (answer.fields.get("action") == Action.STOP and not outcome):
         raise SupersededError
-    if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR or answer.status == HTTPStatus.TOO_MANY_REQUESTS:
+    if answer.refuses_for_good:
+        raise RefusedError(answer.reason)
+    if answer.may_succeed_soon:
         raise LongshoreError(Code.API_UNAVAILABLE, f"The API answered {answer.status}.")
     if answer.status != HTTPStatus.OK:
         raise LongshoreError(Code.API_REFUSED, f"The API answered {answer.status} {answer.code}.")

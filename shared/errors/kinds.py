@@ -217,7 +217,8 @@ _KINDS = (
         Code.API_REFUSED,
         HTTPStatus.BAD_GATEWAY,
         "Longshore's API rejects its worker",
-        "Operators: set WORKER_TOKEN to a valid token with the role worker, and run both services at one release.",
+        "Operators: the text has the API's reason. If it is the token, set WORKER_TOKEN to one with the role worker; "
+        "run both services at one release.",
     ),
     _longshore(
         Code.DOCKER_SOURCE_DISABLED,

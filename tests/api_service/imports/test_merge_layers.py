@@ -1,9 +1,11 @@
 """Merging a report into the known layers."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from api_service.imports.merge_layers import RATE_MEMORY, MergedLayers, merge_layers
+from shared.errors.error import LongshoreError
 from shared.messages.progress_report import ProgressReport, ReportedState
 from shared.model.image_content import ImageContent
 from shared.model.progress import LayerProgress, LayerStatus, Transfer
@@ -116,3 +118,12 @@ def test_progress_never_falls(reported: list[dict[str, LayerProgress]]) -> None:
         assert all(newer[digest].percent >= layer.percent for digest, layer in known.items())
         assert merged.movement.bytes_done >= done_before
         known, done_before = newer, merged.movement.bytes_done
+
+
+def test_sizes_that_exceed_64_bits_together_are_refused() -> None:
+    """The sum could not be stored: the worker must not repeat such a report, so it is no error of the API."""
+    half = LayerProgress(size=2**62, offset=0, status=LayerStatus.PENDING)
+    report = ProgressReport(attempt=1, sequence=1, state=ReportedState.RUNNING, layers={A: half, B: half})
+    with pytest.raises(LongshoreError, match="64 bits") as refused:
+        merge_layers({}, report, rate=0, age=1)
+    assert refused.value.code == "validation_failed"

@@ -6,7 +6,7 @@ import pytest
 from import_worker import until_accepted
 from import_worker.adapters.api_client import open_api_client
 from import_worker.attempt import Attempt
-from import_worker.reporter import SupersededError
+from import_worker.reporter import RefusedError, SupersededError
 from shared.errors.codes import Code
 from shared.errors.error import LongshoreError
 from shared.messages.attempt_start import AttemptStart, AttemptTerms, dump_terms
@@ -73,6 +73,46 @@ async def test_an_api_in_trouble_is_asked_again() -> None:
     assert caught.value.code == "api_unavailable"
 
 
+def problem(status: int, code: str, **headers: str) -> Answer:
+    body = orjson.dumps({"code": code, "detail": "It was so."})
+    return Answer(status=status, headers={"Content-Type": "application/problem+json", **headers}, body=body)
+
+
+@pytest.mark.parametrize("state", list(ReportedState))
+@pytest.mark.parametrize(
+    "answer",
+    [problem(400, "validation_failed"), problem(413, "body_too_large"), Answer(status=413, body=b"<html>")],
+    ids=["invalid", "too large", "too large for a proxy"],
+)
+async def test_a_report_that_the_api_will_never_accept_is_refused(answer: Answer, state: ReportedState) -> None:
+    """With the API's reason, for the user."""
+    with pytest.raises(RefusedError) as refused:
+        await send(answer, state)
+    assert refused.value.code == "api_refused"
+    if answer.body != b"<html>":
+        assert "It was so." in refused.value.detail
+
+
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [
+        (problem(401, "unauthenticated"), "api_refused"),
+        (problem(403, "forbidden"), "api_refused"),
+        (Answer(status=408), "api_unavailable"),
+        (Answer(status=429), "api_unavailable"),
+        (Answer(status=404, body=b"<html>default backend"), "api_unavailable"),
+        (Answer(status=400, body=b"<html>"), "api_unavailable"),
+    ],
+    ids=["token", "role", "slow", "overload", "not the API", "a proxy"],
+)
+async def test_a_report_that_may_be_accepted_later_is_not_refused_for_good(answer: Answer, code: str) -> None:
+    """A wrong token is replaced, overload passes, and a proxy's page says nothing about the report."""
+    with pytest.raises(LongshoreError) as caught:
+        await send(answer, ReportedState.RUNNING)
+    assert caught.value.code == code
+    assert not isinstance(caught.value, RefusedError)
+
+
 BEGIN = "/api/v1/images:import/app-1.0-x/begin"
 TERMS = AttemptTerms(credential=Credential("reader", "hunter2"), limited=True)
 
@@ -82,11 +122,6 @@ async def begin(answer: Answer) -> AttemptTerms:
     async with HostileRegistry() as api, open_api_client(api.url, "token") as client:
         api.on("POST", BEGIN, answer)
         return await client.begin("app-1.0-x", AttemptStart(attempt=2))
-
-
-def problem(status: int, code: str, **headers: str) -> Answer:
-    body = orjson.dumps({"code": code, "detail": "It was so."})
-    return Answer(status=status, headers={"Content-Type": "application/problem+json", **headers}, body=body)
 
 
 async def test_an_attempt_gets_the_terms_that_the_api_sent() -> None:
