@@ -1,10 +1,10 @@
 """Sends one request and follows its redirects; the caller provides credentials and retries."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
+from types import TracebackType
 from typing import Any, TypeAlias, cast
 
 import aiohttp
@@ -40,46 +40,90 @@ class Wire:
 
     outgoing: Outgoing
 
-    @asynccontextmanager
-    async def open(self, request: Request, authorization: str | None = None) -> AsyncIterator[Response]:
+    def open(self, request: Request, authorization: str | None = None) -> "Exchange":
         """Send the request and follow redirects; the response may have any other status.
 
         Credentials are sent to the request's own server only, and no longer once a redirect has left it.
         """
-        url = request.url
+        return Exchange(self.outgoing, request, authorization)
+
+
+class Exchange:
+    """A request and its response, which is open inside of the block; a class, because each import needs several."""
+
+    __slots__ = ("_authorization", "_hop", "_outgoing", "_request")
+
+    def __init__(self, outgoing: Outgoing, request: Request, authorization: str | None) -> None:
+        self._outgoing = outgoing
+        self._request = request
+        self._authorization = authorization
+
+    async def __aenter__(self) -> Response:
+        request, url = self._request, self._request.url
         for _ in range(MAX_REDIRECTS + 1):
-            if origin(url) != origin(request.url):
-                authorization = None
-            async with self._exchange(request, url, authorization) as response:
-                if response.status not in REDIRECTS or request.method not in _REDIRECTED_METHODS:
-                    yield response
-                    return
+            if url is not request.url and origin(url) != origin(request.url):
+                self._authorization = None
+            self._hop = _Hop(self._outgoing, request, url)
+            response = await self._hop.begin(self._authorization)
+            if response.status not in REDIRECTS or request.method not in _REDIRECTED_METHODS:
+                return response
+            with self._hop:
                 await read_error_reply(request, response)
-                url = redirect_target(request, url, response.headers.get("Location"), self.outgoing.policy)
+                url = redirect_target(request, url, response.headers.get("Location"), self._outgoing.policy)
         raise request.failed(Failure.PROTOCOL, f"redirects more than {MAX_REDIRECTS} times")
 
-    @asynccontextmanager
-    async def _exchange(self, request: Request, url: URL, authorization: str | None) -> AsyncIterator[Response]:
-        with step(f"{request.method} {request.resource}", _span_values(request, url), kind=Kind.CLIENT) as span:
-            response = await self._send(request, url, authorization)
-            span.note({"http.response.status_code": response.status})
-            try:
-                yield response
-            finally:
-                # The client closes a connection whose response or body is incomplete, and keeps any other.
-                response.release()
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._hop.__exit__(kind, error, trace)
 
-    async def _send(self, request: Request, url: URL, authorization: str | None) -> Response:
+
+class _Hop:
+    """One request to one address, with its step for tracing; it ends with the block."""
+
+    __slots__ = ("_outgoing", "_request", "_response", "_step", "_url")
+
+    def __init__(self, outgoing: Outgoing, request: Request, url: URL) -> None:
+        self._outgoing = outgoing
+        self._request = request
+        self._url = url
+
+    async def begin(self, authorization: str | None) -> Response:
+        """Send the request and return its response; call it before the block."""
+        request = self._request
+        self._step = step(f"{request.method} {request.resource}", _span_values(request, self._url), kind=Kind.CLIENT)
+        span = self._step.__enter__()
+        try:
+            self._response = await self._send(authorization)
+        except BaseException as error:
+            self._step.__exit__(type(error), error, error.__traceback__)
+            raise
+        span.note({"http.response.status_code": self._response.status})
+        return self._response
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        # The client closes a connection whose response or body is incomplete, and keeps any other.
+        self._response.release()
+        self._step.__exit__(kind, error, trace)
+
+    async def _send(self, authorization: str | None) -> Response:
+        request, url = self._request, self._url
         headers = {**request.headers, "Authorization": authorization} if authorization else request.headers
         send = self._send_bulk if request.bulk else self._send_small
         with calling(url.raw_host or "") as call:
             try:
-                return await send(request, url, headers)
+                return await send(headers)
             except CLIENT_ERRORS as error:
                 raise translate_error(request, authority(url), error, call) from None
 
-    async def _send_small(self, request: Request, url: URL, headers: Mapping[str, str]) -> Response:
-        return await self.outgoing.http.request(
+    async def _send_small(self, headers: Mapping[str, str]) -> Response:
+        request, url = self._request, self._url
+        return await self._outgoing.http.request(
             request.method,
             url,
             headers=headers,
@@ -87,13 +131,15 @@ class Wire:
             allow_redirects=False,
             timeout=request.timeout,
             middlewares=_with_hook(request.before) if request.before else None,
-            ssl=self.outgoing.tls.context(url.raw_host or "", url.port or 0),
+            ssl=self._outgoing.tls.context(url.raw_host or "", url.port or 0),
         )
 
-    async def _send_bulk(self, request: Request, url: URL, headers: Mapping[str, str]) -> Response:
+    async def _send_bulk(self, headers: Mapping[str, str]) -> Response:
+        request = self._request
         fields = (default_headers() | dict(headers)).items()
         body = cast("Body | None", request.body)
-        return await self.outgoing.bulk.request(BulkRequest(method=request.method, url=url, fields=fields, body=body))
+        bulk = BulkRequest(method=request.method, url=self._url, fields=fields, body=body)
+        return await self._outgoing.bulk.request(bulk)
 
 
 def _with_hook(before: BeforeSend) -> Sequence[aiohttp.ClientMiddlewareType]:

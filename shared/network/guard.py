@@ -5,11 +5,9 @@ The socket factory sees the address that is about to be connected, once per conn
 """
 
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Self
 
 from shared.network.addresses import read_address
 from shared.network.policy import NetworkPolicy
@@ -22,12 +20,21 @@ UNREAD_DATA_TIMEOUT = 120_000
 AddressInfo = tuple[int | socket.AddressFamily, int | socket.SocketKind, int, str, tuple[Any, ...]]
 
 
-@dataclass(slots=True)
 class Calling:
-    """The host that the current request names, and its addresses that were refused."""
+    """The host that the current request names, and its addresses that were refused; current inside of the block."""
 
-    host: str
-    refused: list[str] = field(default_factory=list)
+    __slots__ = ("_token", "host", "refused")
+
+    def __init__(self, host: str) -> None:
+        self.host = host
+        self.refused: list[str] = []
+
+    def __enter__(self) -> Self:
+        self._token = _calling.set(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        _calling.reset(self._token)
 
 
 _calling: ContextVar[Calling | None] = ContextVar("calling", default=None)
@@ -37,15 +44,9 @@ class AddressRefusedError(OSError):
     """The policy forbids connections to this address."""
 
 
-@contextmanager
-def calling(host: str) -> Iterator[Calling]:
+def calling(host: str) -> Calling:
     """Declare the host of the request that the block makes, for policy entries that are names."""
-    call = Calling(host)
-    token = _calling.set(call)
-    try:
-        yield call
-    finally:
-        _calling.reset(token)
+    return Calling(host)
 
 
 @dataclass(frozen=True, slots=True)

@@ -219,7 +219,9 @@ def test_each_exception_of_the_client_has_a_code(raised: Exception, code: str) -
 def test_a_refused_address_counts_before_what_came_of_it() -> None:
     """The client itself only sees a failed connection."""
     raised = aiohttp.ClientConnectorError(KEY, OSError("no"))
-    found = translate_error(request(), "registry.example", raised, Calling("registry.example", ["10.0.0.1"]))
+    refused = Calling("registry.example")
+    refused.refused.append("10.0.0.1")
+    found = translate_error(request(), "registry.example", raised, refused)
     assert found.code == "source_host_refused"
 
 
