@@ -69,4 +69,4 @@ async def _finish_headers(request: web.Request, response: web.StreamResponse) ->
 
 async def _end_streams(app: web.Application) -> None:
     """End event streams, before the server waits for its requests to end."""
-    app[FEED].close()
+    app[FEED].end_streams()

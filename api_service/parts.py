@@ -16,6 +16,7 @@ from api_service.background.purge import Purger
 from api_service.background.reaper import Reaper
 from api_service.background.relay import Relay
 from api_service.background.wake_ups import WakeUpRepeater
+from api_service.images.answers import details_event
 from api_service.images.deletion.carry_out import DeletionWork
 from api_service.images.deletion.delete_image import ImageDeletion
 from api_service.images.deletion.resume import DeletionResumer
@@ -240,7 +241,7 @@ async def images_part(app: web.Application) -> AsyncIterator[None]:
     app[IMAGES] = ImageLister(database=app[DATABASE], visibility=app[VISIBILITY])
     app[IMAGE] = ImageReader(database=app[DATABASE], visibility=app[VISIBILITY])
     app[DETAILS] = ImportDetailsReader(database=app[DATABASE], visibility=app[VISIBILITY])
-    app[FEED] = ImportFeed(details=app[DETAILS], notifications=app[NOTIFICATIONS])
+    app[FEED] = ImportFeed(details=app[DETAILS], notifications=app[NOTIFICATIONS], write=details_event)
     work = DeletionWork(
         database=app[DATABASE],
         target=app[MANAGEMENT],
@@ -252,6 +253,7 @@ async def images_part(app: web.Application) -> AsyncIterator[None]:
         database=app[DATABASE], target=app[MANAGEMENT], registry_host=settings.target_name
     )
     yield
+    await app[FEED].close()
     await app[DELETION].close()
     await app[STATISTICS].close()
 

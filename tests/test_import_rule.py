@@ -71,7 +71,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     # The server's side.
     "aiohttp.web": SERVERS,
     "aiohttp.hdrs": SERVERS,
-    "aiohttp_sse": ("api_service.images.handlers",),
+    "aiohttp_sse": ("api_service.web.event_stream",),
     # The client's side.
     "aiohttp": (
         "shared.http_client",

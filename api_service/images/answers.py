@@ -5,18 +5,21 @@ from typing import Any
 from marshmallow import fields
 
 from api_service.images.get_image import ImageWithImport
-from api_service.images.import_details import ImportDetails, ImportFailure
+from api_service.images.import_details import MAX_LAYERS_SHOWN, ImportDetails, ImportFailure
 from api_service.images.list_images import FlatPage, GroupedPage
 from api_service.images.visibility import without_digest
 from api_service.web.answers import AnswerSchema, choice, flag, moment, number, rfc3339, rfc3339_of, text
+from api_service.web.event_stream import event
 from shared.db.image_list.rows import BriefImage, ListedImage
 from shared.db.images import Image
 from shared.db.imports import Import
 from shared.errors.codes import Side
 from shared.errors.kinds import ERROR_KINDS
-from shared.model.progress import LayerProgress, LayerStatus, Transfer
+from shared.model.progress import LayerProgress, LayersSummary, LayerStatus, Transfer
 from shared.model.states import ImageStatus, ImportState
 
+# The name of the events of a stream.
+DETAILS_EVENT = "details"
 _INCLUDE_TYPES = ("full", "partial")
 _HIDDEN = (
     "Whether digests and layers are left out: the source needed an account, and no import rule of yours allows it."
@@ -183,13 +186,34 @@ class ImportErrorSchema(AnswerSchema):
     detail = text("The error in this case.", required=True)
 
 
+class TransferredLayersSchema(AnswerSchema):
+    layers = number("The number of blobs.", required=True)
+    bytes = number("Bytes that the target has received.", required=True)
+
+
+class LayersSummarySchema(AnswerSchema):
+    total = number("All configs and layers of all platforms.", required=True)
+    shown = number("The entries of `layersDetail`.", required=True)
+    pending = number("Blobs that wait.", required=True)
+    downloading = number("Blobs that are being copied.", required=True)
+    completed = number("Blobs that the target has.", required=True)
+    failed = number("Blobs that were not completed.", required=True)
+    copied = fields.Nested(TransferredLayersSchema, required=True)
+    mounted = fields.Nested(TransferredLayersSchema, required=True)
+    existing = fields.Nested(TransferredLayersSchema, required=True)
+
+
 class DetailsSchema(AnswerSchema):
     layersDetail = fields.Dict(
         fields.String(),
         fields.Nested(LayerDetailSchema),
         required=True,
-        metadata={"description": "By digest: every config and layer of every platform."},
+        metadata={
+            "description": f"By digest: every config and layer of every platform. Of more than {MAX_LAYERS_SHOWN}, "
+            "those that are being copied come first, then failed and waiting ones; `page_num` selects others."
+        },
     )
+    layersSummary = fields.Nested(LayersSummarySchema, metadata={"description": "All layers, counted."})
     name = text("The import's name.")
     status = choice(ImageStatus, "The status, as in the list.")
     state = choice(ImportState, "The import's state, which is more exact.")
@@ -223,8 +247,14 @@ def details_json(details: ImportDetails) -> dict[str, Any]:
         "error": _error(details.failure) if details.failure else None,
         "resumesAt": rfc3339(details.resumes_at) if details.resumes_at else None,
         "contentHidden": details.hidden,
+        "layersSummary": _summary(details.summary, shown=len(details.layers)),
         "layersDetail": {digest: _layer(layer) for digest, layer in details.layers.items()},
     }
+
+
+def details_event(details: ImportDetails) -> bytes:
+    """Return the body as an event of a stream."""
+    return event(details_json(details), id=details.version, name=DETAILS_EVENT)
 
 
 def _message(details: ImportDetails) -> str:
@@ -260,6 +290,18 @@ def _error(failure: ImportFailure) -> dict[str, Any]:
         "hint": kind.hint,
         "title": kind.title,
         "detail": failure.detail,
+    }
+
+
+def _summary(summary: LayersSummary, *, shown: int) -> dict[str, Any]:
+    return {
+        "total": summary.total,
+        "shown": shown,
+        **{status.value: summary.statuses.get(status, 0) for status in LayerStatus},
+        **{
+            transfer.value: {"layers": summary.layers.get(transfer, 0), "bytes": summary.bytes.get(transfer, 0)}
+            for transfer in Transfer
+        },
     }
 
 

@@ -1,100 +1,123 @@
-"""Follows the details of imports, for event streams."""
+"""Follows imports for event streams; the streams of one image share their work."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 
 from api_service.auth.identity import Identity
-from api_service.images.import_details import ImportDetails, ImportDetailsReader
-from shared.db import imports
+from api_service.images.import_details import ImportDetails, ImportDetailsReader, ImportSnapshot
+from api_service.images.stream_places import StreamPlaces
+from api_service.images.watched_import import MIN_INTERVAL, READ_DEADLINE, DetailsEvent, WatchedImport
 from shared.db.deadline import deadline
 from shared.db.notifications import Notifications
 from shared.errors.error import LongshoreError
+from shared.runtime.concurrency import cancel_all
 
-# Notifications are hints; if one is lost, a stream is late by at most this long. Seconds.
-POLL_INTERVAL = 2.0
-# One read waits this long for the database: a stream outlives its request's deadline. Seconds.
-READ_DEADLINE = 4.5
-# Between two events of a stream, however often a worker reports. Seconds.
-MIN_INTERVAL = 0.25
-# Open streams of one process; each costs a query per poll. A stream above the limit ends after its first event, and its
-# reader reconnects later.
-MAX_STREAMS = 500
+
+class Followed:
+    """An open stream's view of an import; `first` is its first event."""
+
+    def __init__(
+        self,
+        details: ImportDetailsReader,
+        watched: WatchedImport,
+        *,
+        snapshot: ImportSnapshot,
+        first: DetailsEvent,
+    ) -> None:
+        self._details = details
+        self._watched = watched
+        self._seen = snapshot
+        self.first = first
+
+    async def changes(self, reader: Callable[[], Awaitable[Identity | None]]) -> AsyncGenerator[DetailsEvent, None]:
+        """Yield an event after each change, until the details are final, the image is gone, or the feed closes.
+
+        `reader` returns the stream's reader as its token names him at that moment, or None if he is gone or may read no
+        more. It is called before each event, and at least once in a poll's interval.
+        """
+        sent = self.first
+        while not sent.details.final:
+            seen = await self._watched.wait_for_change(self._seen)
+            if seen is None:
+                return
+            try:
+                with deadline(READ_DEADLINE):
+                    by = await reader()
+                    if by is None:
+                        return
+                    event = self._watched.event(seen, hidden=await self._details.hides(seen, by))
+            except LongshoreError as error:
+                if not error.kind.retryable:
+                    return
+                # Without an answer about the token, nothing is sent; the state stays unseen until there is one.
+                await asyncio.sleep(MIN_INTERVAL)
+                continue
+            self._seen = seen
+            if event is not sent:
+                sent = event
+                yield sent
+                await asyncio.sleep(0 if sent.details.final else MIN_INTERVAL)
 
 
 class ImportFeed:
-    """Follows imports for at most MAX_STREAMS readers at a time."""
+    """Follows imports. `write` returns details as an event's text; it is called once per change and view."""
 
-    def __init__(self, *, details: ImportDetailsReader, notifications: Notifications) -> None:
+    def __init__(
+        self,
+        *,
+        details: ImportDetailsReader,
+        notifications: Notifications,
+        write: Callable[[ImportDetails], bytes],
+    ) -> None:
         self._details = details
         self._notifications = notifications
+        self._write = write
         self._closing = asyncio.Event()
-        self._readers = 0
+        self._watched: dict[int, WatchedImport] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.places = StreamPlaces()
 
-    def close(self) -> None:
+    def end_streams(self) -> None:
         """End every stream after its current event."""
         self._closing.set()
 
-    @property
-    def readers(self) -> int:
-        """The number of open streams."""
-        return self._readers
+    async def close(self) -> None:
+        """End every stream, and wait until nothing is read any more."""
+        self.end_streams()
+        await cancel_all(tuple(self._tasks))
 
-    @contextmanager
-    def reserve(self) -> Iterator[bool]:
-        """Count a stream while it is open; yields whether it is within the limit."""
-        self._readers += 1
-        try:
-            yield self._readers <= MAX_STREAMS
-        finally:
-            self._readers -= 1
-
-    async def read(self, image_id: int, by: Identity) -> ImportDetails:
-        """Return the current details; raises `image_not_found`."""
-        return await self._details.read(image_id, by)
-
-    async def follow(
-        self, image_id: int, by: Identity, sent: ImportDetails, *, wanted: Callable[[], Awaitable[bool]]
-    ) -> AsyncGenerator[ImportDetails, None]:
-        """Yield the details after each change, until they are final, the image is gone, or the feed closes.
-
-        `sent` are the details that the reader has; `wanted` returns whether the reader is still connected, and
-        may still read; it is called before each read, within its deadline.
-        """
-        with self._notifications.watch(imports.CHANNEL, str(image_id)) as changed:
-            while not sent.final and not self._closing.is_set():
-                await self._pause(changed)
-                seen = await self._read_again(image_id, by, sent, wanted)
-                if seen is None:
+    @asynccontextmanager
+    async def follow(self, image_id: int, by: Identity) -> AsyncIterator[Followed]:
+        """Follow an image's newest import; raises `image_not_found`."""
+        while True:
+            watched = self._begin(image_id)
+            try:
+                snapshot = await watched.fresh()
+                if snapshot is not None:
+                    first = watched.event(snapshot, hidden=await self._details.hides(snapshot, by))
+                    yield Followed(self._details, watched, snapshot=snapshot, first=first)
                     return
-                if seen != sent:
-                    sent = seen
-                    yield sent
+            finally:
+                self._end(image_id, watched)
 
-    async def _read_again(
-        self, image_id: int, by: Identity, sent: ImportDetails, wanted: Callable[[], Awaitable[bool]]
-    ) -> ImportDetails | None:
-        """Read the details again.
+    def _begin(self, image_id: int) -> WatchedImport:
+        """Return the image's watched import, with one reader more."""
+        watched = self._watched.get(image_id)
+        if watched is None or watched.ended:
+            watched = WatchedImport(image_id, read=self._details.snapshot, write=self._write, closing=self._closing)
+            self._watched[image_id] = watched
+            task = watched.start(self._notifications)
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        watched.readers += 1
+        return watched
 
-        Returns the old ones while the database is unavailable, None for a deleted image or an unwanted stream.
-        """
-        try:
-            with deadline(READ_DEADLINE):
-                return await self._details.read(image_id, by) if await wanted() else None
-        except LongshoreError as error:
-            return sent if error.kind.retryable else None
-
-    async def _pause(self, changed: asyncio.Event) -> None:
-        """Wait for a hint or the next poll, at least the shortest interval, at most until the feed closes."""
-        await _first_of(self._closing, timeout=MIN_INTERVAL)
-        await _first_of(self._closing, changed, timeout=POLL_INTERVAL - MIN_INTERVAL)
-        changed.clear()
-
-
-async def _first_of(*events: asyncio.Event, timeout: float) -> None:  # noqa: ASYNC109 - its end is no error
-    waiting = [asyncio.ensure_future(event.wait()) for event in events]
-    try:
-        await asyncio.wait(waiting, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in waiting:
-            task.cancel()
+    def _end(self, image_id: int, watched: WatchedImport) -> None:
+        """Take a reader away; without readers, the import is not read any more."""
+        watched.readers -= 1
+        if watched.readers:
+            return
+        watched.stop()
+        if self._watched.get(image_id) is watched:
+            del self._watched[image_id]

@@ -3,7 +3,8 @@
 from http import HTTPStatus
 
 from api_service.images.answers import DetailsSchema, FlatPageSchema, GroupedPageSchema, ImageSchema
-from api_service.images.requests import ImageQuerySchema
+from api_service.images.import_details import MAX_LAYERS_SHOWN
+from api_service.images.requests import DetailsQuerySchema, ImageQuerySchema
 from api_service.web.openapi import examples
 from api_service.web.openapi.operation import EVENT_STREAM, Answer, Operation, codes
 from shared.errors.codes import Code
@@ -51,8 +52,12 @@ DETAILS = Operation(
     summary="The details of an image's newest import",
     description=(
         "With `Accept: text/event-stream`, the same object as an event named `details` whenever it changes, until the "
-        "import has ended; a browser sends `Last-Event-ID` when it reconnects."
+        f"import has ended; a browser sends `Last-Event-ID` when it reconnects. Of an image with more than "
+        f"{MAX_LAYERS_SHOWN} layers, `layersDetail` has the {MAX_LAYERS_SHOWN} that move or come next, and "
+        "`layersSummary` counts all; `page_num` and `page_size` select a page of the layers in the image's order, and "
+        "are answered without a stream. A user has a limited number of streams."
     ),
+    query=DetailsQuerySchema,
     request_headers={"Last-Event-ID": "The last event that a reconnecting reader of the stream has seen."},
     answers=(
         Answer(
@@ -66,7 +71,7 @@ DETAILS = Operation(
             status=HTTPStatus.NO_CONTENT,
         ),
     ),
-    codes=codes(Code.IMAGE_NOT_FOUND),
+    codes=codes(Code.IMAGE_NOT_FOUND, Code.STREAM_LIMIT_REACHED),
 )
 DELETE = Operation(
     id="deleteImage",

@@ -20,11 +20,6 @@ def json_answer(body: Mapping[str, Any], *, status: HTTPStatus = HTTPStatus.OK) 
     return web.Response(status=status, body=orjson.dumps(body), content_type="application/json")
 
 
-def json_text(body: Mapping[str, Any]) -> str:
-    """Return the body as the data of one event of a stream."""
-    return orjson.dumps(body).decode()
-
-
 def rfc3339(time: datetime) -> str:
     """Return such as 2025-01-15T10:00:00.000Z."""
     return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

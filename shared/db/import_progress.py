@@ -1,10 +1,12 @@
 """Stores a running import's progress: its totals, and the blobs, one row each."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from shared.db.database import Connection
-from shared.model.progress import LayerProgress, LayerStatus, Transfer
+from shared.model.integers import MAX_INT64
+from shared.model.progress import LayerGroup, LayerProgress, LayerStatus, Transfer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,19 +60,76 @@ async def record_progress(
 
 async def get_layers(connection: Connection, import_id: int) -> dict[str, LayerProgress]:
     """Return the blobs by digest, in the order of their first report."""
+    return await get_layer_page(connection, import_id, first=0, limit=None)
+
+
+async def get_layer_page(
+    connection: Connection, import_id: int, *, first: int, limit: int | None
+) -> dict[str, LayerProgress]:
+    """Return at most `limit` blobs by digest, in the order of their first report, without the `first` ones."""
     rows = await connection.fetch(
-        "SELECT digest, size, byte_offset, status, transfer FROM import_layers WHERE import_id = $1 ORDER BY position",
+        """
+        SELECT digest, size, byte_offset, status, transfer FROM import_layers
+        WHERE import_id = $1 ORDER BY position OFFSET $2 LIMIT $3
+        """,
         import_id,
+        first,
+        limit,
     )
-    return {
-        row["digest"]: LayerProgress(
-            size=row["size"],
-            offset=row["byte_offset"],
+    return {row["digest"]: _layer(row) for row in rows}
+
+
+async def get_foremost_layers(connection: Connection, import_id: int, *, limit: int) -> dict[str, LayerProgress]:
+    """Return at most `limit` blobs, in the order of their first report.
+
+    Blobs that are being downloaded are preferred, then failed ones, then those to come.
+    """
+    rows = await connection.fetch(
+        """
+        SELECT digest, size, byte_offset, status, transfer FROM (
+            SELECT * FROM import_layers WHERE import_id = $1
+            ORDER BY array_position(ARRAY['downloading', 'failed', 'pending', 'completed'], status), position LIMIT $2
+        ) AS foremost
+        ORDER BY position
+        """,
+        import_id,
+        limit,
+    )
+    return {row["digest"]: _layer(row) for row in rows}
+
+
+async def count_layers(connection: Connection, import_id: int) -> Sequence[LayerGroup]:
+    """Return the blobs of an import, counted by status and transfer."""
+    rows = await connection.fetch(
+        """
+        SELECT status, transfer, count(*) AS layers, least(sum(byte_offset), $2)::bigint AS bytes
+        FROM import_layers WHERE import_id = $1 GROUP BY status, transfer
+        """,
+        import_id,
+        MAX_INT64,
+    )
+    return [
+        LayerGroup(
             status=LayerStatus(row["status"]),
-            transfer=Transfer(row["transfer"]) if row["transfer"] else None,
+            transfer=_transfer(row["transfer"]),
+            layers=row["layers"],
+            bytes=row["bytes"],
         )
         for row in rows
-    }
+    ]
+
+
+def _layer(row: Any) -> LayerProgress:
+    return LayerProgress(
+        size=row["size"],
+        offset=row["byte_offset"],
+        status=LayerStatus(row["status"]),
+        transfer=_transfer(row["transfer"]),
+    )
+
+
+def _transfer(value: str | None) -> Transfer | None:
+    return Transfer(value) if value else None
 
 
 async def put_layers(

@@ -46,6 +46,7 @@ class Code(StrEnum):
     IMPORT_NOT_OPEN = "import_not_open"
     IMPORT_NOT_RETRYABLE = "import_not_retryable"
     REPOSITORY_BUSY = "repository_busy"
+    STREAM_LIMIT_REACHED = "stream_limit_reached"
 
     # Import rules, API tokens.
     SOURCE_NOT_ALLOWED = "source_not_allowed"

@@ -185,6 +185,13 @@ _KINDS = (
         retryable=True,
     ),
     _longshore(
+        Code.STREAM_LIMIT_REACHED,
+        HTTPStatus.TOO_MANY_REQUESTS,
+        "The limit of a user's open event streams is reached",
+        "Wait for the seconds of Retry-After, or read the details without a stream meanwhile.",
+        retryable=True,
+    ),
+    _longshore(
         Code.INTERNAL_ERROR,
         HTTPStatus.INTERNAL_SERVER_ERROR,
         "Longshore had an internal error",

@@ -1,7 +1,8 @@
 """The progress of layers and of whole imports, as arithmetic on bytes; progress never decreases."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 
@@ -71,6 +72,43 @@ class TotalProgress:
     def percent(self) -> int:
         """0 to 99: only the import's state reports 100 per cent, when the tag is confirmed."""
         return min(99, percent_of(self.done, self.total))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerGroup:
+    """Blobs of one status that reached the target in one way: their number, and the bytes that have arrived."""
+
+    status: LayerStatus
+    transfer: Transfer | None
+    layers: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayersSummary:
+    """The blobs of an import, counted. `layers` and `bytes` leave out blobs whose transfer is not decided."""
+
+    statuses: Mapping[LayerStatus, int] = field(default_factory=dict)
+    layers: Mapping[Transfer, int] = field(default_factory=dict)
+    bytes: Mapping[Transfer, int] = field(default_factory=dict)
+
+    @property
+    def total(self) -> int:
+        """The number of blobs."""
+        return sum(self.statuses.values())
+
+    @classmethod
+    def of(cls, groups: Iterable[LayerGroup]) -> "LayersSummary":
+        """Add up the groups."""
+        statuses: Counter[LayerStatus] = Counter()
+        layers: Counter[Transfer] = Counter()
+        arrived: Counter[Transfer] = Counter()
+        for group in groups:
+            statuses[group.status] += group.layers
+            if group.transfer:
+                layers[group.transfer] += group.layers
+                arrived[group.transfer] += group.bytes
+        return cls(statuses=statuses, layers=layers, bytes=arrived)
 
 
 def percent_of(done: int, total: int) -> int:

@@ -1,6 +1,8 @@
 """Authorization: a request needs one of its route's roles; a route without roles rejects every caller."""
 
 import re
+import time
+from datetime import UTC, datetime
 
 import structlog
 from aiohttp import hdrs, web
@@ -15,6 +17,8 @@ from shared.errors.codes import Code
 from shared.errors.error import LongshoreError
 from shared.model.roles import Role
 
+# Between two checks of a JWT's signature for one event stream; its end is checked each time. Seconds.
+JWT_CHECK_INTERVAL = 1.0
 # RFC 6750, b64token. An API token has 47 characters, a JWT with many groups in it thousands; the server itself takes
 # header lines of 8 KiB.
 _BEARER = re.compile(r"[Bb][Ee][Aa][Rr][Ee][Rr] +([A-Za-z0-9._~+/=-]{1,8192}) *")
@@ -36,15 +40,38 @@ async def auth_middleware(request: web.Request, handler: Handler) -> web.StreamR
     return await handler(request)
 
 
-async def is_still_valid(request: web.Request) -> bool:
-    """Return whether the request's token is still accepted; raises the errors of a database or issuer that is away."""
-    try:
-        identity = await _identify(request)
-    except LongshoreError as error:
-        if error.code in (Code.UNAUTHENTICATED, Code.TOKEN_EXPIRED):
+class StreamReader:
+    """The caller of a request that outlives its first check: its token may be revoked, expire, or lose its role."""
+
+    def __init__(self, request: web.Request) -> None:
+        self._request = request
+        self._first = self._last = request[IDENTITY]
+        self._checked = time.monotonic()
+
+    async def identity(self) -> Identity | None:
+        """Return the caller as the token names him now, or None if it is refused, or names another user or role.
+
+        Raises the errors of a database or issuer that is away. API tokens are cached by their lookup; a signature is
+        checked once in JWT_CHECK_INTERVAL, because it costs as much as all other work for an event.
+        """
+        now = time.monotonic()
+        if self._is_signed_and_fresh(now):
+            return self._last
+        try:
+            found = await _identify(self._request)
+        except LongshoreError as error:
+            if error.code in (Code.UNAUTHENTICATED, Code.TOKEN_EXPIRED):
+                return None
+            raise
+        if found.role is not self._first.role or found.owner != self._first.owner:
+            return None
+        self._last, self._checked = found, now
+        return found
+
+    def _is_signed_and_fresh(self, now: float) -> bool:
+        if self._last.token_id is not None or self._last.expires_at is None:
             return False
-        raise
-    return identity.role is request[IDENTITY].role and identity.owner == request[IDENTITY].owner
+        return now - self._checked < JWT_CHECK_INTERVAL and datetime.now(UTC) < self._last.expires_at
 
 
 async def _identify(request: web.Request) -> Identity:

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from aiohttp import ClientResponse
 
-from api_service.images import handlers as images
-from api_service.images import import_feed as details_feed
+from api_service.images import stream_places, watched_import
 from api_service.images.import_feed import ImportFeed
 from api_service.images.keys import FEED
+from api_service.web import event_stream
 from shared.db import notifications
 from shared.errors.codes import Code
 from shared.messages.progress_report import ProgressReport, ReportedError, ReportedState
@@ -118,6 +118,17 @@ async def test_a_queued_import_says_so(started: Import) -> None:
         "error": None,
         "resumesAt": None,
         "contentHidden": False,
+        "layersSummary": {
+            "total": 0,
+            "shown": 0,
+            "pending": 0,
+            "downloading": 0,
+            "completed": 0,
+            "failed": 0,
+            "copied": {"layers": 0, "bytes": 0},
+            "mounted": {"layers": 0, "bytes": 0},
+            "existing": {"layers": 0, "bytes": 0},
+        },
         "layersDetail": {},
     }
 
@@ -183,7 +194,7 @@ async def test_a_failure_is_final_too(started: Import) -> None:
 
 async def test_news_come_at_once_and_not_with_the_next_poll(started: Import, monkeypatch: pytest.MonkeyPatch) -> None:
     """PostgreSQL's notification wakes the stream."""
-    monkeypatch.setattr(details_feed, "POLL_INTERVAL", 3600.0)
+    monkeypatch.setattr(watched_import, "POLL_INTERVAL", 3600.0)
     async with streaming(started.api, started.id) as stream:
         await stream.next()
         await started.api.claim(started.name)
@@ -246,7 +257,7 @@ async def test_streams_beyond_the_limit_end_after_their_first_event(
     started: Import, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Their clients then poll at a slower pace."""
-    monkeypatch.setattr(details_feed, "MAX_STREAMS", 1)
+    monkeypatch.setattr(stream_places, "MAX_STREAMS", 1)
     async with streaming(started.api, started.id) as stream:
         await stream.next()
         async with streaming(started.api, started.id) as refused:
@@ -266,17 +277,17 @@ async def test_streams_end_when_the_service_stops(started: Import) -> None:
 
 async def test_a_reader_who_goes_away_gives_the_place_back(started: Import, monkeypatch: pytest.MonkeyPatch) -> None:
     """This holds even if the import makes no progress for days, so that no event is sent."""
-    monkeypatch.setattr(images, "PING_INTERVAL", 0.1)
+    monkeypatch.setattr(event_stream, "PING_INTERVAL", 0.1)
     app = started.api.client.app
     assert app
     feed: ImportFeed = app[FEED]
     async with streaming(started.api, started.id) as stream:
         await stream.next()
-        assert feed.readers == 1
+        assert feed.places.taken == 1
         stream.response.close()
 
     async def nobody_reads() -> bool:
-        return feed.readers == 0
+        return feed.places.taken == 0
 
     await until(nobody_reads)
 
@@ -285,7 +296,7 @@ async def test_streams_hear_again_after_the_listening_connection_was_lost(
     started: Import, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The API opens a new connection, and each stream reads the state once in case it missed a change."""
-    monkeypatch.setattr(details_feed, "POLL_INTERVAL", 3600.0)
+    monkeypatch.setattr(watched_import, "POLL_INTERVAL", 3600.0)
     monkeypatch.setattr(notifications, "RECONNECT_DELAY", 0.2)
     async with streaming(started.api, started.id) as stream:
         await stream.next()

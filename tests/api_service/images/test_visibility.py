@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from api_service.auth.token_lookup import KEPT_FOR
-from api_service.images.import_feed import POLL_INTERVAL
 from api_service.images.visibility import without_digest, without_digests
+from api_service.images.watched_import import POLL_INTERVAL
 from api_service.rules.keys import RULE_BOOK
 from api_service.rules.rule_book import RuleBook
 from shared.errors.codes import Code
