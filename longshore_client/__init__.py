@@ -10,7 +10,7 @@ from longshore_client.errors import (
     UnexpectedAnswerError,
 )
 from longshore_client.images import FullImage, Image, ImagePage, ImageQuery
-from longshore_client.import_details import ImportDetails, ImportFailure, Layer
+from longshore_client.import_details import ImportDetails, ImportFailure, Layer, LayersSummary, TransferredLayers
 from longshore_client.import_plan import ContentCount, ImportPlan, Overwritten
 from longshore_client.import_request import Account, Credentials, ImportRequest, StartedImport
 from longshore_client.resources.audit import AuditEvent, AuditPage, AuditQuery
@@ -50,6 +50,7 @@ __all__ = [
     "ImportRequest",
     "ImportRule",
     "Layer",
+    "LayersSummary",
     "LongshoreClient",
     "NewToken",
     "Overwritten",
@@ -65,5 +66,6 @@ __all__ = [
     "StoredRegistry",
     "TargetStatistics",
     "TestedRegistry",
+    "TransferredLayers",
     "UnexpectedAnswerError",
 ]

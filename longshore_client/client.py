@@ -11,7 +11,7 @@ from longshore_client.answers import decode, json_object
 from longshore_client.backoff import DEFAULT_RETRY_SECONDS, Backoff, OnRetry
 from longshore_client.errors import ApiError
 from longshore_client.images import FullImage, Image, ImagePage, ImageQuery
-from longshore_client.import_details import ImportDetails
+from longshore_client.import_details import ImportDetails, Layer
 from longshore_client.import_plan import ImportPlan
 from longshore_client.import_request import Credentials, ImportRequest, StartedImport, credentials_json
 from longshore_client.resources.audit import AuditOperations
@@ -20,7 +20,7 @@ from longshore_client.resources.rules import RuleOperations
 from longshore_client.resources.tokens import TokenOperations
 from longshore_client.status import Identity, Readiness, TargetStatistics
 from longshore_client.transport import open_transport
-from longshore_client.watch import Watch, fetch_details
+from longshore_client.watch import Watch, fetch_details, fetch_layers
 
 # The largest page that the API accepts. Images.
 MAX_PAGE_SIZE = 200
@@ -111,6 +111,18 @@ class LongshoreClient(RuleOperations, TokenOperations, RegistryOperations, Audit
     async def details(self, image_id: int) -> ImportDetails:
         """Return the state and progress of an image's newest import."""
         return await fetch_details(self._connected, image_id)
+
+    async def layers(self, image_id: int) -> AsyncGenerator[Layer, None]:
+        """Yield all layers of an image's newest import, in the image's order, each page requested when it is needed.
+
+        ```python
+        async for layer in longshore.layers(7):
+            print(layer.digest, layer.status)
+        ```
+        """
+        async with aclosing(fetch_layers(self._connected, image_id)) as layers:
+            async for layer in layers:
+                yield layer
 
     def watch(
         self, image_id: int, *, retry_for: float = DEFAULT_RETRY_SECONDS, on_retry: OnRetry | None = None

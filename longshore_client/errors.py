@@ -45,7 +45,10 @@ class FailingField:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """The API's error body (RFC 9457). `code` is stable, from a closed list; `side` is the side that has to act."""
+    """The API's error body (RFC 9457). `code` is stable, from a closed list; `side` is the side that has to act.
+
+    `retry_after` is the header Retry-After, in seconds, if the API sent it.
+    """
 
     status: int
     code: str
@@ -56,9 +59,10 @@ class Problem:
     retryable: bool = False
     request_id: str = ""
     fields: Sequence[FailingField] = field(default_factory=tuple)
+    retry_after: int | None = None
 
     @classmethod
-    def of(cls, body: Mapping[str, Any], status: int) -> "Problem":
+    def of(cls, body: Mapping[str, Any], status: int, retry_after: int | None = None) -> "Problem":
         """Read a body. Missing fields stay empty, so that the client can report even an incomplete error."""
         failing = body.get("errors")
         return cls(
@@ -71,6 +75,7 @@ class Problem:
             retryable=body.get("retryable") is True,
             request_id=str(body.get("requestId", "")),
             fields=_fields(failing) if isinstance(failing, list) else (),
+            retry_after=retry_after,
         )
 
 

@@ -1,11 +1,15 @@
 """State and progress of an image's newest import."""
 
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 
 from longshore_client.answers import Json, decode, need
 
 FINAL_STATES = frozenset({"ready", "failed", "cancelled"})
+# Ways in which a blob comes into the target.
+TRANSFERS = ("copied", "mounted", "existing")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +27,47 @@ class Layer:
     """Bytes that are in the target."""
     transfer: str | None
     """`copied`, `mounted` or `existing`; None until the worker has decided."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransferredLayers:
+    """The blobs that reached the target in one way."""
+
+    layers: int
+    bytes: int
+    """Bytes that are in the target."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayersSummary:
+    """All blobs of the image, counted: `ImportDetails.layers` has at most some hundreds of them."""
+
+    total: int
+    pending: int
+    downloading: int
+    completed: int
+    failed: int
+    copied: TransferredLayers
+    mounted: TransferredLayers
+    existing: TransferredLayers
+
+    @classmethod
+    def of(cls, layers: Sequence[Layer]) -> "LayersSummary":
+        """Count the layers, which are all: an API of an older release sends no summary."""
+        statuses = Counter(layer.status for layer in layers)
+        counts: dict[str, list[int]] = {transfer: [] for transfer in TRANSFERS}
+        for layer in layers:
+            if layer.transfer in counts:
+                counts[layer.transfer].append(layer.offset)
+        moved = {name: TransferredLayers(layers=len(sizes), bytes=sum(sizes)) for name, sizes in counts.items()}
+        return cls(
+            total=len(layers),
+            pending=statuses["pending"],
+            downloading=statuses["downloading"],
+            completed=statuses["completed"],
+            failed=statuses["failed"],
+            **moved,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +108,9 @@ class ImportDetails:
     error: ImportFailure | None
     resumes_at: datetime | None
     layers: tuple[Layer, ...]
+    """In the image's order: all, or those that move if there are more than some hundreds. `LongshoreClient.layers`
+    reads all of them."""
+    layers_summary: LayersSummary
     content_hidden: bool = False
     """Whether the layers are left out, as `Image.content_hidden` says."""
     raw: Json = field(repr=False)
@@ -82,4 +130,5 @@ class ImportDetails:
         """Read the API's answer or event, which has the layers in an object by digest."""
         by_digest = need(document, "layersDetail", dict)
         layers = [{**layer, "digest": digest} for digest, layer in by_digest.items()]
-        return decode(cls, {**document, "layers": layers}, raw=document)
+        summary = document.get("layersSummary") or asdict(LayersSummary.of([decode(Layer, layer) for layer in layers]))
+        return decode(cls, {**document, "layers": layers, "layersSummary": summary}, raw=document)

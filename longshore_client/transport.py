@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager
@@ -40,6 +41,7 @@ MAX_CONNECTIONS = 16
 
 _EVENT_STREAM = "text/event-stream"
 _PROBLEM = "application/problem+json"
+_SECONDS = re.compile(r"[0-9]{1,9}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +126,7 @@ def raise_for_answer(response: aiohttp.ClientResponse, content: bytes) -> None:
         return
     if response.content_type == _PROBLEM:
         body = _json(content)
-        raise ApiError(Problem.of(body if isinstance(body, dict) else {}, status))
+        raise ApiError(Problem.of(body if isinstance(body, dict) else {}, status, _retry_after(response)))
     if status in GATEWAY_STATUSES:
         raise ApiUnreachableError(
             f"A proxy answers for the API with {status}.", hint="The API behind it is away; try again in a moment."
@@ -161,6 +163,12 @@ def _feed(reader: EventReader, chunk: bytes) -> list[Event]:
         return reader.feed(chunk)
     except ValueError as error:
         raise UnexpectedAnswerError(f"The API's event stream cannot be read: {error}.") from None
+
+
+def _retry_after(response: aiohttp.ClientResponse) -> int | None:
+    """Return the seconds of the header; the API sends no date."""
+    value = response.headers.get("Retry-After", "")
+    return int(value) if _SECONDS.fullmatch(value) else None
 
 
 def _is_json(response: aiohttp.ClientResponse) -> bool:

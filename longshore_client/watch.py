@@ -8,31 +8,51 @@ from contextlib import aclosing
 from longshore_client.access import BASE
 from longshore_client.answers import Json, json_object
 from longshore_client.backoff import Backoff
-from longshore_client.errors import ClientError, EventStreamUnusableError, UnexpectedAnswerError
-from longshore_client.import_details import ImportDetails
+from longshore_client.errors import ApiError, ClientError, EventStreamUnusableError, UnexpectedAnswerError
+from longshore_client.import_details import ImportDetails, Layer
 from longshore_client.transport import Transport
 
 # Pause between two requests where event streams do not work. Seconds.
 POLL_SECONDS = 2.0
 # Pause before reconnecting to a stream that ended, unless the server asks for another one. Seconds.
 RECONNECT_SECONDS = 2.0
+# Time for which the client polls after the API has refused another stream, unless the API says how long. Seconds.
+REFUSED_SECONDS = 10.0
+_STREAM_REFUSED = "stream_limit_reached"
 _EVENT = "details"
 
 
-async def fetch_details(transport: Transport, image_id: int) -> ImportDetails:
-    """Return the present details of an image's import."""
-    answer = await transport.call("GET", _path(image_id))
+async def fetch_details(transport: Transport, image_id: int, page: int | None = None) -> ImportDetails:
+    """Return the present details of an image's import, with a page of its layers."""
+    query = None if page is None else {"page_num": str(page)}
+    answer = await transport.call("GET", _path(image_id), query=query)
     return ImportDetails.of(answer.json_object())
 
 
+async def fetch_layers(transport: Transport, image_id: int) -> AsyncGenerator[Layer, None]:
+    """Yield all layers, page by page."""
+    number, seen = 0, 0
+    while True:
+        page = await fetch_details(transport, image_id, number)
+        for layer in page.layers:
+            yield layer
+        number, seen = number + 1, seen + len(page.layers)
+        if not page.layers or seen >= page.layers_summary.total:
+            return
+
+
 class Watch:
-    """Yields the details of one import: from the event stream, or by polling where the stream does not work."""
+    """Yields the details of one import: from the event stream, or by polling where the stream does not work.
+
+    It polls for a while, too, when the user has as many streams as the API allows.
+    """
 
     def __init__(self, transport: Transport, image_id: int, backoff: Backoff) -> None:
         self._transport = transport
         self._image_id = image_id
         self._backoff = backoff
         self._streaming = True
+        self._refused_until = 0.0
         self._last_id = ""
         self._pause = RECONNECT_SECONDS
 
@@ -53,11 +73,20 @@ class Watch:
             except EventStreamUnusableError:
                 self._streaming = False
             except ClientError as error:
-                await self._backoff.wait_or_raise(error)
+                if not self._is_refused_stream(error):
+                    await self._backoff.wait_or_raise(error)
+
+    def _is_refused_stream(self, error: ClientError) -> bool:
+        """Return whether the API refused another stream; the next requests then poll."""
+        if not isinstance(error, ApiError) or error.code != _STREAM_REFUSED:
+            return False
+        pause = error.problem.retry_after or REFUSED_SECONDS
+        self._refused_until = asyncio.get_running_loop().time() + pause
+        return True
 
     async def _connect(self) -> AsyncGenerator[ImportDetails, None]:
         """Yield the updates of one connection; one of them when polling."""
-        if not self._streaming:
+        if not self._streaming or asyncio.get_running_loop().time() < self._refused_until:
             self._pause = POLL_SECONDS
             yield await fetch_details(self._transport, self._image_id)
             return

@@ -1,7 +1,8 @@
 """`longshore images` and `show`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import aclosing
+from dataclasses import asdict
 from datetime import UTC, datetime
 
 import click
@@ -12,7 +13,7 @@ from longshore_client.commands.image_key import find_image
 from longshore_client.commands.options import json_option
 from longshore_client.commands.with_client import with_client
 from longshore_client.images import FullImage, Image, ImageQuery
-from longshore_client.import_details import ImportDetails
+from longshore_client.import_details import ImportDetails, Layer
 from longshore_client.terminal.figures import age, short_digest, size
 from longshore_client.terminal.output import hint_text, note, print_json, results
 from longshore_client.terminal.progress_text import layer_outcome, progress_line
@@ -85,13 +86,16 @@ def images(
 
 @click.command()
 @click.argument("image", metavar="ID|NAME")
+@click.option("--all-layers", is_flag=True, help="Show every layer, however many the image has.")
 @json_option
-def show(image: str, *, as_json: bool) -> int:
+def show(image: str, *, all_layers: bool, as_json: bool) -> int:
     """Show one image and its newest import, layer by layer."""
 
     async def operation(client: LongshoreClient) -> ExitCode:
         found = await find_image(client, image)
         details = await client.details(found.id)
+        if all_layers and details.layers_summary.total > len(details.layers):
+            details = await _with_all_layers(client, found.id, details)
         if as_json:
             print_json({"image": found.raw, "importingDetails": details.raw})
         else:
@@ -169,6 +173,20 @@ def _import_pairs(details: ImportDetails) -> Sequence[tuple[str, str]]:
     )
 
 
+async def _with_all_layers(client: LongshoreClient, image_id: int, details: ImportDetails) -> ImportDetails:
+    """Return the details with the layers of all pages."""
+    document = dict(details.raw)
+    async with aclosing(client.layers(image_id)) as layers:
+        found = [layer async for layer in layers]
+    document["layersDetail"] = {layer.digest: _layer_json(layer) for layer in found}
+    document["layersSummary"] = {**details.raw["layersSummary"], "shown": len(found)}
+    return ImportDetails.of(document)
+
+
+def _layer_json(layer: Layer) -> Mapping[str, object]:
+    return {name: value for name, value in asdict(layer).items() if name != "digest"}
+
+
 def _print_layers(details: ImportDetails) -> None:
     columns = (
         Column(title="LAYER", no_wrap=True),
@@ -183,3 +201,6 @@ def _print_layers(details: ImportDetails) -> None:
     if rows:
         click.echo()
         print_table(results(), columns, rows)
+    total = details.layers_summary.total
+    if len(rows) < total:
+        note(f"{len(rows)} of {total} layers, those that move first; --all-layers shows all.")

@@ -10,9 +10,6 @@ from longshore_client.terminal.figures import size
 from longshore_client.terminal.output import messages, note, print_json, results
 from longshore_client.terminal.report import print_result
 
-# Ways in which a blob came into the target, and the words for them.
-_TRANSFERS = (("copied", "copied"), ("mounted", "mounted"), ("existing", "there before"))
-
 
 async def import_one(client: LongshoreClient, request: ImportRequest, options: FollowOptions) -> ExitCode:
     """Start an import, show it to its end, and print the reference to pull."""
@@ -60,6 +57,7 @@ def _blob_summary(result: ImportResult) -> str:
     """Return the image's size and the number of blobs by transfer; empty if nothing was imported."""
     if result.details is None or result.image is None or not result.details.ready:
         return ""
-    transfers = [layer.transfer for layer in result.details.layers]
-    counts = [f"{transfers.count(transfer)} {word}" for transfer, word in _TRANSFERS if transfer in transfers]
+    summary = result.details.layers_summary
+    blobs = ((summary.copied, "copied"), (summary.mounted, "mounted"), (summary.existing, "there before"))
+    counts = [f"{moved.layers} {word}" for moved, word in blobs if moved.layers]
     return size(result.image.size) + (f"; blobs: {', '.join(counts)}" if counts else "")

@@ -103,7 +103,7 @@ class ImportBars:
         return Text(f"  {safe(shown)}", style="yellow" if self._error else "dim", overflow="ellipsis", no_wrap=True)
 
     def _layers(self, details: ImportDetails) -> RenderableType:
-        rows = choose_rows(details.layers, max(1, self._console.height - OTHER_LINES))
+        rows = choose_rows(details.layers, details.layers_summary, max(1, self._console.height - OTHER_LINES))
         table = Table.grid(padding=(0, SPACE, 0, 0))
         bar = self._bar_width()
         for width in (DIGEST_WIDTH, bar, max(1, self._console.width - DIGEST_WIDTH - bar - 2 * SPACE)):

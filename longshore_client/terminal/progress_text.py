@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from longshore_client.import_details import ImportDetails, Layer
+from longshore_client.import_details import ImportDetails, Layer, LayersSummary
 from longshore_client.terminal.figures import duration, part, rate
 
 # The words for a layer's transfer. Mounted and existing layers move no bytes, so the user sees which they are.
@@ -21,17 +21,20 @@ class LayerRows:
     hidden: str
 
 
-def choose_rows(layers: Sequence[Layer], lines: int) -> LayerRows:
-    """Choose the layers for a number of lines; the last line counts the layers that are not shown."""
-    if len(layers) <= lines:
+def choose_rows(layers: Sequence[Layer], summary: LayersSummary, lines: int) -> LayerRows:
+    """Choose the layers for a number of lines; the last line counts the layers that are not shown.
+
+    The summary counts all layers of the image, which may be more than these.
+    """
+    if summary.total <= min(lines, len(layers)):
         return LayerRows(shown=layers, hidden="")
     ranked = sorted(layers, key=lambda layer: _RANKS.get(layer.status, 0))
     kept = {layer.digest for layer in ranked[: max(0, lines - 1)]}
-    omitted = [layer for layer in layers if layer.digest not in kept]
-    done = sum(layer.status == "completed" for layer in omitted)
-    counts = ((done, "done"), (len(omitted) - done, "to come"))
-    hidden = ", ".join(f"{count} {word}" for count, word in counts if count)
-    return LayerRows(shown=[layer for layer in layers if layer.digest in kept], hidden=f"and {hidden}")
+    shown = [layer for layer in layers if layer.digest in kept]
+    done = summary.completed - sum(layer.status == "completed" for layer in shown)
+    counts = ((done, "done"), (summary.total - len(shown) - done, "to come"))
+    hidden = ", ".join(f"{count} {word}" for count, word in counts if count > 0)
+    return LayerRows(shown=shown, hidden=f"and {hidden}")
 
 
 def layer_outcome(layer: Layer) -> str:

@@ -1,12 +1,13 @@
 """The parts of the output for terminals."""
 
 import io
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from rich.console import Console
 
-from longshore_client.import_details import Layer
+from longshore_client.import_details import Layer, LayersSummary
 from longshore_client.terminal.figures import age, duration, part
 from longshore_client.terminal.import_bars import RateMeter
 from longshore_client.terminal.progress_text import choose_rows, layer_outcome
@@ -72,11 +73,21 @@ LAYERS = [
 
 def test_a_small_terminal_shows_the_layers_that_move() -> None:
     """In the image's order; the last line counts the others."""
-    rows = choose_rows(LAYERS, 4)
+    every = LayersSummary.of(LAYERS)
+    rows = choose_rows(LAYERS, every, 4)
     assert [shown.digest for shown in rows.shown] == ["b", "c", "e"]
     assert rows.hidden == "and 2 done"
-    assert choose_rows(LAYERS, 5).hidden == ""
-    assert choose_rows(LAYERS, 2).hidden == "and 2 done, 2 to come"
+    assert choose_rows(LAYERS, every, 5).hidden == ""
+    assert choose_rows(LAYERS, every, 2).hidden == "and 2 done, 2 to come"
+
+
+def test_layers_that_the_api_did_not_send_are_counted() -> None:
+    """Of an image with thousands of layers, the API sends a part and a summary."""
+    many = replace(LayersSummary.of(LAYERS), total=20_000, completed=12_000)
+    assert choose_rows(LAYERS, many, 5).hidden == "and 11999 done, 7997 to come"
+    rows = choose_rows(LAYERS, many, 50)
+    assert [shown.digest for shown in rows.shown] == ["a", "b", "c", "d", "e"]
+    assert rows.hidden == "and 11998 done, 7997 to come"
 
 
 def test_mounted_and_existing_layers_differ_from_copied_ones() -> None:

@@ -30,8 +30,10 @@ function show(details, rows, list, more) {
   if (wanted.length !== list.children.length || wanted.some((row, place) => list.children[place] !== row)) {
     fill(list, wanted);
   }
-  more.hidden = chosen.length === layers.length;
-  more.textContent = `and ${counted(layers.length - chosen.length, "more layer")}`;
+  // The API sends some hundreds of an image's layers, and their number.
+  const others = (details.layersSummary?.total ?? layers.length) - chosen.length;
+  more.hidden = others <= 0;
+  more.textContent = `and ${counted(others, "more layer")}`;
 }
 
 function ranked(layers) {

@@ -46,9 +46,11 @@ function messageOf(details) {
   return details.error ? "" : details.message;
 }
 
-function sumsOf(details) {
+/** The bytes of all layers by their transfer; an API of the release before sends all layers, and no summary. */
+function sumsOf({ layersSummary, layersDetail }) {
+  if (layersSummary) return Object.fromEntries(KINDS.map(([kind]) => [kind, layersSummary[kind].bytes]));
   const sums = { existing: 0, mounted: 0, copied: 0 };
-  for (const layer of Object.values(details.layersDetail)) sums[layer.transfer ?? "copied"] += layer.offset;
+  for (const layer of Object.values(layersDetail)) sums[layer.transfer ?? "copied"] += layer.offset;
   return sums;
 }
 

@@ -11,6 +11,10 @@ const RETURN = 2_000;
 const POLL = 2_000;
 // The limit for a stream's first event: the API sends it at once, so a proxy holds back a later one. Milliseconds.
 const FIRST_EVENT = 10_000;
+// The API's error for a user who has as many streams as he may.
+const STREAM_REFUSED = "stream_limit_reached";
+// The time for which the page polls then, before it asks for a stream again. Milliseconds.
+const REFUSED = 10_000;
 // The statuses of problems for which a retry is useless.
 const LASTING = new Set([400, 401, 403, 404]);
 
@@ -24,14 +28,19 @@ export function isFinal(details) {
  * Throws Problems for which a retry is useless.
  */
 export async function watch(imageId, { signal, seen, trouble }) {
-  const stream = { usable: true, lastId: "", pause: RETURN };
+  const stream = { usable: true, refusedUntil: 0, lastId: "", pause: RETURN };
   while (!signal.aborted) {
     try {
-      const last = stream.usable ? await follow(imageId, stream, signal, seen) : await look(imageId, signal, seen);
+      const follows = stream.usable && Date.now() >= stream.refusedUntil;
+      const last = follows ? await follow(imageId, stream, signal, seen) : await look(imageId, signal, seen);
       if (last && isFinal(last)) return;
-      await pause(stream.usable ? stream.pause : POLL, signal);
+      await pause(follows && stream.usable ? stream.pause : POLL, signal);
     } catch (error) {
       if (signal.aborted || LASTING.has(error.status)) throw error;
+      if (error.code === STREAM_REFUSED) {
+        stream.refusedUntil = Date.now() + REFUSED;
+        continue;
+      }
       trouble(error);
       await pause(RETURN, signal);
     }

@@ -1,12 +1,13 @@
 """Imports in the browser: preview, start, progress, cancellation, failure, retry and readiness."""
 
+import json
 import os
 import re
 import signal
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Request, Route, expect
 
 from deploy.local.stack import Harbor, synthetic_image
 from tests.api_service.console.browser import Visit
@@ -153,3 +154,25 @@ def test_a_break_of_the_stream_is_shown_and_survived(user: Visit, product: Produ
     os.kill(held_worker, signal.SIGCONT)
     expect_status(user, "ready")
     assert product.details(image_id)["state"] == "ready"
+
+
+def test_a_refused_stream_is_replaced_by_polls(user: Visit, product: Product, held_worker: int) -> None:
+    """The user has as many streams as he may: the page follows the import without one, and shows no error."""
+    refused = []
+
+    def refuse(route: Route, request: Request) -> None:
+        if request.headers["accept"] != "text/event-stream":
+            route.continue_()
+            return
+        refused.append(request.url)
+        problem = {"code": "stream_limit_reached", "title": "Too many streams"}
+        route.fulfill(status=429, content_type="application/problem+json", body=json.dumps(problem))
+
+    user.page.route(re.compile(r"/importing-details$"), refuse)
+    repository = product.push(synthetic_image("console polled", [9_000], platforms=["linux/amd64"]))
+    start(user, product, repository)
+    expect(user.page.get_by_text("Waiting for a worker.").first).to_be_visible()
+    os.kill(held_worker, signal.SIGCONT)
+    expect_status(user, "ready")
+    assert refused
+    expect(user.page.get_by_text("Trying again")).to_have_count(0)
