@@ -36,6 +36,10 @@ class EventStream(EventSourceResponse):
     def __init__(self) -> None:
         super().__init__(ping_interval=PING_INTERVAL, send_timeout=SEND_TIMEOUT)
 
+    def is_connected(self) -> bool:
+        """Return whether the reader is there; a connection that was closed is noticed before the next ping."""
+        return super().is_connected() and self._req is not None and self._req.transport is not None
+
     async def send_event(self, text: bytes) -> None:
         """Send an event; raises ConnectionError or TimeoutError if its reader is gone, or does not read."""
         try:

@@ -45,6 +45,10 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "before": "Only events before the one with this id: the previous page's `nextBefore`.",
         "page_size": "The number of events on a page.",
     },
+    "DetailsQuery": {
+        "page_num": "A page of the layers, counted from 0; without it, the layers that move.",
+        "page_size": "The number of layers on a page.",
+    },
     "Import": {
         "source": "The image to import, as for `docker pull`: `[registry/]repository[:tag][@digest]`.",
         "sourceRegistry": "The registry of a source that names none; must be the same if the source names one.",
