@@ -9,16 +9,23 @@ from shared.db.database import Connection
 
 
 async def compact_counts(connection: Connection, *, limit: int | None = None) -> int:
-    """Replace the rows of users and readiness by their sums: at most `limit` rows, at least 2; return their number."""
+    """Replace rows of the same user and readiness by their sum; take at most `limit`, at least 2, return their number.
+
+    Rows are read in the index's order, where equal ones are neighbours, until there are enough: however many were
+    added since the last call, a call costs the same.
+    """
     taken: int = await connection.fetchval(
         """
         WITH taken AS (
             DELETE FROM image_counts
             WHERE ctid = ANY (ARRAY(
-                SELECT ctid FROM (
-                    SELECT ctid, count(*) OVER (PARTITION BY created_by, ready) AS rows FROM image_counts
-                ) AS counted
-                WHERE rows > 1 LIMIT $1
+                SELECT place FROM (
+                    SELECT ctid AS place, (created_by, ready) AS own,
+                           (lag(created_by) OVER sorted, lag(ready) OVER sorted) AS former,
+                           (lead(created_by) OVER sorted, lead(ready) OVER sorted) AS next
+                    FROM image_counts WINDOW sorted AS (ORDER BY created_by, ready)
+                ) AS rows
+                WHERE own IS NOT DISTINCT FROM former OR own IS NOT DISTINCT FROM next LIMIT $1
             ))
             RETURNING created_by, ready, images
         ), added AS (
@@ -33,29 +40,38 @@ async def compact_counts(connection: Connection, *, limit: int | None = None) ->
 
 
 async def compact_periods(connection: Connection, *, limit: int | None = None) -> int:
-    """Replace the rows of periods, users and readiness by their sums, where rows were added since the last call.
+    """Add rows that were added since the last call to the sums of their periods, users and readiness.
 
-    Takes at most `limit` rows, at least 2; returns their number. The sum of some of a group's rows is `summed` only
-    with the others.
+    Takes at most `limit` of these rows, those of the first periods, and returns their number.
     """
     taken: int = await connection.fetchval(
         """
-        WITH counted AS (
-            SELECT ctid AS place, created_by, ready, starts_at, summed,
-                   count(*) OVER (PARTITION BY created_by, ready, starts_at) AS rows
-            FROM image_periods WHERE starts_at IN (SELECT starts_at FROM image_periods WHERE NOT summed)
-        ), chosen AS MATERIALIZED (
-            SELECT place, rows = count(*) OVER (PARTITION BY created_by, ready, starts_at) AS complete
-            FROM (SELECT * FROM counted WHERE rows > 1 OR NOT summed LIMIT $1) AS first
+        WITH fresh AS MATERIALIZED (
+            SELECT ctid AS place, created_by, ready, starts_at FROM image_periods
+            WHERE NOT summed ORDER BY starts_at LIMIT $1
+        ), groups AS MATERIALIZED (
+            SELECT DISTINCT created_by, ready, starts_at FROM fresh
+        ), sums AS (
+            SELECT place FROM groups CROSS JOIN LATERAL (
+                SELECT ctid AS place FROM image_periods AS own
+                WHERE own.created_by = groups.created_by AND own.starts_at = groups.starts_at
+                  AND own.ready = groups.ready AND own.summed
+                UNION ALL
+                SELECT ctid FROM image_periods AS whole
+                WHERE groups.created_by IS NULL AND whole.created_by IS NULL AND whole.starts_at = groups.starts_at
+                  AND whole.ready = groups.ready AND whole.summed
+                OFFSET 0
+            ) AS found
         ), taken AS (
-            DELETE FROM image_periods WHERE ctid = ANY (ARRAY(SELECT place FROM chosen))
-            RETURNING ctid AS place, created_by, ready, starts_at, images
+            DELETE FROM image_periods
+            WHERE ctid = ANY (ARRAY(SELECT place FROM fresh UNION ALL SELECT place FROM sums))
+            RETURNING created_by, ready, starts_at, images
         ), added AS (
             INSERT INTO image_periods
-            SELECT created_by, ready, starts_at, sum(images), every(complete) FROM taken JOIN chosen USING (place)
+            SELECT created_by, ready, starts_at, sum(images), true FROM taken
             GROUP BY created_by, ready, starts_at HAVING sum(images) <> 0
         )
-        SELECT count(*) FROM taken
+        SELECT count(*) FROM fresh
         """,
         limit,
     )
