@@ -12,6 +12,7 @@ from api_service.auth.issuer_keys import IssuerKeys
 from api_service.auth.jwt_verifier import JwtVerifier
 from api_service.auth.keys import JWT, TOKENS
 from api_service.auth.token_lookup import TokenLookup
+from api_service.background.deadlines import DeadlineKeeper
 from api_service.background.purge import Purger
 from api_service.background.reaper import Reaper
 from api_service.background.relay import Relay
@@ -273,10 +274,12 @@ async def reaper_part(app: web.Application) -> AsyncIterator[None]:
     """
     settings = app[SETTINGS]
     reaper = Reaper(app[QUEUE], settings.retries, grace=settings.lease)
+    deadlines = DeadlineKeeper(app[DATABASE], deadline=settings.deadline)
     wake_ups = WakeUpRepeater(app[QUEUE])
     purger = Purger(app[DATABASE], audit_days=settings.audit_days)
     async with (
         running("reaper", reaper.run),
+        running("deadlines", deadlines.run),
         running("wake_ups", wake_ups.run),
         running("purge", purger.run),
     ):

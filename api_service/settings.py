@@ -23,6 +23,10 @@ MIN_LEASE = 3
 MAX_LEASE = 3_600
 MAX_FAILURES = 100
 MAX_RETRY_BASE = 3_600
+# A day of trying: Docker Hub's limits end after six hours, and an outage of a night ends before it. Seconds.
+DEFAULT_DEADLINE = 86_400.0
+# A month: an import that has not ended by then will not. Seconds.
+MAX_DEADLINE = 30 * 86_400
 # How long a stopping instance goes on serving, so that load balancers learn of the stop: Kubernetes takes a second or
 # two, a proxy that polls /readyz every few seconds takes longer. Seconds.
 DEFAULT_DRAIN = 5.0
@@ -44,7 +48,8 @@ class Settings:
     requests that do not say whether to import referrers. Without `metrics_port`, metrics are not served. `drain` is
     the time for which a stopping instance goes on serving, in seconds. `token_days` is the default lifetime of API
     tokens, and the longest of those that users create for themselves. Events of the audit log are kept for
-    `audit_days`. `trusted_proxies` are the proxies whose X-Forwarded-For is believed.
+    `audit_days`. An import that is open `deadline` seconds after its first attempt began fails. `trusted_proxies` are
+    the proxies whose X-Forwarded-For is believed.
     """
 
     shared: SharedSettings
@@ -63,6 +68,7 @@ class Settings:
     token_days: int = DEFAULT_TOKEN_DAYS
     drain: float = DEFAULT_DRAIN
     audit_days: int = KEPT_DAYS
+    deadline: float = DEFAULT_DEADLINE
     trusted_proxies: tuple[Network, ...] = ()
 
 
@@ -92,6 +98,7 @@ def settings_from(env: FileAwareEnv) -> Settings:
         token_days=_read_token_days(env),
         drain=env.float("DRAIN_SECONDS", DEFAULT_DRAIN, validate=validate.Range(0, MAX_DRAIN)),
         audit_days=env.int("AUDIT_DAYS", KEPT_DAYS, validate=validate.Range(1, MAX_AUDIT_DAYS)),
+        deadline=env.float("IMPORT_DEADLINE_SECONDS", DEFAULT_DEADLINE, validate=validate.Range(1, MAX_DEADLINE)),
         trusted_proxies=_read_proxies(env),
     )
 

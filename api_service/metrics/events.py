@@ -71,7 +71,7 @@ class AttemptEnd:
 
 
 def attempt_ended(end: AttemptEnd) -> None:
-    """Count the end of an attempt: by its worker, by a user or by the reaper."""
+    """Count the end of an attempt: by its worker, by a user, by the reaper or at its deadline."""
     if end.state in FINAL_STATES:
         _FINISHED.labels(end.state.value, end.code).inc()
         _LIFETIME.labels(end.state.value).observe(end.lifetime)

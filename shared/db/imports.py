@@ -215,6 +215,45 @@ async def lock_expired(connection: Connection, import_id: int) -> Import | None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OverdueImport:
+    """An open import past its deadline. Pages of them follow the order of these two values."""
+
+    started_at: datetime
+    import_id: int
+
+
+async def overdue_imports(
+    connection: Connection, *, deadline: float, after: OverdueImport | None, limit: int
+) -> list[OverdueImport]:
+    """Return open imports whose first attempt began `deadline` seconds ago or earlier, oldest first; lock nothing."""
+    rows = await connection.fetch(
+        """
+        SELECT started_at, id AS import_id FROM imports
+        WHERE state IN ('queued', 'running', 'waiting') AND started_at <= now() - make_interval(secs => $1)
+          AND (started_at, id) > (coalesce($2::timestamptz, '-infinity'), coalesce($3::bigint, 0))
+        ORDER BY started_at, id LIMIT $4
+        """,
+        deadline,
+        after and after.started_at,
+        after and after.import_id,
+        limit,
+    )
+    return [OverdueImport(**dict(row)) for row in rows]
+
+
+async def lock_overdue(connection: Connection, import_id: int) -> Import | None:
+    """Return the import, locked, if it is open; None also while another transaction has locked it."""
+    row = await connection.fetchrow(
+        f"""
+        SELECT {_COLUMNS} FROM imports WHERE id = $1 AND state IN ('queued', 'running', 'waiting')
+        FOR UPDATE SKIP LOCKED
+        """,  # noqa: S608 - fixed text
+        import_id,
+    )
+    return _import(row) if row else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DueImport:
     """An import that has been due for a while. `overlooked`: no message for it is under way, nor was one sent lately.
 

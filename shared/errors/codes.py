@@ -68,6 +68,7 @@ class Code(StrEnum):
 
     # Imports that Longshore itself ends.
     WORKER_LOST = "worker_lost"
+    IMPORT_TIMED_OUT = "import_timed_out"
     CREDENTIALS_UNREADABLE = "credentials_unreadable"
 
     # The source.

@@ -287,6 +287,12 @@ _KINDS = (
         retryable=True,
     ),
     _longshore(
+        Code.IMPORT_TIMED_OUT,
+        HTTPStatus.GATEWAY_TIMEOUT,
+        "The import was not ready before its deadline",
+        "Look at the last error, which the detail has; retrying goes on with the blobs that have been copied.",
+    ),
+    _longshore(
         Code.CREDENTIALS_UNREADABLE,
         HTTPStatus.SERVICE_UNAVAILABLE,
         "The import's credentials cannot be decrypted",

@@ -24,7 +24,8 @@ from deploy.local.stack import Remote, Scratch, Stack
 # Settings of the services that `make up` takes from its environment. Lists are added to the stack's own.
 PASSED_ON = (
     *("ALLOWED_PRIVATE", "PLAIN_HTTP_HOSTS", "TOKEN_REALMS", "CA_FILES"),
-    *("LEASE_SECONDS", "MAX_FAILURES", "RETRY_BASE_SECONDS", "DEFAULT_PROJECT", "DROP_HOST_FOR"),
+    *("LEASE_SECONDS", "MAX_FAILURES", "RETRY_BASE_SECONDS", "IMPORT_DEADLINE_SECONDS"),
+    *("DEFAULT_PROJECT", "DROP_HOST_FOR"),
     "IMPORT_REFERRERS",
     *("WORKER_SLOTS", "WORKER_LAYERS", "WORKER_HOST_STREAMS", "STOP_GRACE_SECONDS", "LOG_LEVEL", "LOG_FORMAT"),
 )
