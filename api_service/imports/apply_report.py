@@ -13,7 +13,7 @@ from api_service.metrics import events
 from api_service.metrics.events import AttemptEnd
 from shared.db import deletions, images, import_progress, import_states
 from shared.db.database import Connection, Database
-from shared.db.import_progress import get_layers, put_layers
+from shared.db.import_progress import get_reported_layers, put_layers
 from shared.db.imports import Import
 from shared.db.outbox import WakeUpReason
 from shared.errors.codes import Code
@@ -80,10 +80,13 @@ class ReportApplier:
         return merged, await self._end_attempt(transaction, found, report)
 
     async def _store(self, connection: Connection, found: Import, report: ProgressReport) -> MergedLayers:
-        known = await get_layers(connection, found.id)
-        merged = merge_layers(known, report, rate=found.rate, age=found.age)
+        # Of twenty thousand layers, a report concerns a few; to read and compare all would hold the event loop.
+        ready = report.state is ReportedState.READY
+        known, others = await get_reported_layers(connection, found.id, report.layers, unfinished=ready)
+        merged = merge_layers(known, report, rate=found.rate, age=found.age, others=others)
         if merged.changed:
-            await put_layers(connection, found.id, merged.changed, known=known)
+            count = len(known) + others.layers
+            await put_layers(connection, found.id, merged.changed, known=known, count=count)
         await import_progress.record_progress(
             connection,
             found.id,

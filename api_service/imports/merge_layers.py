@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from shared.db.import_progress import Movement
+from shared.db.import_progress import Movement, OtherLayers
 from shared.errors.codes import Code
 from shared.errors.error import LongshoreError
 from shared.messages.progress_report import MAX_LAYERS_REPORTED, ProgressReport, ReportedState
@@ -15,6 +15,7 @@ from shared.model.progress import LayerProgress, LayerStatus, TotalProgress, Tra
 RATE_MEMORY = 5.0
 # Reports that are closer together give no useful rate. Seconds.
 MIN_AGE = 0.05
+NO_OTHERS = OtherLayers()
 DONE = 100
 
 
@@ -31,9 +32,14 @@ class MergedLayers:
 
 
 def merge_layers(
-    known: Mapping[str, LayerProgress], report: ProgressReport, *, rate: float, age: float
+    known: Mapping[str, LayerProgress],
+    report: ProgressReport,
+    *,
+    rate: float,
+    age: float,
+    others: OtherLayers = NO_OTHERS,
 ) -> MergedLayers:
-    """Apply a report to the known layers.
+    """Apply a report to the known layers; `others` are those that it does not concern.
 
     `rate` is the last rate, in bytes per second; `age` is in seconds since it was computed. Only copied bytes count for
     the rate: mounted and existing blobs do not. Raises `validation_failed` for more layers, or larger ones, than an
@@ -45,10 +51,11 @@ def merge_layers(
         layers[digest] = known[digest].merged(newer) if digest in known else newer
     if ready:
         layers = {digest: _ended(layer) for digest, layer in layers.items()}
-    if len(layers) > MAX_LAYERS_REPORTED:
+    if len(layers) + others.layers > MAX_LAYERS_REPORTED:
         raise LongshoreError(Code.VALIDATION_FAILED, f"An import has at most {MAX_LAYERS_REPORTED} layers.")
     changed = {digest: layer for digest, layer in layers.items() if known.get(digest) != layer}
-    total = TotalProgress.of(layers.values())
+    concerned = TotalProgress.of(layers.values())
+    total = TotalProgress(done=concerned.done + others.offset, total=concerned.total + others.size)
     if total.total > MAX_INT64:
         raise LongshoreError(Code.VALIDATION_FAILED, "The layers' sizes together are beyond 64 bits.")
     movement = Movement(

@@ -20,6 +20,15 @@ class Movement:
     moved: bool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OtherLayers:
+    """The sums of an import's blobs that a report does not concern; sizes are in bytes."""
+
+    layers: int = 0
+    size: int = 0
+    offset: int = 0
+
+
 async def record_progress(
     connection: Connection,
     import_id: int,
@@ -58,14 +67,37 @@ async def record_progress(
     )
 
 
-async def get_layers(connection: Connection, import_id: int) -> dict[str, LayerProgress]:
-    """Return the blobs by digest, in the order of their first report."""
-    return await get_layer_page(connection, import_id, first=0, limit=None)
+async def get_reported_layers(
+    connection: Connection, import_id: int, digests: Collection[str], *, unfinished: bool
+) -> tuple[dict[str, LayerProgress], OtherLayers]:
+    """Return the blobs with these digests, in the order of their first report, and the sums of all others.
+
+    `unfinished` selects those, too, that are neither complete nor failed. The import must be locked.
+    """
+    rows = await connection.fetch(
+        """
+        SELECT CASE WHEN selected THEN digest END AS digest, count(*) AS layers, sum(size) AS size,
+               sum(byte_offset) AS byte_offset, min(status) AS status, min(transfer) AS transfer
+        FROM (
+            SELECT *, digest = ANY($2) OR ($3 AND status IN ('pending', 'downloading')) AS selected
+            FROM import_layers WHERE import_id = $1
+        ) AS stored
+        GROUP BY CASE WHEN selected THEN digest END ORDER BY min(position)
+        """,
+        import_id,
+        tuple(digests),
+        unfinished,
+    )
+    others = next((row for row in rows if row["digest"] is None), None)
+    return (
+        {row["digest"]: _layer(row) for row in rows if row["digest"] is not None},
+        OtherLayers(layers=others["layers"], size=int(others["size"]), offset=int(others["byte_offset"]))
+        if others
+        else OtherLayers(),
+    )
 
 
-async def get_layer_page(
-    connection: Connection, import_id: int, *, first: int, limit: int | None
-) -> dict[str, LayerProgress]:
+async def get_layer_page(connection: Connection, import_id: int, *, first: int, limit: int) -> dict[str, LayerProgress]:
     """Return at most `limit` blobs by digest, in the order of their first report, without the `first` ones."""
     rows = await connection.fetch(
         """
@@ -121,8 +153,8 @@ async def count_layers(connection: Connection, import_id: int) -> Sequence[Layer
 
 def _layer(row: Any) -> LayerProgress:
     return LayerProgress(
-        size=row["size"],
-        offset=row["byte_offset"],
+        size=int(row["size"]),
+        offset=int(row["byte_offset"]),
         status=LayerStatus(row["status"]),
         transfer=_transfer(row["transfer"]),
     )
@@ -133,10 +165,15 @@ def _transfer(value: str | None) -> Transfer | None:
 
 
 async def put_layers(
-    connection: Connection, import_id: int, layers: Mapping[str, LayerProgress], *, known: Collection[str]
+    connection: Connection, import_id: int, layers: Mapping[str, LayerProgress], *, known: Collection[str], count: int
 ) -> None:
-    """Write these blobs, at least one; those that are not among the `known` ones are added after them."""
-    positions = {digest: number for number, digest in enumerate((*known, *(new for new in layers if new not in known)))}
+    """Write these blobs, at least one; those that are not among the `known` ones come after all stored ones.
+
+    `count` is the number of stored blobs.
+    """
+    # A blob that is stored keeps its position.
+    positions = dict.fromkeys(known, 0)
+    positions |= {digest: number for number, digest in enumerate((new for new in layers if new not in known), count)}
     columns = zip(
         *(
             (digest, positions[digest], layer.size, layer.offset, layer.status.value, layer.transfer)
