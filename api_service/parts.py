@@ -205,6 +205,7 @@ async def imports_part(app: web.Application) -> AsyncIterator[None]:
         inspector=TargetInspector(database=database, registry=settings.shared.target.host),
         referrers=settings.referrers,
         visibility=app[VISIBILITY],
+        limits=settings.shared.plan_limits,
     )
     app[CANCELLER] = ImportCanceller(database=database)
     app[RETRIER] = ImportRetrier(

@@ -1,6 +1,5 @@
 """Checks, before the first byte is copied, that an image is admitted: by its rule's limits, and by the target."""
 
-import asyncio
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from shared.messages.attempt_start import AttemptTerms
 from shared.oci.descriptor import Descriptor
 from shared.oci.digest import Digest
 from shared.planning.plan import ImportPlan
-from shared.runtime.concurrency import gather_all
+from shared.runtime.concurrency import gather_bounded
 from shared.target.management import TargetManagement
 from shared.target.project_quota import ProjectQuota
 
@@ -92,11 +91,9 @@ class Admission:
         starts, and the push fails.
         """
         known = await self.ledger.held_by_project(plan.blobs)
-        slots = asyncio.Semaphore(REQUESTS_AT_ONCE)
 
         async def missing(blob: Descriptor) -> int:
-            async with slots:
-                return 0 if await self.target.has_blob(blob) else blob.size
+            return 0 if await self.target.has_blob(blob) else blob.size
 
-        sizes = await gather_all([missing(blob) for blob in plan.blobs if blob.digest not in known])
-        return sum(sizes)
+        unknown = [blob for blob in plan.blobs if blob.digest not in known]
+        return sum(await gather_bounded(missing, unknown, REQUESTS_AT_ONCE))

@@ -11,6 +11,7 @@ from import_worker.copying.referrers import ReferrersTarget, TagLedger
 from shared.messages.attempt_start import AttemptTerms
 from shared.oci.digest import Digest
 from shared.oci.platform import Platform
+from shared.planning.budget import DEFAULT_LIMITS, PlanLimits
 from shared.planning.make_plan import make_plan
 from shared.planning.plan import ImportPlan
 from shared.planning.referrers import ReferrersSource
@@ -62,13 +63,14 @@ class RegistryImage:
     """An image in a registry. Fits `ImportSource`."""
 
     source: ResolvableSource
+    limits: PlanLimits = DEFAULT_LIMITS
 
     async def prepare(
         self, pinned: Digest | None, platforms: Sequence[Platform], admission: Admission, progress: AttemptProgress
     ) -> PreparedImage:
         digest = pinned or await self.source.resolve()
         progress.pin(digest)
-        plan = await make_plan(self.source, digest, platforms)
+        plan = await make_plan(self.source, digest, platforms, self.limits)
         await admission.admit(plan)
         return PreparedImage(plan=plan, source=self.source, board=progress, referrers=self.source)
 
@@ -89,3 +91,4 @@ class CopyEndpoints:
     admission: Admission
     check_import_allowed: Callable[[], Awaitable[None]]
     streams: AbstractAsyncContextManager[None]
+    limits: PlanLimits = DEFAULT_LIMITS

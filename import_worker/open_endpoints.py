@@ -78,6 +78,7 @@ class EndpointOpener:
             ),
             check_import_allowed=check_import_allowed,
             streams=self._streams(registries),
+            limits=self.settings.shared.plan_limits,
         )
 
     def _open_source(self, claimed: ClaimedImport, terms: AttemptTerms, target: RegistryTarget) -> _OpenedSource:
@@ -85,16 +86,23 @@ class EndpointOpener:
         if isinstance(source, Reference):
             credential = terms.credential
             registry = self.sources.registry(source.registry, credential)
+            image = RegistrySource(self.sources, source, credential)
             return _OpenedSource(
-                source=RegistryImage(RegistrySource(self.sources, source, credential)),
+                source=RegistryImage(image, self.settings.shared.plan_limits),
                 registries=(registry,),
                 origin=BlobOrigin(host=source.registry, with_account=credential is not None),
             )
         if self.settings.docker_host is None:
             raise LongshoreError(Code.DOCKER_SOURCE_DISABLED, "The worker that took the import has no DOCKER_HOST.")
         engine = DockerEngine(self.settings.docker_host)
-        image = EngineImage(engine=engine, name=source.name, target=target, compression=self.settings.compression)
-        return _OpenedSource(source=image)
+        engine_image = EngineImage(
+            engine=engine,
+            name=source.name,
+            target=target,
+            compression=self.settings.compression,
+            limits=self.settings.shared.plan_limits,
+        )
+        return _OpenedSource(source=engine_image)
 
     def _streams(self, registries: Sequence[Registry]) -> PoolLease:
         """Return a lease that takes one place at every end at once, out of those that all imports share."""

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from functools import partial
 
 import structlog
@@ -86,7 +87,7 @@ async def _prepare_and_copy(
         span.note({"longshore.blobs": len(plan.blobs), "longshore.bytes": plan.size})
     referrers = None
     if claimed.with_referrers and prepared.referrers:
-        referrers = ReferrersCopy(plan, prepared.referrers, endpoints.target, endpoints.tags)
+        referrers = ReferrersCopy(plan, prepared.referrers, endpoints.target, endpoints.tags, endpoints.limits)
     copy = ImageCopy(
         plan,
         prepared.source,
@@ -98,8 +99,11 @@ async def _prepare_and_copy(
         referrers=referrers,
         first_attempt=claimed.attempt == 1 and not prepared.layers_in_target,
     )
-    await copy.run(claimed.tag, partial(reporter.fence, plan.root.digest), _replaceable(endpoints.terms.tag))
-    return _content(plan, referrers)
+    content, root = _content(plan), plan.root.digest
+    # The copy lets go of the manifests' bytes as it puts them.
+    del plan, prepared
+    await copy.run(claimed.tag, partial(reporter.fence, root), _replaceable(endpoints.terms.tag))
+    return _with_referrers(content, referrers) if referrers else content
 
 
 def _replaceable(expected: ExpectedTag) -> Replaceable:
@@ -116,9 +120,8 @@ async def _prepare(claimed: ClaimedImport, endpoints: CopyEndpoints, reporter: R
     return await endpoints.source.prepare(pinned, platforms, endpoints.admission, reporter)
 
 
-def _content(plan: ImportPlan, referrers: ReferrersCopy | None) -> ImageContent:
+def _content(plan: ImportPlan) -> ImageContent:
     shown = plan.shown_platform
-    note = " ".join(referrers.left_out) if referrers else ""
     return ImageContent(
         source_digest=str(plan.source_digest),
         digest=str(plan.root.digest),
@@ -128,9 +131,11 @@ def _content(plan: ImportPlan, referrers: ReferrersCopy | None) -> ImageContent:
         platforms=tuple(map(str, plan.platforms)),
         include_type=plan.include_type,
         description=plan.description,
-        referrers=referrers.count if referrers else 0,
-        note=note[:MAX_DETAIL_LENGTH],
     )
+
+
+def _with_referrers(content: ImageContent, referrers: ReferrersCopy) -> ImageContent:
+    return replace(content, referrers=referrers.count, note=" ".join(referrers.left_out)[:MAX_DETAIL_LENGTH])
 
 
 async def _report_failure(reporter: Reporter, error: LongshoreError, span: Span) -> None:

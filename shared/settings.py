@@ -14,8 +14,10 @@ from environs import EnvError, EnvValidationError, FileAwareEnv
 from marshmallow import ValidationError, validate
 
 from shared.model.credential import Credential
+from shared.model.integers import MAX_INT64
 from shared.network.policy import NetworkPolicy
 from shared.oci.reference import normal_registry
+from shared.planning.budget import DEFAULT_BLOB_BYTES, DEFAULT_IMAGE_BYTES, DEFAULT_LIMITS, PlanLimits
 from shared.runtime.secret_box import SecretBox
 from shared.target.settings import TargetKind, TargetSettings
 from shared.tracing.settings import read_tracing
@@ -37,6 +39,7 @@ class SharedSettings:
     log_style: str
     log_level: str
     tracing: bool = False
+    plan_limits: PlanLimits = DEFAULT_LIMITS
 
 
 @contextmanager
@@ -83,6 +86,15 @@ def read_shared(env: FileAwareEnv) -> SharedSettings:
         log_style=env.str("LOG_FORMAT", "json", validate=validate.OneOf(("json", "console"))),
         log_level=env.str("LOG_LEVEL", "INFO", validate=validate.OneOf(("DEBUG", "INFO", "WARNING", "ERROR"))),
         tracing=read_tracing(env),
+        plan_limits=_plan_limits(env),
+    )
+
+
+def _plan_limits(env: FileAwareEnv) -> PlanLimits:
+    size = validate.Range(1, MAX_INT64)
+    return PlanLimits(
+        image_bytes=env.int("MAX_IMAGE_BYTES", DEFAULT_IMAGE_BYTES, validate=size),
+        blob_bytes=env.int("MAX_BLOB_BYTES", DEFAULT_BLOB_BYTES, validate=size),
     )
 
 

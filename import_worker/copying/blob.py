@@ -4,8 +4,8 @@ Why: docs/decisions/0006, and 0042 for the blobs of other projects.
 """
 
 import asyncio
-from collections import defaultdict
 from contextlib import AbstractAsyncContextManager, suppress
+from weakref import WeakValueDictionary
 
 from import_worker.copying import transfer
 from import_worker.copying.ends import (
@@ -56,7 +56,7 @@ class BlobCopier:
         self._streams = streams
         self._checks = asyncio.Semaphore(CHECKS_AT_ONCE)
         # One upload of a blob at a time, although several manifests may miss it at once.
-        self._locks: defaultdict[Digest, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._locks: WeakValueDictionary[Digest, asyncio.Lock] = WeakValueDictionary()
         # The source's answers about blobs of other projects; each is asked for once.
         self._confirmed: dict[Digest, bool] = {}
         self.read: set[Digest] = set()
@@ -66,7 +66,7 @@ class BlobCopier:
         """Make the target hold the blob: it exists, is mounted, or is transferred by this or another import."""
         try:
             with step("blob", {"oci.digest": str(blob.digest), "longshore.bytes": blob.size}) as span:
-                async with self._locks[blob.digest]:
+                async with self._locks.setdefault(blob.digest, asyncio.Lock()):
                     if may_exist and await self._exists(blob):
                         outcome = Transfer.EXISTING
                     elif mount_from and await self._mount(blob, mount_from):

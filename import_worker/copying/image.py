@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcon
 from functools import partial
 from typing import TypeVar
 
+from import_worker.copying import transfer
 from import_worker.copying.blob import BlobCopier
 from import_worker.copying.ends import BlobLedger, ProgressBoard, Source, Target
 from import_worker.copying.referrers import ReferrersCopy
@@ -18,11 +19,15 @@ from shared.oci.descriptor import Descriptor
 from shared.oci.digest import Digest
 from shared.oci.manifest import Manifest
 from shared.planning.plan import ImportPlan
-from shared.runtime.concurrency import gather_all
+from shared.runtime.concurrency import gather_all, gather_bounded
 from shared.tracing.spans import step
 
 # Manifests that are put at a time.
 PUTS_AT_ONCE = 8
+# Blobs of one image that are under way at a time, most of which wait for an answer, for a place, or for another
+# import's transfer; nothing is made for the others yet.
+LARGE_UNDER_WAY = 96
+SMALL_UNDER_WAY = 64
 # An image with at most this many blobs is checked blob by blob, without a question about the repository first.
 FEW_BLOBS = 3
 # Only a tag that does not exist is written.
@@ -53,6 +58,7 @@ class ImageCopy:
         `referrers` the image comes alone. With `first_attempt`, a repository without tags is assumed to be empty.
         """
         self._plan = plan
+        self._source = source
         self._target = target
         self._ledger = ledger
         self._board = board
@@ -95,6 +101,7 @@ class ImageCopy:
         self._absent = await self._known_absent()
         await gather_all([self._copy_blobs(self._plan.blobs), self._copy_referrers_blobs()])
         await self._put_children()
+        self._plan = self._plan.without_children_bytes()
         await fence()
         await self._put_referrers(tag, fence, replaceable)
         if await self._write_tag(tag, fence, replaceable):
@@ -126,13 +133,15 @@ class ImageCopy:
         """Copy the blobs, the largest first, so that none of them runs alone at the end."""
         candidates = await self._ledger.mount_candidates(blobs)
         by_size = sorted(blobs, key=lambda blob: blob.size, reverse=True)
+
+        async def ensure(blob: Descriptor) -> None:
+            mount_from = candidates.get(blob.digest)
+            await self._blobs.ensure(blob, may_exist=blob.digest not in self._absent, mount_from=mount_from)
+
+        large = [blob for blob in by_size if blob.size > transfer.WHOLE_SIZE]
+        small = by_size[len(large) :]
         await gather_all(
-            [
-                self._blobs.ensure(
-                    blob, may_exist=blob.digest not in self._absent, mount_from=candidates.get(blob.digest)
-                )
-                for blob in by_size
-            ]
+            [gather_bounded(ensure, large, LARGE_UNDER_WAY), gather_bounded(ensure, small, SMALL_UNDER_WAY)]
         )
 
     async def _copy_referrers_blobs(self) -> None:
@@ -142,7 +151,7 @@ class ImageCopy:
         blobs = await self._referrers.find()
         for blob in blobs:
             self._board.show(blob.digest, LayerProgress(size=blob.size))
-        await gather_all([self._copy_optional_blob(self._referrers, blob) for blob in blobs])
+        await gather_bounded(partial(self._copy_optional_blob, self._referrers), blobs, SMALL_UNDER_WAY)
 
     async def _copy_optional_blob(self, referrers: ReferrersCopy, blob: Descriptor) -> None:
         try:
@@ -203,7 +212,8 @@ class ImageCopy:
         below = {child.digest for child in manifest.manifests}
         for child in self._plan.manifests:
             if child.digest in below:
-                await self._put_with_content(child)
+                whole = child if child.content else await self._source.fetch_manifest(child.digest)
+                await self._put_with_content(whole)
 
     async def _confirm(self, tag: str) -> None:
         found = await self._target.find_manifest(tag)

@@ -18,6 +18,7 @@ from shared.oci.descriptor import Descriptor
 from shared.oci.digest import Digest
 from shared.oci.manifest import Manifest
 from shared.oci.referrer import referrers_tag
+from shared.planning.budget import DEFAULT_LIMITS, PlanLimits
 from shared.planning.find_referrers import find_referrers
 from shared.planning.plan import ImportPlan
 from shared.planning.referrers import Referrer, Referrers, ReferrersSource, may_be_left_out
@@ -60,11 +61,20 @@ class TagLedger(Protocol):
 class ReferrersCopy:
     """The referrers of one planned image, from discovery to the last tag; `left_out` names each missing one and why."""
 
-    def __init__(self, plan: ImportPlan, source: ReferrersSource, target: ReferrersTarget, tags: TagLedger) -> None:
-        self._plan = plan
+    def __init__(
+        self,
+        plan: ImportPlan,
+        source: ReferrersSource,
+        target: ReferrersTarget,
+        tags: TagLedger,
+        limits: PlanLimits = DEFAULT_LIMITS,
+    ) -> None:
+        # Let go of by `find`: it has the bytes of all manifests.
+        self._plan: ImportPlan | None = plan
         self._source = source
         self._target = target
         self._tags = tags
+        self._limits = limits
         self._referrers = Referrers()
         self._missing: dict[Digest, LongshoreError] = {}
         self._slots = asyncio.Semaphore(PUTS_AT_ONCE)
@@ -82,9 +92,12 @@ class ReferrersCopy:
 
     async def find(self) -> Sequence[Descriptor]:
         """Find the referrers and return the blobs that they need beyond the image's own."""
-        self._referrers = await find_referrers(self._source, self._plan)
+        plan, self._plan = self._plan, None
+        if plan is None:
+            raise ValueError("the referrers of a copy are looked for once")
+        self._referrers = await find_referrers(self._source, plan, self._limits)
         self.left_out += self._referrers.left_out
-        own = {blob.digest for blob in self._plan.blobs}
+        own = {blob.digest for blob in plan.blobs}
         return [blob for blob in self._referrers.blobs if blob.digest not in own]
 
     def blob_failed(self, blob: Descriptor, error: LongshoreError) -> None:

@@ -23,6 +23,7 @@ from shared.errors.error import LongshoreError
 from shared.model.progress import LayerProgress, LayerStatus, Transfer
 from shared.oci.descriptor import Descriptor
 from shared.oci.digest import Digest
+from shared.planning.budget import DEFAULT_LIMITS, PlanLimits
 from shared.tracing.spans import step
 
 # Entries up to this size are read completely to see whether they are a config, a manifest or a list. Bytes.
@@ -43,12 +44,20 @@ class LayerPush:
     """The push of one export to the target."""
 
     def __init__(
-        self, image: DescribedImage, target: StreamTarget, board: ProgressBoard, compression: Compression
+        self,
+        image: DescribedImage,
+        target: StreamTarget,
+        board: ProgressBoard,
+        compression: Compression,
+        limits: PlanLimits = DEFAULT_LIMITS,
     ) -> None:
         self._image = image
         self._target = target
         self._board = board
         self._compression = compression
+        self._limits = limits
+        # Bytes that have been read of all layers.
+        self._streamed = 0
         self._wanted = frozenset(image.diff_ids)
         self._pushed = PushedLayers(layers={}, documents={})
         self._positions: dict[str, int | None] = {}
@@ -113,7 +122,8 @@ class LayerPush:
 
         try:
             with step("blob", {"longshore.bytes": entry.size, "longshore.transfer": Transfer.COPIED.value}) as span:
-                done = await stream_layer(content, self._target, self._compression, accept=accept, advance=advance)
+                limited = self._within_limits(entry.name, content)
+                done = await stream_layer(limited, self._target, self._compression, accept=accept, advance=advance)
                 span.note({"oci.digest": str(done[1].digest)} if done else {"longshore.left_out": True})
         except LongshoreError:
             show(LayerProgress(size=entry.size, status=LayerStatus.FAILED))
@@ -122,6 +132,16 @@ class LayerPush:
             diff_id, blob = done
             self._pushed.layers[diff_id] = blob
             self._board.show(diff_id, _completed(entry.size))
+
+    async def _within_limits(self, name: str, content: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        """Pass a layer on; raises `image_too_large` as soon as the layer, or the image with it, exceeds its limit."""
+        size = 0
+        async for piece in content:
+            size += len(piece)
+            self._streamed += len(piece)
+            self._limits.check_blob(f"The layer {name[:100]}", size)
+            self._limits.check_image(self._streamed)
+            yield piece
 
 
 def _completed(size: int) -> LayerProgress:

@@ -15,7 +15,7 @@ from shared.model.progress import LayerProgress
 from shared.oci import media_types
 from shared.oci.descriptor import Descriptor
 from shared.oci.digest import Digest
-from shared.oci.manifest import Manifest
+from shared.oci.manifest import MAX_MANIFEST_SIZE, Manifest
 
 # The list of images in an export, in all of its forms.
 CONTENTS = "manifest.json"
@@ -41,7 +41,7 @@ class PushedImage:
         config = _config(image, pushed.documents)
         return cls(manifest=_manifest(config, [pushed.layers[diff_id] for diff_id in image.diff_ids]), config=config)
 
-    async def fetch_manifest(self, digest: Digest) -> Manifest:
+    async def fetch_manifest(self, digest: Digest, limit: int = MAX_MANIFEST_SIZE) -> Manifest:  # noqa: ARG002 - the protocol's
         if digest != self.manifest.digest:
             raise LongshoreError(Code.SOURCE_NOT_FOUND, f"The engine's image has no manifest {digest}.")
         return self.manifest

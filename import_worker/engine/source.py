@@ -12,6 +12,7 @@ from import_worker.engine.push_layers import LayerPush
 from import_worker.engine.pushed_image import PushedImage
 from shared.oci.digest import Digest
 from shared.oci.platform import Platform
+from shared.planning.budget import DEFAULT_LIMITS, PlanLimits
 from shared.planning.make_plan import make_plan
 from shared.planning.platforms import require_platforms
 
@@ -27,6 +28,7 @@ class EngineImage:
     name: str
     target: StreamTarget
     compression: Compression
+    limits: PlanLimits = DEFAULT_LIMITS
 
     async def prepare(
         self, pinned: Digest | None, platforms: Sequence[Platform], admission: Admission, progress: AttemptProgress
@@ -35,9 +37,10 @@ class EngineImage:
         image = await self.describe(pinned, platforms)
         progress.pin(image.id)
         # The engine knows the layers' sizes before compression; the image's own is known after the push.
+        self.limits.check_image(sum(image.sizes))
         await admission.prepare(sum(image.sizes))
         pushed = await self.push(image, progress)
-        plan = await make_plan(pushed, pushed.manifest.digest, platforms)
+        plan = await make_plan(pushed, pushed.manifest.digest, platforms, self.limits)
         await admission.admit_size(plan.size)
         return PreparedImage(
             plan=replace(plan, source_digest=image.id),
@@ -57,6 +60,6 @@ class EngineImage:
 
     async def push(self, image: DescribedImage, board: ProgressBoard) -> PushedImage:
         """Push the layers to the target, and return the config and the manifest, which are left to copy."""
-        pushing = LayerPush(image, self.target, board, self.compression)
+        pushing = LayerPush(image, self.target, board, self.compression, self.limits)
         async with self.engine.export(image.id) as export:
             return PushedImage.of(image, await pushing.run(export))

@@ -82,6 +82,7 @@ class Code(StrEnum):
     SOURCE_RATE_LIMITED = "source_rate_limited"
     SOURCE_PROTOCOL_ERROR = "source_protocol_error"
     MANIFEST_UNSUPPORTED = "manifest_unsupported"
+    IMAGE_TOO_LARGE = "image_too_large"
     MANIFEST_DIGEST_MISMATCH = "manifest_digest_mismatch"
     PLATFORM_NOT_AVAILABLE = "platform_not_available"
     BLOB_NOT_FOUND = "blob_not_found"

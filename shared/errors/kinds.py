@@ -365,6 +365,12 @@ _KINDS = (
         "Push the image again with a current tool, as an OCI or Docker schema 2 image.",
     ),
     _source(
+        Code.IMAGE_TOO_LARGE,
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+        "The image exceeds a limit",
+        "`detail` names the limit; choose fewer platforms. Operators set MAX_IMAGE_BYTES and MAX_BLOB_BYTES.",
+    ),
+    _source(
         Code.MANIFEST_DIGEST_MISMATCH,
         HTTPStatus.BAD_GATEWAY,
         "The source's manifest does not match its digest",

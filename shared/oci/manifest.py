@@ -12,6 +12,7 @@ from typing import Any
 from shared.oci import media_types
 from shared.oci.descriptor import ATTESTS_DIGEST, Descriptor
 from shared.oci.digest import Digest
+from shared.oci.document import check_values
 from shared.oci.platform import Platform
 
 # The limit of distribution and Harbor for a manifest PUT, in bytes.
@@ -110,6 +111,7 @@ def platforms_of(index: Manifest) -> tuple[Platform, ...]:
 
 
 def _load(content: bytes) -> dict[str, Any]:
+    check_values(content)
     try:
         document = json.loads(content)
     except (ValueError, RecursionError) as error:

@@ -8,6 +8,7 @@ from shared.errors.error import LongshoreError
 from shared.oci.digest import Digest
 from shared.oci.manifest import Manifest
 from shared.oci.referrer import Attachment, subject_of
+from shared.planning.budget import DEFAULT_LIMITS, PlanBudget, PlanLimits
 from shared.planning.plan import ImportPlan
 from shared.planning.referrers import Referrer, Referrers, ReferrersSource, may_be_left_out
 from shared.planning.walk import MANIFESTS_AT_ONCE, Walk
@@ -18,16 +19,18 @@ MAX_DEPTH = 3
 # Referrers of one image: a daily report for more than a year, and a bound on the work that a source can cause.
 MAX_REFERRERS = 500
 # Bytes of all their manifests, held in memory until they are put; five hundred usual ones have one or two million.
-MAX_MANIFEST_BYTES = 32 * 1024 * 1024
+MAX_MANIFEST_BYTES = 8 * 1024 * 1024
+# One referrer's manifest lists few layers, and six are read at once; a thousand layers have a quarter of it. Bytes.
+MAX_REFERRER_SIZE = 1024 * 1024
 
 
-async def find_referrers(source: ReferrersSource, plan: ImportPlan) -> Referrers:
+async def find_referrers(source: ReferrersSource, plan: ImportPlan, limits: PlanLimits = DEFAULT_LIMITS) -> Referrers:
     """Find the referrers of all the plan's manifests; `left_out` names those with a permanent error.
 
     Raises transient errors, which another attempt may avoid. Referrers of an index that the plan trims are left out:
     they describe another digest.
     """
-    search = _Search(source, plan)
+    search = _Search(source, plan, limits)
     await search.run()
     return Referrers(found=tuple(search.found), left_out=tuple(search.left_out))
 
@@ -35,13 +38,13 @@ async def find_referrers(source: ReferrersSource, plan: ImportPlan) -> Referrers
 class _Search:
     """Searches from the image outwards, a step at a time; asks about each subject once, so that a cycle ends."""
 
-    def __init__(self, source: ReferrersSource, plan: ImportPlan) -> None:
+    def __init__(self, source: ReferrersSource, plan: ImportPlan, limits: PlanLimits) -> None:
         self._source = source
         self._plan = plan
         self._slots = asyncio.Semaphore(MANIFESTS_AT_ONCE)
         self._subjects = {plan.source_digest, *(manifest.digest for manifest in plan.manifests)}
         self._taken = 0
-        self._held = 0
+        self._budget = PlanBudget(limits, manifest_bytes=MAX_MANIFEST_BYTES, size=plan.size, blobs=plan.blobs)
         self.found: list[Referrer] = []
         self.left_out: list[str] = []
 
@@ -92,23 +95,14 @@ class _Search:
     async def _read(self, attachment: Attachment) -> Referrer | None:
         try:
             async with self._slots:
-                manifest = await self._source.fetch_manifest(attachment.digest)
+                manifest = await self._source.fetch_manifest(attachment.digest, MAX_REFERRER_SIZE)
+                self._budget.add((manifest,))
             _check_subject(attachment, manifest)
-            referrer = Referrer(attachment=attachment, manifests=await Walk(self._source).collect(manifest))
-            self._hold(referrer)
+            manifests = await Walk(self._source, self._budget).collect(manifest)
         except LongshoreError as error:
             self._leave_out(f"{attachment} was left out", error)
             return None
-        return referrer
-
-    def _hold(self, referrer: Referrer) -> None:
-        """Count the referrer's manifests; raises where those of all referrers together are too large."""
-        size = sum(manifest.size for manifest in referrer.manifests)
-        if self._held + size > MAX_MANIFEST_BYTES:
-            raise LongshoreError(
-                Code.MANIFEST_UNSUPPORTED, f"the manifests of all referrers have more than {MAX_MANIFEST_BYTES} bytes."
-            )
-        self._held += size
+        return Referrer(attachment=attachment, manifests=manifests)
 
     def _next_subjects(self, referrers: Sequence[Referrer]) -> tuple[Digest, ...]:
         digests = dict.fromkeys(manifest.digest for referrer in referrers for manifest in referrer.manifests)

@@ -6,10 +6,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from shared.oci import media_types
+from shared.oci.descriptor import Descriptor
 from shared.oci.digest import Digest
+from shared.oci.document import check_values
 from shared.oci.manifest import Manifest
 from shared.oci.platform import Platform
 from shared.planning.source import ReadableImage, blob_digest_mismatch
+from shared.runtime.concurrency import run_aside
 
 # A config lists environment, history and labels; larger ones are copied without being read. Bytes.
 MAX_CONFIG_SIZE = 4 * 1024 * 1024
@@ -49,6 +52,10 @@ async def read_config(source: ReadableImage, manifest: Manifest) -> ImageConfig:
         return ImageConfig()
     async with source.open_blob(config) as chunks:
         content = b"".join([chunk async for chunk in chunks])
+    return await run_aside(len(content), lambda: _verified(config, content))
+
+
+def _verified(config: Descriptor, content: bytes) -> ImageConfig:
     if not config.digest.matches(content):
         raise blob_digest_mismatch(config)
     return ImageConfig(document=_parsed(content), contents={config.digest: content})
@@ -73,6 +80,7 @@ def _description(labels: object) -> str:
 
 def _parsed(content: bytes) -> Mapping[str, Any]:
     try:
+        check_values(content)
         document = json.loads(content)
     except (ValueError, RecursionError):
         return {}

@@ -8,21 +8,26 @@ from collections.abc import Mapping, Sequence
 from shared.oci.digest import Digest
 from shared.oci.manifest import Manifest, select_platforms, trim_index
 from shared.oci.platform import Platform
+from shared.planning.budget import DEFAULT_LIMITS, NO_LIMITS, PlanBudget, PlanLimits
 from shared.planning.image_config import ImageConfig, describe, read_config
 from shared.planning.plan import ImportPlan, shown_platform
 from shared.planning.platforms import offered_platforms, require_platforms
 from shared.planning.source import ReadableImage
 from shared.planning.walk import Walk
+from shared.runtime.concurrency import run_aside
 
 
-async def make_plan(source: ReadableImage, digest: Digest, wanted: Sequence[Platform]) -> ImportPlan:
+async def make_plan(
+    source: ReadableImage, digest: Digest, wanted: Sequence[Platform], limits: PlanLimits = DEFAULT_LIMITS
+) -> ImportPlan:
     """Read the manifests of the image with this digest, restricted to the wanted platforms (none: all of them).
 
-    Raises `platform_not_available`, `manifest_unsupported` and the source's errors.
+    Raises `platform_not_available`, `manifest_unsupported`, `image_too_large` and the source's errors.
     """
     root = await source.fetch_manifest(digest)
     if root.is_index:
-        return await _plan_index(source, root, wanted)
+        return await _plan_index(source, root, wanted, limits)
+    PlanBudget(limits).add((root,))
     return await _plan_image(source, root, wanted)
 
 
@@ -35,24 +40,33 @@ async def _plan_image(source: ReadableImage, manifest: Manifest, wanted: Sequenc
         manifests=(manifest,),
         platforms=config.platforms,
         partial=False,
-        description=describe((manifest,), config),
+        description=await run_aside(manifest.size, lambda: describe((manifest,), config)),
         contents=config.contents,
     )
 
 
-async def _plan_index(source: ReadableImage, index: Manifest, wanted: Sequence[Platform]) -> ImportPlan:
-    manifests = await Walk(source).collect(index)
+async def _plan_index(
+    source: ReadableImage, index: Manifest, wanted: Sequence[Platform], limits: PlanLimits
+) -> ImportPlan:
+    budget = PlanBudget(NO_LIMITS if wanted else limits)
+    budget.add((index,))
+    manifests = await Walk(source, budget).collect(index)
     require_platforms(offered_platforms(manifests), wanted)
-    kept = _trimmed(index, wanted, {manifest.digest: manifest for manifest in manifests}) if wanted else manifests
+    kept = manifests
+    if wanted:
+        known = {manifest.digest: manifest for manifest in manifests}
+        kept = await run_aside(sum(manifest.size for manifest in manifests), lambda: _trimmed(index, wanted, known))
+        PlanBudget(limits).add(kept)
     platforms = offered_platforms(kept)
     shown = _manifest_for(shown_platform(platforms), kept)
     config = await read_config(source, shown) if shown else ImageConfig()
+    described = (index, shown) if shown else (index,)
     return ImportPlan(
         source_digest=index.digest,
         manifests=kept,
         platforms=platforms,
         partial=kept[-1].digest != index.digest,
-        description=describe((index, shown) if shown else (index,), config),
+        description=await run_aside(sum(each.size for each in described), lambda: describe(described, config)),
         contents=config.contents,
     )
 

@@ -1,7 +1,7 @@
 """The plan of an import: its manifests, children before parents, and the blobs that they refer to."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from shared.oci.descriptor import Descriptor
 from shared.oci.digest import Digest
@@ -52,6 +52,14 @@ class ImportPlan:
         """Bytes of all distinct blobs and manifests."""
         manifests = {manifest.digest: manifest.size for manifest in self.manifests}
         return sum(blob.size for blob in self.blobs) + sum(manifests.values())
+
+    def without_children_bytes(self) -> "ImportPlan":
+        """Return the plan without the bytes of its images' manifests, once they have been put.
+
+        Indexes keep theirs: a trimmed one is at no source, so it cannot be read again.
+        """
+        below = (each if each.is_index else replace(each, content=b"") for each in self.manifests[:-1])
+        return replace(self, manifests=(*below, self.root))
 
     @property
     def shown_platform(self) -> Platform | None:

@@ -8,14 +8,14 @@ from shared.errors.codes import Code
 from shared.errors.error import LongshoreError
 from shared.oci.descriptor import Descriptor
 from shared.oci.digest import Digest
-from shared.oci.manifest import Manifest
+from shared.oci.manifest import MAX_MANIFEST_SIZE, Manifest
 
 
 class ReadableImage(Protocol):
     """Manifests and blobs by digest. Both methods raise LongshoreError with a code of the source's side."""
 
-    async def fetch_manifest(self, digest: Digest) -> Manifest:
-        """Return the manifest with this digest, verified."""
+    async def fetch_manifest(self, digest: Digest, limit: int = MAX_MANIFEST_SIZE) -> Manifest:
+        """Return the manifest with this digest, verified; one with more bytes than `limit` is not read to its end."""
         ...
 
     def open_blob(self, blob: Descriptor, offset: int = 0) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:

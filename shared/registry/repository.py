@@ -15,7 +15,7 @@ from shared.http_client.failures import Failure
 from shared.http_client.request import OK, BeforeSend, Reply
 from shared.oci.descriptor import Descriptor
 from shared.oci.digest import Digest
-from shared.oci.manifest import Manifest
+from shared.oci.manifest import MAX_MANIFEST_SIZE, Manifest
 from shared.oci.reference import check_tag
 from shared.registry.download import BlobDownload, bytes_to_skip, read_blob
 from shared.registry.manifests import check_pushed, check_reference, read_descriptor, read_manifest
@@ -31,6 +31,7 @@ from shared.registry.repository_requests import OK_OR_MISSING, RepositoryRequest
 from shared.registry.request import RegistryRequest
 from shared.registry.transport import Transport
 from shared.registry.uploads import UploadSession, bytes_received
+from shared.runtime.concurrency import run_aside
 
 # Called with the digest that a reference has, None if it does not exist; raises if it may not be replaced.
 CheckReplaced: TypeAlias = Callable[[Digest | None], None]
@@ -62,10 +63,16 @@ class Repository:
         """As `find_manifest`, in one try: for a caller that can do without the answer."""
         return await self._find_manifest(reference, self._transport.send_once)
 
-    async def get_manifest(self, reference: str) -> Manifest:
-        """Return a manifest whose bytes have the requested digest and the one in the response's header (end-3)."""
-        request = self._requests.get_manifest(reference)
-        return read_manifest(request, await self._transport.send(request), check_reference(reference))
+    async def get_manifest(self, reference: str, *, limit: int = MAX_MANIFEST_SIZE) -> Manifest:
+        """Return a manifest whose bytes have the requested digest and the one in the response's header (end-3).
+
+        A response with more bytes than `limit` is not read to its end. A large manifest is hashed and parsed in a
+        thread, so that the event loop does not wait for it.
+        """
+        request = replace(self._requests.get_manifest(reference), limit=min(limit, MAX_MANIFEST_SIZE))
+        reply = await self._transport.send(request)
+        wanted = check_reference(reference)
+        return await run_aside(len(reply.content), lambda: read_manifest(request, reply, wanted))
 
     async def put_manifest(
         self,

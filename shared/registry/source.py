@@ -6,7 +6,7 @@ from contextlib import AbstractAsyncContextManager
 from shared.model.credential import Credential
 from shared.oci.descriptor import Descriptor
 from shared.oci.digest import Digest
-from shared.oci.manifest import Manifest
+from shared.oci.manifest import MAX_MANIFEST_SIZE, Manifest
 from shared.oci.reference import Reference
 from shared.oci.referrer import Attachment
 from shared.registry.client import Registries
@@ -37,8 +37,8 @@ class RegistrySource:
         """Return the manifest that the reference points to."""
         return await self._repository.get_manifest(self._wanted)
 
-    async def fetch_manifest(self, digest: Digest) -> Manifest:
-        return await self._repository.get_manifest(str(digest))
+    async def fetch_manifest(self, digest: Digest, limit: int = MAX_MANIFEST_SIZE) -> Manifest:
+        return await self._repository.get_manifest(str(digest), limit=limit)
 
     def open_blob(self, blob: Descriptor, offset: int = 0) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
         return self._repository.open_blob(blob, offset)

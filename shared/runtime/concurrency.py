@@ -2,13 +2,20 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from concurrent.futures import Executor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import Any, TypeVar
 
 # Python 3.11's asyncio.wait_for, which libraries use, occasionally loses a cancellation, which is repeated after this
 # time. Seconds; longer than a cancelled task may take to clean up, for instance to hand an import back.
 CANCEL_INTERVAL = 10.0
 
+# Documents up to this size are read in the event loop: a millisecond, less than a thread's turn costs a busy process.
+# Bytes.
+SMALL_DOCUMENT = 64 * 1024
+# One thread for large documents: only one of them at a time has its parsed form in memory.
+_ASIDE = ThreadPoolExecutor(1, thread_name_prefix="documents")
+
+_Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 _Other = TypeVar("_Other")
 
@@ -23,6 +30,28 @@ async def gather_all(work: Sequence[Awaitable[_Result]]) -> Sequence[_Result]:
         return await asyncio.gather(*tasks)
     finally:
         await cancel_all(tasks)
+
+
+async def gather_bounded(
+    work: Callable[[_Item], Awaitable[_Result]], items: Sequence[_Item], at_once: int
+) -> Sequence[_Result]:
+    """Do the same as `gather_all` for any number of items, with tasks for at most `at_once` of them at a time."""
+    waiting = enumerate(items)
+    done: dict[int, _Result] = {}
+
+    async def serve() -> None:
+        for position, item in waiting:
+            done[position] = await work(item)
+
+    await gather_all([serve() for _ in range(min(at_once, len(items)))])
+    return [done[position] for position in range(len(done))]
+
+
+async def run_aside(size: int, work: Callable[[], _Result]) -> _Result:
+    """Return the result of computing on a document of this size, in another thread if the document is large."""
+    if size <= SMALL_DOCUMENT:
+        return work()
+    return await asyncio.get_running_loop().run_in_executor(_ASIDE, work)
 
 
 async def both(first: Awaitable[_Result], second: Awaitable[_Other]) -> tuple[_Result, _Other]:

@@ -14,7 +14,7 @@ from shared.http_client.body import Body
 from shared.model.progress import LayerProgress
 from shared.oci.descriptor import Descriptor
 from shared.oci.digest import Digest
-from shared.oci.manifest import Manifest
+from shared.oci.manifest import MAX_MANIFEST_SIZE, Manifest
 
 CHUNK = 1000
 
@@ -42,9 +42,11 @@ class DictSource:
     async def resolve(self) -> Digest:
         return Digest.parse(self.image.digest)
 
-    async def fetch_manifest(self, digest: Digest) -> Manifest:
+    async def fetch_manifest(self, digest: Digest, limit: int = MAX_MANIFEST_SIZE) -> Manifest:
         for manifest in (self.image.root, *self.image.children):
             if manifest.digest == str(digest):
+                if len(manifest.body) > limit:
+                    raise LongshoreError(Code.SOURCE_PROTOCOL_ERROR, f"more than {limit} bytes")
                 return Manifest.parse(manifest.body, manifest.media_type)
         raise LongshoreError(Code.SOURCE_NOT_FOUND, f"no {digest}")
 

@@ -8,6 +8,7 @@ from api_service.auth.identity import Identity
 from api_service.images.checks import check_not_being_deleted
 from api_service.images.visibility import ContentVisibility
 from api_service.imports.decide import Decision, Exists, Join, RequestedContent, Start, decide
+from api_service.imports.dry_run.places import PlanPlaces
 from api_service.imports.dry_run.report import Content, DryRunReport, ImportPreview, Overwritten, total_size
 from api_service.imports.dry_run.target_contents import TargetInspector
 from api_service.imports.permission import Grant, ImportPermissions, grant_within_limits
@@ -22,6 +23,7 @@ from shared.db.images import Image
 from shared.errors.codes import Code
 from shared.errors.error import LongshoreError
 from shared.oci.digest import Digest
+from shared.planning.budget import PlanLimits
 from shared.planning.find_referrers import find_referrers
 from shared.planning.make_plan import make_plan
 from shared.planning.plan import ImportPlan
@@ -32,8 +34,6 @@ from shared.target.management import TargetManagement
 # How long a caller waits at most. A plan of a few hundred small requests takes two seconds; a longer one means that one
 # side is slow. Seconds.
 DEADLINE = 10.0
-# Concurrent plans of one process, each with its manifests in memory; further dry runs wait within their deadline.
-PLANS_AT_ONCE = 4
 
 STARTS = "The image would be imported; nothing was done."
 REPLACES = "The image would be imported, and the target's tag moved to it; nothing was done."
@@ -56,6 +56,7 @@ class ImportPreviewer:
         inspector: TargetInspector,
         referrers: bool,
         visibility: ContentVisibility,
+        limits: PlanLimits,
     ) -> None:
         """`target` and `management` are two interfaces of one registry; `referrers` is the operator's default."""
         self._database = database
@@ -68,7 +69,8 @@ class ImportPreviewer:
         self._inspector = inspector
         self._referrers = referrers
         self._visibility = visibility
-        self._slots = asyncio.Semaphore(PLANS_AT_ONCE)
+        self._limits = limits
+        self._places = PlanPlaces()
 
     async def preview(self, request: ImportRequest, by: Identity) -> DryRunReport:
         """Report what the import would do.
@@ -81,7 +83,7 @@ class ImportPreviewer:
         granted = await self._permissions.grant_names(by, named.reference, target.repository)
         source = named.for_import(target, by)
         try:
-            async with asyncio.timeout(DEADLINE), self._slots:
+            async with asyncio.timeout(DEADLINE), self._places.take(by.owner):
                 return await self._report(request, source, target, granted)
         except TimeoutError:
             raise LongshoreError(
@@ -96,8 +98,10 @@ class ImportPreviewer:
         found = await readable.look_up()
         digest = source.reference.digest or found
         image, decision = await self._decide(RequestedContent.of(request, source, digest), target, by)
-        plan = await make_plan(readable, digest, request.platforms)
-        referrers = await find_referrers(readable, plan) if request.referrers else Referrers()
+        plan = await make_plan(readable, digest, request.platforms, self._limits)
+        referrers = Referrers()
+        if request.referrers:
+            referrers = await find_referrers(readable, plan, self._limits)
         tag = await self._tags.look(target.repository, target.tag)
         if isinstance(decision, Exists) and image and tag.digest != image.digest:
             # The target has lost the image: the import would find that out, too, and start.

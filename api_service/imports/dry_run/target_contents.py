@@ -1,6 +1,5 @@
 """The part of a plan that the target already has, or that the import may mount from another of its repositories."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -14,7 +13,7 @@ from shared.oci.descriptor import Descriptor
 from shared.oci.digest import Digest
 from shared.oci.manifest import Manifest
 from shared.registry.repository import Repository
-from shared.runtime.concurrency import gather_all
+from shared.runtime.concurrency import gather_bounded
 
 # Concurrent HEAD requests of one plan to each side: enough to hide latency, few enough not to slow imports down.
 HEADS_AT_ONCE = 8
@@ -62,15 +61,13 @@ class TargetInspector:
 
         Only blobs that the import itself would get are mountable: a dry run must not show what other projects hold.
         """
-        slots = asyncio.Semaphore(HEADS_AT_ONCE)
 
         async def find(content: Descriptor | Manifest) -> Digest | None:
-            async with slots:
-                return content.digest if await _has(repository, content) else None
+            return content.digest if await _has(repository, content) else None
 
         contents: list[Descriptor | Manifest] = [*blobs, *manifests]
         distinct = {content.digest: content for content in contents}
-        found = await gather_all([find(content) for content in distinct.values()])
+        found = await gather_bounded(find, list(distinct.values()), HEADS_AT_ONCE)
         present = frozenset(digest for digest in found if digest)
         missing = {blob.digest: blob for blob in blobs if blob.digest not in present}
         candidates = await self._candidates(list(missing.values()), repository.name, source_host)
@@ -95,16 +92,14 @@ class TargetInspector:
 
 async def _confirmed(blobs: Sequence[Descriptor], source: BlobSource) -> frozenset[Digest]:
     """Return those blobs that the source confirms; an import transfers a blob after any error, too."""
-    slots = asyncio.Semaphore(HEADS_AT_ONCE)
 
     async def confirm(blob: Descriptor) -> Digest | None:
-        async with slots:
-            try:
-                return blob.digest if await source.has_blob(blob) else None
-            except LongshoreError:
-                return None
+        try:
+            return blob.digest if await source.has_blob(blob) else None
+        except LongshoreError:
+            return None
 
-    return frozenset(digest for digest in await gather_all([confirm(blob) for blob in blobs]) if digest)
+    return frozenset(digest for digest in await gather_bounded(confirm, blobs, HEADS_AT_ONCE) if digest)
 
 
 async def _has(repository: Repository, content: Descriptor | Manifest) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from api_service.imports.dry_run import places
 from api_service.imports.dry_run import preview as dry_run
 from api_service.settings import Settings
 from deploy.local.images.image import Image
@@ -318,5 +319,5 @@ async def test_a_target_that_is_down_is_an_error(open_api: OpenApi, settings: Se
 
 async def test_a_few_plans_are_made_at_a_time(api: Api, case: Case) -> None:
     """The others wait for their turn."""
-    answers = await asyncio.gather(*(api.post_import(case.body) for _ in range(3 * dry_run.PLANS_AT_ONCE)))
+    answers = await asyncio.gather(*(api.post_import(case.body) for _ in range(3 * places.PLANS_AT_ONCE)))
     assert {answer.status for answer in answers} == {200}

@@ -155,6 +155,20 @@ async def test_a_child_that_the_target_lost_is_put_again(image: Image) -> None:
     await copy(DictSource(image), target)
     assert target.manifests["latest"].content == image.root.body
     assert target.writes.count(image.children[0].digest) == 2
+    assert target.manifests[image.children[0].digest].content == image.children[0].body
+
+
+async def test_bytes_of_children_are_held_until_they_are_put(image: Image) -> None:
+    """A lost child is read again; an import that transfers for hours holds the bytes of the root alone."""
+    source, held = DictSource(image), []
+
+    async def fence() -> None:
+        held.extend(each.content for each in copying._plan.manifests)
+
+    plan = await make_plan(source, await source.resolve(), ())
+    copying = ImageCopy(plan, source, DictTarget(), ledger=DictLedger(), board=Board(), slots=1)
+    await copying.run("latest", fence)
+    assert set(held) == {b"", image.root.body}
 
 
 LAYER = 12_345

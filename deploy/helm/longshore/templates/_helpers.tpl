@@ -157,13 +157,18 @@ topologySpreadConstraints:
   {{- end }}
 {{- end -}}
 
+{{/* A setting's value as text. Helm reads every number as a float, and would write a large one as 1e+11. */}}
+{{- define "longshore.plain" -}}
+{{- if and (kindIs "float64" .) (eq (floor .) .) }}{{ int64 . }}{{ else }}{{ toString . }}{{ end -}}
+{{- end -}}
+
 {{/* A component's settings for its ConfigMap. Takes a dict of root and component. */}}
 {{- define "longshore.config" -}}
 {{- range $name, $value := .root.Values.settings }}
-{{ $name }}: {{ $value | toString | quote }}
+{{ $name }}: {{ include "longshore.plain" $value | quote }}
 {{- end }}
 {{- range $name, $value := (get .root.Values .component).settings }}
-{{ $name }}: {{ $value | toString | quote }}
+{{ $name }}: {{ include "longshore.plain" $value | quote }}
 {{- end }}
 {{- with include "longshore.caFiles" .root }}
 CA_FILES: {{ . | quote }}
