@@ -160,7 +160,8 @@ async def test_a_child_that_the_target_lost_is_put_again(image: Image) -> None:
 
 async def test_bytes_of_children_are_held_until_they_are_put(image: Image) -> None:
     """A lost child is read again; an import that transfers for hours holds the bytes of the root alone."""
-    source, held = DictSource(image), []
+    source = DictSource(image)
+    held: list[bytes] = []
 
     async def fence() -> None:
         held.extend(each.content for each in copying._plan.manifests)
