@@ -78,7 +78,7 @@ async def _send(request: web.Request, followed: Followed, *, admitted: bool) -> 
     async def connected_reader() -> Identity | None:
         return await reader.identity() if stream.is_connected() else None
 
-    await stream.prepare(request)
+    await stream.begin(request)
     # A reader that disconnects ends its stream.
     with suppress(ConnectionError, TimeoutError):
         async with stream:

@@ -6,7 +6,6 @@ from typing import Any
 
 import orjson
 from aiohttp import hdrs, web
-from aiohttp.abc import AbstractStreamWriter
 from aiohttp_sse import EventSourceResponse
 
 EVENT_STREAM = "text/event-stream"
@@ -37,11 +36,11 @@ class EventStream(EventSourceResponse):
     def __init__(self) -> None:
         super().__init__(ping_interval=PING_INTERVAL, send_timeout=SEND_TIMEOUT)
 
-    async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
+    async def begin(self, request: web.Request) -> None:
         """Begin the answer; raises ConnectionResetError if the reader has gone meanwhile."""
         if request.transport is None:
             raise ConnectionResetError("The reader has gone.")
-        return await super().prepare(request)
+        await self.prepare(request)
 
     def is_connected(self) -> bool:
         """Return whether the reader is there; a connection that was closed is noticed before the next ping."""
