@@ -3,7 +3,7 @@
 Why: docs/decisions/0003.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 
 from import_worker.copying.ends import Source, Target, Upload
 from import_worker.copying.stall import Advance, StallWatch, run_until_stalled
@@ -100,13 +100,14 @@ class BlobTransfer:
     async def _read_whole(self) -> bytes:
         parts: list[bytes] = []
 
-        async def read(chunks: AsyncIterator[bytes]) -> None:
-            parts.extend([chunk async for chunk in chunks])
+        watch = StallWatch()
+        watch.wait_for(Side.SOURCE)
 
-        async with self._source.open_blob(self._blob) as chunks:
-            watch = StallWatch()
-            watch.wait_for(Side.SOURCE)
-            await run_until_stalled(read(watch.watched(chunks, lambda _: None)), watch, f"Blob {self._blob.digest}")
+        async def read() -> None:
+            async with self._source.open_blob(self._blob) as chunks:
+                parts.extend([chunk async for chunk in watch.watched(chunks, lambda _: None)])
+
+        await run_until_stalled(read(), watch, f"Blob {self._blob.digest}")
         content = b"".join(parts)
         if not self._blob.digest.matches(content):
             raise blob_digest_mismatch(self._blob)

@@ -9,6 +9,7 @@ from typing import TypeVar
 import stamina
 from multidict import CIMultiDictProxy
 
+from shared.errors.codes import Code
 from shared.errors.error import LongshoreError
 from shared.http_client.failures import TRANSIENT_CODES
 
@@ -59,6 +60,9 @@ async def _retry(send: Callable[[], Awaitable[T]], failed: LongshoreError) -> T:
 def wait_before_retry(error: Exception) -> bool | float:
     """Return True to retry after the usual wait, a number to retry after so many seconds, False not to retry."""
     if not isinstance(error, LongshoreError) or error.code not in TRANSIENT_CODES:
+        return False
+    if error.code is Code.SOURCE_STALLED:
+        # Another minute here would hold a slot; the import's own retry holds none while it waits.
         return False
     if error.retry_after is None:
         # An immediate retry cannot help against a rate limit without a date.

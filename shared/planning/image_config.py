@@ -1,10 +1,13 @@
 """The parts of an image's config that an import reads: its platform and its description (image-spec config.md)."""
 
+import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from shared.errors.codes import Code
+from shared.errors.error import LongshoreError
 from shared.oci import media_types
 from shared.oci.descriptor import Descriptor
 from shared.oci.digest import Digest
@@ -16,6 +19,8 @@ from shared.runtime.concurrency import run_aside
 
 # A config lists environment, history and labels; larger ones are copied without being read. Bytes.
 MAX_CONFIG_SIZE = 4 * 1024 * 1024
+# Seconds for reading a config, as for every other answer that fits in memory.
+CONFIG_SECONDS = 120.0
 # The name of the annotation (image-spec annotations.md) and of the label.
 DESCRIPTION = "org.opencontainers.image.description"
 # The API's limit for a description, in characters.
@@ -50,8 +55,7 @@ async def read_config(source: ReadableImage, manifest: Manifest) -> ImageConfig:
     config = manifest.config
     if config is None or config.media_type not in media_types.IMAGE_CONFIGS or config.size > MAX_CONFIG_SIZE:
         return ImageConfig()
-    async with source.open_blob(config) as chunks:
-        content = b"".join([chunk async for chunk in chunks])
+    content = await _read_in_time(source, config)
     return await run_aside(len(content), lambda: _verified(config, content))
 
 
@@ -59,6 +63,16 @@ def _verified(config: Descriptor, content: bytes) -> ImageConfig:
     if not config.digest.matches(content):
         raise blob_digest_mismatch(config)
     return ImageConfig(document=_parsed(content), contents={config.digest: content})
+
+
+async def _read_in_time(source: ReadableImage, config: Descriptor) -> bytes:
+    """Read a config; raises `source_stalled` if that takes too long, however often a byte arrives."""
+    try:
+        async with asyncio.timeout(CONFIG_SECONDS), source.open_blob(config) as chunks:
+            return b"".join([chunk async for chunk in chunks])
+    except TimeoutError:
+        detail = f"The configuration {config.digest} did not arrive within {CONFIG_SECONDS:.0f} seconds."
+        raise LongshoreError(Code.SOURCE_STALLED, detail) from None
 
 
 def describe(manifests: Sequence[Manifest], config: ImageConfig) -> str:

@@ -1,15 +1,17 @@
 """Sends requests to one registry under one account: authorised, retried, with every failure as a LongshoreError."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from http import HTTPStatus
 
+from shared.errors.codes import Side
 from shared.errors.error import LongshoreError
 from shared.http_client.failures import Failure
 from shared.http_client.locations import origin
 from shared.http_client.request import Reply, Request, authority
 from shared.http_client.retry import retried
-from shared.http_client.session import Outgoing
+from shared.http_client.session import SMALL_EXCHANGE_TIMEOUT, Outgoing
 from shared.http_client.wire import Response, Wire, read_error_reply, read_reply
 from shared.rate_limits.account import AccountLimits
 from shared.rate_limits.limit import Scope
@@ -20,6 +22,8 @@ from shared.registry.scopes import Scopes
 from shared.registry.sign_in import SignInStep
 from shared.registry.tokens import TokenCache
 
+# Seconds for one request to a source, with its token, challenge and redirects; of a blob, until its first byte.
+SOURCE_SECONDS = SMALL_EXCHANGE_TIMEOUT
 # Answers to a ping with which a registry rejects the account itself.
 _NOT_SIGNED_IN = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 
@@ -40,7 +44,7 @@ class Transport:
     async def send_once(self, request: RegistryRequest) -> Reply:
         """As `send`, without a retry: for steps whose failure the caller handles better."""
         await self.check_limits(request, _limit_scope(request))
-        async with self.limits.request:
+        async with self.limits.request, _time_in_all(request):
             return await self._ask(request)
 
     async def send_within(self, request: RegistryRequest) -> Reply:
@@ -100,7 +104,8 @@ class Transport:
 
     async def _open(self, stack: AsyncExitStack, request: RegistryRequest) -> Response:
         await self.check_limits(request, Scope.REQUESTS)
-        return await stack.enter_async_context(self._accepted(request))
+        async with _time_in_all(request):
+            return await stack.enter_async_context(self._accepted(request))
 
     async def _ask(self, request: RegistryRequest) -> Reply:
         async with self._accepted(request) as response:
@@ -168,6 +173,22 @@ class Transport:
                 return await read_reply(request, response)
             reply = await read_error_reply(request, response)
         raise await self._error(request, reply, authorization)
+
+
+@asynccontextmanager
+async def _time_in_all(request: RegistryRequest) -> AsyncIterator[None]:
+    """Raise `source_stalled` if a source's answer takes too long, with its token, challenge and redirects.
+
+    Each of these has a time of its own, and a source can use all of them up. A target's commit may take long.
+    """
+    if request.side is not Side.SOURCE:
+        yield
+        return
+    try:
+        async with asyncio.timeout(SOURCE_SECONDS):
+            yield
+    except TimeoutError:
+        raise request.failed(Failure.STALLED, f"did not answer within {SOURCE_SECONDS:.0f} seconds") from None
 
 
 def _limit_scope(request: RegistryRequest) -> Scope:

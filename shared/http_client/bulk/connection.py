@@ -129,11 +129,15 @@ class BulkConnection:
         while True:
             event = self._next_event()
             if isinstance(event, h11.Response):
+                self._socket.settimeout(self._timeout)
                 return self._begin_body(event)
             if event is h11.NEED_DATA and not self._feed():
                 raise ConnectionResetError(errno.ECONNRESET, "the connection was closed before the answer")
-            if time.monotonic() > deadline:
+            left = deadline - time.monotonic()
+            if left <= 0:
                 raise TimeoutError
+            # In all: a byte must not start the wait for the rest of the head anew.
+            self._socket.settimeout(left)
 
     def _begin_body(self, answer: h11.Response) -> Head:
         # As the other client reads them: an address may hold a file's name.

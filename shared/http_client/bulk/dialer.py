@@ -67,7 +67,9 @@ class Dialer:
                 socket.socket.shutdown(secured, socket.SHUT_RDWR)
 
         try:
-            await run_in_thread(secured.do_handshake, abort, threads)
+            # In all: the socket's own timeout starts anew with each byte of a handshake.
+            async with asyncio.timeout(self.timeout):
+                await run_in_thread(secured.do_handshake, abort, threads)
         except BaseException as error:
             secured.close()
             if isinstance(error, TimeoutError):
