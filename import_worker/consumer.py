@@ -1,13 +1,16 @@
 """Consumes wake-ups from RabbitMQ. The only module that acknowledges deliveries.
 
-A delivery stays unacknowledged until its import is claimed; from then on the lease protects the import. While every
-slot is taken the consumer is cancelled, so that no message waits in a busy worker.
+A message only wakes the worker: the claim chooses among all due imports. A delivery stays unacknowledged until the
+claim; from then on the lease protects the import. While every slot is taken the consumer is cancelled, so that no
+message waits in a busy worker. The worker also claims without a message, when a slot becomes free and now and then:
+a message that claimed another import, or found each user at the limit, thus delays none.
 
 The connection is aio-pika's plain one, replaced after any failure: channels of its robust connection can stay dead
 while the connection looks alive (for example after a refused redeclare). Why: docs/decisions/0001.
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -30,6 +33,9 @@ from shared.tracing.spans import TRACEPARENT
 # after a queue was deleted and declared again at once), and no query of the queue shows it. Seconds; the longest time
 # that a worker can miss deliveries.
 QUIET_SECONDS = 20.0
+# Without a delivery for this long, the worker looks for a due import by itself. Seconds; it bounds how long one waits
+# that no message announces, and costs a claim that finds nothing.
+LOOK_SECONDS = 2.0
 # Before a new connection after a failed one. Seconds.
 RECONNECT = Backoff(first=0.5, maximum=15.0)
 # Between two tries to claim an import while the database is away. Seconds.
@@ -37,8 +43,8 @@ CLAIM_RETRY_DELAY = 1.0
 
 _log = structlog.stdlib.get_logger(__name__)
 
-# Claims the import of a wake-up and starts it in a new task; returns False if it cannot be claimed.
-ClaimAndStart = Callable[[WakeUp], Awaitable[bool]]
+# Claims a due import and starts it in a new task, woken by a message or not; returns False if none can be claimed.
+ClaimAndStart = Callable[[WakeUp | None], Awaitable[bool]]
 
 
 class Consumer:
@@ -112,19 +118,48 @@ class _Subscription:
 
     async def serve_until_quiet(self) -> None:
         """Handle deliveries until none has arrived for QUIET_SECONDS; raises if the channel closes."""
-        while True:
-            await self._slots.wait_free()
+        quiet_since = time.monotonic()
+        while time.monotonic() < quiet_since + QUIET_SECONDS:
+            if self._slots.full:
+                await self._slots.wait_free()
+                quiet_since = time.monotonic()
+                await self._look()
+                continue
             if self._tag is None:
                 async with bounded():
                     self._tag = await self._queue.consume(self._inbox.put)
             try:
-                async with asyncio.timeout(QUIET_SECONDS):
+                async with asyncio.timeout(LOOK_SECONDS):
                     message = await self._inbox.get()
             except TimeoutError:
-                return
+                await self._look()
+                continue
             if message is None:
                 raise BrokerUnavailableError("the channel was closed")
             await self._handle(message)
+            quiet_since = time.monotonic()
+
+    async def _look(self) -> None:
+        """Claim due imports without a message, as many as there are free slots."""
+        try:
+            while not self._slots.full and await self._claim_and_start(None):
+                pass
+        except LongshoreError as error:
+            _log.warning("import.claim_failed", error=str(error))
+        await self._pause_if_full()
+        while self._slots.full and not self._inbox.empty():
+            message = self._inbox.get_nowait()
+            if message is None:
+                raise BrokerUnavailableError("the channel was closed")
+            # It arrived during the look. It may go: the worker that has a free slot first looks by itself.
+            async with bounded():
+                await message.ack()
+
+    async def _pause_if_full(self) -> None:
+        if self._slots.full and self._tag is not None:
+            async with bounded():
+                await self._queue.cancel(self._tag)
+            self._tag = None
 
     async def _handle(self, message: AbstractIncomingMessage) -> None:
         wake_up = _read(message)
@@ -134,11 +169,8 @@ class _Subscription:
                 await message.reject(requeue=False)
             return
         await self._claim_with_retry(wake_up)
-        if self._slots.full and self._tag is not None:
-            # Before the acknowledgement, because until then the broker sends no other delivery.
-            async with bounded():
-                await self._queue.cancel(self._tag)
-            self._tag = None
+        # Before the acknowledgement, because until then the broker sends no other delivery.
+        await self._pause_if_full()
         async with bounded():
             await message.ack()
 

@@ -21,6 +21,7 @@ class WorkerSettings:
     """The settings of one worker process. `lease` and `stop_grace` are in seconds.
 
     `host_streams` is the number of blobs at once from one registry, and to one, over all imports.
+    `most_running` is the number of imports of one user that run at once, in all workers; None for no limit.
     `docker_host` is the engine of `docker-daemon:` sources; None if there is none.
     """
 
@@ -36,6 +37,7 @@ class WorkerSettings:
     stop_grace: float
     docker_host: str | None = None
     compression: Compression = Compression.GZIP
+    most_running: int | None = None
 
 
 def read_settings() -> WorkerSettings:
@@ -60,4 +62,5 @@ def settings_from(env: FileAwareEnv) -> WorkerSettings:
         stop_grace=env.float("STOP_GRACE_SECONDS", 5.0, validate=validate.Range(0, 3600)),
         docker_host=env.str("DOCKER_HOST", None, validate=validate.Regexp(DOCKER_HOST, error=DOCKER_HOST_FORM)),
         compression=env.enum("WORKER_COMPRESSION", Compression.GZIP, enum=Compression, by_value=True),
+        most_running=env.int("MAX_RUNNING_PER_USER", None, validate=validate.Range(1, 10_000)),
     )

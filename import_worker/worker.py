@@ -21,7 +21,7 @@ from import_worker.settings import WorkerSettings
 from import_worker.slots import Slots
 from shared.db import blob_transfers
 from shared.db.database import open_database
-from shared.db.import_states import ClaimedImport, claim
+from shared.db.import_states import ClaimedImport, claim_next
 from shared.db.notifications import Notifications
 from shared.db.registry_limits import RegistryLimits
 from shared.errors.codes import Side
@@ -51,7 +51,7 @@ _log = structlog.stdlib.get_logger(__name__)
 
 
 class Worker:
-    """Claims the imports that the queue announces, and runs them in its slots."""
+    """Claims due imports when the queue wakes it or a slot becomes free, and runs them in its slots."""
 
     def __init__(self, settings: WorkerSettings, api: ApiClient, endpoints: EndpointOpener) -> None:
         self._settings = settings
@@ -77,18 +77,25 @@ class Worker:
             # At the same time: a consumer that lost its cancellation must not delay the hand-over.
             await gather_all([cancel_all([consuming, stopping]), self._finish_or_hand_back()])
 
-    async def claim_and_start(self, wake_up: WakeUp) -> bool:
-        """Claim the import and start it; returns False if it cannot be claimed."""
+    async def claim_and_start(self, wake_up: WakeUp | None) -> bool:
+        """Claim the import whose turn it is and start it, woken by a message or not; returns False if none is due.
+
+        Messages only wake workers up: the import is often another than that of the message.
+        """
         if self._stopping:
             raise asyncio.CancelledError
-        values = {"longshore.import": wake_up.import_name, "longshore.worker": self._settings.name}
-        with entry("claim import", Kind.CONSUMER, wake_up.traceparent, values) as span:
-            async with self._database.connection() as connection:
-                claimed = await claim(
-                    connection, wake_up.import_name, worker=self._settings.name, lease=self._settings.lease
-                )
-            span.note({"longshore.claimed": claimed is not None})
-            if claimed:
+        async with self._database.connection() as connection:
+            claimed = await claim_next(
+                connection,
+                worker=self._settings.name,
+                lease=self._settings.lease,
+                most_running=self._settings.most_running,
+            )
+        if claimed:
+            values = {"longshore.import": claimed.name, "longshore.worker": self._settings.name}
+            is_announced = wake_up is not None and wake_up.import_name == claimed.name
+            parent = wake_up.traceparent if wake_up and is_announced else claimed.traceparent
+            with entry("claim import", Kind.CONSUMER, parent, values):
                 self._start(claimed)
         return claimed is not None
 

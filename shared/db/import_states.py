@@ -20,8 +20,9 @@ class ClaimedImport:
 
     The source's account is not part of it: the API gives it to the attempt that holds the import.
 
-    `request_id` is that of the request that the import comes from. `waited` is the number of seconds for which the
-    import could have been claimed. `lost` is the number of its workers that lost their lease and have not come back.
+    `request_id` and `traceparent` are those of the request that the import comes from. `waited` is the number of
+    seconds for which the import could have been claimed. `lost` is the number of its workers that lost their lease and
+    have not come back.
     """
 
     name: str
@@ -34,6 +35,7 @@ class ClaimedImport:
     tag: str
     with_referrers: bool = True
     request_id: str | None = None
+    traceparent: str | None = field(default=None, compare=False)
     waited: float = field(default=0.0, compare=False)
     lost: int = 0
 
@@ -59,6 +61,19 @@ async def claim(connection: Connection, name: str, *, worker: str, lease: float)
         lease,
         WakeUpReason.LEASE_LOST,
     )
+    return ClaimedImport(**{**dict(row), "platforms": tuple(row["platforms"])}) if row else None
+
+
+async def claim_next(
+    connection: Connection, *, worker: str, lease: float, most_running: int | None = None
+) -> ClaimedImport | None:
+    """Lease the due import whose turn it is to a worker; None where no import is due, or all users have their share.
+
+    It is the oldest one of the user with the fewest running imports by weight; among equals, of the user whose newest
+    claim is the oldest. A user with `most_running` running imports gets none. The order and its cost are those of the
+    database's function `claim_import`; why: docs/decisions/0048.
+    """
+    row = await connection.fetchrow("SELECT * FROM claim_import($1, $2, $3)", worker, lease, most_running)
     return ClaimedImport(**{**dict(row), "platforms": tuple(row["platforms"])}) if row else None
 
 

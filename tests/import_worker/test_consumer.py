@@ -33,13 +33,23 @@ class Imports:
         self.taken: list[str] = []
         self.end = asyncio.Event()
         self.failures = 0
+        self.unannounced: list[str] = []
 
-    async def take(self, wake_up: WakeUp) -> bool:
+    async def take(self, wake_up: WakeUp | None) -> bool:
+        if wake_up is None:
+            return await self.take_unannounced()
         if self.failures:
             self.failures -= 1
             raise LongshoreError(Code.DATABASE_UNAVAILABLE, "away")
         self.taken.append(wake_up.import_name)
         self.slots.start(self._run(), wake_up.import_name)
+        return True
+
+    async def take_unannounced(self) -> bool:
+        if not self.unannounced:
+            return False
+        self.taken.append(self.unannounced.pop())
+        self.slots.start(self._run(), self.taken[-1])
         return True
 
     async def _run(self) -> None:
@@ -192,3 +202,22 @@ async def close_connections(rabbitmq: RabbitMQ, amqp_url: str) -> None:
         return bool(ours)
 
     await eventually(closed)
+
+
+async def test_an_import_without_a_message_is_found(amqp_url: str, imports: Imports) -> None:
+    """Its message woke a worker for another import, or found its user at the limit."""
+    imports.unannounced = ["forgotten"]
+    async with consuming(amqp_url, imports):
+        await count_taken(imports, 1)
+    assert imports.taken == ["forgotten"]
+
+
+async def test_a_free_slot_takes_what_no_message_announces(amqp_url: str, imports: Imports) -> None:
+    """Both slots were taken when its message was used up."""
+    async with consuming(amqp_url, imports):
+        await publish(amqp_url, wake_up("first"), wake_up("second"))
+        await count_taken(imports, 2)
+        imports.unannounced = ["third"]
+        imports.end.set()
+        await count_taken(imports, 3)
+    assert imports.taken[2] == "third"

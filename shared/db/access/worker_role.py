@@ -22,10 +22,12 @@ GRANTS: Mapping[str, Sequence[str]] = {
     # The claim, and whether another attempt still transfers a blob. Not: `credentials`, the requester, the rule.
     "imports": (
         "SELECT (id, name, image_id, state, source, source_digest, platforms, attempt, claim_token, due_at)",
-        "SELECT (started_at, lease_until, with_referrers, request_id)",
+        "SELECT (started_at, lease_until, with_referrers, request_id, traceparent, owner_hash, weight)",
         "UPDATE (state, attempt, claim_token, sequence, lease_owner, lease_until, started_at)",
         "UPDATE (moved_at, rate, updated_at)",
     ),
+    # Which user got the newest claim, by hash.
+    "import_turns": ("SELECT", "INSERT", "UPDATE"),
     # The trigger that checks a change of state reads it.
     "import_transitions": ("SELECT",),
     "images": ("SELECT (id, registry_host, repository, tag)",),

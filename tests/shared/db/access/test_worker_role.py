@@ -114,7 +114,9 @@ async def test_a_workers_statements_are_granted(database_url: str, role: WorkerR
         await check_schema(database)
         assert await RegistryLimits(database).read() == {}
         async with database.connection() as connection:
-            assert await import_states.claim(connection, name, worker="w", lease=30)
+            claimed = await import_states.claim_next(connection, worker="w", lease=30)
+            assert claimed
+            assert claimed.name == name
             await blobs.record(connection, "harbor", "imports/app", ["sha256:1"])
             await blobs.forget(connection, "harbor", "imports/app", "sha256:1")
             await blob_proofs.record(connection, "harbor", ["sha256:1"], BlobOrigin(host="quay.io", with_account=True))
