@@ -123,8 +123,8 @@ class World:
         """Return whether Harbor has a project; a plain registry has every project."""
         if self.kind is TargetKind.REGISTRY:
             return True
-        url = f"http://{self.front.host}/api/v2.0/projects"
-        async with self.http.head(url, headers=_LOGIN, params={"project_name": name}) as response:
+        url = f"http://{self.front.host}/api/v2.0/projects/{name}"
+        async with self.http.get(url, headers={**_LOGIN, "X-Is-Resource-Name": "true"}) as response:
             assert response.status in (200, 404), response
             return response.status == HTTPStatus.OK
 
