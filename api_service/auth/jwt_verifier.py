@@ -44,7 +44,7 @@ class JwtVerifier:
         try:
             content = jws.deserialize_compact(token, key, registry=self._registry).payload
             return load_object(content)
-        except (JoseError, ValueError):
+        except (JoseError, ValueError, RecursionError):
             raise refused("Its signature or form is wrong.") from None
 
     def _check_header(self, header: dict[str, Any]) -> str:
@@ -54,7 +54,8 @@ class JwtVerifier:
             raise refused("Its algorithm is not allowed.")
         if "crit" in header:
             raise refused("It demands extensions that are not supported here.")
-        if str(header.get("typ", "JWT")).lower() not in _TYPES:
+        kind = header.get("typ", "JWT")
+        if not isinstance(kind, str) or kind.lower() not in _TYPES:
             raise refused("It is of another type.")
         if not isinstance(header.get("kid"), str | None):
             raise refused("Its key id is not a text.")
@@ -70,5 +71,5 @@ def _read_header(token: str) -> dict[str, Any]:
     encoded = token.partition(".")[0]
     try:
         return load_object(urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)))
-    except (ValueError, binascii.Error):
+    except (ValueError, binascii.Error, RecursionError):
         raise refused("Its header cannot be read.") from None

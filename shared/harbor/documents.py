@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
+from shared.http_client.boundary import reads_answer
 from shared.http_client.error_body import clean
 from shared.http_client.failures import Failure
 from shared.http_client.request import Reply, Request
@@ -48,6 +49,7 @@ def objects(document: Document, name: str) -> list[Document]:
     return [_object(item) for item in _list(document.get(name))]
 
 
+@reads_answer
 def _parsed(request: Request, read: Callable[[], T]) -> T:
     try:
         return read()

@@ -5,7 +5,6 @@ lead to another server, and Harbor unescapes its query (src/server/v2.0/handler/
 address. The next page is the same request with the next number.
 """
 
-import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import TypeVar
 
@@ -14,6 +13,7 @@ from multidict import CIMultiDictProxy
 from shared.harbor.api import HarborApi
 from shared.harbor.documents import Document, read_list
 from shared.http_client.failures import Failure
+from shared.http_client.link_header import has_next_link
 from shared.http_client.request import Reply
 
 T = TypeVar("T")
@@ -23,7 +23,8 @@ PAGE_SIZE = 100
 # Pages of one list: 200 thousand entries, ten times the repositories of a large Harbor. Bounds an endless list.
 MAX_PAGES = 2000
 TOTAL_HEADER = "X-Total-Count"
-_NEXT = re.compile(r""";\s*rel\s*=\s*"?next"?""", re.IGNORECASE)
+# Digits of a total that are read: more than any list has entries.
+MAX_TOTAL_DIGITS = 18
 
 
 async def list_all(
@@ -48,7 +49,7 @@ async def list_all(
 
 
 def _has_next(reply: Reply, page: int, length: int) -> bool:
-    if any(_NEXT.search(link) for link in reply.headers.getall("Link", [])):
+    if has_next_link(reply.headers.getall("Link", [])):
         return True
     total = _total(reply.headers)
     return length == PAGE_SIZE if total is None else page * PAGE_SIZE < total
@@ -56,4 +57,4 @@ def _has_next(reply: Reply, page: int, length: int) -> bool:
 
 def _total(headers: CIMultiDictProxy[str]) -> int | None:
     value = headers.get(TOTAL_HEADER, "").strip()
-    return int(value) if value.isascii() and value.isdigit() else None
+    return int(value) if value.isascii() and value.isdigit() and len(value) <= MAX_TOTAL_DIGITS else None

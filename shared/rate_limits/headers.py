@@ -11,6 +11,8 @@ RESERVE = 0.1
 _FAMILIES = ("RateLimit-", "X-RateLimit-")
 # `100;w=21600`: a number, and the window that it is counted over in seconds (Docker Hub).
 _NUMBER = re.compile(r"\s*(\d{1,12})\s*(?:[;,].*?\bw=(\d{1,9}))?")
+# Characters of one header that are read; a usual one has twenty.
+MAX_HEADER_LENGTH = 256
 # Seconds; a larger reset is a moment in seconds since 1970 (GitHub, GitLab), not a duration.
 _LONGEST_DURATION = 366 * 24 * 3600
 # Seconds; one header holds an account no longer than this.
@@ -65,7 +67,7 @@ class Allowance:
 
 def _number(text: str | None) -> tuple[int | None, int | None]:
     """Return a header's number and its window; None for a missing part."""
-    found = _NUMBER.match(text) if text and text.isascii() else None
+    found = _NUMBER.match(text[:MAX_HEADER_LENGTH]) if text and text.isascii() else None
     if found is None:
         return None, None
     return int(found[1]), int(found[2]) if found[2] else None

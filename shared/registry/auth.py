@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 from yarl import URL
 
 from shared.errors.codes import Side
+from shared.http_client.boundary import reads_answer
 from shared.http_client.failures import Failure
 from shared.http_client.request import Reply, authority
 from shared.model.credential import Credential
@@ -118,9 +119,17 @@ class Authenticator:
             raise request.failed(Failure.HOST_REFUSED, "may not be answered", str(error)) from None
         with_credential = realm.trusted and account.credential is not None
         self.note = "" if realm.trusted or not account.credential else _not_sent(account.registry, realm.url)
-        wanted = scopes.merged_with(Scopes.parse(challenge.get("scope")))
-        query = _query(challenge.get("service"), wanted, account.credential if with_credential else None)
-        return replace(request, url=_with_query(realm.url, query)), with_credential
+        sent = account.credential if with_credential else None
+        return replace(request, url=_token_url(request, realm.url, challenge, scopes, sent)), with_credential
+
+
+@reads_answer
+def _token_url(
+    _request: RegistryRequest, realm: URL, challenge: Challenge, scopes: Scopes, credential: Credential | None
+) -> URL:
+    """Return the token service's address with the query; the challenge's service may be no UTF-8."""
+    wanted = scopes.merged_with(Scopes.parse(challenge.get("scope")))
+    return _with_query(realm, _query(challenge.get("service"), wanted, credential))
 
 
 def _query(service: str, scopes: Scopes, credential: Credential | None) -> str:

@@ -2,6 +2,7 @@
 
 from multidict import CIMultiDictProxy
 
+from shared.http_client.boundary import reads_answer
 from shared.http_client.error_body import clean
 from shared.http_client.failures import Failure
 from shared.http_client.request import Reply, Request
@@ -12,6 +13,8 @@ from shared.oci.manifest import MAX_MANIFEST_SIZE, Manifest
 from shared.oci.reference import check_tag
 
 DIGEST_HEADER = "Docker-Content-Digest"
+# Digits of a Content-Length that are read: every 64-bit number of bytes has at most so many.
+MAX_LENGTH_DIGITS = 19
 
 
 def check_reference(reference: str) -> Digest | None:
@@ -22,6 +25,7 @@ def check_reference(reference: str) -> Digest | None:
     return None
 
 
+@reads_answer
 def read_descriptor(request: Request, headers: CIMultiDictProxy[str], wanted: Digest | None) -> Descriptor | None:
     """Read the response to a HEAD; None if it lacks a part of a descriptor, so that the manifest must be read.
 
@@ -29,7 +33,7 @@ def read_descriptor(request: Request, headers: CIMultiDictProxy[str], wanted: Di
     """
     digest = _stated_digest(headers) or wanted
     media_type, size = _media_type(headers), headers.get("Content-Length", "")
-    if digest is None or media_type not in media_types.MANIFESTS or not (size.isascii() and size.isdigit()):
+    if digest is None or media_type not in media_types.MANIFESTS or not _is_length(size):
         return None
     if wanted and wanted.algorithm == digest.algorithm and wanted != digest:
         raise request.failed(Failure.MANIFEST_MISMATCH, "names another digest than the requested one", str(digest))
@@ -38,6 +42,7 @@ def read_descriptor(request: Request, headers: CIMultiDictProxy[str], wanted: Di
     return Descriptor(media_type=media_type, digest=digest, size=int(size))
 
 
+@reads_answer
 def read_manifest(request: Request, reply: Reply, wanted: Digest | None) -> Manifest:
     """Read the response to a GET; the bytes must have the requested digest, and the one in the response's header."""
     for digest in (wanted, _stated_digest(reply.headers)):
@@ -50,6 +55,7 @@ def read_manifest(request: Request, reply: Reply, wanted: Digest | None) -> Mani
         raise request.failed(Failure.UNSUPPORTED, "sent a manifest that cannot be imported", reason) from None
 
 
+@reads_answer
 def check_pushed(request: Request, reply: Reply, manifest: Manifest) -> None:
     """Raise if the response to a push states another digest than that of the pushed manifest."""
     stated = _stated_digest(reply.headers)
@@ -63,6 +69,10 @@ def _stated_digest(headers: CIMultiDictProxy[str]) -> Digest | None:
         return Digest.parse(headers.get(DIGEST_HEADER, ""))
     except ValueError:
         return None
+
+
+def _is_length(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= MAX_LENGTH_DIGITS
 
 
 def _media_type(headers: CIMultiDictProxy[str]) -> str:

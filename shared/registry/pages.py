@@ -1,13 +1,14 @@
 """Reads the pages of a registry's lists (distribution spec 1.1): "Listing Tags", end-8; "Listing Referrers", end-12."""
 
 import json
-import re
 from http import HTTPStatus
 
 from yarl import URL
 
+from shared.http_client.boundary import reads_answer
 from shared.http_client.error_body import clean
 from shared.http_client.failures import Failure
+from shared.http_client.link_header import next_link
 from shared.http_client.locations import origin
 from shared.http_client.request import Reply, Request
 from shared.oci import media_types
@@ -28,9 +29,9 @@ REFERRERS_STATUSES = frozenset({200, 400, 403, 404, 405, 406, 501})
 MAX_REFERRER_PAGES = 10
 # Referrers read from one list; an import copies fewer.
 MAX_REFERRERS_LISTED = 1000
-_NEXT = re.compile(r"""<([^<>]*)>\s*;[^,]*\brel\s*=\s*"?next\b"?""", re.IGNORECASE)
 
 
+@reads_answer
 def read_tags(request: Request, reply: Reply) -> tuple[str, ...]:
     """Return the page's tags; none if the repository does not exist, or has none (which Go writes as null)."""
     if reply.status == HTTPStatus.NOT_FOUND:
@@ -42,6 +43,7 @@ def read_tags(request: Request, reply: Reply) -> tuple[str, ...]:
         raise request.failed(Failure.PROTOCOL, "did not send a list of tags", clean(str(error))) from None
 
 
+@reads_answer
 def read_referrers(request: Request, reply: Reply) -> tuple[Descriptor, ...] | None:
     """Return the page's referrers; None if the registry lacks the referrers API."""
     media_type = reply.headers.get("Content-Type", "").partition(";")[0].strip().lower()
@@ -53,14 +55,14 @@ def read_referrers(request: Request, reply: Reply) -> tuple[Descriptor, ...] | N
         raise request.failed(Failure.PROTOCOL, "did not send a list of referrers", clean(str(error))) from None
 
 
+@reads_answer
 def next_page(request: Request, reply: Reply) -> URL | None:
     """Return the next page's address, which must be on the same server; None on the last page."""
-    links = (found for link in reply.headers.getall("Link", []) if (found := _NEXT.search(link)))
-    link = next(links, None)
+    link = next_link(reply.headers.getall("Link", []))
     if link is None:
         return None
     try:
-        url = request.url.join(URL(link[1]))
+        url = request.url.join(URL(link))
     except ValueError:
         raise request.failed(Failure.PROTOCOL, "sent a Link that cannot be read") from None
     if origin(url) != origin(request.url):

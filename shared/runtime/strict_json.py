@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any, NoReturn
 
 from shared.model.integers import MAX_INT64
@@ -64,17 +64,16 @@ def _constant(name: str) -> NoReturn:
 
 
 def _texts(value: object) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        yield from _each((*value, *value.values()))
-    elif isinstance(value, list):
-        yield from _each(value)
-
-
-def _each(values: Iterable[object]) -> Iterator[str]:
-    for value in values:
-        yield from _texts(value)
+    # Without recursion: a caller who is not yet known chooses the depth.
+    left = [value]
+    while left:
+        found = left.pop()
+        if isinstance(found, str):
+            yield found
+        elif isinstance(found, dict):
+            left += (*found, *found.values())
+        elif isinstance(found, list):
+            left += found
 
 
 def _storable(text: str) -> bool:

@@ -29,6 +29,12 @@ def with_public_key_as_secret(issuer: Issuer) -> str:
     return jwt.encode({"alg": "HS256", "kid": "one"}, issuer.claims("admin"), secret)
 
 
+def deep(levels: int, name: bytes = b"kid") -> str:
+    """Return a header that Python's reader takes, and that a recursive walk over it cannot; with an escape in it."""
+    nested = b"[" * levels + b'"\\u0041"' + b"]" * levels
+    return encoded(b'{"alg":"RS256","' + name + b'":' + nested + b"}")
+
+
 def with_own_key(issuer: Issuer, name: str) -> str:
     mine = rsa_key("one")
     return issuer.token(key=mine, header={name: mine.as_dict(private=False)})
@@ -90,4 +96,6 @@ FORGERIES: dict[str, Callable[[Issuer], str]] = {
     "a header with NUL": lambda issuer: forged({"alg": "RS256", "kid": "\0"}, issuer),
     "only dots": lambda _: "..",
     "a deep header": lambda _: f"{encoded(b'[' * 3000)}.e30.x",
+    "a header nested 900 deep": lambda _: f"{deep(900)}.e30.x",
+    "a header whose type is nested 900 deep": lambda _: f"{deep(900, b'typ')}.e30.x",
 }
