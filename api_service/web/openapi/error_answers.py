@@ -29,6 +29,8 @@ _WITH_BODY = frozenset(
     {Code.VALIDATION_FAILED, Code.BODY_MALFORMED, Code.BODY_TOO_LARGE, Code.CONTENT_TYPE_UNSUPPORTED}
 )
 _RETRY_AFTER = (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS)
+# Refusals by another status that may end by themselves: a limit of bytes in a month renews.
+_RENEWING = frozenset({Code.LIMIT_REACHED})
 
 
 def possible_codes(route: Route) -> frozenset[Code]:
@@ -54,16 +56,16 @@ def _answer(status: HTTPStatus, names: list[Code], schema: type[Schema]) -> dict
     narrowed = {"type": "object", "properties": {"code": {"enum": names}, "status": {"const": int(status)}}}
     return {
         "description": " ".join(f"`{name}`: {ERROR_KINDS[name].title}." for name in names),
-        "headers": _headers(status),
+        "headers": _headers(status, names),
         "content": {CONTENT_TYPE: {"schema": {"allOf": [schema, narrowed]}}},
     }
 
 
-def _headers(status: HTTPStatus) -> Mapping[str, Any]:
+def _headers(status: HTTPStatus, codes: Iterable[Code]) -> Mapping[str, Any]:
     headers: dict[str, Any] = {"X-Request-ID": "RequestId"}
     if status is HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = {"required": True, "schema": {"type": "string"}}
-    if status in _RETRY_AFTER:
+    if status in _RETRY_AFTER or not _RENEWING.isdisjoint(codes):
         headers["Retry-After"] = {
             "description": "Seconds, if known.",
             "schema": {"type": "integer", "minimum": 0},

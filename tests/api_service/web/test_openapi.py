@@ -105,8 +105,19 @@ def test_every_error_is_reported_with_its_code() -> None:
             assert {int(ERROR_KINDS[code].status) for code in codes} == {int(status)}, path
             told.update(codes)
     # Codes between a worker and the API, or of a failed import: they appear in details, never in an error answer.
-    inner = {"api_unavailable", "api_refused", "worker_lost", "method_not_allowed"}
+    inner = {"api_unavailable", "api_refused", "worker_lost", "method_not_allowed", "import_timed_out"}
     assert set(ERROR_KINDS) - told <= inner
+
+
+def test_an_answer_that_may_have_retry_after_says_so() -> None:
+    """A limit that renews is a 403 with that header, and other refusals with 403 have none."""
+    for _, path, operation in operations():
+        for status, response in operation["responses"].items():
+            form = response.get("content", {}).get("application/problem+json")
+            if form is not None:
+                codes = form["schema"]["allOf"][1]["properties"]["code"]["enum"]
+                described = "Retry-After" in response["headers"]
+                assert described == (status in ("429", "503") or "limit_reached" in codes), (path, status)
 
 
 def test_examples_are_of_the_form_that_they_stand_for() -> None:
