@@ -86,6 +86,8 @@ def stored(product: Product) -> Iterator[None]:
     api.request("DELETE", f"/api/v1/image-registries/{answer['id']}", token)
 
 
+# Twenty views, each examined as a whole: half a minute on a machine with nothing else to do.
+@pytest.mark.timeout(400)
 @pytest.mark.usefixtures("stored")
 @pytest.mark.parametrize("size", [DESKTOP, PHONE, NARROW], ids=["desktop", "phone", "narrow"])
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
