@@ -49,10 +49,8 @@ class Grant:
 
     @property
     def needs_project(self) -> bool:
-        """Whether the decision depends on the target's project: no rule lets the caller create it."""
-        if self.rule is None or self.rule.create_projects:
-            return False
-        return not any(rule.create_projects for rule in _applicable(self))
+        """Whether the decision depends on the target's project: a rule that may allow the import creates none."""
+        return self.rule is not None and not all(rule.create_projects for rule in _applicable(self))
 
     @property
     def is_limited(self) -> bool:
