@@ -8,7 +8,7 @@ import aiohttp
 
 from api_service.auth.oidc_settings import OidcSettings, is_allowed_url
 from shared.http_client.session import Outgoing
-from shared.network.guard import calling
+from shared.network.guard import Calling
 from shared.network.hosts import HostPort
 from shared.network.policy import HTTPS_PORT
 from shared.runtime.strict_json import load_object
@@ -55,7 +55,7 @@ async def _get_document(outgoing: Outgoing, url: str) -> dict[str, Any]:
     parts = urlsplit(url)
     host = HostPort.parse(parts.netloc)
     tls = outgoing.tls.context(host.host, host.port or HTTPS_PORT)
-    with calling(host.host):
+    with Calling(host.host):
         # A redirect could lead to any host; published addresses need none.
         async with outgoing.http.get(url, ssl=tls, allow_redirects=False) as response:
             if response.status != _OK:

@@ -71,5 +71,5 @@ def _read_header(token: str) -> dict[str, Any]:
     encoded = token.partition(".")[0]
     try:
         return load_object(urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)))
-    except (ValueError, binascii.Error, RecursionError):
+    except (ValueError, binascii.Error):
         raise refused("Its header cannot be read.") from None

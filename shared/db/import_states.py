@@ -5,6 +5,7 @@ Times are the database's own, so that no service's clock matters.
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from shared.db.access import import_usage
@@ -61,7 +62,7 @@ async def claim(connection: Connection, name: str, *, worker: str, lease: float)
         lease,
         WakeUpReason.LEASE_LOST,
     )
-    return ClaimedImport(**{**dict(row), "platforms": tuple(row["platforms"])}) if row else None
+    return _claimed(row)
 
 
 async def claim_next(
@@ -74,6 +75,10 @@ async def claim_next(
     database's function `claim_import`; why: docs/decisions/0048.
     """
     row = await connection.fetchrow("SELECT * FROM claim_import($1, $2, $3)", worker, lease, most_running)
+    return _claimed(row)
+
+
+def _claimed(row: Any | None) -> ClaimedImport | None:
     return ClaimedImport(**{**dict(row), "platforms": tuple(row["platforms"])}) if row else None
 
 

@@ -17,7 +17,7 @@ from shared.http_client.locations import origin, redirect_target
 from shared.http_client.network_errors import CLIENT_ERRORS, translate_error
 from shared.http_client.request import BeforeSend, Reply, Request, authority
 from shared.http_client.session import SMALL_EXCHANGE_TIMEOUT, Outgoing, default_headers
-from shared.network.guard import calling
+from shared.network.guard import Calling
 from shared.tracing.spans import Kind, Values, step
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -115,7 +115,7 @@ class _Hop:
         request, url = self._request, self._url
         headers = {**request.headers, "Authorization": authorization} if authorization else request.headers
         send = self._send_bulk if request.bulk else self._send_small
-        with calling(url.raw_host or "") as call:
+        with Calling(url.raw_host or "") as call:
             try:
                 return await send(headers)
             except CLIENT_ERRORS as error:

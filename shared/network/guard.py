@@ -21,7 +21,7 @@ AddressInfo = tuple[int | socket.AddressFamily, int | socket.SocketKind, int, st
 
 
 class Calling:
-    """The host that the current request names, and its addresses that were refused; current inside of the block."""
+    """The host of the request that the block makes, for policy entries that are names; and its refused addresses."""
 
     __slots__ = ("_token", "host", "refused")
 
@@ -42,11 +42,6 @@ _calling: ContextVar[Calling | None] = ContextVar("calling", default=None)
 
 class AddressRefusedError(OSError):
     """The policy forbids connections to this address."""
-
-
-def calling(host: str) -> Calling:
-    """Declare the host of the request that the block makes, for policy entries that are names."""
-    return Calling(host)
 
 
 @dataclass(frozen=True, slots=True)

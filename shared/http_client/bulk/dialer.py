@@ -37,7 +37,7 @@ class Dialer:
         """Return a connected socket; raises OSError, including ConnectTimeoutError.
 
         The TLS handshake runs in one of `threads`: the event loop's own threads are few, and servers that stay silent
-        would occupy them all. The caller has named the host with `guard.calling`.
+        would occupy them all. The caller has named the host with `guard.Calling`.
         """
         host, port = url.raw_host or "", url.port or 0
         try:

@@ -8,7 +8,7 @@ import pytest
 
 from shared.errors.codes import Side
 from shared.errors.error import LongshoreError
-from shared.network.guard import AddressRefusedError, Guard, calling
+from shared.network.guard import AddressRefusedError, Calling, Guard
 from shared.network.policy import NetworkPolicy
 from tests.scripted.hostile import Answer, HostileRegistry
 from tests.shared.content import described, read
@@ -132,7 +132,7 @@ def test_without_a_request_no_name_is_trusted() -> None:
     info = (socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", ("127.0.0.1", 1))
     with pytest.raises(AddressRefusedError):
         guard.make_socket(info)
-    with calling("localhost"):
+    with Calling("localhost"):
         guard.make_socket(info).close()
 
 
