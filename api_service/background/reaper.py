@@ -4,6 +4,7 @@ import asyncio
 
 import structlog
 
+from api_service.background.sweep import sweep
 from api_service.imports.attempt.fail import fail_import
 from api_service.imports.enqueue import ImportQueue, QueueTransaction
 from api_service.imports.retry_policy import RetryPolicy
@@ -15,15 +16,10 @@ from shared.db.outbox import WakeUpReason
 from shared.errors.codes import Code
 from shared.errors.error import LongshoreError
 from shared.model.states import ImportState
-from shared.runtime.concurrency import gather_all
-from shared.runtime.condition import Condition, describe
+from shared.runtime.condition import Condition
 
 # Between two rounds. Together with the lease, it bounds how long a lost worker's import makes no progress. Seconds.
 INTERVAL = 2.0
-# Leases of one query. A round reads one page after the other, until no lease is left.
-PAGE = 100
-# Transactions at once: they share commits, and a row that is locked for long delays few others.
-AT_ONCE = 4
 
 _logger = structlog.get_logger(__name__)
 
@@ -64,32 +60,16 @@ async def reap(queue: ImportQueue, retries: RetryPolicy) -> None:
     Each is a transaction of its own, so that one that cannot be taken back (its image is locked for long, for example)
     delays no other by more than its own time limit.
     """
-    last: ExpiredLease | None = None
-    places = asyncio.Semaphore(AT_ONCE)
-    while True:
+
+    async def find(after: ExpiredLease | None, limit: int) -> list[ExpiredLease]:
         async with queue.transaction() as transaction:
-            page = await imports.expired_leases(transaction.connection, after=last, limit=PAGE)
-        await gather_all([_take_back_alone(queue, retries, lease, places) for lease in page])
-        if len(page) < PAGE:
-            return
-        last = page[-1]
+            return await imports.expired_leases(transaction.connection, after=after, limit=limit)
 
-
-async def _take_back_alone(
-    queue: ImportQueue, retries: RetryPolicy, lease: ExpiredLease, places: asyncio.Semaphore
-) -> None:
-    """Take one import back; where that fails although the database answers, the next round tries again."""
-    try:
-        async with places:
-            end = await _take_back(queue, retries, lease)
-    except LongshoreError as error:
-        _logger.warning("import.not_taken_back", import_id=lease.import_id, reason=describe(error))
-        await queue.check()
-    except Exception as error:  # noqa: BLE001 - a row that a defect makes unreadable must not hold up all others
-        _logger.error("import.not_taken_back", import_id=lease.import_id, reason=describe(error))  # noqa: TRY400
-    else:
-        if end:
+    async def take_back(lease: ExpiredLease) -> None:
+        if end := await _take_back(queue, retries, lease):
             events.lease_lost(end)
+
+    await sweep(find, take_back, check=queue.check, failed="import.not_taken_back")
 
 
 async def _take_back(queue: ImportQueue, retries: RetryPolicy, lease: ExpiredLease) -> AttemptEnd | None:

@@ -216,10 +216,14 @@ async def lock_expired(connection: Connection, import_id: int) -> Import | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OverdueImport:
-    """An open import past its deadline. Pages of them follow the order of these two values."""
+    """An open import past its deadline, which counts from `since`. `unbegun`: no attempt of it has begun.
 
-    started_at: datetime
+    Pages of them follow the order of `since` and `import_id`.
+    """
+
+    since: datetime
     import_id: int
+    unbegun: bool = False
 
 
 async def overdue_imports(
@@ -228,13 +232,32 @@ async def overdue_imports(
     """Return open imports whose first attempt began `deadline` seconds ago or earlier, oldest first; lock nothing."""
     rows = await connection.fetch(
         """
-        SELECT started_at, id AS import_id FROM imports
+        SELECT started_at AS since, id AS import_id FROM imports
         WHERE state IN ('queued', 'running', 'waiting') AND started_at <= now() - make_interval(secs => $1)
           AND (started_at, id) > (coalesce($2::timestamptz, '-infinity'), coalesce($3::bigint, 0))
         ORDER BY started_at, id LIMIT $4
         """,
         deadline,
-        after and after.started_at,
+        after and after.since,
+        after and after.import_id,
+        limit,
+    )
+    return [OverdueImport(**dict(row)) for row in rows]
+
+
+async def unbegun_imports(
+    connection: Connection, *, due_for: float, after: OverdueImport | None, limit: int
+) -> list[OverdueImport]:
+    """Return open imports that no worker has begun, due for `due_for` seconds, oldest first; lock nothing."""
+    rows = await connection.fetch(
+        """
+        SELECT due_at AS since, id AS import_id, true AS unbegun FROM imports
+        WHERE state IN ('queued', 'waiting') AND due_at <= now() - make_interval(secs => $1) AND started_at IS NULL
+          AND (due_at, id) > (coalesce($2::timestamptz, '-infinity'), coalesce($3::bigint, 0))
+        ORDER BY due_at, id LIMIT $4
+        """,
+        due_for,
+        after and after.since,
         after and after.import_id,
         limit,
     )

@@ -1,6 +1,8 @@
 """The deadline of imports: each ends, also one that waits."""
 
 from dataclasses import replace
+from typing import Any
+from unittest.mock import patch
 
 import pytest
 
@@ -8,6 +10,8 @@ from api_service.background.deadlines import DeadlineKeeper
 from api_service.imports.retry_policy import DEFAULT_PARKING
 from api_service.parts import reaper_part
 from api_service.settings import Settings
+from shared.db import imports
+from shared.db.imports import OverdueImport
 from shared.errors.codes import Code
 from shared.messages.progress_report import ProgressReport, ReportedError, ReportedState
 from tests.api_service.api import Api, until
@@ -72,6 +76,7 @@ async def test_a_running_import_ends_and_its_worker_is_stopped(api: Api, name: s
 async def test_the_deadline_counts_from_the_first_attempt(api: Api, name: str, keeper: DeadlineKeeper) -> None:
     """Waiting for a free worker is no trying; a second attempt does not count anew."""
     await api.execute("UPDATE imports SET created_at = now() - interval '9 days'")
+    await wait_for_a_worker(api, 6.9 * DEADLINE)
     await keeper.end_overdue()
     assert await state(api) == "queued -"
     await rate_limit(api, name)
@@ -80,6 +85,46 @@ async def test_the_deadline_counts_from_the_first_attempt(api: Api, name: str, k
     await api.claim(name)
     await keeper.end_overdue()
     assert await state(api) == "failed import_timed_out"
+
+
+async def wait_for_a_worker(api: Api, seconds: float) -> None:
+    """Let the import have been due for so many seconds."""
+    await api.execute("UPDATE imports SET due_at = now() - make_interval(secs => $1)", seconds)
+
+
+@pytest.mark.usefixtures("name")
+async def test_an_import_that_no_worker_begins_ends(api: Api, keeper: DeadlineKeeper) -> None:
+    """Every accepted import ends, although an installation may have lost all of its workers."""
+    await wait_for_a_worker(api, 7 * DEADLINE)
+    await keeper.end_overdue()
+    assert await state(api) == "failed import_timed_out"
+    assert await api.value("SELECT error_detail FROM imports") == "No worker began the import within 25200 seconds."
+    assert await api.value("SELECT status FROM images") == "failed"
+
+
+async def test_an_import_that_a_worker_begins_at_the_last_moment_goes_on(
+    api: Api, name: str, keeper: DeadlineKeeper
+) -> None:
+    """The claim came between the search for overdue imports and their end."""
+    await wait_for_a_worker(api, 7 * DEADLINE)
+    find = imports.unbegun_imports
+
+    async def find_then_claim(*given: Any, **named: Any) -> list[OverdueImport]:
+        found = await find(*given, **named)
+        await api.claim(name)
+        return found
+
+    with patch("shared.db.imports.unbegun_imports", find_then_claim):
+        await keeper.end_overdue()
+    assert await state(api) == "running -"
+
+
+async def test_an_import_that_has_begun_may_be_due_for_long(api: Api, name: str, keeper: DeadlineKeeper) -> None:
+    """Its deadline is that from its first attempt on."""
+    await rate_limit(api, name)
+    await wait_for_a_worker(api, 7 * DEADLINE)
+    await keeper.end_overdue()
+    assert await state(api) == "waiting source_rate_limited"
 
 
 async def test_a_retry_starts_a_new_deadline(api: Api, name: str, keeper: DeadlineKeeper) -> None:
@@ -98,7 +143,7 @@ async def test_many_imports_end_in_one_round(
     api: Api, name: str, keeper: DeadlineKeeper, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A round goes on behind an import that is locked."""
-    monkeypatch.setattr("api_service.background.deadlines.PAGE", 1)
+    monkeypatch.setattr("api_service.background.sweep.PAGE", 1)
     await api.claim(name)
     await age(api, DEADLINE)
     async with api.database.transaction() as connection:

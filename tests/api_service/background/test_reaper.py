@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from api_service.background import reaper
+from api_service.background import reaper, sweep
 from api_service.background.reaper import reap
 from api_service.imports.retry_policy import RetryPolicy
 from api_service.parts import reaper_part
@@ -116,7 +116,7 @@ async def taken_back(api: Api) -> set[int]:
 
 async def test_a_round_takes_every_lost_import_back(api: Api, lost: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """However many there are: a page's end is not the round's."""
-    monkeypatch.setattr(reaper, "PAGE", 2)
+    monkeypatch.setattr(sweep, "PAGE", 2)
     await reap(api.queue, RETRIES)
     assert len(await taken_back(api)) == len(lost)
 
