@@ -1,4 +1,4 @@
-"""Counters of the process: ended imports, bytes, lost leases, requests.
+"""Counters of the process: ended imports, bytes, lost leases, lost images, requests.
 
 A counter is increased after the commit of the transaction that it counts. Labels have few values, all of them from the
 code: no text from a request becomes a label.
@@ -7,7 +7,7 @@ code: no text from a request becomes a label.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 
 from shared.errors.kinds import ERROR_KINDS
 from shared.model.progress import Transfer
@@ -37,6 +37,13 @@ _HANDOVERS = Counter("longshore_import_handovers", "Imports that stopping worker
 _TAKEOVERS = Counter("longshore_lease_takeovers", "Imports taken from workers that went silent.", registry=EVENTS)
 _BYTES = Counter(
     "longshore_layer_bytes", "Sizes of completed layers, by how the target got them.", ("transfer",), registry=EVENTS
+)
+_LOST = Counter(
+    "longshore_images_lost", "Ready images that the target was proven not to serve any more.", registry=EVENTS
+)
+_FOUND = Counter("longshore_images_found", "Failed images that the target serves again.", registry=EVENTS)
+_PATROL_STOPPED = Gauge(
+    "longshore_patrol_stopped", "1 while the patrol mistrusts the target, and calls no image lost.", registry=EVENTS
 )
 _REQUESTS = Counter("longshore_http_requests", "Answered requests.", ("method", "route", "status"), registry=EVENTS)
 _SECONDS = Histogram(
@@ -91,6 +98,21 @@ def layers_completed(sizes: Mapping[Transfer, int]) -> None:
     """Count the bytes of layers that the target has now."""
     for transfer, size in sizes.items():
         _BYTES.labels(transfer.value).inc(size)
+
+
+def image_lost() -> None:
+    """Count a ready image that the target no longer serves."""
+    _LOST.inc()
+
+
+def image_found() -> None:
+    """Count a failed image that the target serves again."""
+    _FOUND.inc()
+
+
+def patrol_stopped(*, stopped: bool) -> None:
+    """Show whether this process's patrol has stopped its round."""
+    _PATROL_STOPPED.set(stopped)
 
 
 def request_answered(method: str, route: str, status: int, seconds: float | None) -> None:

@@ -156,9 +156,9 @@ async def mark_failed(connection: Connection, image_id: int, *, tag_untouched: b
     )
 
 
-async def mark_lost(connection: Connection, image: Image) -> None:
-    """Record that the target no longer serves a ready image, unless the image has changed since it was read."""
-    await connection.execute(
+async def mark_lost(connection: Connection, image: Image) -> bool:
+    """Record that the target no longer serves a ready image; False if the image has changed since it was read."""
+    done: str = await connection.execute(
         """
         UPDATE images SET status = 'failed', source_digest = NULL, updated_at = now()
         WHERE id = $1 AND updated_at = $2 AND status = 'ready' AND deletion_lease_until IS NULL
@@ -166,6 +166,26 @@ async def mark_lost(connection: Connection, image: Image) -> None:
         image.id,
         image.updated_at,
     )
+    return done == "UPDATE 1"
+
+
+async def mark_found(connection: Connection, image: Image) -> bool:
+    """Record that the target serves a failed image's `digest` again; False if the image has changed since it was read.
+
+    The newest import that made it ready has the digest of its source.
+    """
+    done: str = await connection.execute(
+        """
+        UPDATE images SET status = 'ready', source_digest = made.source_digest, updated_at = now()
+        FROM (
+            SELECT source_digest FROM imports WHERE image_id = $1 AND state = 'ready' ORDER BY id DESC LIMIT 1
+        ) AS made
+        WHERE id = $1 AND updated_at = $2 AND status = 'failed' AND deletion_lease_until IS NULL
+        """,
+        image.id,
+        image.updated_at,
+    )
+    return done == "UPDATE 1"
 
 
 async def is_lost(connection: Connection, image_id: int) -> bool:
@@ -174,16 +194,37 @@ async def is_lost(connection: Connection, image_id: int) -> bool:
     return bool(lost)
 
 
-async def ready_images(connection: Connection, *, registry_host: str, after: int, limit: int) -> list[Image]:
-    """Return ready images of a target by id, beginning after the id `after`."""
+async def known_images(connection: Connection, *, registry_host: str, after: int, limit: int) -> list[Image]:
+    """Return images of a target by id, beginning after the id `after`: those that are ready, and failed ones that were.
+
+    Images that are being deleted are left out.
+    """
     rows = await connection.fetch(
         f"""
         SELECT {_COLUMNS} FROM images
-        WHERE id > $2 AND registry_host = $1 AND status = 'ready' AND deletion_lease_until IS NULL
+        WHERE id > $2 AND registry_host = $1 AND deletion_lease_until IS NULL
+          AND (status = 'ready' OR (status = 'failed' AND digest IS NOT NULL))
         ORDER BY id LIMIT $3
         """,  # noqa: S608 - fixed text
         registry_host,
         after,
+        limit,
+    )
+    return [_image(row) for row in rows]
+
+
+async def some_ready_images(connection: Connection, *, registry_host: str, but: int, limit: int) -> list[Image]:
+    """Return ready images of a target, chosen at random, without the one with the id `but`."""
+    rows = await connection.fetch(
+        f"""
+        SELECT {_COLUMNS} FROM images WHERE id IN (
+            SELECT id FROM images
+            WHERE registry_host = $1 AND status = 'ready' AND deletion_lease_until IS NULL AND id <> $2
+            ORDER BY random() LIMIT $3
+        )
+        """,  # noqa: S608 - fixed text
+        registry_host,
+        but,
         limit,
     )
     return [_image(row) for row in rows]

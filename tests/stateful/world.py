@@ -53,6 +53,7 @@ RETRIES = RetryPolicy(max_failures=1000, base=0)
 USERS = {"ann": Role.USER, "bob": Role.USER, "root": Role.ADMIN}
 TARGET_NAME = "harbor.example.com"
 ORIGINS = ("origin/a", "origin/b")
+WITNESS = "known/witness"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,6 +128,25 @@ class World:
         async with self.http.get(url, headers={**_LOGIN, "X-Is-Resource-Name": "true"}) as response:
             assert response.status in (200, 404), response
             return response.status == HTTPStatus.OK
+
+    async def add_witness(self) -> None:
+        """Have a ready image that no sequence touches: the patrol believes a loss only of a target that serves one."""
+        project, _, _ = WITNESS.partition("/")
+        if self.kind is TargetKind.HARBOR:
+            await self.create_project(project)
+        if await self.serves(WITNESS, "1") is None:
+            await asyncio.to_thread(self.remote.push, WITNESS, "1", CONTENTS[0])
+        async with self.database.connection() as connection:
+            await connection.execute(
+                """
+                INSERT INTO images (registry_host, repository, tag, status, source, source_digest, digest, created_by)
+                VALUES ($1, $2, '1', 'ready', 'docker.io/library/known:1', $3, $3, 'root')
+                ON CONFLICT DO NOTHING
+                """,
+                TARGET_NAME,
+                WITNESS,
+                CONTENTS[0].digest,
+            )
 
     async def remove_tag(self, repository: str, tag: str, digest: str) -> None:
         """Remove a tag; a plain registry removes its manifest, with every tag of it."""

@@ -7,7 +7,7 @@ import pytest
 
 from api_service.images.deletion import carry_out
 from api_service.images.keys import VERIFIER
-from api_service.images.patrol import verify_batch
+from api_service.images.patrol import TagPatrol
 from deploy.local.stack import synthetic_image
 from shared.db import blob_proofs, blobs, deletions
 from tests.api_service.api import BASE, Api
@@ -73,7 +73,7 @@ async def test_a_sibling_that_the_target_lost_keeps_no_manifest(
         one = await managed.ready()
         lost = await managed.ready(one.image, repository=one.repository, tag="2.0")
         del standin.state.repository(one.repository).tags["2.0"]
-        await verify_batch(managed.api.client.app[VERIFIER])
+        await TagPatrol(managed.api.client.app[VERIFIER]).look()
         answer = await delete(managed.api, one.image_id)
         assert (answer.status, answer.headers["X-Longshore-Removed"]) == (200, "manifest")
         assert (await delete(managed.api, lost.image_id)).headers["X-Longshore-Removed"] == "nothing"
