@@ -1,4 +1,7 @@
-"""Measures a claim by the number of queued imports: `python -m benchmarks.claims [--queued N ...] [--users N]`."""
+"""Measures claims: the time of one by the number of queued imports, and the number in a second of many workers.
+
+`python -m benchmarks.claims [--queued N ...] [--users N] [--workers N]`
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,10 @@ from deploy.local.stack import Postgres, Scratch
 from shared.db.import_states import claim_next
 from shared.db.migrations.migrate import migrate
 
+# A disk that takes this long for a commit. Microseconds.
+COMMIT_DELAY = 5_000
+# Claims of all workers together in one measurement of their rate.
+CLAIMS_AT_ONCE = 2_000
 # Claims of one measurement, each rolled back, so that all of them find the same queue.
 CLAIMS = 200
 FILL_SECONDS = 600.0
@@ -54,16 +61,67 @@ async def _time_claim(connection: asyncpg.Connection[asyncpg.Record]) -> float:
     return elapsed
 
 
+async def measure_rate(url: str, queued: int, users: int, workers: int) -> None:
+    """Print how many claims a second this many workers get, where a commit that waits for the disk takes 5 ms."""
+    connection = await asyncpg.connect(url, command_timeout=FILL_SECONDS)
+    try:
+        await connection.execute("TRUNCATE images CASCADE")
+        await connection.execute(FILL, queued, users)
+        await connection.execute("VACUUM ANALYZE imports")
+        commit = await _time_commit(connection)
+    finally:
+        await connection.close()
+    connections = [await asyncpg.connect(url) for _ in range(workers)]
+    started = time.perf_counter()
+    counts = await asyncio.gather(*(_claim_many(each, CLAIMS_AT_ONCE // workers) for each in connections))
+    seconds = time.perf_counter() - started
+    for each in connections:
+        await each.close()
+    print(
+        f"{workers:3} workers at once, commit {commit * 1000:.1f} ms, {queued} queued: "
+        f"{sum(counts) / seconds:6.0f} claims a second"
+    )
+
+
+async def _time_commit(connection: asyncpg.Connection[asyncpg.Record]) -> float:
+    """Return the time of a statement whose commit waits for the disk; its write is as small as can be."""
+    started = time.perf_counter()
+    for number in range(20):
+        await connection.execute("INSERT INTO import_turns VALUES ($1, now())", number)
+    return (time.perf_counter() - started) / 20
+
+
+async def _claim_many(connection: asyncpg.Connection[asyncpg.Record], count: int) -> int:
+    claims = [await claim_next(connection, worker="benchmark", lease=30) for _ in range(count)]
+    return sum(claimed is not None for claimed in claims)
+
+
 def main() -> None:
     """Read the command line, and measure on a private server."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--queued", type=int, nargs="+", default=[100, 10_000, 100_000])
     parser.add_argument("--users", type=int, default=20)
+    parser.add_argument("--workers", type=int, nargs="+", default=[1, 16])
     given = parser.parse_args()
     with Scratch() as scratch, Postgres(scratch, fsync=False) as postgres:
         migrate(postgres.url)
         for queued in given.queued:
             asyncio.run(measure(postgres.url, queued, given.users))
+    with Scratch() as scratch, Postgres(scratch, fsync=True) as postgres:
+        migrate(postgres.url)
+        asyncio.run(_slow_commits(postgres.url))
+        for workers in given.workers:
+            asyncio.run(measure_rate(postgres.url, max(given.queued), given.users, workers))
+
+
+async def _slow_commits(url: str) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(f"ALTER SYSTEM SET commit_delay = {COMMIT_DELAY}")
+        await connection.execute("ALTER SYSTEM SET commit_siblings = 0")
+        await connection.execute("SELECT pg_reload_conf()")
+    finally:
+        await connection.close()
 
 
 if __name__ == "__main__":

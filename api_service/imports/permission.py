@@ -22,6 +22,8 @@ from shared.target.management import TargetManagement
 TARGET_DEADLINE = 4.0
 # `allowedBy` for imports that need no rule.
 ADMIN = "admin"
+# The weight of imports that need no rule: an admin has twice the share of a user whose rule gives no other weight.
+ADMIN_WEIGHT = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +43,11 @@ class Grant:
     @property
     def rule_id(self) -> int | None:
         return self.rule.id if self.rule else None
+
+    @property
+    def weight(self) -> int:
+        """The import's weight when workers choose among users."""
+        return self.rule.weight if self.rule else ADMIN_WEIGHT
 
     @property
     def allowed_by(self) -> str:

@@ -139,6 +139,7 @@ def _new_import(retried: _Retry, grant: Grant) -> NewImport:
         credentials=retried.credentials,
         requester=grant.by.requester,
         rule_id=grant.rule_id,
+        weight=grant.weight,
         force=ended.force,
         with_referrers=ended.with_referrers,
         tag_before=retried.tag.digest if retried.tag else None,

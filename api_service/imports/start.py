@@ -124,6 +124,7 @@ class ImportStarter:
             credentials=seal_account(self.secrets, source.credential, host=source.reference.registry),
             requester=grant.by.requester,
             rule_id=grant.rule_id,
+            weight=grant.weight,
             force=content.force,
             with_referrers=content.referrers,
         )
@@ -211,7 +212,7 @@ async def _checked_import(
     connection = transaction.connection
     foreign = await find_foreign(connection, resolved.tag, image.id if image else None)
     grant = await grant_within_limits(connection, grant_with_tag(resolved.grant, foreign))
-    return replace(resolved.new, rule_id=grant.rule_id, replaces_foreign=foreign is not None)
+    return replace(resolved.new, rule_id=grant.rule_id, weight=grant.weight, replaces_foreign=foreign is not None)
 
 
 def _started(image_id: int, name: str) -> ImportAnswer:

@@ -42,6 +42,7 @@ class ImportRuleSchema(AnswerSchema):
     maxImageBytes = number("The limit of one image; null: no limit.", **_LIMIT)
     maxOpenImports = number("The limit of each user's open imports; null: no limit.", **_LIMIT)
     maxBytesPerMonth = number("The limit of each user's bytes in a calendar month, UTC; null: no limit.", **_LIMIT)
+    weight = number("How many of a user's imports run for each one of a user with weight 1.", least=1, required=True)
     createdBy = text("The admin who made it; empty for users.", required=True)
     createdTime = moment("When it was made.", required=True)
     updatedTime = moment("When it was last changed.", required=True)
@@ -72,6 +73,7 @@ def rule_json(shown: ShownRule) -> dict[str, Any]:
         Limit.IMAGE_BYTES.value: rule.max_image_bytes,
         Limit.OPEN_IMPORTS.value: rule.max_open_imports,
         Limit.MONTH_BYTES.value: rule.max_bytes_per_month,
+        "weight": rule.weight,
         "createdBy": shown.stored.created_by,
         "createdTime": rfc3339(shown.stored.created_at),
         "updatedTime": rfc3339(shown.stored.updated_at),

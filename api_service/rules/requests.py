@@ -11,7 +11,7 @@ from api_service.rules.request import RuleChange
 from api_service.rules.rule import Placeholder
 from api_service.rules.subjects import check_subject
 from api_service.web.fields import Boolean, line
-from shared.model.import_rule import RuleValues
+from shared.model.import_rule import MAX_WEIGHT, RuleValues
 from shared.model.integers import MAX_INT32, MAX_INT64
 
 # Characters of a rule's name, which people type into commands and read in refusals.
@@ -61,6 +61,7 @@ class _RuleSchema(Schema):
     max_image_bytes = _limit("maxImageBytes", MAX_INT64)
     max_open_imports = _limit("maxOpenImports", MAX_INT32)
     max_bytes_per_month = _limit("maxBytesPerMonth", MAX_INT64)
+    weight = fields.Integer(strict=True, validate=validate.Range(1, MAX_WEIGHT))
 
 
 class NewRuleSchema(_RuleSchema):

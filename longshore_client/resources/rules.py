@@ -52,6 +52,8 @@ class ImportRule:
     """Limit of each user's imports that are under way."""
     max_bytes_per_month: int | None
     """Limit of each user's bytes in a calendar month, UTC."""
+    weight: int = 1
+    """How many of a user's imports run for each one of a user with weight 1, while both wait."""
     user: Annotated[str, Key("createdBy")] = ""
     """The admin who created it; empty for users who may not know."""
     created: Annotated[datetime | None, Key("createdTime")]
@@ -103,6 +105,7 @@ class RuleChanges(TypedDict, total=False):
     max_image_bytes: int | None
     max_open_imports: int | None
     max_bytes_per_month: int | None
+    weight: int
 
 
 def rule_json(fields: RuleChanges) -> Mapping[str, Any]:

@@ -25,10 +25,10 @@ class NewImport:
 
     `source_digest` is pinned if the API could resolve the source. `platforms`: empty means all. `credentials` are the
     sealed account; they are stored until the import ends. The `requester` owns the image that a first import creates.
-    `rule_id` is the import rule that allows the import, None for admins; `force` is the request's. `tag_before` is the
-    digest of the target's tag, '' if there is none, None if the target did not answer; `replaces_foreign`: no import of
-    Longshore's wrote it, and it may be replaced. `request_id` and `traceparent` are those of the request that this
-    process is handling.
+    `rule_id` is the import rule that allows the import, None for admins; `weight` is that rule's, or an admin's;
+    `force` is the request's. `tag_before` is the digest of the target's tag, '' if there is none, None if the target
+    did not answer; `replaces_foreign`: no import of Longshore's wrote it, and it may be replaced. `request_id` and
+    `traceparent` are those of the request that this process is handling.
     """
 
     name: str
@@ -38,6 +38,7 @@ class NewImport:
     credentials: bytes | None = None
     requester: Requester
     rule_id: int | None = None
+    weight: int = 1
     force: bool = False
     with_referrers: bool = True
     tag_before: str | None = None
@@ -64,6 +65,7 @@ class NewImport:
             self.requester.role and self.requester.role.value,
             sorted(self.requester.groups),
             self.rule_id,
+            self.weight,
             self.force,
             self.with_referrers,
             self.tag_before,
@@ -86,6 +88,7 @@ _COLUMNS = (
     "requester_role",
     "requester_groups",
     "rule_id",
+    "weight",
     "force",
     "with_referrers",
     "tag_before",

@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+# The largest weight of a rule. More than that would leave others next to nothing.
+MAX_WEIGHT = 100
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleValues:
@@ -9,6 +12,7 @@ class RuleValues:
 
     `subjects` are `everybody`, `user:NAME` and `group:NAME`; `sources` and `targets` are patterns. `create_projects`:
     missing projects are created. `overwrite_foreign`: with `force`, tags that Longshore did not write are replaced.
+    `weight`: while several users wait, one whose imports weigh twice as much has twice as many running.
     """
 
     name: str
@@ -20,6 +24,7 @@ class RuleValues:
     max_image_bytes: int | None = None
     max_open_imports: int | None = None
     max_bytes_per_month: int | None = None
+    weight: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

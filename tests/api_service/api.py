@@ -12,7 +12,6 @@ from aiohttp.test_utils import TestClient
 
 from api_service.imports.enqueue import ImportQueue
 from api_service.imports.keys import QUEUE
-from shared.db import import_states
 from shared.db.access.tokens import create_token
 from shared.db.database import Database
 from shared.db.import_states import ClaimedImport
@@ -20,6 +19,7 @@ from shared.messages.attempt_start import AttemptStart, ImageAdmission, dump_adm
 from shared.messages.progress_report import ProgressReport, dump_report
 from shared.model.roles import Role
 from tests.api_service.described import check_answer
+from tests.import_worker.claiming import claim_named
 
 BASE = "/api/v1"
 LEASE = 30.0
@@ -117,8 +117,7 @@ class Api:
 
     async def claim_only(self, name: str, *, lease: float = LEASE) -> ClaimedImport:
         """Take an import as a worker does, which has to ask for its terms next."""
-        async with self.database.connection() as connection:
-            claimed = await import_states.claim(connection, name, worker="test", lease=lease)
+        claimed = await claim_named(self.database, name, worker="test", lease=lease)
         assert claimed
         self.claim_tokens[name, claimed.attempt] = claimed.claim_token
         return claimed

@@ -46,14 +46,17 @@ async def listed(cli: Cli, *arguments: str, **environment: str) -> Any:
 @pytest.mark.usefixtures("no_rules")
 async def test_a_rule_is_created_shown_changed_and_deleted(cli: Cli, admin: Mapping[str, str]) -> None:
     """Sizes are read in both kinds of units, and printed so that they can be read back."""
-    limits = ("--max-image-size", "40GB", "--max-open-imports", "5", "--max-size-per-month", "1.5TiB")
+    limits = ("--max-image-size", "40GB", "--max-open-imports", "5", "--max-size-per-month", "1.5TiB", "--weight", "3")
     done = await cli.run("rules", "create", "team-a", *TEAM, *limits, "--create-projects", **admin)
     assert (done.status, done.out, done.err[:22]) == (0, "", "Created: team-a, rule ")
     [rule] = await listed(cli, "rules", **admin)
-    assert (rule["maxImageBytes"], rule["maxBytesPerMonth"]) == (40 * 10**9, 1.5 * 2**40)
+    assert (rule["maxImageBytes"], rule["maxBytesPerMonth"], rule["weight"]) == (40 * 10**9, 1.5 * 2**40, 3)
     [header, row] = (await cli.run("rules", "list", **admin)).out.splitlines()
     assert header.split() == ["ID", "NAME", "WHO", "SOURCES", "TARGETS", "GRANTS", "LIMITS"]
-    assert "team-a  group:team-a  quay.io/**  team-a/**  new projects  40 GB an image, 5 open, 1.5 TiB a month" in row
+    assert (
+        "team-a  group:team-a  quay.io/**  team-a/**  new projects, weight 3  40 GB an image, 5 open, 1.5 TiB a month"
+        in row
+    )
     shown = (await cli.run("rules", "show", "team-a", **admin)).out
     assert "May import    group:team-a" in shown
     assert (await cli.run("rules", "show", rule["id"], **admin)).out == shown
@@ -61,7 +64,7 @@ async def test_a_rule_is_created_shown_changed_and_deleted(cli: Cli, admin: Mapp
     assert (await cli.run("rules", "change", "team-a", *changes, **admin)).status == 0
     [changed] = await listed(cli, "rules", **admin)
     assert (changed["name"], changed["maxOpenImports"], changed["createProjects"]) == ("team", None, False)
-    assert (changed["maxImageBytes"], changed["sources"]) == (rule["maxImageBytes"], rule["sources"])
+    assert [changed[name] for name in ("maxImageBytes", "sources", "weight")] == [40 * 10**9, rule["sources"], 3]
     done = await cli.run("rules", "delete", "--yes", "team", **admin)
     assert (done.status, done.err) == (0, "Deleted: team\n")
     assert (await cli.run("rules", **admin)).err == "No rules.\n"
@@ -290,9 +293,9 @@ async def test_the_python_client_has_the_same(api: Api) -> None:
             name="team-a", subjects=["group:team-a"], sources=["quay.io/**"], targets=["team-a/**"], max_image_bytes=10
         )
         assert (rule.max_image_bytes, rule.max_open_imports, rule.user) == (10, None, "admin")
-        changed = await admin.change_rule(rule.id, max_image_bytes=None, create_projects=True)
+        changed = await admin.change_rule(rule.id, max_image_bytes=None, create_projects=True, weight=2)
         assert (await admin.rules()) == [changed]
-        assert (changed.max_image_bytes, changed.create_projects) == (None, True)
+        assert (changed.max_image_bytes, changed.create_projects, rule.weight, changed.weight) == (None, True, 1, 2)
         found = await admin.check_rules("quay.io/a/b:1", "team-a/b", user="anna", groups=["team-a"])
         assert (found.allowed, found.rule_id, found.target) == (True, rule.id, "team-a/b:1")
         with pytest.raises(ApiError) as twice:

@@ -53,11 +53,12 @@ function makeForm(rule) {
     maxImageBytes: makeField("Largest image", sizeInput("rule-image-size", rule?.maxImageBytes), "Such as 40GB. Empty: no limit."),
     maxOpenImports: makeField("Open imports of a user", input("rule-open-imports", { inputmode: "numeric", value: rule?.maxOpenImports }), "Empty: no limit."),
     maxBytesPerMonth: makeField("Per month and user", sizeInput("rule-month-size", rule?.maxBytesPerMonth), "Such as 1.5TB. Empty: no limit."),
+    weight: makeField("Weight", input("rule-weight", { inputmode: "numeric", value: rule?.weight ?? 1 }), "A user with weight 2 has two imports running for each one of a user with weight 1, while both wait."),
   };
   const elements = [
     fields.name.element, fields.subjects.element, fields.sources.element, fields.targets.element,
     element("div", { class: "pair" }, fields.maxImageBytes.element, fields.maxOpenImports.element, fields.maxBytesPerMonth.element),
-    creates.element, overwrites.element,
+    creates.element, overwrites.element, fields.weight.element,
   ];
   const read = () => readLimits(fields, {
     name: fields.name.control.value.trim(),
@@ -81,6 +82,7 @@ function readLimits(fields, values) {
     maxImageBytes: readLimit(fields.maxImageBytes, parseSize, NO_SIZE),
     maxOpenImports: readLimit(fields.maxOpenImports, Number, "Write it as a number."),
     maxBytesPerMonth: readLimit(fields.maxBytesPerMonth, parseSize, NO_SIZE),
+    weight: readLimit(fields.weight, Number, "Write it as a number.") ?? 1,
   };
   const refused = Object.keys(limits).find((name) => Number.isNaN(limits[name]));
   fields[refused]?.control.focus();

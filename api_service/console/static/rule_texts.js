@@ -12,8 +12,11 @@ export function subjectText(subject) {
 
 /** What the rule grants beside importing. */
 export function grantsOf(rule) {
-  return [rule.createProjects && "creates missing projects", rule.overwriteForeignTags && "replaces foreign tags, if forced"]
-    .filter(Boolean);
+  return [
+    rule.createProjects && "creates missing projects",
+    rule.overwriteForeignTags && "replaces foreign tags, if forced",
+    rule.weight !== 1 && `weight ${rule.weight}`,
+  ].filter(Boolean);
 }
 
 /** The rule's limits; each counts for each user by itself. */

@@ -21,6 +21,8 @@ _RULE = {
     "maxImageBytes": "The limit of one image, in bytes.",
     "maxOpenImports": "The limit of each user's imports that are queued, running or waiting.",
     "maxBytesPerMonth": "The limit of each user's bytes in a calendar month, UTC.",
+    "weight": "While imports of several users wait, how many of a user run for each one of a user with weight 1. "
+    "Default: 1. A change holds for imports that are accepted from then on.",
 }
 
 WORDS: Mapping[str, Mapping[str, str]] = {

@@ -14,6 +14,8 @@ USER = "user:"
 GROUP = "group:"
 # A 32-bit integer in the API's database.
 MAX_OPEN_IMPORTS = 2**31 - 1
+# As the API has it.
+MAX_WEIGHT = 100
 # Removes a limit.
 _NONE = "none"
 
@@ -31,6 +33,7 @@ class RuleParameters(TypedDict):
     max_image_size: "Limit | None"
     max_open_imports: "Limit | None"
     max_size_per_month: "Limit | None"
+    weight: int | None
 
 
 class Limit:
@@ -105,6 +108,12 @@ _OPTIONS = (
         metavar="SIZE",
         help="Each user's bytes in a month; none: no limit.",
     ),
+    click.option(
+        "--weight",
+        type=click.IntRange(1, MAX_WEIGHT),
+        metavar="NUMBER",
+        help="How many imports of a user run for each one of another user, while both wait; 1 in a new rule.",
+    ),
 )
 
 
@@ -134,6 +143,8 @@ def read_rule(parameters: RuleParameters) -> RuleChanges:
         fields["max_open_imports"] = limit.value
     if limit := parameters["max_size_per_month"]:
         fields["max_bytes_per_month"] = limit.value
+    if parameters["weight"] is not None:
+        fields["weight"] = parameters["weight"]
     return fields
 
 

@@ -44,7 +44,11 @@ def print_rule(rule: ImportRule) -> None:
 
 def grants_of(rule: ImportRule) -> Sequence[str]:
     """Return what the rule grants beside importing."""
-    granted = ((rule.create_projects, "new projects"), (rule.overwrite_foreign_tags, "foreign tags with --force"))
+    granted = (
+        (rule.create_projects, "new projects"),
+        (rule.overwrite_foreign_tags, "foreign tags with --force"),
+        (rule.weight != 1, f"weight {rule.weight}"),
+    )
     return [words for has, words in granted if has]
 
 

@@ -105,6 +105,7 @@ def _stored(row: Record) -> StoredRule:
         max_image_bytes=row["max_image_bytes"],
         max_open_imports=row["max_open_imports"],
         max_bytes_per_month=row["max_bytes_per_month"],
+        weight=row["weight"],
     )
     return StoredRule(
         rule=rule, created_by=row["created_by"], created_at=row["created_at"], updated_at=row["updated_at"]

@@ -54,15 +54,17 @@ def test_a_rule_is_added_changed_and_deleted(admin: Visit, product: Product) -> 
         ("To", "team-a/**"),
         ("Largest image", "40 GiB"),
         ("Open imports of a user", "5"),
+        ("Weight", "2"),
     ):
         dialog.get_by_label(label, exact=True).fill(text)
     dialog.get_by_label("Create missing projects").check()
     dialog.get_by_role("button", name="Add").click()
     shown = row(admin, "team-a")
-    for text in ("group team-a", "user anna", "quay.io/**", "creates missing projects", "40 GiB an image"):
+    for text in ("group team-a", "user anna", "quay.io/**", "creates missing projects", "weight 2", "40 GiB an image"):
         expect(shown).to_contain_text(text)
     [stored] = [rule for rule in rules(product) if rule["name"] == "team-a"]
     assert (stored["subjects"], stored["maxImageBytes"]) == (["group:team-a", "user:anna"], 40 * 2**30)
+    assert stored["weight"] == 2
     assert (stored["maxOpenImports"], stored["maxBytesPerMonth"], stored["createProjects"]) == (5, None, True)
 
     shown.get_by_role("button", name="Edit team-a").click()

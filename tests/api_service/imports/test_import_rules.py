@@ -44,6 +44,20 @@ async def test_an_import_keeps_the_rule_that_allows_it(api: Api, image_source: s
     assert await api.value(RULE_OF_NEWEST) == rule["id"]
 
 
+async def test_an_import_has_the_weight_of_its_rule(api: Api, image_source: str) -> None:
+    """At a retry, that of today's rule; an admin's imports weigh 2."""
+    weight = "SELECT weight FROM imports ORDER BY id DESC LIMIT 1"
+    rule = await create_alone(api, targets=["team/**"], weight=7)
+    started = await api.start(request(image_source, "team/app:1.0"))
+    assert await api.value(weight) == 7
+    await call(api, "PATCH", rule["id"], json={"weight": 3})
+    await api.call("POST", f"{BASE}/images/{started['imageId']}/importing:cancel")
+    assert (await api.call("POST", f"{BASE}/images/{started['imageId']}/importing:retry")).status == 200
+    assert await api.value(weight) == 3
+    await api.start(request(image_source, "team/app:2.0"), role=Role.ADMIN)
+    assert await api.value(weight) == 2
+
+
 async def test_an_admin_needs_no_rule(api: Api, image_source: str) -> None:
     await call(api, "DELETE", 1)
     await api.start(request(image_source, "prod/app:1.0"), role=Role.ADMIN)

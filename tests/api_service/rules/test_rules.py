@@ -33,6 +33,7 @@ async def test_a_rule_is_created_and_shown(api: Api) -> None:
         "maxImageBytes": 10**12,
         "maxOpenImports": 5,
         "maxBytesPerMonth": 2**62,
+        "weight": 100,
     }
     answer = await call(api, "POST", json=given)
     body = answer.body
@@ -53,6 +54,7 @@ async def test_what_is_left_out_grants_nothing_and_limits_nothing(api: Api) -> N
     created = await create(api)
     assert (created["createdBy"], created["createProjects"], created["overwriteForeignTags"]) == ("admin", False, False)
     assert [created[name] for name in ("maxImageBytes", "maxOpenImports", "maxBytesPerMonth")] == [None, None, None]
+    assert created["weight"] == 1
 
 
 @pytest.mark.parametrize("role", [Role.USER, Role.WORKER, None])
@@ -146,6 +148,9 @@ def failing_names(answer: Answer) -> list[str]:
         ({"maxImageBytes": 0}, "maxImageBytes", "1"),
         ({"maxOpenImports": 2**31}, "maxOpenImports", ""),
         ({"maxBytesPerMonth": "1000"}, "maxBytesPerMonth", ""),
+        ({"weight": 0}, "weight", "1"),
+        ({"weight": 101}, "weight", "100"),
+        ({"weight": None}, "weight", ""),
         ({"createProjects": 1}, "createProjects", ""),
         ({"deny": ["**"]}, "deny", ""),
     ],

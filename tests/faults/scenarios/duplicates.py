@@ -16,7 +16,7 @@ from typing import Any
 
 from deploy.local.stack import Remote
 from shared.db.database import open_database
-from shared.db.import_states import ClaimedImport, claim
+from shared.db.import_states import ClaimedImport
 from shared.errors.codes import Code
 from shared.messages.attempt_start import AttemptStart, dump_start
 from shared.messages.progress_report import ProgressReport, ReportedError, ReportedState, dump_report
@@ -26,6 +26,7 @@ from shared.model.states import FINAL_STATES
 from tests.faults.bench.imports import PushedImage
 from tests.faults.bench.testbed import REQUEST_SECONDS, Testbed
 from tests.faults.bench.verdict import Verdict
+from tests.import_worker.claiming import claim_named
 
 PROMISE = "Repeated, late and reordered requests and reports change nothing."
 
@@ -126,11 +127,8 @@ def _meant(answer: Mapping[str, Any]) -> tuple[Any, ...]:
 
 async def _claim(testbed: Testbed, name: str) -> ClaimedImport:
     """Claim the import and begin its attempt, as a worker does."""
-    async with (
-        open_database(testbed.database_url, application="bench", size=1) as database,
-        database.connection() as connection,
-    ):
-        claimed = await claim(connection, name, worker="bench", lease=LEASE)
+    async with open_database(testbed.database_url, application="bench", size=2) as database:
+        claimed = await claim_named(database, name, worker="bench", lease=LEASE)
     assert claimed
     path, body = (
         f"/api/v1/images:import/{name}/begin",

@@ -1,7 +1,6 @@
 """Imports that workers have claimed, with their ledgers."""
 
 from import_worker.adapters.postgres_ledger import MIN_CLAIMED_SIZE, PostgresLedger
-from shared.db import import_states
 from shared.db.database import Database
 from shared.db.new_import import NewImport, insert_import
 from shared.db.notifications import Notifications
@@ -11,6 +10,7 @@ from shared.model.owner import Owner, Requester
 from shared.model.roles import Role
 from shared.oci.descriptor import Descriptor
 from shared.oci.digest import Digest
+from tests.import_worker.claiming import claim_named
 from tests.import_worker.images import insert_image
 
 BLOB = Descriptor(media_type="layer", digest=Digest.of(b"blob"), size=MIN_CLAIMED_SIZE)
@@ -37,8 +37,7 @@ class Imports:
         return await self.claim(name, origin)
 
     async def claim(self, name: str, origin: BlobOrigin = ANONYMOUS) -> PostgresLedger:
-        async with self.worker.connection() as connection:
-            claimed = await import_states.claim(connection, name, worker="worker", lease=30)
+        claimed = await claim_named(self.database, name, by=self.worker)
         assert claimed
         return PostgresLedger(self.worker, self.notifications, "harbor", claimed, origin)
 

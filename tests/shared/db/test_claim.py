@@ -18,6 +18,7 @@ from shared.errors.codes import Code
 from shared.model.owner import Owner, Requester
 from shared.model.roles import Role
 from shared.model.states import ImportState
+from tests.import_worker.claiming import claim_named
 from tests.import_worker.images import insert_image
 
 
@@ -46,14 +47,18 @@ async def add_import(database: Database, name: str) -> int:
 
 
 async def claim(database: Database, name: str, worker: str = "one") -> ClaimedImport | None:
-    async with database.connection() as connection:
-        return await import_states.claim(connection, name, worker=worker, lease=30)
+    return await claim_named(database, name, worker=worker)
 
 
 async def test_one_of_many_workers_gets_an_import(database: Database) -> None:
     """A message delivered ten times at once is one attempt."""
     await add_import(database, "wanted")
-    claims = await asyncio.gather(*(claim(database, "wanted", f"worker-{n}") for n in range(10)))
+
+    async def claim_any(worker: str) -> ClaimedImport | None:
+        async with database.connection() as connection:
+            return await import_states.claim_next(connection, worker=worker, lease=30)
+
+    claims = await asyncio.gather(*(claim_any(f"worker-{n}") for n in range(10)))
     (claimed,) = [claimed for claimed in claims if claimed]
     assert claimed == ClaimedImport(
         name="wanted",

@@ -22,7 +22,7 @@ async def database(database_url: str) -> AsyncIterator[Database]:
         yield database
 
 
-async def add(database: Database, owner: str, count: int, *, user: str = "ada", role: Role = Role.USER) -> None:
+async def add(database: Database, owner: str, count: int, *, user: str = "ada", weight: int = 1) -> None:
     """Add imports of this owner, which are named after the owner, oldest first."""
     for number in range(count):
         async with database.transaction() as connection:
@@ -30,7 +30,8 @@ async def add(database: Database, owner: str, count: int, *, user: str = "ada", 
             new = NewImport(
                 name=f"{owner}-{number}",
                 source="docker.io/a/b:1",
-                requester=Requester(user=user, owner=Owner(issuer="https://id", subject=owner), role=role),
+                requester=Requester(user=user, owner=Owner(issuer="https://id", subject=owner), role=Role.USER),
+                weight=weight,
             )
             await insert_import(connection, image_id, new, WakeUpReason.REQUESTED)
 
@@ -77,12 +78,23 @@ async def test_users_take_turns_at_one_slot(database: Database) -> None:
     assert owners(order[2:4]) == owners(order[:2]) == owners(order[4:])
 
 
-async def test_an_admin_has_twice_the_share(database: Database) -> None:
-    """By the role at the request."""
-    await add(database, "user", 20)
-    await add(database, "admin", 20, role=Role.ADMIN)
+async def test_a_weight_is_a_share(database: Database) -> None:
+    """By running imports: twice the weight, twice the imports."""
+    await add(database, "one", 20)
+    await add(database, "two", 20, weight=2)
     claimed = owners(await names(database, 12))
-    assert claimed.count("admin") == 8
+    assert claimed.count("two") == 8
+
+
+async def test_a_claim_does_not_wait_for_the_disk(database: Database) -> None:
+    """The next claim waits for this one's commit; other statements of the connection are safe as before."""
+    await add(database, "many", 1)
+    async with database.connection() as connection:
+        await connection.execute("SET synchronous_commit = on")
+        async with connection.transaction():
+            assert await import_states.claim_next(connection, worker="one", lease=30)
+            assert await connection.fetchval("SHOW synchronous_commit") == "off"
+        assert await connection.fetchval("SHOW synchronous_commit") == "on"
 
 
 async def test_a_user_at_the_limit_gets_none(database: Database) -> None:
