@@ -230,7 +230,9 @@ def _add_attempts(app: web.Application, permissions: ImportPermissions, tags: Ta
     """Add the use cases behind the requests of workers."""
     settings, database = app[SETTINGS], app[DATABASE]
     rules = AttemptRules(permissions=permissions)
-    app[BEGINNER] = AttemptBeginner(database=database, tags=tags, rules=rules, secrets=settings.secrets)
+    app[BEGINNER] = AttemptBeginner(
+        database=database, tags=tags, rules=rules, secrets=settings.secrets, deadline=settings.deadline
+    )
     app[ADMITTER] = ImageAdmitter(database=database, rules=rules)
     app[REPORT_APPLIER] = ReportApplier(
         database=database, queue=app[QUEUE], retries=settings.retries, lease=settings.lease

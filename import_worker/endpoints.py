@@ -7,6 +7,7 @@ from typing import Protocol
 
 from import_worker.admission import Admission
 from import_worker.copying.ends import BlobLedger, ProgressBoard, Source
+from import_worker.copying.pace import Pace
 from import_worker.copying.referrers import ReferrersTarget, TagLedger
 from shared.messages.attempt_start import AttemptTerms
 from shared.oci.digest import Digest
@@ -80,7 +81,7 @@ class CopyEndpoints:
     """The two ends of one import's copy.
 
     `terms` are those of the attempt. `check_import_allowed` raises while a rate limit of either end holds new imports
-    back; `streams` is entered for each blob that is transferred.
+    back; `streams` is entered for each blob that is transferred; `pace` decides which transfers are too slow.
     """
 
     terms: AttemptTerms
@@ -91,4 +92,5 @@ class CopyEndpoints:
     admission: Admission
     check_import_allowed: Callable[[], Awaitable[None]]
     streams: AbstractAsyncContextManager[None]
+    pace: Pace
     limits: PlanLimits = DEFAULT_LIMITS

@@ -1,13 +1,15 @@
 """Opens the endpoints of a claimed import: the one place that knows the kinds of sources."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from time import monotonic
 
 from import_worker.adapters.postgres_ledger import PostgresLedger
 from import_worker.adapters.registry_target import RegistryTarget
 from import_worker.adapters.tag_ledger import PostgresTagLedger
 from import_worker.admission import Admission
 from import_worker.attempt import Attempt
+from import_worker.copying.pace import Line, Pace
 from import_worker.endpoints import CopyEndpoints, ImportSource, RegistryImage
 from import_worker.engine.docker_engine import DockerEngine
 from import_worker.engine.source import EngineImage
@@ -49,6 +51,7 @@ class EndpointOpener:
     targets: Registries
     management: TargetManagement
     limits: Limits
+    line: Line = field(default_factory=Line)
 
     def open(self, claimed: ClaimedImport, attempt: Attempt, terms: AttemptTerms) -> CopyEndpoints:
         """Return the import's endpoints; nothing is requested yet. Raises `docker_source_disabled`."""
@@ -78,6 +81,7 @@ class EndpointOpener:
             ),
             check_import_allowed=check_import_allowed,
             streams=self._streams(registries),
+            pace=self._pace(terms),
             limits=self.settings.shared.plan_limits,
         )
 
@@ -103,6 +107,11 @@ class EndpointOpener:
             limits=self.settings.shared.plan_limits,
         )
         return _OpenedSource(source=engine_image)
+
+    def _pace(self, terms: AttemptTerms) -> Pace:
+        """Return the pace of the import's transfers; an API of the last release does not send the time that is left."""
+        left = terms.seconds_left
+        return Pace(line=self.line, deadline=None if left is None else monotonic() + left)
 
     def _streams(self, registries: Sequence[Registry]) -> PoolLease:
         """Return a lease that takes one place at every end at once, out of those that all imports share."""

@@ -98,6 +98,7 @@ async def _prepare_and_copy(
         streams=endpoints.streams,
         referrers=referrers,
         first_attempt=claimed.attempt == 1 and not prepared.layers_in_target,
+        pace=endpoints.pace,
     )
     content, root = _content(plan), plan.root.digest
     # The copy lets go of the manifests' bytes as it puts them.

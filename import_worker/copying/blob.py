@@ -17,6 +17,7 @@ from import_worker.copying.ends import (
     Target,
     WaitForTransfer,
 )
+from import_worker.copying.pace import Pace
 from import_worker.copying.transfer import BlobTransfer
 from shared.errors.error import LongshoreError
 from shared.model.progress import LayerProgress, LayerStatus, Transfer
@@ -45,6 +46,7 @@ class BlobCopier:
         *,
         slots: int,
         streams: AbstractAsyncContextManager[None],
+        pace: Pace | None = None,
     ) -> None:
         """Copy between these ends: at most `slots` large blobs at once, each while it holds a place in `streams`."""
         self._source = source
@@ -54,6 +56,7 @@ class BlobCopier:
         self._large = asyncio.Semaphore(slots)
         self._small = asyncio.Semaphore(SMALL_AT_ONCE)
         self._streams = streams
+        self._pace = pace or Pace()
         self._checks = asyncio.Semaphore(CHECKS_AT_ONCE)
         # One upload of a blob at a time, although several manifests may miss it at once.
         self._locks: WeakValueDictionary[Digest, asyncio.Lock] = WeakValueDictionary()
@@ -122,7 +125,13 @@ class BlobCopier:
             self._show(blob, LayerStatus.DOWNLOADING, offset)
 
         return BlobTransfer(
-            blob, self._source, self._target, upload_started=upload_started, advance=advance, resume=resume
+            blob,
+            self._source,
+            self._target,
+            upload_started=upload_started,
+            advance=advance,
+            resume=resume,
+            pace=self._pace,
         )
 
     async def _exists(self, blob: Descriptor) -> bool:

@@ -10,6 +10,7 @@ from typing import TypeVar
 from import_worker.copying import transfer
 from import_worker.copying.blob import BlobCopier
 from import_worker.copying.ends import BlobLedger, ProgressBoard, Source, Target
+from import_worker.copying.pace import Pace
 from import_worker.copying.referrers import ReferrersCopy
 from import_worker.copying.tag import Fence, Replaceable, write_tag
 from shared.errors.codes import Code
@@ -51,6 +52,7 @@ class ImageCopy:
         streams: AbstractAsyncContextManager[None] | None = None,
         referrers: ReferrersCopy | None = None,
         first_attempt: bool = False,
+        pace: Pace | None = None,
     ) -> None:
         """Prepare the copy; `slots` is the number of large blobs that are transferred at once.
 
@@ -69,6 +71,7 @@ class ImageCopy:
             board,
             slots=slots,
             streams=streams or nullcontext(),
+            pace=pace,
         )
         self._puts = asyncio.Semaphore(PUTS_AT_ONCE)
         self._referrers = referrers

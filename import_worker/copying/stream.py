@@ -5,6 +5,7 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 
 from import_worker.copying.ends import Download, Source
+from import_worker.copying.pace import Pace, PaceCheck
 from import_worker.copying.stall import StallWatch
 from shared.errors.codes import Code, Side
 from shared.errors.error import LongshoreError
@@ -70,9 +71,13 @@ class BlobStream:
     request. Bytes before the offset are read only if the digest still needs them.
     """
 
-    def __init__(self, blob: Descriptor, source: Source, digest_check: DigestCheck, *, offset: int = 0) -> None:
+    def __init__(
+        self, blob: Descriptor, source: Source, digest_check: DigestCheck, *, offset: int = 0, pace: Pace | None = None
+    ) -> None:
         self.size = blob.size - offset
-        self.stall_watch = StallWatch()
+        pace = pace or Pace()
+        pace_check = PaceCheck(pace, size=blob.size, left=lambda: blob.size - self._read)
+        self.stall_watch = StallWatch(line=pace.line, pace=pace_check)
         self.written = offset
         """Bytes of the blob, from its start, whose write to the target has returned."""
         self.offered = offset

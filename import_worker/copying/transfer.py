@@ -6,6 +6,7 @@ Why: docs/decisions/0003.
 from collections.abc import Awaitable, Callable
 
 from import_worker.copying.ends import Source, Target, Upload
+from import_worker.copying.pace import Pace
 from import_worker.copying.stall import Advance, StallWatch, run_until_stalled
 from import_worker.copying.stream import BlobStream, DigestCheck, backoff_or_raise
 from shared.errors.codes import Code, Side
@@ -42,6 +43,7 @@ class BlobTransfer:
         upload_started: UploadStarted,
         advance: Advance,
         resume: str | None = None,
+        pace: Pace | None = None,
     ) -> None:
         """Prepare to send the blob; `resume` is the address of an upload that another worker left unfinished."""
         self._blob = blob
@@ -49,6 +51,7 @@ class BlobTransfer:
         self._target = target
         self._upload_started = upload_started
         self._advance = advance
+        self._pace = pace or Pace()
         self._upload: Upload | None = target.resume_upload(resume) if resume else None
         # Bytes that the upload may have received.
         self._offered = blob.size if resume else 0
@@ -76,7 +79,7 @@ class BlobTransfer:
         offset = await self._resumable_offset()
         if not offset:
             self._digest_check = DigestCheck(self._blob)
-        stream = BlobStream(self._blob, self._source, self._digest_check, offset=offset)
+        stream = BlobStream(self._blob, self._source, self._digest_check, offset=offset, pace=self._pace)
         try:
             upload, _ = await both(self._open_upload(), stream.open())
             sending = upload.append(offset, stream) if stream.size else stream.check_digest()
@@ -100,7 +103,8 @@ class BlobTransfer:
     async def _read_whole(self) -> bytes:
         parts: list[bytes] = []
 
-        watch = StallWatch()
+        # The stall's own minimum is enough for so few bytes.
+        watch = StallWatch(line=self._pace.line)
         watch.wait_for(Side.SOURCE)
 
         async def read() -> None:

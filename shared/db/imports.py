@@ -31,6 +31,7 @@ class Import:
     attempt has asked for its terms, or needs none, because the import was accepted before there were import rules.
     `tag_before` is the digest of the target's tag when the import was accepted, '' if there was none, None while that
     is not known; `replaces_foreign`: no import of Longshore's wrote it, and this one may replace it.
+    `tried` is the number of seconds since its first attempt began.
     `with_account`: it reads its source with an account. `claim_token`: see `shared.model.claim`.
     """
 
@@ -68,6 +69,7 @@ class Import:
     replaces_foreign: bool = False
     with_account: bool = False
     claim_token: UUID | None = None
+    tried: float | None = None
 
 
 _COLUMNS = """
@@ -77,7 +79,7 @@ _COLUMNS = """
     extract(epoch FROM now() - moved_at)::float8 AS idle, extract(epoch FROM now() - updated_at)::float8 AS age,
     error_code, error_detail, created_at, started_at, finished_at, with_referrers, note, rule_id, force,
     requester_role IS NULL OR coalesce(begun_attempt = attempt, false) AS begun,
-    tag_before, replaces_foreign, with_account, claim_token
+    tag_before, replaces_foreign, with_account, claim_token, extract(epoch FROM now() - started_at)::float8 AS tried
 """
 
 

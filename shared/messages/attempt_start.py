@@ -49,7 +49,8 @@ class AttemptTerms:
 
     `credential` is the source's account, None for anonymous access. `may_create_project`: a missing project of the
     target is created. `limited`: the image's bytes have to be admitted after planning, before the first of them is
-    copied. `max_image_bytes` is the limit for one image, None where there is none.
+    copied. `max_image_bytes` is the limit for one image, None where there is none. `seconds_left` is the time until the
+    import's deadline, None if the API does not send it.
     """
 
     credential: Credential | None = None
@@ -57,6 +58,7 @@ class AttemptTerms:
     tag: ExpectedTag = ExpectedTag()
     limited: bool = False
     max_image_bytes: int | None = None
+    seconds_left: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,6 +188,14 @@ class AttemptTermsSchema(Schema):
         validate=validate.Range(min=1),
         metadata={"description": "The limit of one image, in bytes; null: no limit."},
     )
+    # Not required: an API of the last release does not send it.
+    seconds_left = fields.Float(
+        data_key="secondsLeft",
+        load_default=None,
+        allow_none=True,
+        validate=validate.Range(min=0),
+        metadata={"description": "The seconds until the import's deadline."},
+    )
 
     @post_load
     def _make(self, data: dict[str, Any], **_: Any) -> AttemptTerms:
@@ -238,6 +248,7 @@ def dump_terms(terms: AttemptTerms) -> dict[str, Any]:
         "tag": {"before": tag.before, "replaceable": sorted(tag.replaceable)},
         "limited": terms.limited,
         "maxImageBytes": terms.max_image_bytes,
+        "secondsLeft": terms.seconds_left,
     }
 
 

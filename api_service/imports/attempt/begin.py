@@ -5,7 +5,7 @@ source's account here.
 """
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 
@@ -42,18 +42,23 @@ _logger = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptBeginner:
-    """Gives attempts their terms. `secrets` opens the accounts of imports."""
+    """Gives attempts their terms. `secrets` opens the accounts of imports.
+
+    `deadline` is the time that an import has from the start of its first attempt on, in seconds.
+    """
 
     database: Database
     tags: TargetTags
     rules: AttemptRules
     secrets: Box
+    deadline: float
 
     async def begin(self, name: str, start: AttemptStart) -> AttemptTerms | None:
         """Return the attempt's terms, or None if the import has ended: its worker stops.
 
-        The same request again has the same answer. Raises `import_not_found`, `import_superseded` if another attempt
-        holds the import, and the target's error if its tag has to be looked up and cannot be.
+        The same request again has the same answer, but for the time that is left. Raises `import_not_found`,
+        `import_superseded` if another attempt holds the import, and the target's error if its tag has to be looked up
+        and cannot be.
         """
         async with excusing_lost_lease(self.database, name):
             known = await read_import(self.database, name)
@@ -96,7 +101,8 @@ class AttemptBeginner:
         except LongshoreError as error:
             return await fail_import(connection, found, code=error.code, detail=error.detail)
         await _go_on_by(connection, found, permission)
-        return _terms(permission, account, await _expected_tag(connection, found, tag))
+        terms = _terms(permission, account, await _expected_tag(connection, found, tag))
+        return replace(terms, seconds_left=round(max(self.deadline - (found.tried or 0.0), 0.0), 1))
 
     async def _open_account(self, connection: Connection, found: Import) -> Credential | None:
         """Return the source's account; raises `credentials_unreadable`."""

@@ -1,5 +1,6 @@
 """The messages with which an attempt starts, as both services read and write them."""
 
+from dataclasses import replace
 from uuid import uuid4
 
 import pytest
@@ -26,6 +27,7 @@ ALL_TERMS = AttemptTerms(
     tag=ExpectedTag(before=NO_TAG, replaceable=frozenset({DIGEST, "sha256:" + 64 * "b"})),
     limited=True,
     max_image_bytes=1_000,
+    seconds_left=3_600.5,
 )
 
 
@@ -48,6 +50,13 @@ def test_fields_of_a_later_release_are_ignored() -> None:
     """A worker of this release understands the answer of the next one."""
     later = dump_terms(ALL_TERMS)
     assert load_terms({**later, "later": 1, "tag": {**later["tag"], "later": 1}}) == ALL_TERMS
+
+
+def test_an_api_of_the_last_release_sends_no_deadline() -> None:
+    """Without it, the worker only compares a transfer with others."""
+    answer = dump_terms(ALL_TERMS)
+    del answer["secondsLeft"]
+    assert load_terms(answer) == replace(ALL_TERMS, seconds_left=None)
 
 
 @pytest.mark.parametrize("missing", ["credentials", "mayCreateProject", "tag", "limited", "maxImageBytes"])

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from api_service.settings import Settings
 from shared.messages.attempt_start import NO_TAG, AttemptTerms, ExpectedTag
 from shared.messages.progress_report import ReportedState
 from shared.model.credential import Credential
@@ -33,7 +34,22 @@ def serves(target: HostileRegistry, queued: Queued, digest: str | None) -> None:
 async def test_an_attempt_gets_its_terms(queue: Queue) -> None:
     """Its rule allows the import, and has no limit in bytes."""
     queued = await queue.claimed(await queue.rule(create_projects=True), account=ACCOUNT)
-    assert await queued.terms() == AttemptTerms(credential=ACCOUNT, tag=ExpectedTag(before=NO_TAG))
+    terms = await queued.terms()
+    assert replace(terms, seconds_left=None) == AttemptTerms(credential=ACCOUNT, tag=ExpectedTag(before=NO_TAG))
+
+
+async def test_terms_have_the_time_until_the_deadline(queue: Queue, settings: Settings) -> None:
+    """It counts from the first attempt on, waits included; a later attempt gets what is left."""
+    queued = await queue.claimed(await queue.rule())
+    first = (await queued.terms()).seconds_left
+    assert first is not None
+    assert settings.deadline - 60 < first <= settings.deadline
+    await queue.api.execute("UPDATE imports SET started_at = started_at - interval '1 hour'")
+    second = (await queued.terms()).seconds_left
+    assert second is not None
+    assert second == pytest.approx(first - 3600, abs=60)
+    await queue.api.execute("UPDATE imports SET started_at = started_at - interval '9 days'")
+    assert (await queued.terms()).seconds_left == 0
 
 
 @pytest.mark.parametrize("limit", [{"max_image_bytes": 1_000}, {"max_bytes_per_month": 10_000}])
@@ -48,7 +64,8 @@ async def test_the_same_request_gets_the_same_answer(queue: Queue) -> None:
     """The first answer may have been lost."""
     queued = await queue.claimed(await queue.rule(), account=ACCOUNT)
     answers = [await queued.begin() for _ in range(3)]
-    assert [answer.body for answer in answers] == 3 * [answers[0].body]
+    # Only the time that is left passes.
+    assert [answer.body | {"secondsLeft": 0} for answer in answers] == 3 * [answers[0].body | {"secondsLeft": 0}]
     assert answers[0].body["credentials"] == {"username": "reader", "password": "hunter2"}
 
 
