@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from import_worker.admission import Admission
-from import_worker.copying.ends import BlobLedger, ProgressBoard, Source
+from import_worker.copying.ends import BlobLedger, ImportSlot, ProgressBoard, Source
 from import_worker.copying.pace import Pace
+from import_worker.copying.rates import SourceRate
 from import_worker.copying.referrers import ReferrersTarget, TagLedger
 from shared.messages.attempt_start import AttemptTerms
 from shared.oci.digest import Digest
@@ -81,7 +82,8 @@ class CopyEndpoints:
     """The two ends of one import's copy.
 
     `terms` are those of the attempt. `check_import_allowed` raises while a rate limit of either end holds new imports
-    back; `streams` is entered for each blob that is transferred; `pace` decides which transfers are too slow.
+    back; `streams` is entered for each blob that is transferred; `pace` decides which transfers are too slow. `rate` is
+    that of transfers from the source, and `slot` the worker's slot that the import holds.
     """
 
     terms: AttemptTerms
@@ -93,4 +95,6 @@ class CopyEndpoints:
     check_import_allowed: Callable[[], Awaitable[None]]
     streams: AbstractAsyncContextManager[None]
     pace: Pace
+    rate: SourceRate | None = None
+    slot: ImportSlot | None = None
     limits: PlanLimits = DEFAULT_LIMITS

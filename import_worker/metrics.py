@@ -28,7 +28,12 @@ _WAITED = Histogram(
     registry=_REGISTRY,
 )
 _SLOTS = Gauge("longshore_worker_slots", "Imports that this worker may run at once.", registry=_REGISTRY)
-_BUSY = Gauge("longshore_worker_slots_busy", "Imports that it runs.", registry=_REGISTRY)
+_BUSY = Gauge("longshore_worker_slots_busy", "Slots that its imports hold.", registry=_REGISTRY)
+_IDLE = Gauge(
+    "longshore_worker_imports_idle",
+    "Imports without a slot, which wait for transfers of others.",
+    registry=_REGISTRY,
+)
 _UP = Gauge("longshore_up", "Whether a part works, as this process sees it.", ("part",), registry=_REGISTRY)
 
 
@@ -40,7 +45,8 @@ def claimed(waited: float) -> None:
 def render(slots: Slots, parts: Mapping[str, bool]) -> bytes:
     """Return all metrics in Prometheus' text format."""
     _SLOTS.set(slots.size)
-    _BUSY.set(len(slots.running))
+    _BUSY.set(slots.busy)
+    _IDLE.set(slots.idle)
     for part, up in parts.items():
         _UP.labels(part).set(up)
     return generate_latest(_REGISTRY)

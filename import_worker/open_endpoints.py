@@ -10,6 +10,7 @@ from import_worker.adapters.tag_ledger import PostgresTagLedger
 from import_worker.admission import Admission
 from import_worker.attempt import Attempt
 from import_worker.copying.pace import Line, Pace
+from import_worker.copying.rates import TransferRates
 from import_worker.endpoints import CopyEndpoints, ImportSource, RegistryImage
 from import_worker.engine.docker_engine import DockerEngine
 from import_worker.engine.source import EngineImage
@@ -52,6 +53,7 @@ class EndpointOpener:
     management: TargetManagement
     limits: Limits
     line: Line = field(default_factory=Line)
+    rates: TransferRates = field(default_factory=TransferRates)
 
     def open(self, claimed: ClaimedImport, attempt: Attempt, terms: AttemptTerms) -> CopyEndpoints:
         """Return the import's endpoints; nothing is requested yet. Raises `docker_source_disabled`."""
@@ -82,6 +84,7 @@ class EndpointOpener:
             check_import_allowed=check_import_allowed,
             streams=self._streams(registries),
             pace=self._pace(terms),
+            rate=self.rates.of(opened.origin.host, claimed.name),
             limits=self.settings.shared.plan_limits,
         )
 

@@ -96,6 +96,8 @@ async def _prepare_and_copy(
         board=prepared.board,
         slots=layers,
         streams=endpoints.streams,
+        rate=endpoints.rate,
+        slot=endpoints.slot,
         referrers=referrers,
         first_attempt=claimed.attempt == 1 and not prepared.layers_in_target,
         pace=endpoints.pace,

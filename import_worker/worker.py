@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import replace
+from functools import partial
 
 import structlog
 
@@ -18,7 +19,7 @@ from import_worker.readiness import part_checks
 from import_worker.reporter import Reporter
 from import_worker.run_import import run_import
 from import_worker.settings import WorkerSettings
-from import_worker.slots import Slots
+from import_worker.slots import Slot, Slots
 from shared.db import blob_transfers
 from shared.db.database import open_database
 from shared.db.import_states import ClaimedImport, claim_next
@@ -105,15 +106,17 @@ class Worker:
         reporter = Reporter(
             self._api, claimed.name, claimed.attempt, heartbeat=heartbeat, claim_token=claimed.claim_token
         )
+        slot = Slot(self.slots)
         self.slots.start(
-            run_import(claimed, self._open_endpoints, reporter, layers=self._settings.layers),
+            run_import(claimed, partial(self._open_endpoints, slot), reporter, layers=self._settings.layers),
             name=claimed.name,
+            slot=slot,
             alone=_runs_alone(claimed),
         )
 
-    async def _open_endpoints(self, claimed: ClaimedImport) -> CopyEndpoints:
+    async def _open_endpoints(self, slot: Slot, claimed: ClaimedImport) -> CopyEndpoints:
         attempt = Attempt(api=self._api, name=claimed.name, number=claimed.attempt, claim_token=claimed.claim_token)
-        endpoints = self._endpoints.open(claimed, attempt, await attempt.begin())
+        endpoints = replace(self._endpoints.open(claimed, attempt, await attempt.begin()), slot=slot)
 
         async def wait_alone_then_check() -> None:
             _log.warning("import.runs_alone", lost_workers=claimed.lost)

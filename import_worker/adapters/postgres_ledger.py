@@ -7,16 +7,16 @@ from contextlib import AbstractContextManager, contextmanager
 
 import structlog
 
-from import_worker.copying.ends import MountFrom, StartTransfer, WaitForTransfer
+from import_worker.copying.ends import Holder, MountFrom, StartTransfer, WaitForTransfer
 from shared.db import blob_proofs, blob_transfers
 from shared.db import blobs as ledger
 from shared.db.blob_proofs import MountCandidate
-from shared.db.blob_transfers import TransferClaim
+from shared.db.blob_transfers import RunningTransfer, TransferClaim, TransferKey
 from shared.db.database import Connection, Database
 from shared.db.import_states import ClaimedImport
 from shared.db.notifications import Notifications
 from shared.errors.error import LongshoreError
-from shared.model.blob_origin import PUBLIC, BlobOrigin
+from shared.model.blob_origin import BlobOrigin
 from shared.oci.descriptor import Descriptor
 from shared.oci.digest import Digest
 
@@ -70,43 +70,68 @@ class PostgresLedger:
         return set(map(Digest.parse, found))
 
     async def next_step(
-        self, blob: Descriptor, *, confirmable: bool = True
+        self, blob: Descriptor, *, confirmable: bool = True, instead_of: Holder | None = None
     ) -> StartTransfer | MountFrom | WaitForTransfer:
         if blob.size >= MIN_CLAIMED_SIZE:
             with _logged("transfer.not_claimed"):
                 async with self._database.transaction() as connection:
-                    return await self._claim(connection, blob, confirmable=confirmable)
+                    return await self._claim(connection, blob, confirmable=confirmable, instead_of=instead_of)
         return StartTransfer()
 
     async def _claim(
-        self, connection: Connection, blob: Descriptor, *, confirmable: bool
+        self, connection: Connection, blob: Descriptor, *, confirmable: bool, instead_of: Holder | None
     ) -> StartTransfer | MountFrom | WaitForTransfer:
-        digest, claim = str(blob.digest), self._claim_of(blob)
-        claimed = await blob_transfers.claim(connection, claim, self._repository, self._origin)
+        claim = self._claim_of(blob)
+        claimed = (
+            await blob_transfers.claim(
+                connection,
+                claim,
+                self._repository,
+                with_account=self._origin.with_account,
+                instead_of=(instead_of.import_name, instead_of.attempt) if instead_of else None,
+            )
+            if claim
+            else None
+        )
         # Read after the claim: a transfer is completed in the same transaction that adds its blob to the ledger.
-        held = await self._candidates(connection, [digest], confirmable=confirmable)
-        if digest in held:
-            await blob_transfers.complete(connection, claim)
-            return _mount_from(held[digest])
-        if claimed is None:
-            return await self._wait_or_start(connection, digest, confirmable=confirmable)
-        return StartTransfer(claimed.upload)
+        held = await self._candidates(connection, [str(blob.digest)], confirmable=confirmable)
+        for candidate in held.values():
+            if claim:
+                await blob_transfers.complete(connection, claim)
+            return _mount_from(candidate)
+        if claimed or not claim:
+            return StartTransfer(claimed.upload if claimed else None)
+        running = await blob_transfers.find_running(connection, claim.key)
+        # It may have ended since the claim was refused.
+        return self._wait_for(running, confirmable=confirmable) if running else WaitForTransfer(0)
 
-    async def _wait_or_start(
-        self, connection: Connection, digest: str, *, confirmable: bool
-    ) -> StartTransfer | WaitForTransfer:
-        """Wait for the attempt that holds the claim, if this import may have its blob; else transfer without a claim.
+    async def awaited_step(self, blob: Descriptor, *, confirmable: bool = True) -> MountFrom | WaitForTransfer | None:
+        step: MountFrom | StartTransfer | WaitForTransfer | None = None
+        with _logged("ledger.read_failed"):
+            async with self._database.connection() as connection:
+                step = await self._find_awaited(connection, blob, confirmable=confirmable)
+        return None if isinstance(step, StartTransfer) else step
+
+    async def _find_awaited(
+        self, connection: Connection, blob: Descriptor, *, confirmable: bool
+    ) -> MountFrom | StartTransfer | WaitForTransfer | None:
+        held = await self._candidates(connection, [str(blob.digest)], confirmable=confirmable)
+        for candidate in held.values():
+            return _mount_from(candidate)
+        claim = self._claim_of(blob)
+        running = await blob_transfers.find_running(connection, claim.key) if claim else None
+        return self._wait_for(running, confirmable=confirmable) if running else None
+
+    def _wait_for(self, running: RunningTransfer, *, confirmable: bool) -> StartTransfer | WaitForTransfer:
+        """Wait for a transfer from the same source, if this import may have its blob; else transfer without a claim.
 
         The second transfer costs bytes, and neither import learns anything of the other.
         """
-        running = await blob_transfers.find_running(connection, self._registry, digest)
-        if running is None:
-            # It has ended since the claim was refused.
-            return WaitForTransfer(0)
-        if running.repository.partition("/")[0] == self._project or running.origin.proof == PUBLIC:
-            return WaitForTransfer(running.offset)
-        if confirmable and self._origin.host is not None and running.origin.host == self._origin.host:
-            return WaitForTransfer(running.offset, confirm=True)
+        holder = Holder(import_name=running.import_name, attempt=running.attempt)
+        if running.repository.partition("/")[0] == self._project or not running.with_account:
+            return WaitForTransfer(running.sent, holder=holder)
+        if confirmable:
+            return WaitForTransfer(running.sent, confirm=True, holder=holder)
         return StartTransfer()
 
     async def _candidates(
@@ -125,11 +150,17 @@ class PostgresLedger:
 
     async def upload_started(self, blob: Descriptor, address: str) -> None:
         """Record the upload; if that fails, another worker starts a new one."""
-        if blob.size < MIN_CLAIMED_SIZE:
-            return
-        with _logged("transfer.upload_not_recorded"):
-            async with self._database.connection() as connection:
-                await blob_transfers.record_upload(connection, self._claim_of(blob), address)
+        if claim := self._claim_of(blob):
+            with _logged("transfer.upload_not_recorded"):
+                async with self._database.connection() as connection:
+                    await blob_transfers.record_upload(connection, claim, address)
+
+    async def record_sent(self, blob: Descriptor, sent: int) -> None:
+        """Record the progress; if that fails, imports that wait may find this transfer slow."""
+        if claim := self._claim_of(blob):
+            with _logged("transfer.progress_not_recorded"):
+                async with self._database.connection() as connection:
+                    await blob_transfers.record_sent(connection, claim, sent)
 
     async def complete_transfer(self, blob: Descriptor, *, read: bool) -> None:
         """End the transfer and add blob and proof to the ledger; if that fails, the transfer ends with its import."""
@@ -138,15 +169,15 @@ class PostgresLedger:
         with _logged("transfer.not_completed"):
             async with self._database.transaction() as connection:
                 await self._record(connection, [str(blob.digest)], [str(blob.digest)] if read else [])
-                await blob_transfers.complete(connection, self._claim_of(blob))
+                if claim := self._claim_of(blob):
+                    await blob_transfers.complete(connection, claim)
 
     async def release_transfer(self, blob: Descriptor) -> None:
         """Give the claim up; if that fails, it ends with its import."""
-        if blob.size < MIN_CLAIMED_SIZE:
-            return
-        with _logged("transfer.not_released"):
-            async with self._database.connection() as connection:
-                await blob_transfers.release(connection, self._claim_of(blob))
+        if claim := self._claim_of(blob):
+            with _logged("transfer.not_released"):
+                async with self._database.connection() as connection:
+                    await blob_transfers.release(connection, claim)
 
     async def record(self, blobs: Iterable[Descriptor], *, read: AbstractSet[Digest]) -> None:
         held = list(blobs)
@@ -164,10 +195,14 @@ class PostgresLedger:
         await ledger.record(connection, self._registry, self._repository, held)
         await blob_proofs.record(connection, self._registry, read, self._origin)
 
-    def _claim_of(self, blob: Descriptor) -> TransferClaim:
+    def _claim_of(self, blob: Descriptor) -> TransferClaim | None:
+        """Return the claim of a blob that other imports may wait for; None for small ones, and those of no registry."""
+        if blob.size < MIN_CLAIMED_SIZE or self._origin.host is None:
+            return None
         return TransferClaim(
-            registry=self._registry,
-            digest=str(blob.digest),
+            key=TransferKey(
+                registry=self._registry, digest=str(blob.digest), source_host=self._origin.host, size=blob.size
+            ),
             import_name=self._claimed.name,
             attempt=self._claimed.attempt,
             claim_token=self._claimed.claim_token,

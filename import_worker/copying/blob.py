@@ -1,15 +1,19 @@
 """Gets one blob into the target's repository by the cheapest way there is: it exists, is mounted, or is transferred.
 
-Why: docs/decisions/0006, and 0042 for the blobs of other projects.
+Why: docs/decisions/0006, 0042 for the blobs of other projects, and 0054 for slow transfers.
 """
 
 import asyncio
-from contextlib import AbstractAsyncContextManager, suppress
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from dataclasses import dataclass
 from weakref import WeakValueDictionary
 
 from import_worker.copying import transfer
+from import_worker.copying.awaited import AwaitedTransfer
 from import_worker.copying.ends import (
     BlobLedger,
+    Holder,
     MountFrom,
     ProgressBoard,
     Source,
@@ -18,11 +22,14 @@ from import_worker.copying.ends import (
     WaitForTransfer,
 )
 from import_worker.copying.pace import Pace
+from import_worker.copying.rates import SourceRate, TransferMeter
+from import_worker.copying.slot_use import SlotUse
 from import_worker.copying.transfer import BlobTransfer
 from shared.errors.error import LongshoreError
 from shared.model.progress import LayerProgress, LayerStatus, Transfer
 from shared.oci.descriptor import Descriptor
 from shared.oci.digest import Digest
+from shared.runtime.concurrency import cancel_all
 from shared.tracing.spans import step
 
 # Existence checks and mounts at a time. They have places of their own, so that none waits behind a large layer.
@@ -31,7 +38,9 @@ CHECKS_AT_ONCE = 8
 # buffers of large ones.
 SMALL_AT_ONCE = 16
 # How often an import asks how far another import's transfer is; it is notified of the end. Seconds.
-POLL_INTERVAL = 1.0
+POLL_INTERVAL = 2.0
+# How often an import records how far its transfer of a large blob is, for those that wait. Seconds.
+RECORD_INTERVAL = 2.0
 
 
 class BlobCopier:
@@ -46,6 +55,8 @@ class BlobCopier:
         *,
         slots: int,
         streams: AbstractAsyncContextManager[None],
+        rate: SourceRate,
+        slot_use: SlotUse,
         pace: Pace | None = None,
     ) -> None:
         """Copy between these ends: at most `slots` large blobs at once, each while it holds a place in `streams`."""
@@ -57,6 +68,8 @@ class BlobCopier:
         self._small = asyncio.Semaphore(SMALL_AT_ONCE)
         self._streams = streams
         self._pace = pace or Pace()
+        self._rate = rate
+        self._slot_use = slot_use
         self._checks = asyncio.Semaphore(CHECKS_AT_ONCE)
         # One upload of a blob at a time, although several manifests may miss it at once.
         self._locks: WeakValueDictionary[Digest, asyncio.Lock] = WeakValueDictionary()
@@ -69,7 +82,7 @@ class BlobCopier:
         """Make the target hold the blob: it exists, is mounted, or is transferred by this or another import."""
         try:
             with step("blob", {"oci.digest": str(blob.digest), "longshore.bytes": blob.size}) as span:
-                async with self._locks.setdefault(blob.digest, asyncio.Lock()):
+                async with self._locks.setdefault(blob.digest, asyncio.Lock()), self._slot_use.working():
                     if may_exist and await self._exists(blob):
                         outcome = Transfer.EXISTING
                     elif mount_from and await self._mount(blob, mount_from):
@@ -84,31 +97,53 @@ class BlobCopier:
 
     async def _claim_or_wait(self, blob: Descriptor) -> Transfer:
         """Transfer the blob, or wait, without holding a place, while another import transfers it."""
-        waited = False
+        awaited, waited, slow = AwaitedTransfer(blob, self._rate), False, None
         with self._ledger.watch_transfer(blob) as ended:
             while True:
                 ended.clear()
                 async with self._small if blob.size <= transfer.WHOLE_SIZE else self._large, self._streams:
-                    confirmable = self._confirmed.get(blob.digest, True)
-                    next_step = await self._ledger.next_step(blob, confirmable=confirmable)
+                    next_step = await self._ledger.next_step(blob, confirmable=self._confirmable(blob), instead_of=slow)
                     if isinstance(next_step, StartTransfer):
                         # The other import may have transferred the blob to this very repository.
                         return await self._transfer_claimed(blob, next_step.upload, may_exist=waited)
+                slow = None
                 if isinstance(next_step, MountFrom):
                     if await self._mount(blob, next_step):
                         return Transfer.MOUNTED
                 elif await self._may_have(blob, next_step):
-                    self._show(blob, LayerStatus.DOWNLOADING, next_step.offset)
                     waited = True
-                    await _wait_for(ended)
+                    async with self._slot_use.waiting():
+                        slow = await self._wait(blob, next_step, awaited, ended)
+
+    async def _wait(
+        self, blob: Descriptor, seen: WaitForTransfer, awaited: AwaitedTransfer, ended: asyncio.Event
+    ) -> Holder | None:
+        """Wait while another import transfers the blob; return its holder if that is too slow to wait for."""
+        while True:
+            self._show(blob, LayerStatus.DOWNLOADING, seen.offset)
+            if awaited.is_slow(seen):
+                return seen.holder
+            await _wait_for(ended)
+            self._slot_use.give_back_if_idle()
+            ended.clear()
+            step = await self._ledger.awaited_step(blob, confirmable=self._confirmable(blob))
+            if not isinstance(step, WaitForTransfer) or (step.confirm and blob.digest not in self._confirmed):
+                return None
+            seen = step
+
+    def _confirmable(self, blob: Descriptor) -> bool:
+        """Return whether the source has not denied that it has the blob."""
+        return self._confirmed.get(blob.digest, True)
 
     async def _transfer_claimed(self, blob: Descriptor, resume: str | None, *, may_exist: bool) -> Transfer:
         """Transfer the blob and complete the claim, or release it on a failure."""
-        transferring = self._transfer(blob, resume)
+        progress = _Progress()
+        transferring = self._transfer(blob, resume, progress)
         try:
             exists = may_exist and await self._target.has_blob(blob)
             if not exists:
-                await transferring.run()
+                async with self._recording(blob, progress, resumed=resume is not None):
+                    await transferring.run()
         except BaseException:
             await self._ledger.release_transfer(blob)
             raise
@@ -117,11 +152,12 @@ class BlobCopier:
         await self._ledger.complete_transfer(blob, read=transferring.read)
         return Transfer.EXISTING if exists else Transfer.COPIED
 
-    def _transfer(self, blob: Descriptor, resume: str | None) -> BlobTransfer:
+    def _transfer(self, blob: Descriptor, resume: str | None, progress: "_Progress") -> BlobTransfer:
         async def upload_started(address: str) -> None:
             await self._ledger.upload_started(blob, address)
 
         def advance(offset: int) -> None:
+            progress.sent = offset
             self._show(blob, LayerStatus.DOWNLOADING, offset)
 
         return BlobTransfer(
@@ -133,6 +169,29 @@ class BlobCopier:
             resume=resume,
             pace=self._pace,
         )
+
+    @asynccontextmanager
+    async def _recording(self, blob: Descriptor, progress: "_Progress", *, resumed: bool) -> AsyncIterator[None]:
+        """Measure a large blob's transfer, and record its progress for imports that wait, during the block."""
+        if blob.size <= transfer.WHOLE_SIZE:
+            yield
+            return
+        with self._rate.measure(blob.digest, resumed=resumed) as meter:
+            recording = asyncio.create_task(self._record_sent(blob, progress, meter))
+            try:
+                yield
+                meter.complete(blob.size)
+            finally:
+                await cancel_all([recording])
+
+    async def _record_sent(self, blob: Descriptor, progress: "_Progress", meter: TransferMeter) -> None:
+        recorded = 0
+        while True:
+            await asyncio.sleep(RECORD_INTERVAL)
+            meter.advance(progress.sent)
+            if progress.sent != recorded:
+                recorded = progress.sent
+                await self._ledger.record_sent(blob, recorded)
 
     async def _exists(self, blob: Descriptor) -> bool:
         async with self._checks:
@@ -168,6 +227,13 @@ class BlobCopier:
 
     def _show(self, blob: Descriptor, status: LayerStatus, offset: int, outcome: Transfer | None = None) -> None:
         self._board.show(blob.digest, LayerProgress(size=blob.size, offset=offset, status=status, transfer=outcome))
+
+
+@dataclass(slots=True)
+class _Progress:
+    """How many bytes of a transfer have arrived."""
+
+    sent: int = 0
 
 
 async def _wait_for(ended: asyncio.Event) -> None:

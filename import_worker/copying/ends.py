@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from shared.http_client.body import Body
@@ -135,12 +135,24 @@ class MountFrom:
     confirm: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holder:
+    """The import attempt that transfers a blob."""
+
+    import_name: str
+    attempt: int
+
+
 @dataclass(frozen=True, slots=True)
 class WaitForTransfer:
-    """Another import is transferring the blob and has transferred `offset` bytes; `confirm` is as in `MountFrom`."""
+    """Another import is transferring the blob, with this size, from the same source host.
+
+    It has transferred `offset` bytes; `confirm` is as in `MountFrom`. `holder` is None if that transfer has just ended.
+    """
 
     offset: int
     confirm: bool = False
+    holder: Holder | None = field(default=None, compare=False, repr=False)
 
 
 class BlobLedger(Protocol):
@@ -159,12 +171,17 @@ class BlobLedger(Protocol):
         ...
 
     async def next_step(
-        self, blob: Descriptor, *, confirmable: bool = True
+        self, blob: Descriptor, *, confirmable: bool = True, instead_of: Holder | None = None
     ) -> StartTransfer | MountFrom | WaitForTransfer:
         """Decide how a blob gets into the target's repository; `StartTransfer` claims the transfer if it is free.
 
         Without `confirmable`, because the source has denied that it has the blob, no answer needs its confirmation.
+        The transfer also counts as free if `instead_of`, which is too slow, holds the claim.
         """
+        ...
+
+    async def awaited_step(self, blob: Descriptor, *, confirmable: bool = True) -> MountFrom | WaitForTransfer | None:
+        """Return the next step without claiming anything; None if the import no longer has to wait."""
         ...
 
     def watch_transfer(self, blob: Descriptor) -> AbstractContextManager[asyncio.Event]:
@@ -173,6 +190,10 @@ class BlobLedger(Protocol):
 
     async def upload_started(self, blob: Descriptor, address: str) -> None:
         """Record the upload of a claimed transfer, so that another worker can continue it."""
+        ...
+
+    async def record_sent(self, blob: Descriptor, sent: int) -> None:
+        """Record how many bytes of a claimed transfer have arrived, for the imports that wait."""
         ...
 
     async def complete_transfer(self, blob: Descriptor, *, read: bool) -> None:
@@ -192,6 +213,18 @@ class BlobLedger(Protocol):
 
     async def forget(self, blob: Descriptor, repository: str) -> None:
         """Drop a mount candidate that the target refused."""
+        ...
+
+
+class ImportSlot(Protocol):
+    """The worker's slot that an import holds."""
+
+    def give_back(self) -> bool:
+        """Let another import have the slot, and return True; False while too many imports have given theirs back."""
+        ...
+
+    async def take_again(self) -> None:
+        """Wait until a slot is free, and take it, before any new import."""
         ...
 
 

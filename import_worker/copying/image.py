@@ -9,9 +9,11 @@ from typing import TypeVar
 
 from import_worker.copying import transfer
 from import_worker.copying.blob import BlobCopier
-from import_worker.copying.ends import BlobLedger, ProgressBoard, Source, Target
+from import_worker.copying.ends import BlobLedger, ImportSlot, ProgressBoard, Source, Target
 from import_worker.copying.pace import Pace
+from import_worker.copying.rates import SourceRate, TransferRates
 from import_worker.copying.referrers import ReferrersCopy
+from import_worker.copying.slot_use import SlotUse
 from import_worker.copying.tag import Fence, Replaceable, write_tag
 from shared.errors.codes import Code
 from shared.errors.error import LongshoreError
@@ -31,6 +33,10 @@ LARGE_UNDER_WAY = 96
 SMALL_UNDER_WAY = 64
 # An image with at most this many blobs is checked blob by blob, without a question about the repository first.
 FEW_BLOBS = 3
+# An image with more blobs, or more bytes of manifests, keeps its slot while it waits: the plans of all images that wait
+# are in a worker's memory.
+MAX_IDLE_BLOBS = 1000
+MAX_IDLE_MANIFEST_BYTES = 1024 * 1024
 # Only a tag that does not exist is written.
 NOTHING = Replaceable(digests=frozenset())
 
@@ -50,20 +56,25 @@ class ImageCopy:
         board: ProgressBoard,
         slots: int,
         streams: AbstractAsyncContextManager[None] | None = None,
+        rate: SourceRate | None = None,
+        slot: ImportSlot | None = None,
         referrers: ReferrersCopy | None = None,
         first_attempt: bool = False,
         pace: Pace | None = None,
     ) -> None:
         """Prepare the copy; `slots` is the number of large blobs that are transferred at once.
 
-        `streams` is entered for each blob that is transferred: a place at both ends, shared with other imports. Without
-        `referrers` the image comes alone. With `first_attempt`, a repository without tags is assumed to be empty.
+        `streams` is entered for each blob that is transferred: a place at both ends, shared with other imports. `rate`
+        is that of transfers from the source, and `slot` is given back while the copy only waits for other imports.
+        Without `referrers` the image comes alone. With `first_attempt`, a repository without tags is assumed to be
+        empty.
         """
         self._plan = plan
         self._source = source
         self._target = target
         self._ledger = ledger
         self._board = board
+        self._slot_use = SlotUse(slot if _is_light(plan) else None)
         self._blobs = BlobCopier(
             _PrefetchedSource(source, plan.contents),
             target,
@@ -72,6 +83,8 @@ class ImageCopy:
             slots=slots,
             streams=streams or nullcontext(),
             pace=pace,
+            rate=rate or TransferRates().of(None, ""),
+            slot_use=self._slot_use,
         )
         self._puts = asyncio.Semaphore(PUTS_AT_ONCE)
         self._referrers = referrers
@@ -151,7 +164,8 @@ class ImageCopy:
         """Find what refers to the image and copy its blobs; a referrer whose blob cannot be copied is left out."""
         if self._referrers is None:
             return
-        blobs = await self._referrers.find()
+        async with self._slot_use.working():
+            blobs = await self._referrers.find()
         for blob in blobs:
             self._board.show(blob.digest, LayerProgress(size=blob.size))
         await gather_bounded(partial(self._copy_optional_blob, self._referrers), blobs, SMALL_UNDER_WAY)
@@ -224,6 +238,11 @@ class ImageCopy:
             raise LongshoreError(
                 Code.TARGET_DIGEST_MISMATCH, f"The tag {tag} points to {found}, not to {self._plan.root.digest}."
             )
+
+
+def _is_light(plan: ImportPlan) -> bool:
+    manifest_bytes = sum(len(manifest.content) for manifest in plan.manifests)
+    return len(plan.blobs) <= MAX_IDLE_BLOBS and manifest_bytes <= MAX_IDLE_MANIFEST_BYTES
 
 
 class _PrefetchedSource:

@@ -1,14 +1,13 @@
-"""Blob transfers: of all imports that may have a blob and need it in a registry at the same time, one transfers it.
+"""Blob transfers: of all imports that need a blob from one source at the same time, one transfers it.
 
 A claim holds while its import's attempt holds its lease. It needs no heartbeat of its own, and the claim of a killed
-worker is free as soon as the reaper takes the import from that worker.
+worker is free as soon as the reaper takes the import from that worker. Why: docs/decisions/0006, 0054.
 """
 
 from dataclasses import dataclass
 from uuid import UUID
 
 from shared.db.database import Connection
-from shared.model.blob_origin import BlobOrigin
 
 # Notified with the blob's digest when a transfer ends. Commits that notify wait for each other; large blobs arrive
 # seldom enough for that to matter little.
@@ -16,22 +15,56 @@ CHANNEL = "longshore_flights"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TransferClaim:
-    """The claim of one import attempt to transfer a blob to a registry."""
+class TransferKey:
+    """A blob that a registry needs, as one source describes it: only these imports share one transfer."""
 
     registry: str
     digest: str
+    source_host: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransferClaim:
+    """The claim of one import attempt to transfer a blob."""
+
+    key: TransferKey
     import_name: str
     attempt: int
     claim_token: UUID | None
 
+    @property
+    def arguments(self) -> tuple[object, ...]:
+        """The arguments $1 to $7 of the statements here."""
+        key = self.key
+        return (
+            key.registry,
+            key.digest,
+            key.source_host,
+            key.size,
+            self.import_name,
+            self.attempt,
+            self.claim_token,
+        )
 
-# True for the newest claim of the import $3: of two attempts with the same number, one has lost the import. An attempt
+
+# True for the newest claim of the import $5: of two attempts with the same number, one has lost the import. An attempt
 # that has ended may still end its transfers.
 _NEWEST_CLAIM = """
     EXISTS (
         SELECT FROM imports
-        WHERE imports.name = $3 AND imports.attempt = $4 AND imports.claim_token IS NOT DISTINCT FROM $5::uuid
+        WHERE imports.name = $5 AND imports.attempt = $6 AND imports.claim_token IS NOT DISTINCT FROM $7::uuid
+    )
+"""
+_OWN = f"""
+    (registry, digest, source_host, size, import_name, attempt) = ($1, $2, $3, $4, $5, $6) AND {_NEWEST_CLAIM}
+"""
+# True for a transfer whose import's attempt holds its lease.
+_ALIVE = """
+    EXISTS (
+        SELECT FROM imports
+        WHERE imports.name = transfer.import_name AND imports.attempt = transfer.attempt
+          AND imports.state = 'running' AND imports.lease_until > now()
     )
 """
 
@@ -45,49 +78,49 @@ class ClaimedTransfer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunningTransfer:
-    """The transfer that another attempt has claimed: to which repository, from where, and how many bytes have arrived.
+    """The transfer of another attempt: to which repository, with which right, and how many bytes have arrived."""
 
-    The bytes are those that its import has reported. A transfer of an earlier release has `NO_ORIGIN`.
-    """
-
+    import_name: str
+    attempt: int
     repository: str
-    origin: BlobOrigin
-    offset: int
+    with_account: bool
+    sent: int
 
 
 async def claim(
-    connection: Connection, claim: TransferClaim, repository: str, origin: BlobOrigin
+    connection: Connection,
+    claim: TransferClaim,
+    repository: str,
+    *,
+    with_account: bool,
+    instead_of: tuple[str, int] | None = None,
 ) -> ClaimedTransfer | None:
     """Claim the transfer of a blob to a repository.
 
-    Returns None while another live attempt holds the claim, and to an attempt that has lost its import.
+    Returns None while another live attempt holds the claim, except the import and attempt `instead_of`: that one is
+    too slow, continues without the claim, and keeps its upload. Returns None to an attempt that has lost its import.
     """
+    name, attempt = instead_of or (None, None)
     row = await connection.fetchrow(
         f"""
-        INSERT INTO blob_flights AS transfer
-            (registry, digest, import_name, attempt, repository, source_host, with_account)
-        SELECT $1, $2, $3, $4, $6, $7, $8 WHERE {_NEWEST_CLAIM}
-        ON CONFLICT (registry, digest) DO UPDATE
-        SET import_name = excluded.import_name, attempt = excluded.attempt, started_at = now(),
-            repository = excluded.repository, source_host = excluded.source_host,
-            with_account = excluded.with_account,
-            upload = CASE WHEN transfer.repository = excluded.repository THEN transfer.upload END
-        WHERE NOT EXISTS (
-            SELECT FROM imports
-            WHERE imports.name = transfer.import_name AND imports.attempt = transfer.attempt
-              AND imports.state = 'running' AND imports.lease_until > now()
-              AND (imports.name, imports.attempt) <> ($3, $4)
-        )
+        INSERT INTO blob_transfers AS transfer
+            (registry, digest, source_host, size, import_name, attempt, repository, with_account)
+        SELECT $1, $2, $3, $4, $5, $6, $8, $9 WHERE {_NEWEST_CLAIM}
+        ON CONFLICT (registry, digest, source_host, size) DO UPDATE
+        SET import_name = excluded.import_name, attempt = excluded.attempt, started_at = now(), sent = 0,
+            repository = excluded.repository, with_account = excluded.with_account,
+            upload = CASE
+                WHEN transfer.repository = excluded.repository
+                 AND ((transfer.import_name, transfer.attempt) = ($5, $6) OR NOT {_ALIVE}) THEN transfer.upload
+            END
+        WHERE NOT {_ALIVE} OR (transfer.import_name, transfer.attempt) IN (($5, $6), ($10::text, $11::integer))
         RETURNING upload
         """,  # noqa: S608 - fixed text
-        claim.registry,
-        claim.digest,
-        claim.import_name,
-        claim.attempt,
-        claim.claim_token,
+        *claim.arguments,
         repository,
-        origin.host,
-        origin.with_account,
+        with_account,
+        name,
+        attempt,
     )
     return ClaimedTransfer(upload=row["upload"]) if row else None
 
@@ -95,16 +128,18 @@ async def claim(
 async def record_upload(connection: Connection, claim: TransferClaim, upload: str) -> None:
     """Record the address of the upload, so that a later claim on the same repository can continue it."""
     await connection.execute(
-        f"""
-        UPDATE blob_flights SET upload = $6
-        WHERE (registry, digest, import_name, attempt) = ($1, $2, $3, $4) AND {_NEWEST_CLAIM}
-        """,  # noqa: S608 - fixed text
-        claim.registry,
-        claim.digest,
-        claim.import_name,
-        claim.attempt,
-        claim.claim_token,
+        f"UPDATE blob_transfers SET upload = $8 WHERE {_OWN}",  # noqa: S608 - fixed text
+        *claim.arguments,
         upload,
+    )
+
+
+async def record_sent(connection: Connection, claim: TransferClaim, sent: int) -> None:
+    """Record how many of the blob's bytes have arrived, for the imports that wait."""
+    await connection.execute(
+        f"UPDATE blob_transfers SET sent = $8 WHERE {_OWN}",  # noqa: S608 - fixed text
+        *claim.arguments,
+        sent,
     )
 
 
@@ -112,17 +147,10 @@ async def release(connection: Connection, claim: TransferClaim) -> None:
     """End an unfinished transfer, so that another import may claim it at once and continue its upload."""
     await connection.execute(
         f"""
-        WITH ended AS (
-            UPDATE blob_flights SET attempt = 0
-            WHERE (registry, digest, import_name, attempt) = ($1, $2, $3, $4) AND {_NEWEST_CLAIM} RETURNING digest
-        )
+        WITH ended AS (UPDATE blob_transfers SET attempt = 0 WHERE {_OWN} RETURNING digest)
         SELECT pg_notify('{CHANNEL}', digest) FROM ended
         """,  # noqa: S608 - fixed text
-        claim.registry,
-        claim.digest,
-        claim.import_name,
-        claim.attempt,
-        claim.claim_token,
+        *claim.arguments,
     )
 
 
@@ -130,35 +158,23 @@ async def complete(connection: Connection, claim: TransferClaim) -> None:
     """End a transfer and forget its upload; has no effect if another attempt has claimed the transfer since."""
     await connection.execute(
         f"""
-        WITH ended AS (
-            DELETE FROM blob_flights
-            WHERE (registry, digest, import_name, attempt) = ($1, $2, $3, $4) AND {_NEWEST_CLAIM} RETURNING digest
-        )
+        WITH ended AS (DELETE FROM blob_transfers WHERE {_OWN} RETURNING digest)
         SELECT pg_notify('{CHANNEL}', digest) FROM ended
         """,  # noqa: S608 - fixed text
-        claim.registry,
-        claim.digest,
-        claim.import_name,
-        claim.attempt,
-        claim.claim_token,
+        *claim.arguments,
     )
 
 
-async def find_running(connection: Connection, registry: str, digest: str) -> RunningTransfer | None:
-    """Return the transfer of a blob that could not be claimed; None if it has ended since."""
+async def find_running(connection: Connection, key: TransferKey) -> RunningTransfer | None:
+    """Return the transfer of a blob that an attempt with a lease has claimed."""
     row = await connection.fetchrow(
-        """
-        SELECT repository, source_host, blob_flights.with_account, coalesce(byte_offset, 0) AS byte_offset
-        FROM blob_flights
-        LEFT JOIN imports ON imports.name = blob_flights.import_name
-        LEFT JOIN import_layers
-            ON import_layers.import_id = imports.id AND import_layers.digest = blob_flights.digest
-        WHERE (blob_flights.registry, blob_flights.digest) = ($1, $2)
-        """,
-        registry,
-        digest,
+        f"""
+        SELECT import_name, attempt, repository, with_account, sent FROM blob_transfers AS transfer
+        WHERE (registry, digest, source_host, size) = ($1, $2, $3, $4) AND {_ALIVE}
+        """,  # noqa: S608 - fixed text
+        key.registry,
+        key.digest,
+        key.source_host,
+        key.size,
     )
-    if row is None:
-        return None
-    origin = BlobOrigin(host=row["source_host"], with_account=row["with_account"])
-    return RunningTransfer(repository=row["repository"] or "", origin=origin, offset=row["byte_offset"])
+    return RunningTransfer(**row) if row else None

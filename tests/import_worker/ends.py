@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 
 from deploy.local.images.image import Image
-from import_worker.copying.ends import MountFrom, StartTransfer, WaitForTransfer
+from import_worker.copying.ends import Holder, MountFrom, StartTransfer, WaitForTransfer
 from shared.errors.codes import Code
 from shared.errors.error import LongshoreError
 from shared.http_client.body import Body
@@ -217,7 +217,10 @@ class DictUpload:
 
 @dataclass
 class DictLedger:
-    """Answers as scripted. `proven` are the blobs that this import has read from its source."""
+    """Answers as scripted. `proven` are the blobs that this import has read from its source.
+
+    `replaced` are the holders of transfers that were too slow to wait for.
+    """
 
     held: dict[Digest, str | MountFrom] = field(default_factory=dict)
     here: set[Digest] = field(default_factory=set)
@@ -227,6 +230,8 @@ class DictLedger:
     proven: set[Digest] = field(default_factory=set)
     forgotten: list[Digest] = field(default_factory=list)
     uploads: dict[Digest, str] = field(default_factory=dict)
+    replaced: list[Holder] = field(default_factory=list)
+    sent: list[tuple[Digest, int]] = field(default_factory=list)
 
     async def held_by_repository(self, blobs: Sequence[Descriptor]) -> set[Digest]:
         return {blob.digest for blob in blobs} & self.here
@@ -236,8 +241,9 @@ class DictLedger:
         return {digest: MountFrom(one) if isinstance(one, str) else one for digest, one in held.items()}
 
     async def next_step(
-        self, blob: Descriptor, *, confirmable: bool = True
+        self, blob: Descriptor, *, confirmable: bool = True, instead_of: Holder | None = None
     ) -> StartTransfer | MountFrom | WaitForTransfer:
+        self.replaced += [instead_of] if instead_of else []
         steps = self.next_steps.get(blob.digest, [])
         while steps:
             step = steps.pop(0)
@@ -245,11 +251,22 @@ class DictLedger:
                 return step
         return StartTransfer(self.uploads.get(blob.digest))
 
+    async def awaited_step(self, blob: Descriptor, *, confirmable: bool = True) -> MountFrom | WaitForTransfer | None:
+        steps = self.next_steps.get(blob.digest, [])
+        step = steps[0] if steps else None
+        if isinstance(step, WaitForTransfer) and (confirmable or not step.confirm):
+            steps.pop(0)
+            return step
+        return None
+
     def watch_transfer(self, _blob: Descriptor) -> AbstractContextManager[asyncio.Event]:
         return nullcontext(asyncio.Event())
 
     async def upload_started(self, blob: Descriptor, address: str) -> None:
         self.uploads[blob.digest] = address
+
+    async def record_sent(self, blob: Descriptor, sent: int) -> None:
+        self.sent.append((blob.digest, sent))
 
     async def complete_transfer(self, blob: Descriptor, *, read: bool) -> None:
         self.ended.append((blob.digest, True))

@@ -36,6 +36,7 @@ async def test_a_worker_exposes_its_slots_its_parts_and_the_queues_time(
     samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
     values = {(sample.name, *sample.labels.values()): sample.value for sample in samples}
     assert (values["longshore_worker_slots",], values["longshore_worker_slots_busy",]) == (3, 0)
+    assert values["longshore_worker_imports_idle",] == 0
     assert (values["longshore_up", "database"], values["longshore_up", "rabbitmq"]) == (1, 0)
     assert (
         values["longshore_import_queue_seconds_bucket", "60.0"]

@@ -33,11 +33,13 @@ GRANTS: Mapping[str, Sequence[str]] = {
     "images": ("SELECT (id, registry_host, repository, tag)",),
     # How many workers were lost with an import.
     "outbox": ("SELECT (import_id, reason)",),
-    # How much of a blob another import has transferred.
+    # How much of a blob another import has transferred: for workers of the last release.
     "import_layers": ("SELECT (import_id, digest, byte_offset)",),
     # The blobs of the target, the proofs who may have them, and the transfers under way.
     "blobs": ("SELECT", "INSERT", "UPDATE", "DELETE"),
     "blob_proofs": ("SELECT", "INSERT", "UPDATE", "DELETE"),
+    "blob_transfers": ("SELECT", "INSERT", "UPDATE", "DELETE"),
+    # The same, for workers of the last release.
     "blob_flights": ("SELECT", "INSERT", "UPDATE", "DELETE"),
     "companion_tags": ("SELECT", "INSERT"),
     "registry_limits": ("SELECT", "INSERT", "UPDATE", "DELETE"),

@@ -76,15 +76,14 @@ async def test_a_retry_within_an_attempt_keeps_its_claim(claims: Imports) -> Non
 
 
 async def test_a_waiting_import_sees_how_far_the_blob_is(claims: Imports) -> None:
-    """Its progress is that of the transferring import, as that one reported it."""
+    """Its progress is that of the transferring import, as that one recorded it."""
     first, second = await claims.claimed("first"), await claims.claimed("second")
     await first.next_step(BLOB)
-    await claims.run(
-        "INSERT INTO import_layers (import_id, digest, position, size, byte_offset, status) "
-        f"VALUES ($1, '{BLOB.digest}', 0, {BLOB.size}, 4711, 'downloading')",
-        "first",
-    )
+    await first.record_sent(BLOB, 4711)
     assert await second.next_step(BLOB) == WaitForTransfer(4711)
+    assert await second.awaited_step(BLOB) == WaitForTransfer(4711)
+    await first.complete_transfer(BLOB, read=True)
+    assert await second.awaited_step(BLOB) == MountFrom("team/first")
 
 
 async def test_small_blobs_are_not_waited_for(claims: Imports) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from deploy.local.images.image import Image
-from import_worker.copying.ends import MountFrom, StartTransfer, WaitForTransfer
+from import_worker.copying.ends import Holder, MountFrom, StartTransfer, WaitForTransfer
 from import_worker.copying.image import ImageCopy
 from shared.errors.codes import Code
 from shared.errors.error import LongshoreError
@@ -102,17 +102,18 @@ async def test_a_transfer_that_fails_is_released(image: Image) -> None:
     assert (Digest.parse(blob.digest), False) in ledger.ended
 
 
-async def test_a_waiting_import_holds_no_slot(image: Image) -> None:
-    """With one slot, a blob that is waited for does not keep the others from being copied."""
+async def test_a_blob_that_is_waited_for_takes_no_place(image: Image) -> None:
+    """With one place, a blob that is waited for does not keep the others from being copied."""
     source, target, board = DictSource(image), DictTarget(), Board()
     blob = next(blob for blob in image.blobs if blob.size == 12_345)
     others = {other.digest for other in image.blobs if other.digest != blob.digest}
 
     class Ledger(DictLedger):
         async def next_step(
-            self, wanted: Descriptor, *, confirmable: bool = True
+            self, wanted: Descriptor, *, confirmable: bool = True, instead_of: Holder | None = None
         ) -> StartTransfer | MountFrom | WaitForTransfer:
             assert confirmable
+            assert instead_of is None
             missing = others - target.blobs.keys()
             return WaitForTransfer(1) if str(wanted.digest) == blob.digest and missing else StartTransfer()
 
@@ -254,9 +255,9 @@ async def test_a_blob_that_came_while_this_import_waited_proves_nothing(image: I
 
     class Ledger(DictLedger):
         async def next_step(
-            self, blob: Descriptor, *, confirmable: bool = True
+            self, blob: Descriptor, *, confirmable: bool = True, instead_of: Holder | None = None
         ) -> StartTransfer | MountFrom | WaitForTransfer:
-            step = await super().next_step(blob, confirmable=confirmable)
+            step = await super().next_step(blob, confirmable=confirmable, instead_of=instead_of)
             if blob.digest == digest and isinstance(step, StartTransfer):
                 target.blobs[str(digest)] = source.content(str(digest))
             return step
