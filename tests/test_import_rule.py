@@ -112,6 +112,8 @@ HOMES: Mapping[str, tuple[str, ...]] = {
         "api_service.background.broker",
         "import_worker.consumer",
     ),
+    "aiormq": ("api_service.background.broker",),
+    "pamqp": ("api_service.background.broker",),
     "cryptography": ("shared.runtime.secret_box",),
     "environs": READS_SETTINGS,
     "opentelemetry": ("shared.tracing.otel",),

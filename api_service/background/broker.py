@@ -1,16 +1,20 @@
 """The connection on which wake-up messages are published: the API's wrapper of aio-pika."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 import aio_pika
+import aiormq.abc
 import orjson
-from aio_pika.abc import AbstractChannel, AbstractExchange
+from aio_pika.abc import AbstractChannel
+from pamqp.commands import Basic
 
-from shared.messages.broker import BrokerUnavailableError, bounded
-from shared.messages.topology import HEARTBEAT, IMPORTS_QUEUE, declare
+from shared.messages.broker import BrokerUnavailableError, bounded, translated
+from shared.messages.topology import BROKER_TIMEOUT, EXCHANGE, HEARTBEAT, IMPORTS_QUEUE, declare
 from shared.messages.wake_up import WakeUp, dump_wake_up
+from shared.runtime.concurrency import cancel_all
 from shared.tracing.spans import TRACEPARENT, Kind, entry, traceparent
 
 CONNECTION_NAME = "longshore-api outbox"
@@ -31,17 +35,23 @@ class Broker:
     aio-pika's robust connections are not used: one whose restoring fails stays closed while it looks open.
     """
 
-    def __init__(self, channel: AbstractChannel, exchange: AbstractExchange) -> None:
+    def __init__(self, channel: AbstractChannel) -> None:
         self._channel = channel
-        self._exchange = exchange
 
-    async def publish(self, message: WakeUp) -> None:
-        """Return when RabbitMQ has confirmed the message. After an error, RabbitMQ may have it nevertheless."""
-        values = {"longshore.import": message.import_name, "longshore.reason": message.reason}
-        with entry(f"publish {IMPORTS_QUEUE}", Kind.PRODUCER, message.traceparent, values):
-            packed = _packed(message, traceparent() or message.traceparent)
-            async with bounded():
-                await self._exchange.publish(packed, IMPORTS_QUEUE, mandatory=True)
+    async def publish(self, messages: Sequence[WakeUp]) -> list[BrokerUnavailableError | None]:
+        """Publish these messages together; return None for each that RabbitMQ has confirmed, or its failure.
+
+        After a failure, RabbitMQ may have the message nevertheless.
+        """
+        with translated():
+            channel = await self._channel.get_underlay_channel()
+        tasks = [asyncio.create_task(_publish(channel, message)) for message in messages]
+        try:
+            if tasks:
+                await asyncio.wait(tasks, timeout=BROKER_TIMEOUT)
+        finally:
+            await cancel_all(tasks)
+        return [_outcome(task) for task in tasks]
 
     def check_open(self) -> None:
         """Raise BrokerUnavailableError if the connection is known to be lost."""
@@ -64,20 +74,44 @@ async def open_broker(url: str) -> AsyncIterator[Broker]:
     try:
         async with bounded():
             channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
-            topology = await declare(channel)
-        yield Broker(channel, topology.exchange)
+            await declare(channel)
+        yield Broker(channel)
     finally:
         with suppress(BrokerUnavailableError):
             async with bounded():
                 await connection.close()
 
 
-def _packed(message: WakeUp, span: str | None) -> aio_pika.Message:
-    """Return a message that is readable in RabbitMQ's console and has no secrets; `span` is its traceparent."""
-    return aio_pika.Message(
-        orjson.dumps(dump_wake_up(message), option=orjson.OPT_INDENT_2),
+async def _publish(channel: aiormq.abc.AbstractChannel, message: WakeUp) -> None:
+    """Return when RabbitMQ has confirmed the message.
+
+    It uses the layer below aio-pika's exchange: to build a `Message` there takes as long as all the rest of publishing.
+    """
+    values = {"longshore.import": message.import_name, "longshore.reason": message.reason}
+    with entry(f"publish {IMPORTS_QUEUE}", Kind.PRODUCER, message.traceparent, values), translated():
+        await channel.basic_publish(
+            orjson.dumps(dump_wake_up(message), option=orjson.OPT_INDENT_2),
+            exchange=EXCHANGE,
+            routing_key=IMPORTS_QUEUE,
+            properties=_properties(message, traceparent() or message.traceparent),
+            mandatory=True,
+        )
+
+
+def _outcome(task: asyncio.Task[None]) -> BrokerUnavailableError | None:
+    if task.cancelled():
+        return BrokerUnavailableError("RabbitMQ did not confirm the message in time")
+    error = task.exception()
+    if error is None or isinstance(error, BrokerUnavailableError):
+        return error
+    raise error
+
+
+def _properties(message: WakeUp, span: str | None) -> Basic.Properties:
+    """Return what RabbitMQ's console shows beside the body, without secrets; `span` is the message's traceparent."""
+    return Basic.Properties(
         message_id=message.import_name,
-        type=MESSAGE_TYPE,
+        message_type=MESSAGE_TYPE,
         headers={"attempt": message.attempt, "reason": message.reason, **({TRACEPARENT: span} if span else {})},
         content_type="application/json",
         content_encoding="utf-8",

@@ -100,13 +100,12 @@ async def publish_due(database: Database, broker: Broker) -> float:
     """
     async with database.transaction() as connection:
         rows = await outbox.lock_due(connection, BATCH)
-        outcomes = await asyncio.gather(*(broker.publish(_message(row)) for row in rows), return_exceptions=True)
-        confirmed = [row.id for row, outcome in zip(rows, outcomes, strict=True) if outcome is None]
+        failures = await broker.publish([_message(row) for row in rows])
+        confirmed = [row.id for row, failure in zip(rows, failures, strict=True) if failure is None]
         await outbox.mark_published(connection, confirmed)
         seconds = await outbox.seconds_to_next(connection)
-    for outcome in outcomes:
-        if isinstance(outcome, BaseException):
-            raise outcome
+    for failure in filter(None, failures):
+        raise failure
     if len(rows) == BATCH:
         return 0
     return POLL_INTERVAL if seconds is None else min(POLL_INTERVAL, max(MIN_WAIT, seconds))

@@ -16,13 +16,14 @@ class BrokerUnavailableError(Exception):
 @asynccontextmanager
 async def bounded() -> AsyncIterator[None]:
     """Give an exchange a time limit: the library's own does not cover every wait. Raises BrokerUnavailableError."""
-    with _translated():
+    with translated():
         async with asyncio.timeout(BROKER_TIMEOUT):
             yield
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
+def translated() -> Iterator[None]:
+    """Raise the library's failures as BrokerUnavailableError."""
     try:
         yield
     except CONNECTION_EXCEPTIONS as error:

@@ -1,8 +1,9 @@
 """The audit log: one row for each request that writes, and for each command that does."""
 
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass, fields
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 
 from shared.db.database import Connection
@@ -57,6 +58,7 @@ class AuditFilter:
 
 
 _COLUMNS = tuple(field.name for field in fields(AuditEvent))
+_values = attrgetter(*_COLUMNS)
 _TYPES = {"token_id": "bigint", "rule_id": "bigint", "status": "integer"}
 _ARRAYS = ", ".join(f"${number}::{_TYPES.get(name, 'text')}[]" for number, name in enumerate(_COLUMNS, 1))
 # $1 and $2 are the cursor and the page's size.
@@ -75,7 +77,7 @@ async def insert_events(connection: Connection, events: Sequence[AuditEvent]) ->
     """Add the events in one statement, in their order."""
     await connection.execute(
         f"INSERT INTO audit_events ({', '.join(_COLUMNS)}) SELECT * FROM unnest({_ARRAYS})",  # noqa: S608 - fixed text
-        *zip(*map(astuple, events), strict=True),
+        *zip(*map(_values, events), strict=True),
     )
 
 
