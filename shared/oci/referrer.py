@@ -21,7 +21,7 @@ COMPANION_SUFFIXES = (".sig", ".att", ".sbom")
 _MAX_ALGORITHM = 32
 _MAX_ENCODED = 64
 # A digest, or the start of one, alone or before any suffix. Case does not matter: Harbor takes both for a signature.
-_COMPANION_TAG = re.compile(r"(?:sha256|sha384|sha512|blake3)-(?:[0-9a-f]+(?:\..*)?|[0-9a-f]{12,}.*)", re.IGNORECASE)
+_COMPANION_TAG = re.compile(r"(?:sha256|sha384|sha512|blake3)-(?:[0-9a-f]+(?:\..*)?|[0-9a-f]{12}.*)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 # Characters of all challenges of a response that are read; a usual one has a few hundred.
 MAX_CHALLENGE_LENGTH = 8 * 1024
 # Either one parameter, or a new scheme, or text to skip (a token68, as in `Negotiate abc==`). Separators are not
-# matched: finditer skips them, whereas a pattern for them would be tried again at each of their characters.
+# matched: finditer skips them, whereas a pattern for them would be tried again at each of their characters. No part
+# is given back (`++`): a shorter one would never fit what must follow it.
 _PART = re.compile(
-    r"""(?P<name>[!#$%&'*+.^_`|~0-9A-Za-z-]+)\s*=\s*(?:"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<plain>[^\s",=]+))(?=\s*(?:,|$))
-      | (?P<scheme>[!#$%&'*+.^_`|~0-9A-Za-z-]+)(?=[\s,]|$)
-      | (?P<other>[^\s,]+)
+    r"""(?P<name>[!#$%&'*+.^_`|~0-9A-Za-z-]++)\s*+=\s*+(?:"(?P<quoted>(?:[^"\\]|\\.)*+)"|(?P<plain>[^\s",=]++))(?=\s*+(?:,|$))
+      | (?P<scheme>[!#$%&'*+.^_`|~0-9A-Za-z-]++)(?=[\s,]|$)
+      | (?P<other>[^\s,]++)
     """,
     re.VERBOSE,
 )
