@@ -1,6 +1,8 @@
 """Fetches an OIDC issuer's published documents: its configuration (OIDC Discovery 4) and its keys (RFC 7517)."""
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -28,16 +30,27 @@ class IssuerError(Exception):
 
 async def fetch_jwks(outgoing: Outgoing, settings: OidcSettings) -> list[dict[str, Any]]:
     """Return the issuer's keys as published; raises IssuerError."""
-    try:
+    with _readable_issuer():
         async with asyncio.timeout(FETCH_TIMEOUT):
             url = settings.jwks_url or await _discover(outgoing, settings)
             document = await _get_document(outgoing, url)
-    except (aiohttp.ClientError, OSError, TimeoutError) as error:
-        raise IssuerError(f"it cannot be reached: {type(error).__name__}") from error
     keys = document.get("keys")
     if not isinstance(keys, list):
         raise IssuerError("its key set has no list of keys")
     return [key for key in keys[:MAX_KEYS] if isinstance(key, dict)]
+
+
+@contextmanager
+def _readable_issuer() -> Iterator[None]:
+    """Turn whatever the issuer's answers raise into IssuerError: a broken document must not end the refreshing."""
+    try:
+        yield
+    except IssuerError:
+        raise
+    except (aiohttp.ClientError, OSError, TimeoutError) as error:
+        raise IssuerError(f"it cannot be reached: {type(error).__name__}") from error
+    except Exception as error:
+        raise IssuerError(f"its documents cannot be read: {type(error).__name__}") from error
 
 
 async def _discover(outgoing: Outgoing, settings: OidcSettings) -> str:

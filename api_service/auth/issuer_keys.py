@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from joserfc.errors import JoseError, SecurityWarning
+from joserfc.errors import SecurityWarning
 from joserfc.jwk import JWKRegistry, Key, RSAKey
 
 from api_service.auth.issuer_documents import IssuerError, fetch_jwks
@@ -90,7 +90,7 @@ def _usable(published: Iterable[Mapping[str, Any]]) -> Iterable[Key]:
             continue
         try:
             key = _read_key(document)
-        except (JoseError, ValueError, TypeError, KeyError, OverflowError, AttributeError):
+        except Exception:  # noqa: BLE001, S112 - the issuer chooses the key, and so the exception
             continue
         if not isinstance(key, RSAKey) or key.raw_value.key_size >= MIN_RSA_BITS:
             yield key

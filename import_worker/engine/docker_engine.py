@@ -12,7 +12,10 @@ from import_worker.engine.ends import DescribedImage
 from import_worker.engine.tar_stream import PIECE
 from shared.errors.codes import Code
 from shared.errors.error import LongshoreError
+from shared.http_client.unreadable import refused_if_unreadable
+from shared.model.integers import MAX_INT64
 from shared.oci.digest import Digest
+from shared.oci.manifest import MAX_LAYERS
 from shared.oci.platform import Platform
 
 # For requests that the engine answers from its memory. Seconds.
@@ -20,6 +23,9 @@ INSPECT_TIMEOUT = aiohttp.ClientTimeout(total=30)
 # Engines without the image layout write the whole image to their own disk before they send the first byte. Between two
 # bytes of a layer, the copy's StallWatch is stricter. Seconds.
 EXPORT_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=30, sock_read=1800)
+
+# Raised by the library for a connection that ends, and for bytes that are not HTTP.
+_BROKEN_OFF = (aiohttp.ClientError, TimeoutError, OSError, ValueError)
 
 # aiodocker's own status for an engine that it cannot reach.
 NOT_CONNECTED = 900
@@ -37,12 +43,8 @@ class DockerEngine:
                 found = await docker.images.inspect(name)
                 # The engine returns a list; the library's annotation is wrong.
                 history = cast("Sequence[Mapping[str, Any]]", await docker.images.history(name))
-        try:
+        with _readable(name):
             return _described(found, history)
-        except (KeyError, TypeError, ValueError):
-            raise LongshoreError(
-                Code.SOURCE_PROTOCOL_ERROR, f"The engine does not describe {name} as an image."
-            ) from None
 
     @asynccontextmanager
     async def export(self, image_id: Digest) -> AsyncIterator[AsyncIterator[bytes]]:
@@ -65,12 +67,24 @@ async def _chunks(content: aiohttp.StreamReader, image_id: Digest) -> AsyncGener
 
 
 @contextmanager
+def _readable(name: str, passed: tuple[type[Exception], ...] = ()) -> Iterator[None]:
+    """Refuse an answer that does not describe an image, whatever its reader raises; `passed` are raised unchanged."""
+
+    def refuse(reason: str) -> LongshoreError:
+        return LongshoreError(Code.SOURCE_PROTOCOL_ERROR, f"The engine does not describe {name} as an image: {reason}.")
+
+    with refused_if_unreadable(refuse, passed, image=name):
+        yield
+
+
+@contextmanager
 def _translated(name: str) -> Iterator[None]:
     try:
-        yield
+        with _readable(name, (DockerError, *_BROKEN_OFF)):
+            yield
     except DockerError as error:
         raise _refused(name, error) from None
-    except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+    except _BROKEN_OFF as error:
         raise LongshoreError(
             Code.DOCKER_ENGINE_UNAVAILABLE, f"The Docker Engine broke off at {name} ({type(error).__name__})."
         ) from None
@@ -86,12 +100,21 @@ def _refused(name: str, error: DockerError) -> LongshoreError:
 
 def _described(found: Mapping[str, Any], history: Sequence[Mapping[str, Any]]) -> DescribedImage:
     diff_ids = tuple(map(Digest.parse, found["RootFS"]["Layers"]))
+    if len(diff_ids) > MAX_LAYERS:
+        raise ValueError(f"it has {len(diff_ids)} layers, above the limit of {MAX_LAYERS}")
     return DescribedImage(
         id=Digest.parse(found["Id"]),
         diff_ids=diff_ids,
-        sizes=_sizes(len(diff_ids), found["Size"], [step["Size"] for step in reversed(history)]),
+        sizes=_sizes(len(diff_ids), _size(found), [_size(step) for step in reversed(history)]),
         platforms=(Platform.of(found["Os"], found["Architecture"], found.get("Variant")),),
     )
+
+
+def _size(part: Mapping[str, Any]) -> int:
+    size = part["Size"]
+    if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size <= MAX_INT64:
+        raise ValueError("a size is no number of bytes")
+    return size
 
 
 def _sizes(layers: int, whole: int, steps: Sequence[int]) -> tuple[int, ...]:

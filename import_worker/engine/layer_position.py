@@ -9,12 +9,14 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from shared.http_client.unreadable import reads_hint
 from shared.oci.digest import Digest
 
 # Go escapes these characters, so that JSON can be embedded in HTML.
 _ESCAPED_BY_GO = str.maketrans({mark: f"\\u{ord(mark):04x}" for mark in "<>&\u2028\u2029"})
 
 
+@reads_hint
 def layer_position(content: bytes, diff_ids: Sequence[Digest]) -> int | None:
     """Return the position of the layer that this document describes; None if no position fits."""
     document = _parsed(content)

@@ -20,6 +20,7 @@ from import_worker.engine.stream_layer import stream_layer
 from import_worker.engine.tar_stream import TarEntry, TarError, TarStream
 from shared.errors.codes import Code
 from shared.errors.error import LongshoreError
+from shared.http_client.unreadable import refused_if_unreadable
 from shared.model.progress import LayerProgress, LayerStatus, Transfer
 from shared.oci.descriptor import Descriptor
 from shared.oci.digest import Digest
@@ -68,7 +69,7 @@ class LayerPush:
             self._board.show(diff_id, LayerProgress(size=size))
         tar = TarStream(export)
         try:
-            while entry := await tar.next_entry():
+            while entry := await _next_entry(tar):
                 if entry.is_file:
                     async with aclosing(tar.content()) as content:
                         await self._handle(entry, content)
@@ -142,6 +143,16 @@ class LayerPush:
             self._limits.check_blob(f"The layer {name[:100]}", size)
             self._limits.check_image(self._streamed)
             yield piece
+
+
+async def _next_entry(tar: TarStream) -> TarEntry | None:
+    """Return the next entry; whatever its header makes a parser raise is the export's fault."""
+
+    def refuse(reason: str) -> LongshoreError:
+        return LongshoreError(Code.DOCKER_ENGINE_UNAVAILABLE, f"The engine's export is broken: {reason}.")
+
+    with refused_if_unreadable(refuse, (TarError,), reader="next_entry"):
+        return await tar.next_entry()
 
 
 def _completed(size: int) -> LayerProgress:

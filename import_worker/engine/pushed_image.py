@@ -11,6 +11,7 @@ from import_worker.engine.ends import DescribedImage
 from import_worker.engine.push_layers import PushedLayers
 from shared.errors.codes import Code
 from shared.errors.error import LongshoreError
+from shared.http_client.unreadable import reads_content
 from shared.model.progress import LayerProgress
 from shared.oci import media_types
 from shared.oci.descriptor import Descriptor
@@ -29,6 +30,7 @@ class PushedImage:
     config: bytes
 
     @classmethod
+    @reads_content(Code.SOURCE_PROTOCOL_ERROR)
     def of(cls, image: DescribedImage, pushed: PushedLayers) -> "PushedImage":
         """Make the manifest: the image's own config, byte for byte, and its layers as the target holds them.
 

@@ -80,7 +80,7 @@ class HarborApi:
             reply = await read_error_reply(request, response)
         if reply.status not in request.accepts:
             raise self.error(request, reply)
-        if not is_harbor_error(reply):
+        if not is_harbor_error(request, reply):
             raise request.failed(Failure.PROTOCOL, f"answered {reply.status}, but not as Harbor does,")
         return reply
 

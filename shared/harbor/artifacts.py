@@ -9,6 +9,7 @@ from shared.harbor.api import OK_OR_MISSING, HarborApi
 from shared.harbor.documents import Document, objects, optional_text, read_list, read_one, text
 from shared.harbor.pages import PAGE_SIZE
 from shared.http_client.request import Request
+from shared.http_client.unreadable import reads_hint
 from shared.oci.digest import Digest
 from shared.oci.reference import check_tag
 
@@ -88,13 +89,11 @@ def _digest(artifact: Document) -> Digest:
     return Digest.parse(text(artifact, "digest"))
 
 
+@reads_hint
 def _pushed_at(artifact: Document, tag: str) -> datetime | None:
     """Return when the tag was pushed; None where that cannot be read: it is for people, and decides nothing."""
-    try:
-        times = [optional_text(each, "push_time") for each in objects(artifact, "tags") if each.get("name") == tag]
-        return datetime.fromisoformat(times[0]) if times and times[0] else None
-    except ValueError:
-        return None
+    times = [optional_text(each, "push_time") for each in objects(artifact, "tags") if each.get("name") == tag]
+    return datetime.fromisoformat(times[0]) if times and times[0] else None
 
 
 def _tag_name(tag: Document) -> str:

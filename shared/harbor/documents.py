@@ -14,11 +14,13 @@ T = TypeVar("T")
 Document = Mapping[str, Any]
 
 
+@reads_answer
 def read_one(request: Request, reply: Reply, parse: Callable[[Document], T]) -> T:
     """Parse a response that is one object."""
     return _parsed(request, lambda: parse(_object(json.loads(reply.content))))
 
 
+@reads_answer
 def read_list(request: Request, reply: Reply, parse: Callable[[Document], T]) -> list[T]:
     """Parse a response that is a list of objects; Go writes an empty list as null."""
     return _parsed(request, lambda: [parse(_object(item)) for item in _list(json.loads(reply.content))])
@@ -49,7 +51,6 @@ def objects(document: Document, name: str) -> list[Document]:
     return [_object(item) for item in _list(document.get(name))]
 
 
-@reads_answer
 def _parsed(request: Request, read: Callable[[], T]) -> T:
     try:
         return read()

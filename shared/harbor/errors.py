@@ -8,6 +8,7 @@ from http import HTTPStatus
 
 from shared.errors.codes import Code
 from shared.errors.error import LongshoreError
+from shared.http_client.boundary import reads_answer
 from shared.http_client.error_body import ErrorBody, read_error_body
 from shared.http_client.failures import Failure
 from shared.http_client.request import Reply, Request
@@ -34,7 +35,8 @@ _BY_STATUS: dict[int, Failure] = {
 }
 
 
-def is_harbor_error(reply: Reply) -> bool:
+@reads_answer
+def is_harbor_error(_request: Request, reply: Reply) -> bool:
     """Return whether Harbor itself wrote an error response, and not a proxy or another server.
 
     Only Harbor's own "not found" means that a thing is gone.
@@ -42,6 +44,7 @@ def is_harbor_error(reply: Reply) -> bool:
     return bool(read_error_body(reply.content).codes)
 
 
+@reads_answer
 def harbor_error(request: Request, reply: Reply, secrets: tuple[str, ...] = ()) -> LongshoreError:
     """Return the error for a response; its detail quotes Harbor's message."""
     body = read_error_body(reply.content, secrets)

@@ -12,9 +12,10 @@ from multidict import CIMultiDictProxy
 
 from shared.harbor.api import HarborApi
 from shared.harbor.documents import Document, read_list
+from shared.http_client.boundary import reads_answer
 from shared.http_client.failures import Failure
 from shared.http_client.link_header import has_next_link
-from shared.http_client.request import Reply
+from shared.http_client.request import Reply, Request
 
 T = TypeVar("T")
 
@@ -43,12 +44,13 @@ async def list_all(
         entries = read_list(request, reply, parse)
         for entry in entries:
             yield entry
-        if not entries or not _has_next(reply, page, len(entries)):
+        if not entries or not _has_next(request, reply, page, len(entries)):
             return
     raise request.failed(Failure.PROTOCOL, f"listed more than {MAX_PAGES} pages")
 
 
-def _has_next(reply: Reply, page: int, length: int) -> bool:
+@reads_answer
+def _has_next(_request: Request, reply: Reply, page: int, length: int) -> bool:
     if has_next_link(reply.headers.getall("Link", [])):
         return True
     total = _total(reply.headers)

@@ -35,7 +35,7 @@ def read_error_body(content: bytes, secrets: Iterable[str] = ()) -> ErrorBody:
     if not isinstance(errors, list):
         return ErrorBody(message=clean(_plain_message(document), secrets))
     entries = [entry for entry in errors[:MAX_ERRORS] if isinstance(entry, dict)]
-    codes = tuple(str(entry.get("code", "")).upper() for entry in entries)
+    codes = tuple(_text(entry.get("code")).upper() for entry in entries)
     return ErrorBody(codes, clean("; ".join(_sentence(entry) for entry in entries), secrets))
 
 
@@ -61,4 +61,9 @@ def _sentence(entry: dict[str, object]) -> str:
     message = entry.get("message")
     detail = entry.get("detail")
     parts = [part for part in (message, detail) if isinstance(part, str) and part]
-    return ", ".join(parts) or str(entry.get("code", ""))
+    return ", ".join(parts) or _text(entry.get("code"))
+
+
+def _text(value: object) -> str:
+    """Return a text or a number in words; a list may be nested deeper than it can be shown."""
+    return str(value) if isinstance(value, str | int | float) else ""

@@ -12,6 +12,7 @@ from multidict import CIMultiDictProxy
 from shared.errors.codes import Code
 from shared.errors.error import LongshoreError
 from shared.http_client.failures import TRANSIENT_CODES
+from shared.http_client.unreadable import reads_hint
 
 # Attempts of one request, the first included. A longer outage is the import's concern, which waits in the database.
 ATTEMPTS = 3
@@ -23,6 +24,9 @@ JITTER = 0.3
 LONGEST_RETRY_AFTER = 5.0
 # Seconds; a longer Retry-After is taken for a mistake and cut.
 MAX_RETRY_AFTER = 24 * 3600.0
+
+# Characters of a Retry-After that are read; a date has thirty.
+MAX_RETRY_AFTER_LENGTH = 64
 
 T = TypeVar("T")
 
@@ -72,9 +76,10 @@ def wait_before_retry(error: Exception) -> bool | float:
     return error.retry_after + random.uniform(0, JITTER)  # noqa: S311 - jitter, not a secret
 
 
+@reads_hint
 def retry_after(headers: CIMultiDictProxy[str]) -> float | None:
     """Return Retry-After in seconds from now: it is a number of seconds or a date (RFC 9110, section 10.2.3)."""
-    value = headers.get("Retry-After", "").strip()
+    value = headers.get("Retry-After", "")[:MAX_RETRY_AFTER_LENGTH].strip()
     if value.isascii() and value.isdigit():
         return min(float(value), MAX_RETRY_AFTER)
     try:

@@ -69,7 +69,7 @@ class Exchange:
                 return response
             with self._hop:
                 await read_error_reply(request, response)
-                url = redirect_target(request, url, response.headers.get("Location"), self._outgoing.policy)
+                url = redirect_target(request, url, response.headers, self._outgoing.policy)
         raise request.failed(Failure.PROTOCOL, f"redirects more than {MAX_REDIRECTS} times")
 
     async def __aexit__(

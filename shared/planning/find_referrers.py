@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from shared.errors.codes import Code
 from shared.errors.error import LongshoreError
+from shared.http_client.unreadable import reads_content
 from shared.oci.digest import Digest
 from shared.oci.manifest import Manifest
 from shared.oci.referrer import Attachment, subject_of
@@ -116,6 +117,7 @@ class _Search:
         self.left_out.append(f"{what}: {error.detail}")
 
 
+@reads_content(Code.MANIFEST_UNSUPPORTED)
 def _check_subject(attachment: Attachment, manifest: Manifest) -> None:
     """Raise unless the manifest itself names the subject: the source's list of referrers is not trusted."""
     if attachment.tag is None and subject_of(manifest) != attachment.subject:

@@ -8,6 +8,7 @@ from typing import Any
 
 from shared.errors.codes import Code
 from shared.errors.error import LongshoreError
+from shared.http_client.unreadable import reads_content
 from shared.oci import media_types
 from shared.oci.descriptor import Descriptor
 from shared.oci.digest import Digest
@@ -59,6 +60,7 @@ async def read_config(source: ReadableImage, manifest: Manifest) -> ImageConfig:
     return await run_aside(len(content), lambda: _verified(config, content))
 
 
+@reads_content(Code.MANIFEST_UNSUPPORTED)
 def _verified(config: Descriptor, content: bytes) -> ImageConfig:
     if not config.digest.matches(content):
         raise blob_digest_mismatch(config)
@@ -75,6 +77,7 @@ async def _read_in_time(source: ReadableImage, config: Descriptor) -> bytes:
         raise LongshoreError(Code.SOURCE_STALLED, detail) from None
 
 
+@reads_content(Code.MANIFEST_UNSUPPORTED)
 def describe(manifests: Sequence[Manifest], config: ImageConfig) -> str:
     """Return the first description among these manifests' annotations, else the config's label, else nothing."""
     annotations = (json.loads(manifest.content).get("annotations") for manifest in manifests)

@@ -5,6 +5,8 @@ Reads manifests and one small config (for the platform and the description); cop
 
 from collections.abc import Mapping, Sequence
 
+from shared.errors.codes import Code
+from shared.http_client.unreadable import reads_content
 from shared.oci.digest import Digest
 from shared.oci.manifest import Manifest, select_platforms, trim_index
 from shared.oci.platform import Platform
@@ -71,6 +73,7 @@ async def _plan_index(
     )
 
 
+@reads_content(Code.MANIFEST_UNSUPPORTED)
 def _trimmed(index: Manifest, wanted: Sequence[Platform], known: Mapping[Digest, Manifest]) -> tuple[Manifest, ...]:
     """Trim an index to the wanted platforms: return the remaining manifests, children first, the new index last.
 

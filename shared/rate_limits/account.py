@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from functools import partial
 
 from shared.http_client.retry import JITTER, LONGEST_RETRY_AFTER
+from shared.http_client.unreadable import reads_hint
 from shared.model.credential import Credential
 from shared.rate_limits.headers import Allowance
 from shared.rate_limits.lanes import Lane, PoolLease
@@ -64,7 +65,7 @@ class AccountLimits:
 
         If little is left, each metered request delays the start of further imports. If nothing is left, none starts.
         """
-        allowance = Allowance.read(headers, time.time())
+        allowance = _read_allowance(headers)
         if allowance is None or not allowance.spacing:
             return
         if metered:
@@ -77,6 +78,11 @@ class AccountLimits:
 
     def _limited(self, usual: int) -> int:
         return int(usual * self._limits.concurrency_share(self._held_by[Scope.IMPORTS]))
+
+
+@reads_hint
+def _read_allowance(headers: Mapping[str, str]) -> Allowance | None:
+    return Allowance.read(headers, time.time())
 
 
 def _on_rate_limited(limit: Limit, now: float, *, seconds: float | None) -> Limit:

@@ -14,7 +14,7 @@ from shared.http_client.request import Reply, authority
 from shared.model.credential import Credential
 from shared.network.policy import NetworkPolicy
 from shared.registry.challenge import Challenge, parse_challenges
-from shared.registry.realms import read_realm
+from shared.registry.realms import Realm, read_realm
 from shared.registry.request import RegistryRequest, Resource
 from shared.registry.scopes import Scopes
 from shared.registry.tokens import Token, TokenCache, TokenKey
@@ -62,9 +62,9 @@ class Authenticator:
             return self._basic()
         return await self._bearer(self._challenge, scopes, None)
 
-    async def answer(self, challenges: list[str], scopes: Scopes, sent: str | None) -> str | None:
+    async def answer(self, challenges: tuple[Challenge, ...], scopes: Scopes, sent: str | None) -> str | None:
         """Return the header that answers a 401, if necessary with a fresh token; None if only `sent` is available."""
-        chosen = self._choose(parse_challenges(challenges))
+        chosen = self._choose(challenges)
         if chosen is None:
             return None
         self._challenge = chosen.without("scope")
@@ -98,10 +98,7 @@ class Authenticator:
         request, with_credential = self._token_request(challenge, scopes)
         requested_at = time.monotonic()
         reply = await self._send(request, self._basic() if with_credential else None)
-        try:
-            return Token.read(reply.content, requested_at)
-        except (ValueError, RecursionError):
-            raise request.failed(Failure.PROTOCOL, "answered without a token") from None
+        return _read_token(request, reply, requested_at)
 
     def _token_request(self, challenge: Challenge, scopes: Scopes) -> tuple[RegistryRequest, bool]:
         account = self._account
@@ -113,14 +110,33 @@ class Authenticator:
             url=account.base,
             limit=MAX_TOKEN_SIZE,
         )
-        try:
-            realm = read_realm(challenge.get("realm"), account.registry, account.base, self._policy)
-        except ValueError as error:
-            raise request.failed(Failure.HOST_REFUSED, "may not be answered", str(error)) from None
+        realm = _read_realm(request, challenge, account, self._policy)
         with_credential = realm.trusted and account.credential is not None
         self.note = "" if realm.trusted or not account.credential else _not_sent(account.registry, realm.url)
         sent = account.credential if with_credential else None
         return replace(request, url=_token_url(request, realm.url, challenge, scopes, sent)), with_credential
+
+
+@reads_answer
+def read_challenges(_request: RegistryRequest, reply: Reply) -> tuple[Challenge, ...]:
+    """Return the challenges of a 401."""
+    return parse_challenges(reply.headers.getall("WWW-Authenticate", []))
+
+
+@reads_answer
+def _read_token(request: RegistryRequest, reply: Reply, requested_at: float) -> Token:
+    try:
+        return Token.read(reply.content, requested_at)
+    except (ValueError, RecursionError):
+        raise request.failed(Failure.PROTOCOL, "answered without a token") from None
+
+
+@reads_answer
+def _read_realm(request: RegistryRequest, challenge: Challenge, account: Account, policy: NetworkPolicy) -> Realm:
+    try:
+        return read_realm(challenge.get("realm"), account.registry, account.base, policy)
+    except ValueError as error:
+        raise request.failed(Failure.HOST_REFUSED, "may not be answered", str(error)) from None
 
 
 @reads_answer

@@ -8,6 +8,7 @@ import re
 from http import HTTPStatus
 
 from shared.errors.error import LongshoreError
+from shared.http_client.boundary import reads_answer
 from shared.http_client.error_body import ErrorBody, read_error_body
 from shared.http_client.failures import Failure
 from shared.http_client.request import Reply
@@ -74,6 +75,7 @@ _BY_MESSAGE: tuple[tuple[re.Pattern[str], Failure], ...] = (
 _AMBIGUOUS = frozenset({Failure.DENIED, Failure.REFUSED, Failure.NOT_FOUND})
 
 
+@reads_answer
 def error_from_reply(
     request: RegistryRequest, reply: Reply, secrets: tuple[str, ...] = (), note: str = ""
 ) -> LongshoreError:

@@ -3,10 +3,11 @@
 from collections.abc import AsyncGenerator
 from http import HTTPStatus
 
+from shared.http_client.boundary import reads_answer
 from shared.http_client.bulk.exchange import BulkResponse
 from shared.http_client.failures import Failure
 from shared.http_client.network_errors import CLIENT_ERRORS, translate_error
-from shared.http_client.request import Request, authority
+from shared.http_client.request import OK, Reply, Request, authority
 from shared.http_client.wire import Response
 from shared.oci.descriptor import Descriptor
 
@@ -16,6 +17,16 @@ def range_header(blob: Descriptor, offset: int) -> dict[str, str]:
     return {"Range": f"bytes={offset}-{blob.size - 1}"} if offset else {}
 
 
+@reads_answer
+def confirms_size(_request: Request, reply: Reply, blob: Descriptor) -> bool | None:
+    """Return whether the response to a HEAD is of a blob of this size; None if it is of the blob, without a size."""
+    if reply.status not in OK:
+        return False
+    stated = reply.headers.get("Content-Length")
+    return None if stated is None else stated == str(blob.size)
+
+
+@reads_answer
 def bytes_to_skip(request: Request, response: Response, blob: Descriptor, offset: int) -> int:
     """Return the number of bytes before the offset in the response; raises if the response is not of this blob.
 

@@ -17,7 +17,7 @@ from shared.oci.descriptor import Descriptor
 from shared.oci.digest import Digest
 from shared.oci.manifest import MAX_MANIFEST_SIZE, Manifest
 from shared.oci.reference import check_tag
-from shared.registry.download import BlobDownload, bytes_to_skip, read_blob
+from shared.registry.download import BlobDownload, bytes_to_skip, confirms_size, read_blob
 from shared.registry.manifests import check_pushed, check_reference, read_descriptor, read_manifest
 from shared.registry.pages import (
     MAX_REFERRER_PAGES,
@@ -30,7 +30,7 @@ from shared.registry.pages import (
 from shared.registry.repository_requests import OK_OR_MISSING, RepositoryRequests, check_name
 from shared.registry.request import RegistryRequest
 from shared.registry.transport import Transport
-from shared.registry.uploads import UploadSession, bytes_received
+from shared.registry.uploads import UploadSession, read_progress
 from shared.runtime.concurrency import run_aside
 
 # Called with the digest that a reference has, None if it does not exist; raises if it may not be replaced.
@@ -161,13 +161,13 @@ class Repository:
 
     async def has_blob(self, blob: Descriptor) -> bool:
         """Return whether the repository holds the blob; one of another size does not count (end-2)."""
-        reply = await self._transport.send(self._requests.head_blob(blob))
-        return reply.status in OK and reply.headers.get("Content-Length", str(blob.size)) == str(blob.size)
+        request = self._requests.head_blob(blob)
+        return confirms_size(request, await self._transport.send(request), blob) is not False
 
     async def confirms_blob(self, blob: Descriptor) -> bool:
         """As `has_blob`, for a proof: the registry has to report the size, too."""
-        reply = await self._transport.send(self._requests.head_blob(blob))
-        return reply.status in OK and reply.headers.get("Content-Length") == str(blob.size)
+        request = self._requests.head_blob(blob)
+        return confirms_size(request, await self._transport.send(request), blob) is True
 
     @asynccontextmanager
     async def open_blob(self, blob: Descriptor, offset: int = 0) -> AsyncIterator[AsyncIterator[bytes]]:
@@ -248,8 +248,7 @@ class Repository:
             if error.kind.parks:
                 raise
             return None
-        received = bytes_received(reply.headers.get("Range"))
-        return (UploadSession.read(request, reply), received) if received and reply.headers.get("Location") else None
+        return read_progress(request, reply)
 
     async def stream_upload(self, session: UploadSession, chunks: AsyncIterable[bytes]) -> UploadSession:
         """Send a blob whose size and digest are known only at its end (end-5, chunked as docker push does).

@@ -15,7 +15,7 @@ from shared.http_client.session import SMALL_EXCHANGE_TIMEOUT, Outgoing
 from shared.http_client.wire import Response, Wire, read_error_reply, read_reply
 from shared.rate_limits.account import AccountLimits
 from shared.rate_limits.limit import Scope
-from shared.registry.auth import Account, Authenticator
+from shared.registry.auth import Account, Authenticator, read_challenges
 from shared.registry.classify import error_from_reply
 from shared.registry.request import RegistryRequest, Resource
 from shared.registry.scopes import Scopes
@@ -131,8 +131,7 @@ class Transport:
 
         In the latter case the fresh token is fetched already, and the caller's next attempt uses it.
         """
-        challenges = challenged.headers.getall("WWW-Authenticate", [])
-        renewed = await self._auth.answer(challenges, request.scopes, sent)
+        renewed = await self._auth.answer(read_challenges(request, challenged), request.scopes, sent)
         if renewed is None:
             raise await self._error(request, challenged, sent)
         if not request.replayable:

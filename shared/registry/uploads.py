@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from yarl import URL
 
+from shared.http_client.boundary import reads_answer
 from shared.http_client.failures import Failure
 from shared.http_client.locations import origin, resolve_location
 from shared.http_client.request import Reply, Request, authority
@@ -23,15 +24,20 @@ class UploadSession:
     @classmethod
     def read(cls, request: Request, reply: Reply) -> "UploadSession":
         """Return the session in a response's Location, its query unchanged; raises if it is on another server."""
-        location = resolve_location(request, request.url, reply.headers.get("Location"))
-        url = _without_downgrade(request.url, location)
-        if origin(url) != origin(request.url):
-            raise request.failed(
-                Failure.PROTOCOL,
-                "names another server for the upload",
-                f"{url.scheme}://{authority(url)}; the registry has to be addressed by the name that it gives itself",
-            )
-        return cls(str(url))
+        return cls(_read_location(request, reply))
+
+
+@reads_answer
+def _read_location(request: Request, reply: Reply) -> str:
+    location = resolve_location(request, request.url, reply.headers)
+    url = _without_downgrade(request.url, location)
+    if origin(url) != origin(request.url):
+        raise request.failed(
+            Failure.PROTOCOL,
+            "names another server for the upload",
+            f"{url.scheme}://{authority(url)}; the registry has to be addressed by the name that it gives itself",
+        )
+    return str(url)
 
 
 def with_digest(location: URL, digest: Digest) -> URL:
@@ -39,6 +45,15 @@ def with_digest(location: URL, digest: Digest) -> URL:
     address = str(location.with_fragment(None))
     separator = "&" if location.raw_query_string else "?"
     return URL(f"{address}{separator}digest={digest}", encoded=True)
+
+
+@reads_answer
+def read_progress(request: Request, reply: Reply) -> tuple[UploadSession, int] | None:
+    """Return the session for the next request, and the number of bytes that the registry has; None if it says none."""
+    received = bytes_received(reply.headers.get("Range"))
+    if not received or "Location" not in reply.headers:
+        return None
+    return UploadSession.read(request, reply), received
 
 
 def bytes_received(stated: str | None) -> int | None:

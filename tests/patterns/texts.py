@@ -103,7 +103,7 @@ def _part(kind: Any, value: Any, variant: int) -> str:
     if kind in (_constants.IN, _constants.ANY, _constants.NOT_LITERAL):
         return _character(kind, value, variant)
     if kind in _REPEATS:
-        return _sample(list(value[2]), variant) * max(1, value[0])
+        return _sample(list(value[2]), variant) * max(1, int(value[0]))
     if kind is _constants.SUBPATTERN:
         return _sample(list(value[-1]), variant)
     if kind is _constants.BRANCH:

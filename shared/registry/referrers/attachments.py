@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from shared.errors.codes import Code
 from shared.errors.error import LongshoreError
+from shared.http_client.unreadable import reads_content
 from shared.oci.digest import Digest
 from shared.oci.referrer import Attachment, companion_tags, parse_referrers, referrers_tag
 from shared.registry.pages import MAX_REFERRERS_LISTED
@@ -65,12 +66,17 @@ class AttachmentFinder:
             if error.code != Code.MANIFEST_UNSUPPORTED:
                 raise
             return ()
-        return [entry.digest for entry in parse_referrers(content)[:MAX_REFERRERS_LISTED]] if content else ()
+        return _listed_digests(content) if content else ()
 
     async def _by_cosign_tag(self, subjects: Sequence[Digest]) -> Sequence[Attachment]:
         by_tag = {tag: subject for subject in subjects for tag in companion_tags(subject)}
         found = await self._tags.find(tuple(by_tag))
         return [Attachment(subject=by_tag[tag], digest=digest, tag=tag) for tag, digest in found.items()]
+
+
+@reads_content(Code.MANIFEST_UNSUPPORTED)
+def _listed_digests(content: bytes) -> Sequence[Digest]:
+    return [entry.digest for entry in parse_referrers(content)[:MAX_REFERRERS_LISTED]]
 
 
 def _attachments(subject: Digest, digests: Sequence[Digest]) -> Sequence[Attachment]:

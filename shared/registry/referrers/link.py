@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 from shared.errors.codes import Code
 from shared.errors.error import LongshoreError
+from shared.http_client.unreadable import reads_content
 from shared.oci.digest import Digest
 from shared.oci.manifest import Manifest
 from shared.oci.referrer import list_referrers, parse_referrers, referrers_tag, without_entries
@@ -64,9 +65,9 @@ class _List:
         except LongshoreError as error:
             if error.code != Code.TARGET_BLOB_UNKNOWN:
                 raise
-            listed = [entry.digest for entry in parse_referrers(index.content)]
+            listed = _listed_digests(index)
             gone = [digest for digest in listed if await self.repository.find_manifest(str(digest)) is None]
-            await self._put(without_entries(index, gone))
+            await self._put(_without(index, gone))
 
     async def _put(self, index: Manifest) -> None:
         await self.repository.put_manifest(
@@ -82,6 +83,17 @@ class _List:
         raise _ListChangedError
 
 
+@reads_content(Code.TARGET_PROTOCOL_ERROR)
+def _listed_digests(index: Manifest) -> Sequence[Digest]:
+    return [entry.digest for entry in parse_referrers(index.content)]
+
+
+@reads_content(Code.TARGET_PROTOCOL_ERROR)
+def _without(index: Manifest, gone: Sequence[Digest]) -> Manifest:
+    return without_entries(index, gone)
+
+
+@reads_content(Code.TARGET_PROTOCOL_ERROR)
 def _extended_index(known: bytes | None, referrers: Sequence[Manifest], tag: str) -> Manifest | None:
     try:
         return list_referrers(known, referrers)
