@@ -78,7 +78,7 @@ class Transport:
         begin(SignInStep.REACH)
         request = self.ping()
         await self.check_limits(request, Scope.REQUESTS)
-        async with self.limits.request:
+        async with self.limits.request, _time_in_all(request):
             async with self._wire.open(request) as response:
                 if not _is_challenge(request, response):
                     begin(SignInStep.ANSWER)

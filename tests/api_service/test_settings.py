@@ -7,6 +7,7 @@ import pytest
 from api_service.imports.retry_policy import RetryPolicy
 from api_service.settings import read_settings
 from deploy.local.processes.server import new_key
+from shared.planning.budget import DEFAULT_LIMITS, PlanLimits
 from shared.settings import SettingsError
 from shared.target.settings import TargetKind
 
@@ -73,3 +74,14 @@ def test_secrets_do_not_show_in_the_settings_text() -> None:
     text = repr(read_settings())
     assert "password" not in text
     assert NEEDED["SECRET_KEYS"] not in text
+
+
+def test_the_limits_of_an_image_reach_the_dry_run(environment: pytest.MonkeyPatch) -> None:
+    """The API plans with the same limits as the workers."""
+    assert read_settings().shared.plan_limits == DEFAULT_LIMITS
+    environment.setenv("MAX_IMAGE_BYTES", "2000")
+    environment.setenv("MAX_BLOB_BYTES", "1000")
+    assert read_settings().shared.plan_limits == PlanLimits(image_bytes=2000, blob_bytes=1000)
+    environment.setenv("MAX_BLOB_BYTES", "0")
+    with pytest.raises(SettingsError, match="MAX_BLOB_BYTES"):
+        read_settings()

@@ -16,6 +16,7 @@ from deploy.local.stack import Registry, Remote, synthetic_image
 from shared.db import blob_proofs, blobs
 from shared.model.blob_origin import BlobOrigin
 from shared.model.roles import Role
+from shared.planning.budget import PlanLimits
 from shared.target.settings import TargetSettings
 from tests.api_service.api import Answer, Api
 from tests.api_service.conftest import OpenApi
@@ -310,6 +311,18 @@ async def test_a_slow_source_ends_in_time(
 async def test_a_source_that_is_down_is_an_error_and_not_left_to_a_worker(api: Api, case: Case) -> None:
     """An import could start and wait for its source; a plan cannot be made without it."""
     refused(await api.post_import({**case.body, "source": "127.0.0.1:1/app:1.0"}), 502, "source_unreachable")
+
+
+@pytest.mark.parametrize(("limit", "name"), [("image_bytes", "MAX_IMAGE_BYTES"), ("blob_bytes", "MAX_BLOB_BYTES")])
+async def test_an_image_beyond_the_limits_is_refused(
+    open_api: OpenApi, settings: Settings, case: Case, limit: str, name: str
+) -> None:
+    """As the worker would refuse it, and before the target is asked."""
+    shared = replace(settings.shared, plan_limits=PlanLimits(**{limit: LARGEST - 1}))
+    async with open_api(replace(settings, shared=shared)) as api:
+        answer = await api.post_import(case.body)
+    refused(answer, 422, "image_too_large")
+    assert name in answer.body["detail"]
 
 
 async def test_a_target_that_is_down_is_an_error(open_api: OpenApi, settings: Settings, case: Case) -> None:
