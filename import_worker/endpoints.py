@@ -82,8 +82,9 @@ class CopyEndpoints:
     """The two ends of one import's copy.
 
     `terms` are those of the attempt. `check_import_allowed` raises while a rate limit of either end holds new imports
-    back; `streams` is entered for each blob that is transferred; `pace` decides which transfers are too slow. `rate` is
-    that of transfers from the source, and `slot` the worker's slot that the import holds.
+    back; `streams` is entered for each blob that is transferred, `large_streams` for a large one; `pace` decides which
+    transfers are too slow. `rate` is that of transfers from the source, and `slot` the worker's slot that the import
+    holds.
     """
 
     terms: AttemptTerms
@@ -95,6 +96,7 @@ class CopyEndpoints:
     check_import_allowed: Callable[[], Awaitable[None]]
     streams: AbstractAsyncContextManager[None]
     pace: Pace
+    large_streams: AbstractAsyncContextManager[None] | None = None
     rate: SourceRate | None = None
     slot: ImportSlot | None = None
     limits: PlanLimits = DEFAULT_LIMITS

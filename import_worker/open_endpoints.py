@@ -82,7 +82,8 @@ class EndpointOpener:
                 ledger=ledger,
             ),
             check_import_allowed=check_import_allowed,
-            streams=self._streams(registries),
+            streams=self._streams(registries, large=False),
+            large_streams=self._streams(registries, large=True),
             pace=self._pace(terms),
             rate=self.rates.of(opened.origin.host, claimed.name),
             limits=self.settings.shared.plan_limits,
@@ -116,9 +117,9 @@ class EndpointOpener:
         left = terms.seconds_left
         return Pace(line=self.line, deadline=None if left is None else monotonic() + left)
 
-    def _streams(self, registries: Sequence[Registry]) -> PoolLease:
+    def _streams(self, registries: Sequence[Registry], *, large: bool) -> PoolLease:
         """Return a lease that takes one place at every end at once, out of those that all imports share."""
         per_host = self.settings.host_streams
         return self.limits.lanes.lease(
-            *(lane for registry in registries for lane in registry.limits.stream_lanes(per_host))
+            *(lane for registry in registries for lane in registry.limits.stream_lanes(per_host, large=large))
         )

@@ -96,6 +96,7 @@ async def _prepare_and_copy(
         board=prepared.board,
         slots=layers,
         streams=endpoints.streams,
+        large_streams=endpoints.large_streams,
         rate=endpoints.rate,
         slot=endpoints.slot,
         referrers=referrers,

@@ -55,11 +55,15 @@ class BlobCopier:
         *,
         slots: int,
         streams: AbstractAsyncContextManager[None],
+        large_streams: AbstractAsyncContextManager[None],
         rate: SourceRate,
         slot_use: SlotUse,
         pace: Pace | None = None,
     ) -> None:
-        """Copy between these ends: at most `slots` large blobs at once, each while it holds a place in `streams`."""
+        """Copy between these ends: at most `slots` large blobs at once, each while it holds a place in `large_streams`.
+
+        The others hold one in `streams`.
+        """
         self._source = source
         self._target = target
         self._ledger = ledger
@@ -67,6 +71,7 @@ class BlobCopier:
         self._large = asyncio.Semaphore(slots)
         self._small = asyncio.Semaphore(SMALL_AT_ONCE)
         self._streams = streams
+        self._large_streams = large_streams
         self._pace = pace or Pace()
         self._rate = rate
         self._slot_use = slot_use
@@ -98,10 +103,12 @@ class BlobCopier:
     async def _claim_or_wait(self, blob: Descriptor) -> Transfer:
         """Transfer the blob, or wait, without holding a place, while another import transfers it."""
         awaited, waited, slow = AwaitedTransfer(blob, self._rate), False, None
+        is_small = blob.size <= transfer.WHOLE_SIZE
+        places = (self._small, self._streams) if is_small else (self._large, self._large_streams)
         with self._ledger.watch_transfer(blob) as ended:
             while True:
                 ended.clear()
-                async with self._small if blob.size <= transfer.WHOLE_SIZE else self._large, self._streams:
+                async with places[0], places[1]:
                     next_step = await self._ledger.next_step(blob, confirmable=self._confirmable(blob), instead_of=slow)
                     if isinstance(next_step, StartTransfer):
                         # The other import may have transferred the blob to this very repository.

@@ -56,6 +56,7 @@ class ImageCopy:
         board: ProgressBoard,
         slots: int,
         streams: AbstractAsyncContextManager[None] | None = None,
+        large_streams: AbstractAsyncContextManager[None] | None = None,
         rate: SourceRate | None = None,
         slot: ImportSlot | None = None,
         referrers: ReferrersCopy | None = None,
@@ -64,10 +65,10 @@ class ImageCopy:
     ) -> None:
         """Prepare the copy; `slots` is the number of large blobs that are transferred at once.
 
-        `streams` is entered for each blob that is transferred: a place at both ends, shared with other imports. `rate`
-        is that of transfers from the source, and `slot` is given back while the copy only waits for other imports.
-        Without `referrers` the image comes alone. With `first_attempt`, a repository without tags is assumed to be
-        empty.
+        `streams` is entered for each blob that is transferred: a place at both ends, shared with other imports; for
+        large blobs it is `large_streams`, if that is given. `rate` is that of transfers from the source, and `slot` is
+        given back while the copy only waits for other imports. Without `referrers` the image comes alone. With
+        `first_attempt`, a repository without tags is assumed to be empty.
         """
         self._plan = plan
         self._source = source
@@ -82,6 +83,7 @@ class ImageCopy:
             board,
             slots=slots,
             streams=streams or nullcontext(),
+            large_streams=large_streams or streams or nullcontext(),
             pace=pace,
             rate=rate or TransferRates().of(None, ""),
             slot_use=self._slot_use,

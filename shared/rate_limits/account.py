@@ -17,6 +17,8 @@ from shared.rate_limits.limits import Change, Limits, fingerprint
 # Concurrent small requests of one account in one process. They have slots of their own, apart from those of streams, so
 # that none waits behind a large layer.
 REQUESTS_AT_ONCE = 64
+# One of so many places for streams is for blobs that are not large; without a fourth place there is none.
+SMALL_SHARE = 4
 # For each scope, the scopes whose limits hold it.
 _HELD_BY: dict[Scope, tuple[Scope, ...]] = {
     Scope.REQUESTS: (Scope.REQUESTS,),
@@ -39,12 +41,16 @@ class AccountLimits:
         )
         """A slot for one small request, held for the length of an `async with`."""
 
-    def stream_lanes(self, per_host: int) -> tuple[Lane, ...]:
-        """Return the lanes for streaming a blob: the registry's, and the account's, which a rate limit narrows."""
-        return (
+    def stream_lanes(self, per_host: int, *, large: bool = False) -> tuple[Lane, ...]:
+        """Return the lanes for streaming a blob: the registry's, and the account's, which a rate limit narrows.
+
+        A large blob has a narrower one beside each of them: large ones, which may take hours, leave places to others.
+        """
+        lanes = (
             Lane(("stream", self._host), lambda: per_host),
             Lane(("stream", self._host, self._account), lambda: self._limited(per_host)),
         )
+        return (*lanes, *(_for_large(lane) for lane in lanes)) if large else lanes
 
     async def wait(self, scope: Scope) -> float:
         """Wait once for a limit that ends soon; return the seconds for which one still holds, 0 without a limit."""
@@ -95,3 +101,13 @@ def _hold_for(limit: Limit, now: float, *, seconds: float) -> Limit:
 
 def _delay_by(limit: Limit, now: float, *, allowance: Allowance) -> Limit:
     return limit.delay_by(now, allowance.spacing, allowance.horizon)
+
+
+def _for_large(lane: Lane) -> Lane:
+    """Return the lane of the large blobs among those of this lane."""
+
+    def capacity() -> int:
+        places = lane.capacity()
+        return places - places // SMALL_SHARE
+
+    return Lane(("large", lane.name), capacity)

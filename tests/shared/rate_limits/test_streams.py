@@ -15,7 +15,10 @@ from shared.errors.error import LongshoreError
 from shared.oci.descriptor import Descriptor
 from shared.oci.digest import Digest
 from shared.planning.make_plan import make_plan
+from shared.rate_limits.account import AccountLimits
 from shared.rate_limits.lanes import Lane, Lanes, PoolLease
+from shared.rate_limits.limits import Limits
+from shared.runtime.concurrency import cancel_all
 from tests.import_worker.ends import Board, DictLedger, DictSource, DictTarget
 
 STREAMS = 3
@@ -110,3 +113,51 @@ async def test_a_failed_import_leaves_its_places_to_others() -> None:
             await (await prepared(source, DictTarget(), streams)).run("latest", allowed)
         assert lanes.taken("hub") == 0
         await (await prepared(DictSource(image("whole")), DictTarget(), streams)).run("latest", allowed)
+
+
+HOST_STREAMS = 16
+
+
+def streams_between(limits: Limits, source: str, *, large: bool) -> PoolLease:
+    """Return the places of a blob from this source, as a worker opens them."""
+    ends = [AccountLimits(limits, host, None) for host in (source, "target")]
+    return limits.lanes.lease(*(lane for end in ends for lane in end.stream_lanes(HOST_STREAMS, large=large)))
+
+
+async def take(streams: PoolLease, count: int) -> list["asyncio.Task[None]"]:
+    """Begin so many streams that do not end, and return their tasks."""
+
+    async def hold() -> None:
+        async with streams:
+            await asyncio.Event().wait()
+
+    tasks = [asyncio.create_task(hold()) for _ in range(count)]
+    await asyncio.sleep(0)
+    return tasks
+
+
+async def test_large_blobs_do_not_starve_small_ones() -> None:
+    """Slow large layers of many imports and sources wait for places; a small image of another source has one."""
+    limits = Limits()
+    slow = [await take(streams_between(limits, f"slow-{n}", large=True), 5) for n in range(8)]
+    assert limits.lanes.taken(("stream", "target")) == 12
+    copied = image("small")
+    streams = streams_between(limits, "quick", large=False)
+    async with asyncio.timeout(DEADLINE):
+        await (await prepared(DictSource(copied), DictTarget(), streams)).run("latest", allowed)
+    await cancel_all([task for tasks in slow for task in tasks])
+    assert not limits.lanes.taken(("large", ("stream", "target")))
+
+
+async def test_small_blobs_do_not_starve_large_ones() -> None:
+    """The large blob that has waited longest has the next place, although small ones come all the time."""
+    limits = Limits()
+    small, large = (streams_between(limits, "hub", large=large) for large in (False, True))
+    queue = await take(small, HOST_STREAMS + 50)
+    queue += await take(large, 1)
+    for ended in range(51):
+        assert not limits.lanes.taken(("large", ("stream", "hub")))
+        queue += await take(small, 1)
+        await cancel_all([queue[ended]])
+    assert limits.lanes.taken(("large", ("stream", "hub"))) == 1
+    await cancel_all(queue)
