@@ -2,8 +2,8 @@
 
 A message only wakes the worker: the claim chooses among all due imports. A delivery stays unacknowledged until the
 claim; from then on the lease protects the import. While every slot is taken the consumer is cancelled, so that no
-message waits in a busy worker. The worker also claims without a message, when a slot becomes free and now and then:
-a message that claimed another import, or found each user at the limit, thus delays none.
+message waits in a busy worker. The worker also claims without a message, when a slot becomes free, and now and then,
+for its reserved slots, too: a message that claimed another import, or found each user at the limit, thus delays none.
 
 The connection is aio-pika's plain one, replaced after any failure: channels of its robust connection can stay dead
 while the connection looks alive (for example after a refused redeclare). Why: docs/decisions/0001.
@@ -36,6 +36,10 @@ QUIET_SECONDS = 20.0
 # Without a delivery for this long, the worker looks for a due import by itself. Seconds; it bounds how long one waits
 # that no message announces, and costs a claim that finds nothing.
 LOOK_SECONDS = 2.0
+# While reserved slots alone are free, the worker looks this often for a user who has no import running. It is no
+# consumer then, because most messages would be those of users who have. Seconds; shorter than an import of a small
+# image, and a hundred workers together look 200 times a second, which a database bears.
+RESERVED_LOOK_SECONDS = 0.5
 # Before a new connection after a failed one. Seconds.
 RECONNECT = Backoff(first=0.5, maximum=15.0)
 # Between two tries to claim an import while the database is away. Seconds.
@@ -121,7 +125,7 @@ class _Subscription:
         quiet_since = time.monotonic()
         while time.monotonic() < quiet_since + QUIET_SECONDS:
             if self._slots.full:
-                await self._slots.wait_free()
+                await self._slots.wait_free(reserved_for=RESERVED_LOOK_SECONDS)
                 quiet_since = time.monotonic()
                 await self._look()
                 continue
@@ -142,7 +146,7 @@ class _Subscription:
     async def _look(self) -> None:
         """Claim due imports without a message, as many as there are free slots."""
         try:
-            while not self._slots.full and await self._claim_and_start(None):
+            while self._slots.has_room and await self._claim_and_start(None):
                 pass
         except LongshoreError as error:
             _log.warning("import.claim_failed", error=str(error))
@@ -151,9 +155,10 @@ class _Subscription:
             message = self._inbox.get_nowait()
             if message is None:
                 raise BrokerUnavailableError("the channel was closed")
-            # It arrived during the look. It may go: the worker that has a free slot first looks by itself.
+            # It arrived during the look, and goes back for a worker that has a free slot. RabbitMQ counts it as a
+            # delivery; the next one claims, so that it never comes near the limit.
             async with bounded():
-                await message.ack()
+                await message.reject(requeue=True)
 
     async def _pause_if_full(self) -> None:
         if self._slots.full and self._tag is not None:

@@ -12,6 +12,8 @@ from shared.settings import SharedSettings, read_shared, reading_environment
 
 # Blobs at a time from one registry and to one: more connections only load the registry without gaining speed.
 DEFAULT_HOST_STREAMS = 16
+# One user's imports may fill all other slots for hours; the next user waits for none of them. Slots.
+DEFAULT_RESERVED_SLOTS = 1
 DOCKER_HOST = r"unix:///.+|tcp://[^/@]+:[0-9]+"
 DOCKER_HOST_FORM = "It is not of the form unix:///path or tcp://host:port."
 
@@ -21,6 +23,7 @@ class WorkerSettings:
     """The settings of one worker process. `lease` and `stop_grace` are in seconds.
 
     `host_streams` is the number of blobs at once from one registry, and to one, over all imports.
+    `reserved_slots` are those beside `slots` for users who have no import running, in any worker.
     `most_running` is the number of imports of one user that run at once, in all workers; None for no limit.
     `docker_host` is the engine of `docker-daemon:` sources; None if there is none.
     """
@@ -38,6 +41,7 @@ class WorkerSettings:
     docker_host: str | None = None
     compression: Compression = Compression.GZIP
     most_running: int | None = None
+    reserved_slots: int = DEFAULT_RESERVED_SLOTS
 
 
 def read_settings() -> WorkerSettings:
@@ -62,5 +66,6 @@ def settings_from(env: FileAwareEnv) -> WorkerSettings:
         stop_grace=env.float("STOP_GRACE_SECONDS", 5.0, validate=validate.Range(0, 3600)),
         docker_host=env.str("DOCKER_HOST", None, validate=validate.Regexp(DOCKER_HOST, error=DOCKER_HOST_FORM)),
         compression=env.enum("WORKER_COMPRESSION", Compression.GZIP, enum=Compression, by_value=True),
+        reserved_slots=env.int("WORKER_RESERVED_SLOTS", DEFAULT_RESERVED_SLOTS, validate=validate.Range(0, 64)),
         most_running=env.int("MAX_RUNNING_PER_USER", None, validate=validate.Range(1, 10_000)),
     )

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import Any
 
 # Imports that have given their slot back, and wait for other imports' transfers. Each holds its plan, a lease that it
@@ -11,10 +12,14 @@ MAX_IDLE = 16
 
 
 class Slots:
-    """A bounded set of running tasks. It counts as full while a task runs that was started with `alone`."""
+    """A bounded set of running tasks. It counts as full while a task runs that was started with `alone`.
 
-    def __init__(self, size: int) -> None:
+    Beside its `size`, it has `reserved` slots for users who have no import running: a full one may have room for those.
+    """
+
+    def __init__(self, size: int, *, reserved: int = 0) -> None:
         self.size = size
+        self._reserved = reserved
         self._tasks: dict[asyncio.Task[None], Slot] = {}
         self._alone: asyncio.Task[None] | None = None
         self._alone_waits = False
@@ -25,6 +30,11 @@ class Slots:
     def full(self) -> bool:
         """Whether no slot is free for a new import: imports that have given theirs back come first."""
         return self._alone in self._tasks or self.busy + self._returning >= self.size
+
+    @property
+    def has_room(self) -> bool:
+        """Whether a slot is free, be it a reserved one."""
+        return self._alone not in self._tasks and self.busy + self._returning < self.size + self._reserved
 
     @property
     def running(self) -> tuple[asyncio.Task[None], ...]:
@@ -54,9 +64,12 @@ class Slots:
             self._alone = task
         task.add_done_callback(self._ended)
 
-    async def wait_free(self) -> None:
-        """Wait until a slot is free."""
-        await self._wait(lambda: not self.full)
+    async def wait_free(self, *, reserved_for: float = 0.0) -> None:
+        """Wait until a slot is free, or until a reserved one has been free for so many seconds."""
+        await self._wait(lambda: self.has_room)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(reserved_for):
+                await self._wait(lambda: not self.full)
 
     async def wait_alone(self) -> None:
         """Wait until the caller's task is the only one left."""

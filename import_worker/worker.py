@@ -60,7 +60,7 @@ class Worker:
         self._api = api
         self._endpoints = endpoints
         self._stopping = False
-        self.slots = Slots(settings.slots)
+        self.slots = Slots(settings.slots, reserved=settings.reserved_slots)
         self.consumer = Consumer(settings.shared.amqp_url, self.slots, self.claim_and_start)
         self.readiness = Readiness(part_checks(endpoints.database, self.consumer, api, endpoints.management))
 
@@ -90,7 +90,8 @@ class Worker:
                 connection,
                 worker=self._settings.name,
                 lease=self._settings.lease,
-                most_running=self._settings.most_running,
+                # Reserved slots are for users who have no import running.
+                most_running=1 if self.slots.full else self._settings.most_running,
             )
         if claimed:
             values = {"longshore.import": claimed.name, "longshore.worker": self._settings.name}

@@ -26,7 +26,8 @@ pytestmark = pytest.mark.xdist_group("bench")
 # Scenarios that take few seconds and that no other test covers; `python -m tests.faults` and `make soak` run all.
 QUICK = (
     *("clocks", "duplicates", "fate"),
-    *("bombs", "bounded", "broker_away", "consumer", "content", "database", "deadlines", "stale_worker"),
+    *("bombs", "bounded", "broker_away", "consumer", "content", "database", "deadlines", "neighbours"),
+    "stale_worker",
     "target_outage",
 )
 # A fixed seed makes runs of the tests repeatable.

@@ -221,3 +221,38 @@ async def test_a_free_slot_takes_what_no_message_announces(amqp_url: str, import
         imports.end.set()
         await count_taken(imports, 3)
     assert imports.taken[2] == "third"
+
+
+async def test_a_reserved_slot_is_filled_while_the_others_are_taken(amqp_url: str, imports: Imports) -> None:
+    """The worker looks for such an import by itself, and leaves the messages to workers with a free slot."""
+    imports.slots = Slots(2, reserved=1)
+    await publish(amqp_url, *(wake_up(f"import-{n}") for n in range(4)))
+    async with consuming(amqp_url, imports):
+        await Queue(amqp_url, IMPORTS_QUEUE).become(messages=2, consumers=0)
+        imports.unannounced = ["late", "latest"]
+        await count_taken(imports, 3)
+        await Queue(amqp_url, IMPORTS_QUEUE).become(messages=2, consumers=0)
+        assert imports.taken[2:] == ["latest"]
+        assert not imports.slots.has_room
+
+
+async def test_a_message_that_arrives_as_the_last_slot_fills_goes_back(amqp_url: str, imports: Imports) -> None:
+    """A worker with a free slot gets it at once."""
+    imports.slots = Slots(1)
+    arrived = asyncio.Event()
+
+    async def take(wake_up_of: WakeUp | None) -> bool:
+        if imports.slots.running:
+            return False
+        assert wake_up_of is None
+        await publish(amqp_url, wake_up("announced"))
+        await Queue(amqp_url, IMPORTS_QUEUE).become(messages=0, consumers=1)
+        arrived.set()
+        return await imports.take_unannounced()
+
+    imports.unannounced = ["found"]
+    consumer = asyncio.create_task(Consumer(amqp_url, imports.slots, take).run())
+    await asyncio.wait_for(arrived.wait(), DEADLINE)
+    await Queue(amqp_url, IMPORTS_QUEUE).become(messages=1, consumers=0)
+    assert imports.taken == ["found"]
+    await cancel_all([consumer, *imports.slots.running])

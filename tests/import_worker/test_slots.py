@@ -62,7 +62,7 @@ async def test_slots_are_free_again_when_the_import_that_ran_alone_has_ended() -
     work = Work(Slots(2))
     work.start("suspect", alone=True)
     await settle()
-    waiting = asyncio.create_task(work.slots.wait_free())
+    waiting = asyncio.create_task(work.slots.wait_free(reserved_for=60))
     await settle()
     assert not waiting.done()
     await work.end("suspect")
@@ -157,3 +157,27 @@ async def test_an_import_that_only_waits_returns_beside_one_that_waits_to_be_alo
     assert taking.done()
     await work.end("waiting")
     assert work.begun == ["waiting", "suspect"]
+
+
+async def test_a_reserved_slot_is_room_in_full_slots() -> None:
+    """A wait for a free slot ends after a while where a reserved one is free, and at once where a common one is."""
+    work = Work(Slots(1, reserved=1))
+    work.start("first")
+    assert (work.slots.full, work.slots.has_room) == (True, True)
+    await work.slots.wait_free(reserved_for=0)
+    work.start("of another user")
+    assert (work.slots.full, work.slots.has_room) == (True, False)
+    waiting = asyncio.create_task(work.slots.wait_free(reserved_for=60))
+    await settle()
+    await work.end("of another user")
+    assert (work.slots.full, work.slots.has_room, waiting.done()) == (True, True, False)
+    await work.end("first")
+    await waiting
+    assert not work.slots.full
+
+
+async def test_nothing_is_reserved_beside_an_import_that_runs_alone() -> None:
+    """Another one could be lost with it."""
+    work = Work(Slots(2, reserved=1))
+    work.start("suspect", alone=True)
+    assert not work.slots.has_room

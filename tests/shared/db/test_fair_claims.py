@@ -109,6 +109,18 @@ async def test_a_user_at_the_limit_gets_none(database: Database) -> None:
     assert claimed.name == "many-2"
 
 
+async def test_a_reserved_slot_is_for_a_user_who_has_none_running(database: Database) -> None:
+    """As a worker claims whose other slots are taken: with at most one running import, in any worker."""
+    await add(database, "many", 5)
+    assert await names(database, 2) == ["many-0", "many-1"]
+    assert await claim(database, most_running=1) is None
+    await add(database, "few", 2)
+    claimed = await claim(database, most_running=1)
+    assert claimed
+    assert claimed.name == "few-0"
+    assert await claim(database, most_running=1) is None
+
+
 async def test_claims_at_once_keep_the_limit_and_forget_none(database: Database) -> None:
     """Each import is claimed once, and no claim at the same moment exceeds the limit."""
     for owner in ("a", "b", "c"):
