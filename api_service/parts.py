@@ -177,13 +177,16 @@ async def imports_part(app: web.Application) -> AsyncIterator[None]:
     naming = TargetNaming(
         host=settings.target_name, project=settings.default_project, drop_host_for=settings.drop_host_for
     )
-    app[PERMISSIONS] = permissions = ImportPermissions(book=app[RULE_BOOK], naming=naming, management=app[MANAGEMENT])
+    app[PERMISSIONS] = permissions = ImportPermissions(
+        book=app[RULE_BOOK], naming=naming, management=app[MANAGEMENT], max_open=settings.max_open_imports
+    )
     app[VISIBILITY] = ContentVisibility(book=app[RULE_BOOK], names=permissions.names)
     app[RULE_CHECKER] = RuleChecker(finder=finder, naming=naming, permissions=permissions)
     app[QUEUE] = queue = ImportQueue(database=database, notifications=app[NOTIFICATIONS])
     app[VERIFIER] = TagVerifier(database=database, target=app[MANAGEMENT], registry_host=settings.target_name)
     tags = TargetTags(management=app[MANAGEMENT])
     app[STARTER] = ImportStarter(
+        database=database,
         queue=queue,
         finder=finder,
         naming=naming,

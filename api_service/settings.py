@@ -25,6 +25,10 @@ MAX_FAILURES = 100
 MAX_RETRY_BASE = 3_600
 # A day of trying: Docker Hub's limits end after six hours, and an outage of a night ends before it. Seconds.
 DEFAULT_DEADLINE = 86_400.0
+# Ten times what a company's largest mirror asks for in one night, and a claim costs no more with it. Imports.
+DEFAULT_MAX_OPEN = 10_000
+# More than any installation imports in a day. Imports.
+MAX_OPEN_IMPORTS = 1_000_000
 # A month: an import that has not ended by then will not. Seconds.
 MAX_DEADLINE = 30 * 86_400
 # How long a stopping instance goes on serving, so that load balancers learn of the stop: Kubernetes takes a second or
@@ -49,7 +53,7 @@ class Settings:
     the time for which a stopping instance goes on serving, in seconds. `token_days` is the default lifetime of API
     tokens, and the longest of those that users create for themselves. Events of the audit log are kept for
     `audit_days`. An import that is open `deadline` seconds after its first attempt began fails. `trusted_proxies` are
-    the proxies whose X-Forwarded-For is believed.
+    the proxies whose X-Forwarded-For is believed. Of each user, `max_open_imports` may be queued, running or waiting.
     """
 
     shared: SharedSettings
@@ -70,6 +74,7 @@ class Settings:
     audit_days: int = KEPT_DAYS
     deadline: float = DEFAULT_DEADLINE
     trusted_proxies: tuple[Network, ...] = ()
+    max_open_imports: int = DEFAULT_MAX_OPEN
 
 
 def read_settings() -> Settings:
@@ -100,6 +105,9 @@ def settings_from(env: FileAwareEnv) -> Settings:
         audit_days=env.int("AUDIT_DAYS", KEPT_DAYS, validate=validate.Range(1, MAX_AUDIT_DAYS)),
         deadline=env.float("IMPORT_DEADLINE_SECONDS", DEFAULT_DEADLINE, validate=validate.Range(1, MAX_DEADLINE)),
         trusted_proxies=_read_proxies(env),
+        max_open_imports=env.int(
+            "MAX_OPEN_IMPORTS_PER_USER", DEFAULT_MAX_OPEN, validate=validate.Range(1, MAX_OPEN_IMPORTS)
+        ),
     )
 
 

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from longshore_client.backoff import Backoff, OnRetry
 from longshore_client.client import LongshoreClient
-from longshore_client.errors import ClientError
+from longshore_client.errors import ApiError, ClientError
 from longshore_client.images import FullImage
 from longshore_client.import_details import ImportDetails
 from longshore_client.import_request import ImportRequest, StartedImport
@@ -16,6 +16,8 @@ from longshore_client.import_result import ImportResult
 
 # Requests at a time, for a list of any length.
 MAX_REQUESTS = 8
+# The limit of a user's open imports: the list's own imports make room as they end.
+_NO_ROOM = "import_limit_reached"
 # Workers claim imports about in the list's order, so the first open imports are the ones that move. The client polls
 # those often, and the others so that all of them together cause about OTHERS_RATE requests. Imports; seconds; requests
 # per second.
@@ -67,6 +69,8 @@ class Batch:
     on_retry: OnRetry
     _stopped: bool = False
     _slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MAX_REQUESTS))
+    # Refused starts wait in these places: the rest of a long list does not ask meanwhile.
+    _starts: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MAX_REQUESTS))
     _starting: set["asyncio.Task[None]"] = field(default_factory=set)
 
     async def run(self) -> None:
@@ -108,7 +112,19 @@ class Batch:
             if not self._stopped:
                 entry.started = await self.client.start(entry.request)
 
-        await self._call(start)
+        async with self._starts:
+            await self._call_when_there_is_room(start)
+
+    async def _call_when_there_is_room(self, start: Callable[[], Awaitable[None]]) -> None:
+        """Call the API, for as long as other imports of the user leave no room."""
+        while True:
+            try:
+                return await self._call(start)
+            except ApiError as error:
+                if self._stopped or error.code != _NO_ROOM:
+                    raise
+                self.on_retry(error)
+                await asyncio.sleep(error.problem.retry_after or FRONT_SECONDS)
 
     async def _call(self, operation: Callable[[], Awaitable[_T]]) -> _T:
         """Call the API when a slot is free, and again while the API is away."""

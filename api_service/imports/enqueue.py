@@ -47,10 +47,13 @@ class ImportQueue:
         self._database = database
         self._notifications = notifications
 
-    async def add_first(self, image: NewImage, new: NewImport) -> int | None:
-        """Add an image with its import; return the image's id, or None if the target exists already."""
+    async def add_first(self, image: NewImage, new: NewImport, *, most_open: int) -> int | None:
+        """Add an image with its import; return the image's id.
+
+        Returns None if the target exists already, or if the requester has `most_open` open imports.
+        """
         async with self._database.connection() as connection:
-            image_id = await insert_first_import(connection, image, new)
+            image_id = await insert_first_import(connection, image, new, most_open=most_open)
         if image_id is not None:
             self._hint()
         return image_id

@@ -26,7 +26,13 @@ from shared.messages.progress_report import ProgressReportSchema
 _OF_BOTH_ENDS = frozenset(kind.code for kind in ERROR_KINDS.values() if kind.side is not Side.LONGSHORE)
 
 # The import rules are asked before anything else, and with the image's size and the target's tag.
-_OF_RULES = codes(Code.SOURCE_NOT_ALLOWED, Code.TARGET_NOT_ALLOWED, Code.LIMIT_REACHED, Code.TARGET_TAG_FOREIGN)
+_OF_RULES = codes(
+    Code.SOURCE_NOT_ALLOWED,
+    Code.TARGET_NOT_ALLOWED,
+    Code.LIMIT_REACHED,
+    Code.IMPORT_LIMIT_REACHED,
+    Code.TARGET_TAG_FOREIGN,
+)
 _OF_TARGET = frozenset(kind.code for kind in ERROR_KINDS.values() if kind.side is Side.TARGET)
 
 _OF_THE_IMAGE = dict.fromkeys(

@@ -85,13 +85,18 @@ class ImportRetrier:
             image=image,
             ended=ended,
             credentials=seal_account(self.secrets, source.credential, host=source.reference.registry),
-            grant=await self.permissions.grant_facts(granted, Facts(force=ended.force, project_exists=project_exists)),
+            grant=await self._grant(granted, Facts(force=ended.force, project_exists=project_exists)),
             tag=tag,
         )
         turn = self.permissions.turn(retried.grant, may_change=retried.tag is not None)
         async with turn, self.queue.transaction() as transaction:
             new = await _add(transaction, retried)
         return ImportAnswer(state=AnswerState.STARTED, message=RETRIED, image_id=image_id, name=new.name)
+
+    async def _grant(self, granted: Grant, facts: Facts) -> Grant:
+        grant = await self.permissions.grant_facts(granted, facts)
+        async with self.database.connection() as connection:
+            return await self.permissions.look_at_open(connection, grant)
 
 
 async def _add(transaction: QueueTransaction, retried: _Retry) -> NewImport:

@@ -22,6 +22,7 @@ from api_service.imports.source.target_name import TargetName, TargetNaming
 from api_service.imports.target_tag import FoundTag, TargetTags, find_foreign
 from api_service.rules.authorize import Facts
 from shared.db import images, imports
+from shared.db.database import Database
 from shared.db.images import Image
 from shared.db.new_import import NewImage, NewImport
 from shared.db.outbox import WakeUpReason
@@ -71,6 +72,7 @@ class ImportStarter:
     `registry_host` is the target's public name; `referrers` is the operator's default for requests without the field.
     """
 
+    database: Database
     queue: ImportQueue
     finder: SourceFinder
     naming: TargetNaming
@@ -85,7 +87,7 @@ class ImportStarter:
         """Start the import, join the import under way, or answer that the target has the image.
 
         Raises the errors of a request that cannot be accepted, of the source and of the target; `import_conflict`,
-        `target_tag_foreign`, `forbidden`, `credentials_unreadable` and `image_being_deleted`.
+        `target_tag_foreign`, `import_limit_reached`, `forbidden`, `credentials_unreadable` and `image_being_deleted`.
         """
         deadline = monotonic() + DEADLINE
         request = request.with_defaults(referrers=self.referrers)
@@ -134,6 +136,8 @@ class ImportStarter:
         for _ in range(TRIES):
             if answer := await self._start_first(resolved):
                 return answer
+            async with self.database.connection() as connection:
+                resolved = replace(resolved, grant=await self.permissions.look_at_open(connection, resolved.grant))
             turn = self.permissions.turn(resolved.grant, may_change=resolved.tag_exists)
             async with turn, self.queue.transaction() as transaction:
                 await hold_limits(transaction.connection, resolved.grant, may_change=resolved.tag_exists)
@@ -163,9 +167,10 @@ class ImportStarter:
 
         Returns None if the image exists, or if a limit or the target's tag has to be checked in a transaction.
         """
-        if resolved.grant.is_limited or resolved.tag_exists:
+        most_open = resolved.grant.max_uncounted
+        if resolved.grant.is_limited or resolved.tag_exists or most_open <= 0:
             return None
-        image_id = await self.queue.add_first(self._new_image(resolved), resolved.new)
+        image_id = await self.queue.add_first(self._new_image(resolved), resolved.new, most_open=most_open)
         return _started(image_id, resolved.new.name) if image_id is not None else None
 
     async def _start_first_checked(
@@ -207,7 +212,8 @@ async def _checked_import(
 ) -> NewImport:
     """Return the import by the rule that allows it with the target's tag and the caller's usage.
 
-    Without an image no import has written the tag. Raises `target_tag_foreign` and `limit_reached`.
+    Without an image no import has written the tag. Raises `target_tag_foreign`, `limit_reached` and
+    `import_limit_reached`.
     """
     connection = transaction.connection
     foreign = await find_foreign(connection, resolved.tag, image.id if image else None)

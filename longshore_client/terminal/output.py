@@ -29,6 +29,7 @@ _HINTS = {
         "`longshore rules list` shows what is left of your limits. Wait until it renews or until open imports end, or"
         " ask an administrator for a higher limit."
     ),
+    "import_limit_reached": "`longshore images --not-ready` shows your open imports; try again when some have ended.",
     "target_tag_foreign": (
         "Choose another --target. --force replaces the tag if a rule allows that; admins need --force alone."
     ),

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from shared.db.access.rule_usage import OPEN_OF_USER
 from shared.db.database import Connection
 from shared.db.outbox import WakeUpReason
 from shared.model.owner import Requester
@@ -101,6 +102,8 @@ _COLUMNS = (
 _PARAMETER = {column: f"${number}" for number, column in enumerate(_COLUMNS, start=1)}
 _REASON, _IMAGE = len(_COLUMNS) + 1, len(_COLUMNS) + 2
 
+_OPEN = OPEN_OF_USER.format(issuer=_PARAMETER["requester_issuer"], subject=_PARAMETER["requester_subject"])
+
 # `image` is one row with the image's id, or none.
 _ADD_IMPORT = f"""
     import AS (
@@ -124,20 +127,25 @@ async def insert_import(connection: Connection, image_id: int, new: NewImport, r
     return import_id
 
 
-async def insert_first_import(connection: Connection, image: NewImage, new: NewImport) -> int | None:
+async def insert_first_import(
+    connection: Connection, image: NewImage, new: NewImport, *, most_open: int | None = None
+) -> int | None:
     """Add an image with its import and wake-up; return the image's id.
 
-    Returns None and writes nothing if the target exists already. If another request is creating it at this moment, the
-    statement waits for that request's transaction to end.
+    Returns None and writes nothing if the target exists already, or if the requester has `most_open` open imports. If
+    another request is creating the target at this moment, the statement waits for that request's transaction to end.
     """
     image_id: int | None = await connection.fetchval(
         f"""
         WITH image AS (
             INSERT INTO images (registry_host, repository, tag, status, source, created_by, description,
                                 owner_issuer, owner_subject)
-            VALUES (${_IMAGE}, ${_IMAGE + 1}, ${_IMAGE + 2}, 'importing', {_PARAMETER["source"]},
-                    {_PARAMETER["requested_by"]}, ${_IMAGE + 3},
-                    {_PARAMETER["requester_issuer"]}, {_PARAMETER["requester_subject"]})
+            SELECT ${_IMAGE}, ${_IMAGE + 1}, ${_IMAGE + 2}, 'importing', {_PARAMETER["source"]},
+                   {_PARAMETER["requested_by"]}, ${_IMAGE + 3},
+                   {_PARAMETER["requester_issuer"]}, {_PARAMETER["requester_subject"]}
+            WHERE ${_IMAGE + 4}::bigint IS NULL OR ${_IMAGE + 4} > (
+                SELECT count(*) FROM ({_OPEN} LIMIT ${_IMAGE + 4}) AS opened
+            )
             ON CONFLICT ON CONSTRAINT images_target_key DO NOTHING
             RETURNING id
         ), {_ADD_IMPORT} SELECT id FROM image
@@ -148,5 +156,6 @@ async def insert_first_import(connection: Connection, image: NewImage, new: NewI
         image.repository,
         image.tag,
         image.description,
+        most_open,
     )
     return image_id

@@ -52,6 +52,7 @@ class Code(StrEnum):
     SOURCE_NOT_ALLOWED = "source_not_allowed"
     TARGET_NOT_ALLOWED = "target_not_allowed"
     LIMIT_REACHED = "limit_reached"
+    IMPORT_LIMIT_REACHED = "import_limit_reached"
     RULE_NOT_FOUND = "rule_not_found"
     RULE_EXISTS = "rule_exists"
     RULE_LIMIT_REACHED = "rule_limit_reached"

@@ -255,6 +255,13 @@ _KINDS = (
         "The detail names the limit, what is left of it, and when it renews. Ask an administrator for a higher one.",
     ),
     _longshore(
+        Code.IMPORT_LIMIT_REACHED,
+        HTTPStatus.TOO_MANY_REQUESTS,
+        "The limit of a user's open imports is reached",
+        "Wait for the seconds of Retry-After, and until some of your imports have ended; then repeat the request.",
+        retryable=True,
+    ),
+    _longshore(
         Code.RULE_NOT_FOUND, HTTPStatus.NOT_FOUND, "There is no import rule with this id", "List the rules to find it."
     ),
     _longshore(

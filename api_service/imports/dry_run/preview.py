@@ -127,7 +127,7 @@ class ImportPreviewer:
         """
         facts = replace(facts, project_exists=await self._permissions.find_project(granted))
         grant = await self._permissions.grant_facts(granted, facts)
-        if facts.image_bytes is None or not grant.is_limited:
+        if facts.image_bytes is None:
             return grant
         async with self._database.connection() as connection:
             return await grant_within_limits(connection, grant)

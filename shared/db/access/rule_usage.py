@@ -14,6 +14,17 @@ from shared.model.owner import Owner
 # The first half of the advisory locks' keys; the second is a hash of the user.
 USAGE_LOCK = 72_652
 
+# The open imports of a user, through the indexes of the claim.
+OPEN_OF_USER = """
+    SELECT FROM (
+        SELECT FROM imports
+        WHERE state IN ('queued', 'waiting') AND owner_hash = hashtextextended({issuer} || E'\n' || {subject}, 0)
+        UNION ALL
+        SELECT FROM imports
+        WHERE state = 'running' AND owner_hash = hashtextextended({issuer} || E'\n' || {subject}, 0)
+    ) AS open_imports
+"""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CurrentUsage:
@@ -31,6 +42,17 @@ async def lock_usage(connection: Connection, user: Owner) -> None:
     await connection.execute(
         "SELECT pg_advisory_xact_lock($1, hashtext($2))", USAGE_LOCK, f"{user.issuer}\n{user.subject}"
     )
+
+
+async def count_open(connection: Connection, user: Owner, *, most: int) -> int:
+    """Return the number of the user's open imports by all rules and by none, counted up to `most`."""
+    count: int = await connection.fetchval(
+        f"SELECT count(*) FROM ({OPEN_OF_USER.format(issuer='$1::text', subject='$2::text')} LIMIT $3) AS opened",  # noqa: S608
+        user.issuer,
+        user.subject,
+        most,
+    )
+    return count
 
 
 async def read_usage(connection: Connection, user: Owner, rules: Sequence[int]) -> CurrentUsage:

@@ -29,9 +29,9 @@ NOT_HERE = rule(4, targets=("elsewhere/**",))
 def test_the_project_is_asked_for_where_a_rule_depends_on_it(rules: tuple[ImportRule, ...], needed: bool) -> None:
     permission = authorize(rules, ALICE, names(), Facts())
     assert isinstance(permission, Allowed)
-    grant = Grant(by=ALICE, names=names(), facts=Facts(), rule=permission.rule, rules=rules)
+    grant = Grant(by=ALICE, names=names(), facts=Facts(), rule=permission.rule, rules=rules, max_open=1)
     assert grant.needs_project == needed
 
 
 def test_an_admin_needs_no_project() -> None:
-    assert not Grant(by=ADMIN, names=names(), facts=Facts(), rule=None, rules=(NO_PROJECT,)).needs_project
+    assert not Grant(by=ADMIN, names=names(), facts=Facts(), rule=None, rules=(NO_PROJECT,), max_open=1).needs_project

@@ -106,7 +106,7 @@ class Queue:
             **more,
         )
         image = NewImage(registry_host="harbor.example.com", repository="team/app", tag=name, description="")
-        image_id = await self.api.queue.add_first(image, new)
+        image_id = await self.api.queue.add_first(image, new, most_open=100)
         assert image_id
         import_id = await self.api.value("SELECT id FROM imports WHERE name = $1", name)
         return Queued(queue=self, id=import_id, image_id=image_id, name=name)
