@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from contextvars import Context
 from dataclasses import dataclass, fields, replace
+from operator import attrgetter
 from time import monotonic
 from typing import Any
 
@@ -29,6 +30,7 @@ UNPROVED_PERIOD = 60.0
 BATCH = 500
 
 _FIELDS = tuple(field.name for field in fields(AuditEvent))
+_in_order = attrgetter(*_FIELDS)
 
 _logger = structlog.get_logger("api_service.audit")
 
@@ -136,15 +138,17 @@ def _settle(stored: asyncio.Future[None], failure: Exception | None) -> None:
 
 def _clean(event: AuditEvent) -> AuditEvent:
     """Shorten texts, and escape what cannot be printed: it could not be stored, or would mislead a reader."""
-    values = _values(event)
-    texts = {name: value for name, value in values.items() if isinstance(value, str)}
-    changed: dict[str, Any] = {name: clean for name, text in texts.items() if (clean := _printable(text)) != text}
+    changed: dict[str, Any] = {
+        name: _printable(value)
+        for name, value in _values(event).items()
+        if isinstance(value, str) and not (value.isprintable() and len(value) <= MAX_TEXT)
+    }
     return replace(event, **changed) if changed else event
 
 
 def _values(event: AuditEvent) -> dict[str, Any]:
     """Return the fields by name. `asdict` also copies what is inside of them, which takes ten times as long."""
-    return {name: getattr(event, name) for name in _FIELDS}
+    return dict(zip(_FIELDS, _in_order(event), strict=True))
 
 
 def _printable(text: str) -> str:
