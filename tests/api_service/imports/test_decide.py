@@ -169,3 +169,16 @@ def test_an_open_import_of_the_same_bytes_is_joined() -> None:
 def test_an_open_import_of_other_content_is_a_conflict(request_: RequestedContent) -> None:
     with pytest.raises(LongshoreError, match="import_conflict"):
         decide(image(ImageStatus.IMPORTING), import_(ImportState.QUEUED, source_digest=None), None, request_, OWNER)
+
+
+@pytest.mark.parametrize(
+    ("status", "state"), [(ImageStatus.IMPORTING, ImportState.RUNNING), (ImageStatus.READY, ImportState.READY)]
+)
+def test_a_conflict_names_the_others_source_without_its_digest(status: ImageStatus, state: ImportState) -> None:
+    """The source may have needed an account; its name is in every list, its digest is for those concerned."""
+    pinned = f"{SOURCE}@{OLD}"
+    latest, request = import_(state, source=pinned), requested(source=OTHER, digest=NEW)
+    with pytest.raises(LongshoreError, match="import_conflict") as caught:
+        decide(image(status, source=pinned), latest, latest, request, STRANGER)
+    assert f"from {SOURCE}" in caught.value.detail
+    assert OLD not in str(caught.value)

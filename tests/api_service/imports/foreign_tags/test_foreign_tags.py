@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from api_service.imports import target_tag
+from api_service.rules.keys import RULE_BOOK
 from deploy.local.images.image import Image
 from shared.errors.codes import Code
 from shared.errors.error import LongshoreError
@@ -224,3 +225,23 @@ async def test_a_retry_below_the_name_of_another_host_is_refused(case: Case) -> 
     await case.managed.api.execute("UPDATE images SET repository = 'imports/docker.io/library/postgres'")
     answer = await case.retry(job.image_id)
     assert (answer.status, answer.code) == (403, "target_not_allowed")
+
+
+async def test_a_dry_run_hides_the_digest_that_it_would_overwrite_from_those_whom_it_does_not_concern(
+    case: Case,
+) -> None:
+    """The tag has the team's private content; a later import from the stranger's source has failed."""
+    job = await imported(case)
+    api = case.managed.api
+    await api.execute("UPDATE import_rules SET sources = $1", [f"{case.managed.source.host}/**"])
+    api.client.app[RULE_BOOK].forget()
+    await api.execute(
+        "UPDATE images SET status = 'failed', source_private = true, digest_source = 'private.example.com/app:1.0'"
+    )
+    shown = {}
+    for name, role in (("stranger", Role.USER), ("admin", Role.ADMIN)):
+        options = {"role": None, "token": await api.token(name, role)}
+        answer = await api.post_import({**case.body, "dryRun": True, "force": True}, **options)
+        assert answer.status == 200, answer
+        shown[name] = answer.body["plan"]["overwrites"]["digest"]
+    assert shown == {"stranger": "", "admin": job.image.digest}
