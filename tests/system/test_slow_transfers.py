@@ -1,12 +1,14 @@
 """Another import's transfer of a shared layer is a hint: a slow one delays its own import, and no other."""
 
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import pytest
 
 from deploy.local.images.image import Blob, Image, distinct, index_of, platform_manifest
-from deploy.local.stack import synthetic_layer
+from deploy.local.stack import Worker, synthetic_layer
 from tests.faults.fault import Direction, Pace
 from tests.faults.link import Link
 from tests.system.conftest import Product, wait_until, wait_until_held
@@ -67,21 +69,53 @@ def test_a_slow_transfer_from_the_same_source_is_left(product: Product, source_l
         assert running(product, slow)
 
 
-def test_an_import_that_only_waits_holds_no_slot(product: Product, source_link: Link) -> None:
-    """Beside a transfer and an import that waits for it, a worker of two slots runs a third import.
+@dataclass(frozen=True)
+class Waiting:
+    """A worker of two slots, with an import that transfers a layer, and one that waits for it without a slot."""
 
-    The lease of the import that waits is renewed: it ends in its first attempt.
+    worker: Worker
+    transferring: int
+    waiting: int
+    repositories: tuple[str, str]
+
+
+@contextmanager
+def one_waits(product: Product, link: Link, name: str) -> Iterator[Waiting]:
+    """Let one import wait for another one's transfer: a third import proves that a slot is free.
+
+    The transfer is slow until the block ends, but not slow enough to be left.
     """
-    first, second = push_two(product, "slots", 8 * MIB)
-    other = product.push(image_over(synthetic_layer("slow/other", MIB), "other"))
-    with product.workers(1, WORKER_SLOTS="2"):
-        with paced(source_link, 100 * KIB):
-            transferring = product.start(first, host=source_link.host)
-            wait_until_held(source_link)
-            waiting = product.start(second, host=source_link.host)
-            wait_until(lambda: running(product, waiting))
-            product.verify(product.ready(product.start(other)), other)
-            assert running(product, transferring, waiting)
-        product.verify(product.ready(waiting), second)
-        product.verify(product.ready(transferring), first)
-        assert product.sql(f"SELECT attempt FROM imports WHERE image_id = {waiting}") == "1"
+    first, second = repositories = push_two(product, name, 8 * MIB)
+    other = product.push(image_over(synthetic_layer(f"slow/{name}/other", MIB), "other"))
+    with (
+        product.workers(1, WORKER_SLOTS="2", STOP_GRACE_SECONDS="0") as (worker,),
+        paced(link, 100 * KIB),
+    ):
+        transferring = product.start(first, host=link.host)
+        wait_until_held(link)
+        waiting = product.start(second, host=link.host)
+        wait_until(lambda: running(product, waiting))
+        product.verify(product.ready(product.start(other)), other)
+        assert running(product, transferring, waiting)
+        yield Waiting(worker, transferring, waiting, repositories)
+
+
+def test_an_import_that_only_waits_holds_no_slot(product: Product, source_link: Link) -> None:
+    """Its lease is renewed all the same, and it takes a slot again: it ends in its first attempt."""
+    with one_waits(product, source_link, "slots") as two:
+        source_link.set()
+        product.verify(product.ready(two.waiting), two.repositories[1])
+        product.verify(product.ready(two.transferring), two.repositories[0])
+        assert product.sql(f"SELECT attempt FROM imports WHERE image_id = {two.waiting}") == "1"
+
+
+def test_a_stopping_worker_hands_back_an_import_that_only_waits(product: Product, source_link: Link) -> None:
+    """No lease is left, and the next worker completes both."""
+    with one_waits(product, source_link, "stopped") as two:
+        assert two.worker.process
+        two.worker.process.send(signal.SIGTERM)
+        assert two.worker.process.wait(20) == 0
+        assert product.sql("SELECT count(*) FROM imports WHERE lease_until IS NOT NULL") == "0"
+    with product.workers(1):
+        for image_id, repository in zip((two.transferring, two.waiting), two.repositories, strict=True):
+            product.verify(product.ready(image_id), repository)
