@@ -16,6 +16,7 @@ from api_service.background.deadlines import DeadlineKeeper
 from api_service.background.purge import Purger
 from api_service.background.reaper import Reaper
 from api_service.background.relay import Relay
+from api_service.background.uploads import UploadCleaner
 from api_service.background.wake_ups import WakeUpRepeater
 from api_service.images.answers import details_event
 from api_service.images.deletion.carry_out import DeletionWork
@@ -293,9 +294,10 @@ async def reaper_part(app: web.Application) -> AsyncIterator[None]:
 
 
 async def deletions_part(app: web.Application) -> AsyncIterator[None]:
-    """The loop that resumes interrupted deletions."""
+    """The loops that resume interrupted deletions, and cancel the uploads of ended imports at the target."""
     finisher = DeletionResumer(app[DELETION].work)
-    async with running("deletions", finisher.run):
+    cleaner = UploadCleaner(app[DATABASE], app[MANAGEMENT], registry=app[SETTINGS].shared.target.host)
+    async with running("deletions", finisher.run), running("uploads", cleaner.run):
         yield
 
 

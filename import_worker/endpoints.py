@@ -84,7 +84,7 @@ class CopyEndpoints:
     `terms` are those of the attempt. `check_import_allowed` raises while a rate limit of either end holds new imports
     back; `streams` is entered for each blob that is transferred, `large_streams` for a large one; `pace` decides which
     transfers are too slow. `rate` is that of transfers from the source, and `slot` the worker's slot that the import
-    holds.
+    holds. `settle` is awaited at the attempt's end, however it ends.
     """
 
     terms: AttemptTerms
@@ -94,6 +94,7 @@ class CopyEndpoints:
     tags: TagLedger
     admission: Admission
     check_import_allowed: Callable[[], Awaitable[None]]
+    settle: Callable[[], Awaitable[None]]
     streams: AbstractAsyncContextManager[None]
     pace: Pace
     large_streams: AbstractAsyncContextManager[None] | None = None

@@ -7,6 +7,7 @@ from time import monotonic
 from import_worker.adapters.postgres_ledger import PostgresLedger
 from import_worker.adapters.registry_target import RegistryTarget
 from import_worker.adapters.tag_ledger import PostgresTagLedger
+from import_worker.adapters.upload_log import PostgresUploadLog
 from import_worker.admission import Admission
 from import_worker.attempt import Attempt
 from import_worker.copying.pace import Line, Pace
@@ -59,7 +60,13 @@ class EndpointOpener:
         """Return the import's endpoints; nothing is requested yet. Raises `docker_source_disabled`."""
         settings = self.settings.shared.target
         target_registry = self.targets.registry(settings.host, settings.credential)
-        target = RegistryTarget(target_registry.repository(claimed.repository))
+        uploads = PostgresUploadLog(
+            database=self.database,
+            registry=settings.host,
+            repository=claimed.repository,
+            import_name=claimed.name,
+        )
+        target = RegistryTarget(target_registry.repository(claimed.repository), uploads)
         opened = self._open_source(claimed, terms, target)
         ledger = PostgresLedger(self.database, self.notifications, settings.host, claimed, opened.origin)
         registries = (*opened.registries, target_registry)
@@ -82,6 +89,7 @@ class EndpointOpener:
                 ledger=ledger,
             ),
             check_import_allowed=check_import_allowed,
+            settle=target.settle,
             streams=self._streams(registries, large=False),
             large_streams=self._streams(registries, large=True),
             pace=self._pace(terms),

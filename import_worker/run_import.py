@@ -80,6 +80,13 @@ async def _prepare_and_copy(
     claimed: ClaimedImport, open_endpoints: OpenEndpoints, reporter: Reporter, layers: int
 ) -> ImageContent:
     endpoints = await open_endpoints(claimed)
+    try:
+        return await _copy(claimed, endpoints, reporter, layers)
+    finally:
+        await endpoints.settle()
+
+
+async def _copy(claimed: ClaimedImport, endpoints: CopyEndpoints, reporter: Reporter, layers: int) -> ImageContent:
     await endpoints.check_import_allowed()
     with step("plan") as span:
         prepared = await _prepare(claimed, endpoints, reporter)

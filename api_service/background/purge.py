@@ -11,6 +11,7 @@ from api_service.audit.write_events import KEPT_DAYS
 from shared.db import image_counts, outbox
 from shared.db.access import audit
 from shared.db.database import Connection, Database, try_lead
+from shared.db.uploads import target_uploads
 from shared.errors.error import LongshoreError
 from shared.runtime.condition import Condition
 
@@ -18,6 +19,8 @@ from shared.runtime.condition import Condition
 INTERVAL = 2.0
 # How long published rows are kept, for the analysis of incidents. Seconds.
 OUTBOX_KEPT = 24 * 3_600.0
+# How long uploads are kept whose cancellation fails: registries drop them after a week by themselves. Seconds.
+UPLOADS_KEPT = 8 * 24 * 3_600.0
 # Rows of one transaction: some tens of milliseconds, far below a statement's time limit, also on a slow disk.
 BATCH = 2_000
 # Batches of one job in a round; the next round goes on. Together 10,000 rows a second, more than any service adds.
@@ -40,6 +43,7 @@ class Purger:
         self._jobs: Mapping[str, Job] = {
             "outbox": partial(outbox.purge, older_than=OUTBOX_KEPT, limit=BATCH),
             "audit_events": partial(audit.purge_events, days=audit_days, limit=BATCH),
+            "target_uploads": partial(target_uploads.purge, older_than=UPLOADS_KEPT, limit=BATCH),
             "image_counts": partial(image_counts.compact_counts, limit=BATCH),
             "image_periods": partial(image_counts.compact_periods, limit=BATCH),
         }

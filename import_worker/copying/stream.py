@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from concurrent.futures import CancelledError
 from contextlib import AsyncExitStack
 
 from import_worker.copying.ends import Download, Source
@@ -112,23 +113,28 @@ class BlobStream:
     def send_to(self, write: Write) -> None:
         """Write the bytes; called once, in a thread."""
         buffer = memoryview(bytearray(min(BUFFER_SIZE, self._blob.size - self._read)))
-        while self._read < self._blob.size:
-            self.stall_watch.wait_for(Side.SOURCE)
-            data = buffer[: self._read_into(buffer)]
+        try:
+            while self._read < self._blob.size:
+                self.stall_watch.wait_for(Side.SOURCE)
+                data = buffer[: self._read_into(buffer)]
+                self.stall_watch.wait_for(Side.TARGET)
+                for start in range(0, len(data), PIECE_SIZE):
+                    self._hash_and_write(data[start : start + PIECE_SIZE], write)
+        finally:
             self.stall_watch.wait_for(Side.TARGET)
-            for start in range(0, len(data), PIECE_SIZE):
-                self._hash_and_write(data[start : start + PIECE_SIZE], write)
-        self.stall_watch.wait_for(Side.TARGET)
 
-    def abort(self) -> None:
-        """Make `send_to` end soon; called from the event loop."""
+    def abort(self) -> bool:
+        """Make `send_to` end soon; called from the event loop. Return whether the target takes bytes."""
         self._aborted = True
         self._cancel_reopening()
         if self._download:
             self._download.abort()
+        return self.stall_watch.stalled_side() is not Side.TARGET
 
     def _hash_and_write(self, piece: memoryview, write: Write) -> None:
         """Hash the piece, and write the part of it that the target has not received yet."""
+        if self._aborted:
+            raise CancelledError
         self._digest_check.update(piece, self._read)
         unsent = piece[max(self._offset - self._read, 0) :]
         self._read += len(piece)

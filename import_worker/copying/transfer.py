@@ -24,7 +24,7 @@ WHOLE_SIZE = 1024 * 1024
 # The target did not refuse: it may have carried out the request, and only its answer was lost.
 LOST_ANSWERS = frozenset({Code.TARGET_UNREACHABLE, Code.TARGET_STALLED})
 
-# Receives the address of a new upload, so that another worker can continue it.
+# Receives the address of an upload, so that another worker can continue it.
 UploadStarted = Callable[[str], Awaitable[None]]
 
 
@@ -53,6 +53,7 @@ class BlobTransfer:
         self._advance = advance
         self._pace = pace or Pace()
         self._upload: Upload | None = target.resume_upload(resume) if resume else None
+        self._announced = resume
         # Bytes that the upload may have received.
         self._offered = blob.size if resume else 0
         self._digest_check = DigestCheck(blob)
@@ -90,6 +91,7 @@ class BlobTransfer:
             self.read = self._digest_check.matched
             self._offered = stream.offered
             await stream.close()
+            await self._announce_upload()
         await upload.commit(self._blob)
 
     async def _send_whole(self) -> None:
@@ -122,8 +124,14 @@ class BlobTransfer:
         """Return the upload to continue, or start one."""
         if self._upload is None:
             self._upload = await self._target.start_upload()
-            await self._upload_started(self._upload.address)
+        await self._announce_upload()
         return self._upload
+
+    async def _announce_upload(self) -> None:
+        """Announce the upload's address, so that another worker can continue it; it changes with each request."""
+        if self._upload and self._upload.address != self._announced:
+            self._announced = self._upload.address
+            await self._upload_started(self._announced)
 
     async def _resumable_offset(self) -> int:
         """Return how many bytes an interrupted upload has received; cancel the upload if that is not certain."""

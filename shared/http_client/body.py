@@ -16,8 +16,8 @@ class Body(Protocol):
         """Write `size` bytes; called once, in a thread. An exception ends the request and is raised unchanged."""
         ...
 
-    def abort(self) -> None:
-        """End `send_to` soon; called from another thread."""
+    def abort(self) -> bool:
+        """End `send_to` soon; called from another thread. Return whether the server may still end the request well."""
         ...
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 import aiohttp
 from multidict import CIMultiDictProxy
@@ -14,6 +15,8 @@ from shared.http_client.failures import Failure, failed
 from shared.http_client.session import SMALL_TIMEOUT
 
 OK = frozenset({200})
+# Called, in any thread, with the answer to a request whose body was ended early, so that the server could end it well.
+EndedEarly: TypeAlias = Callable[["Reply"], None]
 # Awaited right before a request is sent; an exception from it cancels the request.
 BeforeSend = Callable[[], Awaitable[None]]
 
@@ -25,7 +28,8 @@ class Request:
     `resource` names the kind of resource in traces. `step` completes the sentence "<host> answered 404 while …".
     `accepts` lists the statuses that count as success. `limit` bounds the response body in bytes if it is read as a
     whole. `bulk` selects the blocking client, whose response body is read by a thread. `before` is awaited each time
-    the request is sent, including repetitions by the HTTP client itself.
+    the request is sent, including repetitions by the HTTP client itself. With `ended_early`, a bulk body has no length:
+    if it is aborted or raises, it is ended at that point, and `ended_early` gets the answer if there is one soon.
     """
 
     side: Side
@@ -40,6 +44,7 @@ class Request:
     limit: int
     timeout: aiohttp.ClientTimeout = SMALL_TIMEOUT
     before: BeforeSend | None = None
+    ended_early: EndedEarly | None = None
 
     @property
     def replayable(self) -> bool:

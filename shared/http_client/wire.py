@@ -1,21 +1,23 @@
 """Sends one request and follows its redirects; the caller provides credentials and retries."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from types import TracebackType
 from typing import Any, TypeAlias, cast
 
 import aiohttp
+from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
 from shared.http_client.body import Body
+from shared.http_client.bulk.connection import Head
 from shared.http_client.bulk.exchange import BulkRequest, BulkResponse
 from shared.http_client.failures import Failure
 from shared.http_client.locations import origin, redirect_target
 from shared.http_client.network_errors import CLIENT_ERRORS, translate_error
-from shared.http_client.request import BeforeSend, Reply, Request, authority
+from shared.http_client.request import BeforeSend, EndedEarly, Reply, Request, authority
 from shared.http_client.session import SMALL_EXCHANGE_TIMEOUT, Outgoing, default_headers
 from shared.network.guard import Calling
 from shared.tracing.spans import Kind, Values, step
@@ -138,8 +140,18 @@ class _Hop:
         request = self._request
         fields = (default_headers() | dict(headers)).items()
         body = cast("Body | None", request.body)
-        bulk = BulkRequest(method=request.method, url=self._url, fields=fields, body=body)
+        bulk = BulkRequest(
+            method=request.method,
+            url=self._url,
+            fields=fields,
+            body=body,
+            ended_early=_with_reply(request.ended_early) if request.ended_early else None,
+        )
         return await self._outgoing.bulk.request(bulk)
+
+
+def _with_reply(ended_early: EndedEarly) -> Callable[[Head], None]:
+    return lambda head: ended_early(Reply(head.status, CIMultiDictProxy(CIMultiDict(head.fields)), b""))
 
 
 def _with_hook(before: BeforeSend) -> Sequence[aiohttp.ClientMiddlewareType]:

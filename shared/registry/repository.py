@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from http import HTTPStatus
 from typing import TypeAlias, cast
 
@@ -27,10 +28,10 @@ from shared.registry.pages import (
     read_referrers,
     read_tags,
 )
-from shared.registry.repository_requests import OK_OR_MISSING, RepositoryRequests, check_name
+from shared.registry.repository_requests import OK_OR_MISSING, UPLOAD_CANCELLED, RepositoryRequests, check_name
 from shared.registry.request import RegistryRequest
 from shared.registry.transport import Transport
-from shared.registry.uploads import UploadSession, read_progress
+from shared.registry.uploads import TakeSession, UploadSession, pass_session, read_progress, still_open
 from shared.runtime.concurrency import run_aside
 
 # Called with the digest that a reference has, None if it does not exist; raises if it may not be replaced.
@@ -219,12 +220,17 @@ class Repository:
         """Upload a whole blob in one PUT (end-6); the registry has checked its digest afterwards."""
         await self._transport.send_once(self._requests.put_blob(session, blob.digest, content))
 
-    async def patch_upload(self, session: UploadSession, offset: int, body: Body) -> UploadSession:
+    async def patch_upload(
+        self, session: UploadSession, offset: int, body: Body, *, ended_early: TakeSession | None = None
+    ) -> UploadSession:
         """Send the blob's bytes from `offset` on in one PATCH (end-5), written by a thread.
 
-        Returns the session for the next request. An exception of the body is raised unchanged.
+        Returns the session for the next request. An exception of the body is raised unchanged; before it, or before a
+        cancellation, `ended_early` gets the session that the registry made of the bytes so far, if it answers soon.
         """
         request = self._requests.patch_upload(session, offset, body)
+        if ended_early:
+            request = replace(request, ended_early=partial(pass_session, request, ended_early))
         return UploadSession.read(request, await self._transport.upload(request))
 
     def restore_session(self, location: str) -> UploadSession | None:
@@ -274,9 +280,33 @@ class Repository:
         """Turn the uploaded bytes into a blob; the registry compares the digest (end-6)."""
         await self._transport.send_once(self._requests.commit_upload(session, digest))
 
-    async def cancel_upload(self, session: UploadSession) -> None:
-        """Close an upload session, so that the registry keeps nothing of it (distribution's own DELETE)."""
-        await self._transport.send_once(self._requests.cancel_upload(session))
+    async def cancel_upload(self, session: UploadSession) -> bool:
+        """Close an upload session, so that the registry keeps nothing of it (distribution's own DELETE).
+
+        Return whether the registry confirms it; False for a session that it does not know, or no longer.
+        """
+        return (await self._transport.send_once(self._requests.cancel_upload(session))).status in UPLOAD_CANCELLED
+
+    def is_upload(self, address: str) -> bool:
+        """Return whether this is the address of an upload on this registry and below this repository."""
+        return self._requests.is_upload(address)
+
+    async def discard_upload(self, address: str) -> bool:
+        """Have the registry drop an upload that an earlier request opened; return whether nothing is left to do.
+
+        That is so if the registry says that it has no such upload, cannot cancel any, or if the address is none of its
+        uploads. A 404 without the registry's code proves nothing: a proxy without its registry answers it, too.
+        """
+        if not self.is_upload(address):
+            return True
+        request = self._requests.find_upload(UploadSession(address))
+        session = still_open(request, await self._transport.send_once(request), UploadSession(address))
+        if session is None:
+            return True
+        if not self.is_upload(session.location):
+            raise request.failed(Failure.PROTOCOL, "names another repository for the upload")
+        reply = await self._transport.send_once(self._requests.cancel_upload(session))
+        return reply.status == HTTPStatus.METHOD_NOT_ALLOWED
 
     async def _find_manifest(self, reference: str, send: _Send) -> Descriptor | None:
         request = self._requests.head_manifest(reference)

@@ -18,6 +18,7 @@ from shared.http_client.body import Body, StreamedBody
 from shared.http_client.locations import origin
 from shared.http_client.request import OK
 from shared.http_client.session import STREAM_TIMEOUT
+from shared.http_client.wire import MAX_ERROR_BODY_SIZE
 from shared.oci import media_types
 from shared.oci.descriptor import Descriptor
 from shared.oci.digest import Digest
@@ -43,12 +44,17 @@ MOUNTED_OR_ACCEPTED = CREATED | ACCEPTED
 SESSION_FOUND = frozenset({204})
 # The specification says 201; older registries send the other two.
 PUSHED = frozenset({200, 201, 202})
+UPLOAD_CANCELLED = frozenset({200, 202, 204})
 # 404: the session is gone already. 405: the registry only lets sessions expire.
-CANCELLED = frozenset({200, 202, 204, 404, 405})
+CANCELLED = UPLOAD_CANCELLED | {404, 405}
 DELETED = frozenset({200, 202, 204, 404})
 OCTET_STREAM = {"Content-Type": "application/octet-stream"}
 # Every name that references allow; checked again here, because the name becomes part of an address.
 _NAME = re.compile(r"[a-z0-9]+(?:[._-]+[a-z0-9]+)*(?:/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)*")
+
+# The path of an upload below a repository's blobs; without %, so that no server reads another path in it. GHCR says
+# `upload`, all others `uploads`.
+_UPLOAD = re.compile(r"uploads?/[A-Za-z0-9_~=+:@-][A-Za-z0-9._~=+:@-]*")
 
 
 def check_name(name: str) -> str:
@@ -167,6 +173,16 @@ class RepositoryRequests:
     def get_upload(self, session: UploadSession) -> RegistryRequest:
         return self._upload("GET", session, f"looking for an upload to {self.name}", accepts=SESSION_FOUND)
 
+    def find_upload(self, session: UploadSession) -> RegistryRequest:
+        """Return the request for an upload that may be gone; then the response has the error's code."""
+        return self._upload(
+            "GET",
+            session,
+            f"looking for an upload to {self.name}",
+            accepts=SESSION_FOUND | {404},
+            limit=MAX_ERROR_BODY_SIZE,
+        )
+
     def patch_upload(self, session: UploadSession, offset: int, body: Body) -> RegistryRequest:
         """Return the request for a chunk from the offset on.
 
@@ -199,7 +215,17 @@ class RepositoryRequests:
         return self._commit(session, digest, f"committing blob {digest} to {self.name}")
 
     def cancel_upload(self, session: UploadSession) -> RegistryRequest:
-        return self._upload("DELETE", session, f"cancelling an upload to {self.name}", accepts=CANCELLED)
+        step, scopes = f"cancelling an upload to {self.name}", Scopes.repository(self.name, DELETE)
+        return self._upload("DELETE", session, step, more_scopes=scopes, accepts=CANCELLED)
+
+    def is_upload(self, address: str) -> bool:
+        """Return whether this is the address of an upload on this registry and below this repository."""
+        try:
+            path = self._session_url(UploadSession(address)).raw_path
+        except ValueError:
+            return False
+        prefix = f"/v2/{self.name}/blobs/"
+        return path.startswith(prefix) and _UPLOAD.fullmatch(path.removeprefix(prefix)) is not None
 
     def named(self, reference: str) -> str:
         """Return `name:tag` or `name@digest`."""
@@ -216,8 +242,17 @@ class RepositoryRequests:
             accepts=accepts,
         )
 
-    def _upload(self, method: str, session: UploadSession, step: str, **parts: Unpack[RequestParts]) -> RegistryRequest:
-        return self._request(Resource.UPLOAD, step, method, self._session_url(session), **parts)
+    def _upload(
+        self,
+        method: str,
+        session: UploadSession,
+        step: str,
+        *,
+        more_scopes: Scopes = NO_SCOPES,
+        **parts: Unpack[RequestParts],
+    ) -> RegistryRequest:
+        url = self._session_url(session)
+        return self._request(Resource.UPLOAD, step, method, url, more_scopes=more_scopes, **parts)
 
     def _commit(
         self, session: UploadSession, digest: Digest, step: str, *, body: bytes | None = None

@@ -1,17 +1,27 @@
 """Upload sessions: their addresses and their progress (distribution spec, "Pushing blobs")."""
 
 import re
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TypeAlias
 
 from yarl import URL
 
+from shared.errors.error import LongshoreError
 from shared.http_client.boundary import reads_answer
+from shared.http_client.error_body import read_error_body
 from shared.http_client.failures import Failure
 from shared.http_client.locations import origin, resolve_location
 from shared.http_client.request import Reply, Request, authority
 from shared.network.policy import HTTP_PORT
 from shared.oci.digest import Digest
 
+# The error codes of an upload that the registry does not have: it has dropped it, or it never had its repository.
+_GONE = frozenset({"BLOB_UPLOAD_UNKNOWN", "NAME_UNKNOWN"})
+# The error code for an address from before the last bytes; distribution 2 cancels the upload as it answers so.
+_OUTDATED = "BLOB_UPLOAD_INVALID"
 _RANGE = re.compile(r"(?:bytes=)?0-([0-9]{1,18})")
 
 
@@ -40,6 +50,17 @@ def _read_location(request: Request, reply: Reply) -> str:
     return str(url)
 
 
+# Receives the session of an upload whose request has ended before its body did.
+TakeSession: TypeAlias = Callable[[UploadSession], None]
+
+
+def pass_session(request: Request, take: TakeSession, reply: Reply) -> None:
+    """Pass the session in a response on, if it has one."""
+    if reply.status in request.accepts:
+        with suppress(LongshoreError):
+            take(UploadSession.read(request, reply))
+
+
 def with_digest(location: URL, digest: Digest) -> URL:
     """Add the digest to an upload session's address; the state in its query stays unchanged."""
     address = str(location.with_fragment(None))
@@ -63,6 +84,22 @@ def bytes_received(stated: str | None) -> int | None:
     """
     found = _RANGE.fullmatch(stated or "")
     return int(found[1]) + 1 if found and int(found[1]) else None
+
+
+@reads_answer
+def still_open(request: Request, reply: Reply, session: UploadSession) -> UploadSession | None:
+    """Return the session by its present address, from the answer to a GET; None if the registry does not have it.
+
+    Raises for a 404 without the registry's code: a proxy without its registry answers it, too.
+    """
+    if reply.status != HTTPStatus.NOT_FOUND:
+        return UploadSession.read(request, reply) if reply.headers.get("Location") else session
+    codes = read_error_body(reply.content).codes
+    if not _GONE.isdisjoint(codes):
+        return None
+    if _OUTDATED not in codes:
+        raise request.failed(Failure.PROTOCOL, "does not say whether it has the upload", "a 404 without a code")
+    return session
 
 
 def _without_downgrade(registry: URL, url: URL) -> URL:

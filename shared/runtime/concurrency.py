@@ -64,7 +64,7 @@ async def both(first: Awaitable[_Result], second: Awaitable[_Other]) -> tuple[_R
 
 
 async def run_in_thread(
-    work: Callable[[], _Result], abort: Callable[[], None], executor: Executor | None = None
+    work: Callable[[], _Result], abort: Callable[[], object], executor: Executor | None = None
 ) -> _Result:
     """Run work in a thread; on cancellation, abort the work and wait until it has ended."""
     running = asyncio.get_running_loop().run_in_executor(executor, work)
@@ -75,6 +75,25 @@ async def run_in_thread(
         await asyncio.wait({running})
         if not running.cancelled():
             running.exception()  # Caused by the abort; mark it as retrieved.
+        raise
+
+
+async def finish_within(
+    work: Awaitable[_Result], seconds: float, *, end: Callable[[], object] = lambda: None
+) -> _Result:
+    """Await work; a cancellation calls `end`, and is raised when the work has ended.
+
+    After `seconds`, the work is cancelled, too.
+    """
+    working = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(working)
+    except asyncio.CancelledError:
+        end()
+        await asyncio.wait({working}, timeout=seconds)
+        await cancel_all([working])
+        if not working.cancelled():
+            working.exception()  # Mark it as retrieved.
         raise
 
 

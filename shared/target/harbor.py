@@ -74,6 +74,9 @@ class HarborTarget:
     async def find_tag(self, repository: str, tag: str) -> Digest | None:
         return await self._harbor.artifacts(*_split(repository)).find(tag)
 
+    async def discard_upload(self, repository: str, address: str) -> bool:
+        return await self._registry.repository(repository).discard_upload(address)
+
     async def look_up_tag(self, repository: str, tag: str) -> TargetTag | None:
         found = await self._harbor.artifacts(*_split(repository)).look_up_tag(tag)
         return TargetTag(digest=found.digest, pushed_at=found.pushed_at) if found else None

@@ -80,6 +80,10 @@ class TargetManagement(Protocol):
         """Return the digest that a tag points to now; None where there is no such tag."""
         ...
 
+    async def discard_upload(self, repository: str, address: str) -> bool:
+        """Have the target drop an upload; return whether it had none any more. True also for another target's."""
+        ...
+
     async def look_up_tag(self, repository: str, tag: str) -> TargetTag | None:
         """As `find_tag`, with the tag's age, in one try: for a caller that can do without the answer."""
         ...

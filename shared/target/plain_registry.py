@@ -48,6 +48,9 @@ class PlainRegistry:
         found = await self._registry.repository(repository).find_manifest(tag)
         return found.digest if found else None
 
+    async def discard_upload(self, repository: str, address: str) -> bool:
+        return await self._registry.repository(repository).discard_upload(address)
+
     async def look_up_tag(self, repository: str, tag: str) -> TargetTag | None:
         found = await self._registry.repository(repository).find_manifest_once(tag)
         return TargetTag(digest=found.digest) if found else None

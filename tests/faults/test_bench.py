@@ -25,7 +25,7 @@ pytestmark = pytest.mark.xdist_group("bench")
 
 # Scenarios that take few seconds and that no other test covers; `python -m tests.faults` and `make soak` run all.
 QUICK = (
-    *("clocks", "duplicates", "fate"),
+    *("clocks", "duplicates", "fate", "left_behind"),
     *("bombs", "bounded", "broker_away", "consumer", "content", "database", "deadlines", "neighbours"),
     "stale_worker",
     "target_outage",

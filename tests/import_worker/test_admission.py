@@ -56,6 +56,9 @@ class Management:
     async def find_tag(self, repository: str, tag: str) -> Digest | None:
         raise NotImplementedError
 
+    async def discard_upload(self, repository: str, address: str) -> bool:
+        raise NotImplementedError
+
     async def look_up_tag(self, repository: str, tag: str) -> TargetTag | None:
         raise NotImplementedError
 

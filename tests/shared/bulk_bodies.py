@@ -24,8 +24,9 @@ class Bytes:
             write(self._content[start : start + PIECE])
         self._then()
 
-    def abort(self) -> None:
-        """Do nothing: the body ends by itself."""
+    def abort(self) -> bool:
+        """Return that the server need not be waited for: the body ends by itself."""
+        return False
 
 
 class Stopped:
@@ -45,8 +46,9 @@ class Stopped:
         self.ended.set()
         raise ConnectionResetError
 
-    def abort(self) -> None:
+    def abort(self) -> bool:
         self._aborted.set()
+        return False
 
 
 async def read_in_bulk(repository: Repository, blob: Descriptor, offset: int = 0) -> bytes:

@@ -41,6 +41,8 @@ GRANTS: Mapping[str, Sequence[str]] = {
     "blob_transfers": ("SELECT", "INSERT", "UPDATE", "DELETE"),
     # The same, for workers of the last release.
     "blob_flights": ("SELECT", "INSERT", "UPDATE", "DELETE"),
+    # The uploads at the target, which the API cancels after their import.
+    "target_uploads": ("SELECT", "INSERT", "UPDATE", "DELETE"),
     "companion_tags": ("SELECT", "INSERT"),
     "registry_limits": ("SELECT", "INSERT", "UPDATE", "DELETE"),
     # The check of /readyz.

@@ -88,6 +88,11 @@ class BulkConnection:
         self._http.send_failed()
         return self._read_head(timeout or self._timeout)
 
+    def end_early(self, *, timeout: float) -> Head:
+        """End a body without a length before its planned end, and wait for the head of the response."""
+        self._send(h11.EndOfMessage())
+        return self._read_head(timeout)
+
     def read_into(self, buffer: memoryview) -> int:
         """Wait for bytes of the response body; 0 at its end, or if the server closed the connection before it."""
         if self._early:

@@ -1,10 +1,11 @@
 """Bulk exchanges: each runs in a thread, over a new connection or one that is kept from an earlier exchange."""
 
+import asyncio
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TypeVar
@@ -23,6 +24,8 @@ MAX_THREADS = 512
 KEEP_ALIVE = 30.0
 # Seconds to read the response of a server that has closed the connection: it has arrived already, or never will.
 LATE_RESPONSE_SECONDS = 2.0
+# Seconds for the response to a body that was ended early: the server has to store what it has received.
+END_SECONDS = 3.0
 # Bytes read at a time from a short response, such as an error.
 PIECE = 64 * 1024
 
@@ -31,12 +34,16 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BulkRequest:
-    """A request. `fields` lacks Host and Content-Length, which are taken from the URL and the body."""
+    """A request. `fields` lacks Host and the body's length or encoding, which are taken from the URL and the body.
+
+    `ended_early` is as in `shared.http_client.request.Request`.
+    """
 
     method: str
     url: URL
     fields: Iterable[tuple[str, str]]
     body: Body | None = None
+    ended_early: Callable[[Head], None] | None = None
 
 
 class BulkResponse:
@@ -141,27 +148,30 @@ class BulkExchanges:
         return None
 
     async def _exchange(self, request: BulkRequest, connection: BulkConnection) -> BulkResponse:
-        def abort() -> None:
-            connection.abort()
-            if request.body:
-                request.body.abort()
+        with ExitStack() as stack:
 
-        try:
-            head = await run_in_thread(lambda: _run_exchange(request, connection), abort, self._threads)
-        except BaseException:
-            connection.close()
-            raise
+            def abort() -> None:
+                if request.body and request.body.abort() and request.ended_early:
+                    timer = asyncio.get_running_loop().call_later(END_SECONDS, connection.abort)
+                    stack.callback(timer.cancel)
+                else:
+                    connection.abort()
+
+            try:
+                head = await run_in_thread(lambda: _run_exchange(request, connection), abort, self._threads)
+            except BaseException:
+                connection.close()
+                raise
         return BulkResponse(self, request.url, head, connection)
 
 
 def _run_exchange(request: BulkRequest, connection: BulkConnection) -> Head:
     body = request.body
     host = [("Host", request.url.host_port_subcomponent or "")]
-    length = [("Content-Length", str(body.size))] if body else []
     try:
-        connection.start(request.method, request.url.raw_path_qs, [*host, *request.fields, *length])
+        connection.start(request.method, request.url.raw_path_qs, [*host, *request.fields, *_framing(request)])
         if body:
-            body.send_to(connection.write)
+            _send_body(request, body, connection)
     except EarlyAnswerError:
         return _early_response(connection.read_early_head())
     except ConnectionError:
@@ -170,6 +180,38 @@ def _run_exchange(request: BulkRequest, connection: BulkConnection) -> Head:
             return _early_response(connection.read_early_head(timeout=LATE_RESPONSE_SECONDS))
         raise
     return connection.read_head()
+
+
+def _framing(request: BulkRequest) -> Sequence[tuple[str, str]]:
+    if request.body is None:
+        return ()
+    if request.ended_early:
+        return (("Transfer-Encoding", "chunked"),)
+    return (("Content-Length", str(request.body.size)),)
+
+
+def _send_body(request: BulkRequest, body: Body, connection: BulkConnection) -> None:
+    """Send the body; if its source fails, end it early and raise that failure."""
+    sent = 0
+
+    def write(data: memoryview) -> None:
+        nonlocal sent
+        sent += len(data)
+        if sent > body.size:
+            raise NotHttpError("the body is longer than announced")
+        connection.write(data)
+
+    try:
+        body.send_to(write)
+    except (OSError, NotHttpError, EarlyAnswerError):
+        raise
+    except BaseException:
+        if request.ended_early:
+            with suppress(OSError, NotHttpError, EarlyAnswerError):
+                request.ended_early(connection.end_early(timeout=END_SECONDS))
+        raise
+    if sent < body.size:
+        raise NotHttpError("the body is shorter than announced")
 
 
 def _early_response(head: Head) -> Head:

@@ -120,6 +120,19 @@ def test_distribution_2_loses_a_cut_session(target_registry: Registry, repositor
     assert ask(target_registry, "DELETE", first)[0] == 404
 
 
+def test_distribution_2_keeps_the_bytes_of_a_cut_session(target_registry: Registry, repository: str) -> None:
+    """It answers as if it cancelled the upload, and fails to: only its own purge removes the bytes."""
+    first = start_upload(target_registry, repository)
+    send_and_cut(target_registry, "PATCH", first)
+    folder = target_registry.root / "docker/registry/v2/repositories" / repository / "_uploads"
+    limit = time.monotonic() + SETTLING
+    while sum(file.stat().st_size for file in folder.rglob("data")) < CUT:
+        assert time.monotonic() < limit
+    for method in ("GET", "DELETE"):
+        assert ask(target_registry, method, first)[0] == 404
+    assert sum(file.stat().st_size for file in folder.rglob("data")) == CUT
+
+
 def test_distribution_2_keeps_a_session_between_whole_requests(target_registry: Registry, repository: str) -> None:
     """Only the newest Location is valid, which a worker that dies during a request never gets."""
     first = start_upload(target_registry, repository)

@@ -1,0 +1,1 @@
+"""The uploads that imports have opened at the target."""
