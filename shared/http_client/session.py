@@ -9,6 +9,7 @@ import aiohttp
 
 from shared.http_client.bulk.dialer import Dialer
 from shared.http_client.bulk.exchange import BulkExchanges
+from shared.http_client.resolver import Resolver
 from shared.model.version import product_version
 from shared.network.guard import Guard
 from shared.network.policy import NetworkPolicy
@@ -51,8 +52,9 @@ class Outgoing:
 async def open_outgoing(policy: NetworkPolicy) -> AsyncIterator[Outgoing]:
     """Open a session that obeys the policy; raises ValueError if a file of certificate authorities is unreadable."""
     tls = await asyncio.to_thread(TlsSettings.load, policy)
-    guard = Guard(policy)
+    guard, resolver = Guard(policy), Resolver(timeout=CONNECT_TIMEOUT)
     connector = aiohttp.TCPConnector(
+        resolver=resolver,
         socket_factory=guard.make_socket,
         limit=MAX_CONNECTIONS,
         limit_per_host=MAX_CONNECTIONS_PER_HOST,
@@ -69,11 +71,12 @@ async def open_outgoing(policy: NetworkPolicy) -> AsyncIterator[Outgoing]:
         max_line_size=MAX_HEADER_LINE,
         max_field_size=MAX_HEADER_LINE,
     ) as http:
-        bulk = BulkExchanges(Dialer(guard, tls, CONNECT_TIMEOUT), timeout=READ_TIMEOUT)
+        bulk = BulkExchanges(Dialer(resolver, guard, tls, CONNECT_TIMEOUT), timeout=READ_TIMEOUT)
         try:
             yield Outgoing(http, bulk, tls, policy)
         finally:
             bulk.close()
+            await resolver.close()
 
 
 def default_headers() -> dict[str, str]:

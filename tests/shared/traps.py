@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 import pytest
 
+from shared.http_client.resolver import Resolver
 from shared.model.credential import Credential
 from tests.scripted.server import Server
 
@@ -39,19 +40,17 @@ class Names:
         self.asked: list[str] = []
         self._answers: dict[str, Iterator[Sequence[str]]] = {}
         self._last: dict[str, Sequence[str]] = {}
-        loop = asyncio.get_running_loop()
-        self._system = loop.getaddrinfo
-        # The system's resolver cannot be scripted; both of Longshore's clients call it through the event loop.
-        monkeypatch.setattr(type(loop), "getaddrinfo", lambda _, *given, **named: self._look_up(*given, **named))
+        # The system's resolver cannot be scripted; both of Longshore's clients call it through this class.
+        monkeypatch.setattr(Resolver, "look_up", self._look_up)
 
     def lead(self, name: str, *answers: Sequence[str]) -> None:
         """Resolve a name to these addresses, one list for each look-up."""
         self._answers[name] = iter(answers)
 
-    async def _look_up(self, host: Any, port: Any, **named: Any) -> Any:
+    async def _look_up(self, host: str, port: int, **named: Any) -> Any:
         if host not in self._answers:
-            return await self._system(host, port, **named)
+            return await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM, **named)
         self.asked.append(host)
         self._last[host] = next(self._answers[host], self._last.get(host, ()))
         stream = (socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "")
-        return [(*stream, (address, int(port))) for address in self._last[host]]
+        return [(*stream, (address, port)) for address in self._last[host]]

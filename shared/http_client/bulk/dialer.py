@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from aiohappyeyeballs import start_connection
 from yarl import URL
 
+from shared.http_client.resolver import Resolver
 from shared.network.guard import Guard
 from shared.network.tls import TlsSettings
 from shared.runtime.concurrency import run_in_thread
@@ -29,6 +30,7 @@ class ConnectTimeoutError(TimeoutError):
 class Dialer:
     """Connects to the host of a URL; `timeout` is in seconds, for each of TCP and TLS."""
 
+    resolver: Resolver
     guard: Guard
     tls: TlsSettings
     timeout: float
@@ -42,7 +44,7 @@ class Dialer:
         host, port = url.raw_host or "", url.port or 0
         try:
             async with asyncio.timeout(self.timeout):
-                found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+                found = await self.resolver.look_up(host, port)
                 made = await start_connection(
                     found, happy_eyeballs_delay=HAPPY_EYEBALLS_DELAY, socket_factory=self.guard.make_socket
                 )

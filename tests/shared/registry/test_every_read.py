@@ -2,14 +2,18 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+import os
+import socket
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import pytest
 
 from import_worker.copying import transfer
 from import_worker.copying.transfer import BlobTransfer
+from shared.errors.codes import Side
 from shared.errors.error import LongshoreError
 from shared.oci import media_types
 from shared.oci.descriptor import Descriptor
@@ -215,12 +219,51 @@ async def test_every_handshake_ends(opened: Opener, answer: bytes) -> None:
     assert set(found.values()) <= {"source_stalled", "source_unreachable"}
 
 
-async def test_every_look_up_of_a_name_ends(opened: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A name server may stay silent."""
+@pytest.fixture
+def silent_names(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Name servers that answer for no name that ends with `.invalid`."""
+    system, ended = socket.getaddrinfo, threading.Event()
 
-    async def never(*_: object, **__: object) -> None:
-        await asyncio.Event().wait()
+    def look_up(host: str, *given: Any, **named: Any) -> Any:
+        if host.endswith(".invalid"):
+            ended.wait(ENDLESS)
+            raise socket.gaierror(socket.EAI_AGAIN, "silent")
+        return system(host, *given, **named)
 
-    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", never)
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    yield
+    ended.set()
+
+
+@pytest.mark.usefixtures("silent_names")
+async def test_every_look_up_of_a_name_ends(opened: Opener) -> None:
+    """The system's resolver may try for half a minute, for each of a source's names."""
     found = await ends(opened, "registry.invalid")
     assert set(found.values()) <= {"source_stalled", "source_unreachable"}
+
+
+@pytest.mark.usefixtures("silent_names")
+async def test_silent_names_hold_up_no_other_work(opened: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More names than the event loop has threads: the target is still found, and layers are still packed."""
+    monkeypatch.setattr("shared.registry.transport.SOURCE_SECONDS", ENDLESS)
+    monkeypatch.setattr("shared.http_client.session.CONNECT_TIMEOUT", ENDLESS)
+    sources = await opened.loopback()
+    slow = [
+        asyncio.ensure_future(sources.registry(f"slow{number}.invalid").ping())
+        for number in range(2 * (min(32, (os.cpu_count() or 1) + 4)))
+    ]
+    reached = asyncio.Event()
+
+    async def note(_: Slow, asked: ReceivedRequest, connection: Connection) -> None:
+        reached.set()
+        await _silence(_, asked, connection)
+
+    async with Slow(note) as server:
+        monkeypatch.setattr("shared.http_client.session.CONNECT_TIMEOUT", LIMIT)
+        target = await opened.loopback(f"localhost:{server.port}", side=Side.TARGET)
+        asking = asyncio.ensure_future(target.registry(f"localhost:{server.port}").ping())
+        async with asyncio.timeout(ENDLESS):
+            await asyncio.to_thread(lambda: None)
+            await reached.wait()
+        assert not any(task.done() for task in slow)
+        await cancel_all([asking, *slow])
