@@ -25,9 +25,8 @@ pytestmark = pytest.mark.xdist_group("bench")
 
 # Scenarios that take few seconds and that no other test covers; `python -m tests.faults` and `make soak` run all.
 QUICK = (
-    *("clocks", "duplicates", "fate", "left_behind"),
-    *("bombs", "bounded", "broker_away", "consumer", "content", "database", "deadlines", "neighbours"),
-    "stale_worker",
+    *("bombs", "bounded", "broker_away", "clocks", "consumer", "content", "database"),
+    *("deadlines", "duplicates", "fate", "fuzz", "left_behind", "neighbours", "stale_worker"),
     "target_outage",
 )
 # A fixed seed makes runs of the tests repeatable.
