@@ -26,6 +26,7 @@ from api_service.images.get_image import ImageReader
 from api_service.images.import_details import ImportDetailsReader
 from api_service.images.import_feed import ImportFeed
 from api_service.images.keys import DELETION, DETAILS, FEED, IMAGE, IMAGES, VERIFIER, VISIBILITY
+from api_service.images.late_writes.put_right import TagKeeper
 from api_service.images.list_images import ImageLister
 from api_service.images.patrol import TagPatrol
 from api_service.images.verify_tag import TagVerifier
@@ -294,10 +295,12 @@ async def reaper_part(app: web.Application) -> AsyncIterator[None]:
 
 
 async def deletions_part(app: web.Application) -> AsyncIterator[None]:
-    """The loops that resume interrupted deletions, and cancel the uploads of ended imports at the target."""
+    """The loops that resume interrupted deletions, put tags right, and cancel the uploads of ended imports."""
     finisher = DeletionResumer(app[DELETION].work)
+    keeper = TagKeeper(app[DELETION].work, app[VERIFIER])
     cleaner = UploadCleaner(app[DATABASE], app[MANAGEMENT], registry=app[SETTINGS].shared.target.host)
-    async with running("deletions", finisher.run), running("uploads", cleaner.run):
+    loops = (running("deletions", finisher.run), running("late_writes", keeper.run), running("uploads", cleaner.run))
+    async with loops[0], loops[1], loops[2]:
         yield
 
 

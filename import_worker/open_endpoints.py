@@ -79,7 +79,7 @@ class EndpointOpener:
             source=opened.source,
             target=target,
             ledger=ledger,
-            tags=PostgresTagLedger(database=self.database, registry=settings.host, repository=claimed.repository),
+            tags=PostgresTagLedger(database=self.database, registry=settings.host, claimed=claimed),
             admission=Admission(
                 attempt=attempt,
                 terms=terms,

@@ -107,6 +107,7 @@ async def _copy(claimed: ClaimedImport, endpoints: CopyEndpoints, reporter: Repo
         rate=endpoints.rate,
         slot=endpoints.slot,
         referrers=referrers,
+        journal=endpoints.tags,
         first_attempt=claimed.attempt == 1 and not prepared.layers_in_target,
         pace=endpoints.pace,
     )

@@ -11,6 +11,7 @@ from api_service.audit.write_events import KEPT_DAYS
 from shared.db import image_counts, outbox
 from shared.db.access import audit
 from shared.db.database import Connection, Database, try_lead
+from shared.db.tags import tag_writes
 from shared.db.uploads import target_uploads
 from shared.errors.error import LongshoreError
 from shared.runtime.condition import Condition
@@ -43,6 +44,7 @@ class Purger:
         self._jobs: Mapping[str, Job] = {
             "outbox": partial(outbox.purge, older_than=OUTBOX_KEPT, limit=BATCH),
             "audit_events": partial(audit.purge_events, days=audit_days, limit=BATCH),
+            "tag_writes": partial(tag_writes.purge, limit=BATCH),
             "target_uploads": partial(target_uploads.purge, older_than=UPLOADS_KEPT, limit=BATCH),
             "image_counts": partial(image_counts.compact_counts, limit=BATCH),
             "image_periods": partial(image_counts.compact_periods, limit=BATCH),

@@ -16,6 +16,7 @@ from shared.db.database import Connection, Database
 from shared.db.import_progress import get_reported_layers, put_layers
 from shared.db.imports import Import
 from shared.db.outbox import WakeUpReason
+from shared.db.tags import tag_writes
 from shared.errors.codes import Code
 from shared.errors.error import LongshoreError
 from shared.errors.kinds import ERROR_KINDS
@@ -155,6 +156,10 @@ async def _check_no_deletion(connection: Connection, found: Import) -> None:
     ended.
     """
     await deletions.lock_repository(connection, found.image_id)
+    if await tag_writes.is_repairing(connection, found.image_id):
+        raise LongshoreError(
+            Code.REPOSITORY_BUSY, "A tag of this repository is being put right.", retry_after=REPOSITORY_RETRY_AFTER
+        )
     if await deletions.under_way(connection, found.image_id):
         raise LongshoreError(
             Code.REPOSITORY_BUSY, "An image of this repository is being deleted.", retry_after=REPOSITORY_RETRY_AFTER

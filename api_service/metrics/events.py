@@ -42,6 +42,9 @@ _LOST = Counter(
     "longshore_images_lost", "Ready images that the target was proven not to serve any more.", registry=EVENTS
 )
 _FOUND = Counter("longshore_images_found", "Failed images that the target serves again.", registry=EVENTS)
+_PUT_RIGHT = Counter(
+    "longshore_tags_put_right", "Tags that a PUT whose end was unknown had left wrong.", registry=EVENTS
+)
 _PATROL_STOPPED = Gauge(
     "longshore_patrol_stopped", "1 while the patrol mistrusts the target, and calls no image lost.", registry=EVENTS
 )
@@ -108,6 +111,11 @@ def image_lost() -> None:
 def image_found() -> None:
     """Count a failed image that the target serves again."""
     _FOUND.inc()
+
+
+def tag_put_right() -> None:
+    """Count a tag that was put right after a late write."""
+    _PUT_RIGHT.inc()
 
 
 def patrol_stopped(*, stopped: bool) -> None:

@@ -78,8 +78,8 @@ class RegistryTarget:
 
     async def link_referrers(
         self, subject: Digest, referrers: Sequence[Manifest], *, before: Callable[[str, Digest], Awaitable[None]]
-    ) -> None:
-        await link_referrers(self._repository, subject, referrers, before=before)
+    ) -> Digest | None:
+        return await link_referrers(self._repository, subject, referrers, before=before)
 
 
 class RegistryUpload:

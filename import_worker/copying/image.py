@@ -14,7 +14,7 @@ from import_worker.copying.pace import Pace
 from import_worker.copying.rates import SourceRate, TransferRates
 from import_worker.copying.referrers import ReferrersCopy
 from import_worker.copying.slot_use import SlotUse
-from import_worker.copying.tag import Fence, Replaceable, write_tag
+from import_worker.copying.tag import Fence, Replaceable, TagJournal, TagWriter
 from shared.errors.codes import Code
 from shared.errors.error import LongshoreError
 from shared.model.progress import LayerProgress, LayerStatus, Transfer
@@ -60,6 +60,7 @@ class ImageCopy:
         rate: SourceRate | None = None,
         slot: ImportSlot | None = None,
         referrers: ReferrersCopy | None = None,
+        journal: TagJournal | None = None,
         first_attempt: bool = False,
         pace: Pace | None = None,
     ) -> None:
@@ -67,8 +68,8 @@ class ImageCopy:
 
         `streams` is entered for each blob that is transferred: a place at both ends, shared with other imports; for
         large blobs it is `large_streams`, if that is given. `rate` is that of transfers from the source, and `slot` is
-        given back while the copy only waits for other imports. Without `referrers` the image comes alone. With
-        `first_attempt`, a repository without tags is assumed to be empty.
+        given back while the copy only waits for other imports. Without `referrers` the image comes alone. `journal`
+        records each sending of the tag. With `first_attempt`, a repository without tags is assumed to be empty.
         """
         self._plan = plan
         self._source = source
@@ -90,6 +91,7 @@ class ImageCopy:
         )
         self._puts = asyncio.Semaphore(PUTS_AT_ONCE)
         self._referrers = referrers
+        self._journal = journal
         self._first_attempt = first_attempt
         # Blobs and manifests of the plan that the target lacks for certain, so that no request has to check.
         self._absent: AbstractSet[Digest] = frozenset()
@@ -210,7 +212,8 @@ class ImageCopy:
         """Point the tag to the image; return False if it does already."""
         root = self._plan.root
         check = partial(replaceable.check, tag)
-        return await self._with_content(tag, root, lambda: write_tag(self._target, tag, root, fence, check))
+        writer = TagWriter(target=self._target, fence=fence, journal=self._journal)
+        return await self._with_content(tag, root, lambda: writer.write(tag, root, check))
 
     async def _with_content(self, reference: str, manifest: Manifest, put: Callable[[], Awaitable[T]]) -> T:
         """Put a manifest; copies its content once more if the target has lost some of it since it was checked."""

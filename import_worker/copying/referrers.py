@@ -11,7 +11,7 @@ from collections.abc import Set as AbstractSet
 from typing import Protocol
 
 from import_worker.copying.ends import Target
-from import_worker.copying.tag import Fence, write_tag
+from import_worker.copying.tag import End, Fence, TagJournal, TagWriter
 from shared.errors.codes import Code
 from shared.errors.error import LongshoreError
 from shared.oci.descriptor import Descriptor
@@ -37,8 +37,10 @@ class ReferrersTarget(Target, Protocol):
 
     async def link_referrers(
         self, subject: Digest, referrers: Sequence[Manifest], *, before: Callable[[str, Digest], Awaitable[None]]
-    ) -> None:
+    ) -> Digest | None:
         """Make the registry list these manifests, which it holds, as referrers of the subject.
+
+        Returns the digest that the list's tag has now; None if the registry needs no such tag.
 
         `before` is awaited with the list's tag and its new digest right before each sending; its exception is raised
         unchanged.
@@ -46,7 +48,7 @@ class ReferrersTarget(Target, Protocol):
         ...
 
 
-class TagLedger(Protocol):
+class TagLedger(TagJournal, Protocol):
     """The companion tags and lists of referrers that imports wrote in the target's repository."""
 
     async def has_written(self, tag: str, digest: Digest) -> bool:
@@ -55,6 +57,10 @@ class TagLedger(Protocol):
 
     async def record_tag(self, tag: str, digest: Digest) -> None:
         """Record that this import points the tag to this digest; called before it does."""
+        ...
+
+    async def confirm_tag(self, tag: str, digest: Digest) -> None:
+        """Record that the tag was seen to have this digest, if an import has pointed it there."""
         ...
 
 
@@ -142,19 +148,29 @@ class ReferrersCopy:
 
     async def _link(self, referrers: Sequence[Referrer], fence: Fence) -> None:
         """Have the target list the referrers of each subject."""
-
-        async def before(tag: str, digest: Digest) -> None:
-            await self._tags.record_tag(tag, digest)
-            await fence()
-
         by_subject: dict[Digest, list[Manifest]] = {}
         for referrer in referrers:
             by_subject.setdefault(referrer.attachment.subject, []).append(referrer.manifest)
         for subject, manifests in by_subject.items():
             try:
-                await self._target.link_referrers(subject, manifests, before=before)
+                await self._link_one(subject, manifests, fence)
             except LongshoreError as error:
                 self._leave_out(f"The list {referrers_tag(subject)}", error)
+
+    async def _link_one(self, subject: Digest, manifests: Sequence[Manifest], fence: Fence) -> None:
+        ends: list[End] = []
+
+        async def before(tag: str, digest: Digest) -> None:
+            await self._tags.record_tag(tag, digest)
+            await fence()
+            ends.append(await self._tags.begin_write(tag, digest, subject=subject))
+
+        listed = await self._target.link_referrers(subject, manifests, before=before)
+        # Earlier sendings have failed, or did not take place: their records stay for a look.
+        for end in ends[-1:]:
+            await end()
+        if listed:
+            await self._tags.confirm_tag(referrers_tag(subject), listed)
 
     async def _put_tagged(self, referrer: Referrer, tag: str, fence: Fence) -> None:
         try:
@@ -162,7 +178,8 @@ class ReferrersCopy:
             if found != referrer.manifest.digest:
                 await self._check_replaceable(tag, found, referrer.manifest)
                 await self._put_missing(referrer.manifests[:-1])
-                await self._write_companion(tag, found, referrer.manifest, fence)
+                await self._write_companion(tag, found, referrer, fence)
+            await self._tags.confirm_tag(tag, referrer.manifest.digest)
         except LongshoreError as error:
             self._leave_out(str(referrer.attachment), error)
         else:
@@ -182,15 +199,16 @@ class ReferrersCopy:
                 return
         raise _kept(tag, found)
 
-    async def _write_companion(self, tag: str, seen: Digest | None, manifest: Manifest, fence: Fence) -> None:
+    async def _write_companion(self, tag: str, seen: Digest | None, referrer: Referrer, fence: Fence) -> None:
         """Write the tag while it still has the digest that was seen."""
 
         def check(found: Digest | None) -> None:
             if found not in (None, seen):
                 raise _kept(tag, found)
 
-        await self._tags.record_tag(tag, manifest.digest)
-        await write_tag(self._target, tag, manifest, fence, check)
+        await self._tags.record_tag(tag, referrer.manifest.digest)
+        writer = TagWriter(target=self._target, fence=fence, journal=self._tags)
+        await writer.write(tag, referrer.manifest, check, subject=referrer.attachment.subject)
 
     async def _put_missing(self, manifests: Sequence[Manifest]) -> None:
         for manifest in manifests:

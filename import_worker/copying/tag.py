@@ -6,7 +6,7 @@ permission: a client that writes it within that one request is the only one that
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from import_worker.copying.ends import Target
 from shared.errors.codes import Code
@@ -16,6 +16,21 @@ from shared.oci.manifest import Manifest
 
 # Awaited right before a tag is written, each time it is sent; raises if this attempt may no longer write it.
 Fence: TypeAlias = Callable[[], Awaitable[None]]
+
+
+# Records that a sending has ended.
+End: TypeAlias = Callable[[], Awaitable[None]]
+
+
+class TagJournal(Protocol):
+    """The record of sendings whose end is not known: what the target carries out late is found and put right."""
+
+    async def begin_write(self, tag: str, digest: Digest, *, subject: Digest | None = None) -> End:
+        """Record that the tag is about to be sent; await the result once the sending has been answered.
+
+        `subject`: the tag holds referrers of this digest. Raises if this attempt may no longer write the tag.
+        """
+        ...
 
 
 class AlreadyTaggedError(Exception):
@@ -41,18 +56,66 @@ class Replaceable:
         )
 
 
-async def write_tag(
-    target: Target, tag: str, manifest: Manifest, fence: Fence, check: Callable[[Digest | None], None]
-) -> bool:
-    """Point the tag to the manifest; return False if it does already. Raises the exceptions of `fence` and `check`."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TagWriter:
+    """Writes tags of one repository. Each sending needs `fence`, and is recorded in the journal, if there is one."""
 
-    def check_replaced(found: Digest | None) -> None:
-        if found == manifest.digest:
+    target: Target
+    fence: Fence
+    journal: TagJournal | None = None
+
+    async def write(
+        self, tag: str, manifest: Manifest, check: Callable[[Digest | None], None], *, subject: Digest | None = None
+    ) -> bool:
+        """Point the tag to the manifest; return False if it does already. Raises the exceptions of fence and `check`.
+
+        Of a sending that fails or is cancelled the end is not known; the record of it stays.
+        """
+        sending = _Sending(self, tag, manifest.digest, check, subject)
+        try:
+            await self.target.put_manifest(tag, manifest, before=sending.before, check_replaced=sending.check_replaced)
+        except AlreadyTaggedError:
+            return False
+        finally:
+            if sending.refused:
+                await sending.end()
+        await sending.end()
+        return True
+
+
+class _Sending:
+    """One PUT of a tag with its repetitions."""
+
+    def __init__(
+        self,
+        writer: TagWriter,
+        tag: str,
+        digest: Digest,
+        check: Callable[[Digest | None], None],
+        subject: Digest | None,
+    ) -> None:
+        self._writer = writer
+        self._tag = tag
+        self._digest = digest
+        self._check = check
+        self._subject = subject
+        self._end: End | None = None
+        self.refused = False
+        """Whether the tag may not be written, so that the newest sending did not take place."""
+
+    async def before(self) -> None:
+        await self._writer.fence()
+        if self._writer.journal:
+            self._end = await self._writer.journal.begin_write(self._tag, self._digest, subject=self._subject)
+
+    def check_replaced(self, found: Digest | None) -> None:
+        self.refused = True
+        if found == self._digest:
             raise AlreadyTaggedError
-        check(found)
+        self._check(found)
+        self.refused = False
 
-    try:
-        await target.put_manifest(tag, manifest, before=fence, check_replaced=check_replaced)
-    except AlreadyTaggedError:
-        return False
-    return True
+    async def end(self) -> None:
+        """Record the end of the newest sending; of an earlier one, whose answer was lost, it is not known."""
+        if self._end:
+            await self._end()

@@ -35,6 +35,35 @@ async def is_written(connection: Connection, registry: str, repository: str, tag
     return found
 
 
+async def confirm(connection: Connection, registry: str, repository: str, tag: str, digest: str) -> None:
+    """Record that the tag, which an import wrote, has this digest now."""
+    await connection.execute(
+        """
+        UPDATE companion_tags SET confirmed_at = now()
+        WHERE (registry, repository, tag, digest) = ($1, $2, $3, $4)
+        """,
+        registry,
+        repository,
+        tag,
+        digest,
+    )
+
+
+async def newest_confirmed(connection: Connection, registry: str, repository: str, tag: str) -> str | None:
+    """Return the newest digest that the tag was seen to have; None if that is not known."""
+    digest: str | None = await connection.fetchval(
+        """
+        SELECT digest FROM companion_tags
+        WHERE (registry, repository, tag) = ($1, $2, $3) AND confirmed_at IS NOT NULL
+        ORDER BY confirmed_at DESC LIMIT 1
+        """,
+        registry,
+        repository,
+        tag,
+    )
+    return digest
+
+
 async def forget(connection: Connection, registry: str, repository: str, tags: Iterable[str]) -> None:
     """Delete the rows of tags that are gone, or stay as another client's."""
     await connection.execute(

@@ -63,6 +63,16 @@ async def lock_repository(connection: Connection, image_id: int) -> None:
     )
 
 
+async def lock_repository_named(connection: Connection, registry_host: str, repository: str) -> None:
+    """As `lock_repository`, for a repository whose image may be gone."""
+    await connection.execute(
+        "SELECT pg_advisory_xact_lock($1, hashtext($2::text || '/' || $3::text))",
+        REPOSITORY_LOCK,
+        registry_host,
+        repository,
+    )
+
+
 async def is_marked(connection: Connection, image_id: int) -> bool:
     """Return whether the image's deletion has begun."""
     marked: bool | None = await connection.fetchval(

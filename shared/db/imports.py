@@ -144,13 +144,16 @@ async def digests_tagged_since_ready(connection: Connection, image_id: int) -> f
 
 
 async def digests_written(connection: Connection, image_id: int) -> frozenset[str]:
-    """Return the digests that imports of this image have pointed the target's tag to, or may have."""
+    """Return the digests that imports of this image, or of a deleted one with its name, have tagged, or may have."""
     rows = await connection.fetch(
         """
         SELECT digest FROM images WHERE id = $1 AND digest IS NOT NULL
         UNION
         SELECT coalesce(tag_digest, source_digest) FROM imports
         WHERE image_id = $1 AND tagging AND coalesce(tag_digest, source_digest) IS NOT NULL
+        UNION
+        SELECT tag_writes.digest FROM images JOIN tag_writes USING (registry_host, repository, tag)
+        WHERE images.id = $1
         """,
         image_id,
     )

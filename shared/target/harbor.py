@@ -11,6 +11,7 @@ from shared.oci.digest import Digest
 from shared.registry.client import Registry
 from shared.runtime.concurrency import gather_all
 from shared.target.management import Removal, TargetStatistics, TargetTag
+from shared.target.point_tag import point_tag
 from shared.target.project_quota import ProjectQuota
 
 _REMOVALS = {
@@ -80,6 +81,9 @@ class HarborTarget:
     async def look_up_tag(self, repository: str, tag: str) -> TargetTag | None:
         found = await self._harbor.artifacts(*_split(repository)).look_up_tag(tag)
         return TargetTag(digest=found.digest, pushed_at=found.pushed_at) if found else None
+
+    async def point_tag(self, repository: str, tag: str, digest: Digest, *, replaces: Digest) -> bool:
+        return await point_tag(self._registry.repository(repository), tag, digest, replaces=replaces)
 
     async def remove_tag(self, repository: str, tag: str, digest: Digest, *, siblings: bool) -> Removal:
         project, name = _split(repository)

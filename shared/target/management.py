@@ -88,6 +88,13 @@ class TargetManagement(Protocol):
         """As `find_tag`, with the tag's age, in one try: for a caller that can do without the answer."""
         ...
 
+    async def point_tag(self, repository: str, tag: str, digest: Digest, *, replaces: Digest) -> bool:
+        """Point the tag to a manifest that the repository has; return False if it does not point to `replaces` now.
+
+        The tag is looked up right before each sending. Raises `target_not_found` if there is no such manifest.
+        """
+        ...
+
     async def remove_tag(self, repository: str, tag: str, digest: Digest, *, siblings: bool) -> Removal:
         """Remove the tag while it points to this digest, and delete the manifest unless something else needs it.
 

@@ -14,6 +14,7 @@ from shared.registry.client import Registry
 from shared.registry.repository import Repository
 from shared.target.management import Removal, TargetStatistics, TargetTag
 from shared.target.needed import is_needed
+from shared.target.point_tag import point_tag
 from shared.target.project_quota import ProjectQuota
 
 MARKER_ANNOTATION = "io.longshore.removed-tag"
@@ -54,6 +55,9 @@ class PlainRegistry:
     async def look_up_tag(self, repository: str, tag: str) -> TargetTag | None:
         found = await self._registry.repository(repository).find_manifest_once(tag)
         return TargetTag(digest=found.digest) if found else None
+
+    async def point_tag(self, repository: str, tag: str, digest: Digest, *, replaces: Digest) -> bool:
+        return await point_tag(self._registry.repository(repository), tag, digest, replaces=replaces)
 
     async def remove_tag(self, repository: str, tag: str, digest: Digest, *, siblings: bool) -> Removal:
         there = self._registry.repository(repository)

@@ -93,7 +93,7 @@ def database_url(postgres: Postgres, shared_database: str) -> str:
     """One database for many small tests, truncated before each: ten times as fast as a new one."""
     tables = (
         "images, imports, import_layers, outbox, api_tokens, blobs, source_registries, registry_limits, audit_events, "
-        "import_rules, import_usage, companion_tags, registry_tests, target_uploads"
+        "import_rules, import_usage, companion_tags, registry_tests, tag_writes, target_uploads"
     )
     statements = f"TRUNCATE {tables} RESTART IDENTITY CASCADE; {PERMISSIVE_RULE}"
     postgres.execute(statements, database=shared_database.rpartition("/")[2])

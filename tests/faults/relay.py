@@ -97,13 +97,17 @@ class Relay(Server):
         if trap and trap.moment is Moment.BEFORE:
             await asyncio.to_thread(trap.fire)
             await connection.end(Ending.CLOSE)
-        answer = await asyncio.to_thread(self._forward, asked, body)
+        answer = await asyncio.to_thread(self.forward, asked, body)
         self.passed.append(Passed(asked=asked, body=body, answer=answer))
         if trap:
             await asyncio.to_thread(trap.fire)
+        return await self.reply(asked, answer, connection)
+
+    async def reply(self, asked: ReceivedRequest, answer: Answer, connection: Connection) -> bool:
+        """Send a response of the server."""
         return await deliver(connection, asked, answer, UNCHANGED)
 
-    def _forward(self, asked: ReceivedRequest, body: bytes) -> Answer:
+    def forward(self, asked: ReceivedRequest, body: bytes) -> Answer:
         upstream = HTTPConnection(LOOPBACK, self._to, timeout=TIMEOUT)
         try:
             headers = {name: value for name, value in asked.headers.items() if name not in HOP_HEADERS}

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from deploy.local.images.image import Image
 from import_worker.copying.ends import Holder, MountFrom, StartTransfer, WaitForTransfer
+from import_worker.copying.tag import End
 from shared.errors.codes import Code
 from shared.errors.error import LongshoreError
 from shared.http_client.body import Body
@@ -289,12 +290,29 @@ class DictTags:
     """The companion tags that imports wrote."""
 
     written: set[tuple[str, Digest]] = field(default_factory=set)
+    confirmed: dict[str, Digest] = field(default_factory=dict)
+    # Sendings whose end is not known, in order.
+    open_writes: list[tuple[str, Digest]] = field(default_factory=list)
+    subjects: dict[str, Digest | None] = field(default_factory=dict)
 
     async def has_written(self, tag: str, digest: Digest) -> bool:
         return (tag, digest) in self.written
 
     async def record_tag(self, tag: str, digest: Digest) -> None:
         self.written.add((tag, digest))
+
+    async def confirm_tag(self, tag: str, digest: Digest) -> None:
+        if (tag, digest) in self.written:
+            self.confirmed[tag] = digest
+
+    async def begin_write(self, tag: str, digest: Digest, *, subject: Digest | None = None) -> End:
+        self.open_writes.append((tag, digest))
+        self.subjects[tag] = subject
+
+        async def end() -> None:
+            self.open_writes.remove((tag, digest))
+
+        return end
 
 
 @dataclass

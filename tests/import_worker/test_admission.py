@@ -62,6 +62,9 @@ class Management:
     async def look_up_tag(self, repository: str, tag: str) -> TargetTag | None:
         raise NotImplementedError
 
+    async def point_tag(self, repository: str, tag: str, digest: Digest, *, replaces: Digest) -> bool:
+        raise NotImplementedError
+
     async def remove_tag(self, repository: str, tag: str, digest: Digest, *, siblings: bool) -> Removal:
         raise NotImplementedError
 

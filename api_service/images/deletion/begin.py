@@ -17,6 +17,7 @@ from api_service.metrics.events import AttemptEnd
 from shared.db import deletions, images, import_states, imports
 from shared.db.database import Connection, Database
 from shared.db.deletions import DeletableImage
+from shared.db.tags import tag_writes
 from shared.errors.codes import Code
 from shared.errors.error import LongshoreError
 from shared.model.states import OPEN_STATES, ImportState
@@ -68,7 +69,9 @@ async def resume_deletion(database: Database, image_id: int) -> BegunDeletion | 
         if image is None or image.leased or not image.marked:
             return None
         await deletions.lock_repository(connection, image_id)
-        if await deletions.tag_being_written(connection, image_id):
+        if await tag_writes.is_repairing(connection, image_id) or await deletions.tag_being_written(
+            connection, image_id
+        ):
             return None
         return await _mark(connection, image, user=None)
 
@@ -98,6 +101,8 @@ async def _try_to_begin(database: Database, image_id: int, by: Identity) -> Begu
 
 
 async def _check_no_writer(connection: Connection, image: DeletableImage) -> None:
+    if await tag_writes.is_repairing(connection, image.id):
+        raise import_finishing(f"A tag of {image.repository} is being put right at this moment.")
     if await deletions.tag_being_written(connection, image.id):
         raise import_finishing(f"An import is writing a tag in {image.repository} at this moment.")
 

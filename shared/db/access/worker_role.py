@@ -43,7 +43,9 @@ GRANTS: Mapping[str, Sequence[str]] = {
     "blob_flights": ("SELECT", "INSERT", "UPDATE", "DELETE"),
     # The uploads at the target, which the API cancels after their import.
     "target_uploads": ("SELECT", "INSERT", "UPDATE", "DELETE"),
-    "companion_tags": ("SELECT", "INSERT"),
+    # The tags of referrers that imports wrote, and the sendings of tags whose end is not known.
+    "companion_tags": ("SELECT", "INSERT", "UPDATE (confirmed_at)"),
+    "tag_writes": ("SELECT", "INSERT", "UPDATE", "DELETE"),
     "registry_limits": ("SELECT", "INSERT", "UPDATE", "DELETE"),
     # The check of /readyz.
     "alembic_version": ("SELECT",),

@@ -27,23 +27,23 @@ class _ListChangedError(Exception):
 
 async def link_referrers(
     repository: Repository, subject: Digest, referrers: Sequence[Manifest], *, before: BeforeLink
-) -> None:
+) -> Digest | None:
     """Make the registry list these manifests, which it holds, as referrers of the subject.
 
     A registry with the API has read their `subject` field, so there is nothing to do. In any other one, they are added
     to the index under the subject's tag; raises `*_protocol_error` if that tag is something else. All other entries
-    stay, except for those of manifests that the registry no longer has.
+    stay, except for those of manifests that the registry no longer has. Returns the index's digest; None with the API.
     """
     if await repository.list_referrers(subject) is not None:
-        return
+        return None
     tag = referrers_tag(subject)
     for _ in range(LINK_ATTEMPTS):
         known = await repository.get_referrers_tag(tag)
         extended = _extended_index(known, referrers, tag)
         if extended is None:
-            return
+            return Digest.of(known or b"")
         try:
-            await _List(repository, tag, known, before).put(extended)
+            return await _List(repository, tag, known, before).put(extended)
         except _ListChangedError:
             continue
     raise LongshoreError(Code.TARGET_DIGEST_MISMATCH, f"Another client keeps overwriting the tag {tag}.")
@@ -58,24 +58,28 @@ class _List:
     known: bytes | None
     before: BeforeLink
 
-    async def put(self, index: Manifest) -> None:
-        """Write the index; if the registry rejects it because listed manifests were deleted, write it without them."""
+    async def put(self, index: Manifest) -> Digest:
+        """Write the index and return its digest.
+
+        If the registry rejects it because listed manifests were deleted, it is written without them.
+        """
         try:
-            await self._put(index)
+            return await self._put(index)
         except LongshoreError as error:
             if error.code != Code.TARGET_BLOB_UNKNOWN:
                 raise
             listed = _listed_digests(index)
             gone = [digest for digest in listed if await self.repository.find_manifest(str(digest)) is None]
-            await self._put(_without(index, gone))
+            return await self._put(_without(index, gone))
 
-    async def _put(self, index: Manifest) -> None:
+    async def _put(self, index: Manifest) -> Digest:
         await self.repository.put_manifest(
             self.tag,
             index,
             before=partial(self.before, self.tag, index.digest),
             check_replaced=self._check_unchanged,
         )
+        return index.digest
 
     def _check_unchanged(self, found: Digest | None) -> None:
         if found is None or (self.known is not None and found.matches(self.known)):

@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 
+from api_service.images.deletion.carry_out import DeletionWork
 from api_service.images.patrol import Pace, TagPatrol
 from api_service.images.verify_tag import TagVerifier
 from deploy.local.stack import Remote
-from shared.db.database import open_database
-from shared.model.credential import Credential
-from shared.network.policy import NetworkPolicy
-from shared.target.open_target import open_target
-from shared.target.settings import TargetSettings
 from tests.faults.bench.imports import Accepted
 from tests.faults.bench.size import Size
 from tests.faults.bench.testbed import Testbed
 from tests.faults.bench.verdict import Verdict
+from tests.faults.beside import beside
 from tests.faults.relay import Relay
 from tests.faults.scripted_server import serving
 from tests.scripted.answer import Answer, as_json, refusal
-from tests.scripted.behaviour import UNCHANGED
 from tests.scripted.connection import Connection
-from tests.scripted.deliver import deliver
 from tests.scripted.received_request import ReceivedRequest
 
 PROMISE = "An outage of the target changes no image; a real loss is found, and healed when the image is back."
@@ -58,7 +51,7 @@ class SwitchedTarget(Relay):
         _ = [part async for part in connection.body(asked)]
         self.answered += 1
         answer = outage.greeting if asked.path == "/v2/" else outage.answer
-        return await deliver(connection, asked, answer, UNCHANGED)
+        return await self.reply(asked, answer, connection)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,10 +91,10 @@ def play(testbed: Testbed) -> Verdict:
         testbed.start(TARGET_URL=switch.url)
         accepted = testbed.accept_all(testbed.push(number))
         testbed.wait_final(TIMEOUT)
-        beside: AbstractContextManager[None] = (
-            _patrolling(testbed, switch.host) if testbed.size is Size.SHORT else nullcontext()
+        patrol: AbstractContextManager[None] = (
+            beside(testbed, switch.host, _patrol) if testbed.size is Size.SHORT else nullcontext()
         )
-        with beside:
+        with patrol:
             names = testbed.rng.sample(sorted(OUTAGES), len(OUTAGES))
             outages = {name: _put_in_place(testbed, switch, OUTAGES[name], seconds) for name in names}
             found, healed = _lose_and_heal(testbed, accepted[::SPREAD])
@@ -162,33 +155,6 @@ def _repository(testbed: Testbed, accepted: Accepted) -> str:
     return testbed.sql(f"SELECT repository FROM images WHERE id = {accepted.image_id}")
 
 
-@contextmanager
-def _patrolling(testbed: Testbed, host: str) -> Iterator[None]:
-    """Run a patrol with short pauses on an event loop in another thread."""
-    loop = asyncio.new_event_loop()
-    patrol = loop.create_task(_patrol(testbed, host))
-    thread = threading.Thread(target=loop.run_until_complete, args=(asyncio.wait({patrol}),), daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        loop.call_soon_threadsafe(patrol.cancel)
-        thread.join(TIMEOUT)
-        loop.close()
-    if not patrol.cancelled():
-        patrol.result()
-
-
-async def _patrol(testbed: Testbed, host: str) -> None:
-    settings = testbed.shared_servers.settings
-    credential = None
-    if settings["TARGET_USERNAME"]:
-        credential = Credential(username=settings["TARGET_USERNAME"], password=settings["TARGET_PASSWORD"])
-    target = TargetSettings(host=host, credential=credential)
-    network = NetworkPolicy.of(plain_http=[host], trusted=True)
-    async with (
-        open_database(testbed.database_url, application="bench", size=2) as database,
-        open_target(target, network) as management,
-    ):
-        verifier = TagVerifier(database=database, target=management, registry_host=testbed.target.host)
-        await TagPatrol(verifier, FAST).run()
+async def _patrol(work: DeletionWork) -> None:
+    verifier = TagVerifier(database=work.database, target=work.target, registry_host=work.registry_host)
+    await TagPatrol(verifier, FAST).run()

@@ -1,7 +1,9 @@
 """Imports that workers have claimed, with their ledgers."""
 
 from import_worker.adapters.postgres_ledger import MIN_CLAIMED_SIZE, PostgresLedger
+from import_worker.adapters.tag_ledger import PostgresTagLedger
 from shared.db.database import Database
+from shared.db.import_states import ClaimedImport
 from shared.db.new_import import NewImport, insert_import
 from shared.db.notifications import Notifications
 from shared.db.outbox import WakeUpReason
@@ -37,9 +39,16 @@ class Imports:
         return await self.claim(name, origin)
 
     async def claim(self, name: str, origin: BlobOrigin = ANONYMOUS) -> PostgresLedger:
+        return PostgresLedger(self.worker, self.notifications, "harbor", await self._claim(name), origin)
+
+    async def claim_tags(self, name: str) -> PostgresTagLedger:
+        """Claim an import that was added before, and return its record of tags."""
+        return PostgresTagLedger(database=self.worker, registry="harbor", claimed=await self._claim(name))
+
+    async def _claim(self, name: str) -> ClaimedImport:
         claimed = await claim_named(self.database, name, by=self.worker)
         assert claimed
-        return PostgresLedger(self.worker, self.notifications, "harbor", claimed, origin)
+        return claimed
 
     async def run(self, statement: str, name: str) -> None:
         async with self.database.connection() as connection:

@@ -9,7 +9,7 @@ import pytest
 from deploy.local.images.image import Image
 from deploy.local.images.synthetic import synthetic_image
 from import_worker.adapters.registry_target import RegistryTarget
-from import_worker.copying.tag import Fence, Replaceable, write_tag
+from import_worker.copying.tag import Fence, Replaceable, TagWriter
 from shared.errors.codes import Side
 from shared.errors.error import LongshoreError
 from shared.network.policy import NetworkPolicy
@@ -42,7 +42,7 @@ async def write(target: RegistryTarget, replaceable: str = "", fence: Fence = al
     """Write the tag 1.0, which may have the replaceable digest."""
     root = image().root
     check = partial(Replaceable(digests=frozenset({replaceable})).check, "1.0")
-    return await write_tag(target, "1.0", Manifest.parse(root.body, root.media_type), fence, check)
+    return await TagWriter(target=target, fence=fence).write("1.0", Manifest.parse(root.body, root.media_type), check)
 
 
 async def test_a_new_tag_is_written_once(place: Place, target: RegistryTarget) -> None:

@@ -9,12 +9,13 @@ from deploy.local.images.image import Image
 from deploy.local.images.synthetic import synthetic_image
 from import_worker.copying.image import ImageCopy
 from import_worker.copying.tag import Replaceable
+from shared.errors.codes import Code
 from shared.errors.error import LongshoreError
 from shared.oci.digest import Digest
 from shared.oci.manifest import Manifest
 from shared.planning.make_plan import make_plan
 from tests.import_worker.copying.copies import allowed
-from tests.import_worker.ends import Board, DictLedger, DictSource, DictTarget
+from tests.import_worker.ends import Board, DictLedger, DictSource, DictTags, DictTarget
 
 NOTHING: frozenset[str] = frozenset()
 
@@ -75,10 +76,11 @@ async def copy(
     target: DictTarget,
     replaceable: frozenset[str] | None,
     fence: Callable[[], Awaitable[None]] = allowed,
+    journal: DictTags | None = None,
 ) -> None:
     source = DictSource(image)
     plan = await make_plan(source, await source.resolve(), ())
-    copying = ImageCopy(plan, source, target, ledger=DictLedger(), board=Board(), slots=2)
+    copying = ImageCopy(plan, source, target, ledger=DictLedger(), board=Board(), slots=2, journal=journal)
     await copying.run("latest", fence, Replaceable(digests=replaceable))
 
 
@@ -166,3 +168,59 @@ async def test_a_tag_that_is_not_compared_is_written(image: Image) -> None:
     target = DictTarget(manifests={"latest": other_manifest("unknown")})
     await copy(image, target, None)
     assert str(target.manifests["latest"].digest) == image.digest
+
+
+async def test_a_sending_is_recorded_before_it_takes_place(image: Image) -> None:
+    """A worker that stops in between leaves the record behind; with the answer it ends."""
+    journal = DictTags()
+    target = WatchedTarget(journal=journal)
+    await copy(image, target, NOTHING, journal=journal)
+    assert target.recorded == [[("latest", Digest.parse(image.digest))]]
+    assert journal.open_writes == []
+
+
+async def test_a_sending_whose_answer_was_lost_stays_recorded(image: Image) -> None:
+    """The next one found the tag written, but a proxy may send the first one again."""
+    journal = DictTags()
+    with pytest.raises(LongshoreError, match="target_stalled"):
+        await copy(image, WatchedTarget(journal=journal, silent=True), NOTHING, journal=journal)
+    assert journal.open_writes == [("latest", Digest.parse(image.digest))]
+
+
+async def test_a_tag_that_may_not_be_written_leaves_no_record(image: Image) -> None:
+    """Nothing was sent: the tag is another client's, or right already, or the API gave no permission."""
+    journal, target = DictTags(), DictTarget(manifests={"latest": other_manifest("theirs")})
+    await refused(copy(image, target, NOTHING, journal=journal))
+    target = DictTarget()
+    await copy(image, target, NOTHING)
+    await copy(image, target, NOTHING, journal=journal)
+    with pytest.raises(LongshoreError, match="api_refused"):
+        await copy(image, DictTarget(), NOTHING, forbidden, journal=journal)
+    assert journal.open_writes == []
+
+
+async def forbidden() -> None:
+    raise LongshoreError(Code.API_REFUSED, "No, for the test.")
+
+
+@dataclass
+class WatchedTarget(DictTarget):
+    """A target that looks at the journal as it gets the tag's PUT, and may not answer it."""
+
+    journal: DictTags = field(default_factory=DictTags)
+    silent: bool = False
+    recorded: list[list[tuple[str, Digest]]] = field(default_factory=list)
+
+    async def put_manifest(
+        self,
+        reference: str,
+        manifest: Manifest,
+        *,
+        before: Callable[[], Awaitable[None]] | None = None,
+        check_replaced: Callable[[Digest | None], None] | None = None,
+    ) -> None:
+        await super().put_manifest(reference, manifest, before=before, check_replaced=check_replaced)
+        if reference == "latest":
+            self.recorded.append(list(self.journal.open_writes))
+            if self.silent:
+                raise LongshoreError(Code.TARGET_STALLED, "No answer, for the test.")

@@ -122,3 +122,20 @@ async def test_nothing_is_written_beside_an_image_whose_tag_is_another_clients(p
         await plain()
     assert await plain.target.serves(cosign_tag(image.root)) is None
     assert await plain.target.serves("1.0") == theirs
+
+
+async def test_sendings_of_referrers_tags_are_recorded(plain: Copier, image: Image) -> None:
+    """Companion tags and lists, as long as their end is not known; the digest that each of them got is confirmed."""
+    await plain.source.push(image)
+    await plain.source.attach(cosign_signature(image.root, "release"), cosign_tag(image.root))
+    ours = await plain.source.attach(sbom_of(image.root))
+    await plain.source.attach((listing_of(ours), ()), fallback_tag(image.root))
+    for _ in range(2):
+        assert (await plain()).referrers.left_out == []
+        assert plain.tags.open_writes == []
+        for tag in (cosign_tag(image.root), fallback_tag(image.root)):
+            assert str(plain.tags.subjects[tag]) == image.root.digest
+            served = await plain.target.serves(tag)
+            assert served
+            assert str(plain.tags.confirmed[tag]) == served.digest
+        plain.tags.confirmed.clear()

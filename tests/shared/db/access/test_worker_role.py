@@ -19,6 +19,8 @@ from shared.db.migrations.migrate import MIGRATION_LOCK
 from shared.db.migrations.revision import check_schema
 from shared.db.new_import import NewImage, NewImport, insert_first_import
 from shared.db.registry_limits import RegistryLimits
+from shared.db.tags import tag_writes
+from shared.db.tags.tag_writes import WriterClaim
 from shared.model.blob_origin import BlobOrigin
 from shared.model.owner import Owner, Requester
 from shared.model.roles import Role
@@ -121,6 +123,12 @@ async def test_a_workers_statements_are_granted(database_url: str, role: WorkerR
             await blobs.forget(connection, "harbor", "imports/app", "sha256:1")
             await blob_proofs.record(connection, "harbor", ["sha256:1"], BlobOrigin(host="quay.io", with_account=True))
             await companion_tags.record(connection, "harbor", "imports/app", "sha256-1.sig", "sha256:2")
+            await companion_tags.confirm(connection, "harbor", "imports/app", "sha256-1.sig", "sha256:2")
+            claim = WriterClaim(import_name=name, attempt=claimed.attempt, claim_token=claimed.claim_token)
+            write = await tag_writes.begin(connection, claim, tag="1.0", digest="sha256:1", subject=None)
+            assert write
+            await tag_writes.end(connection, claim, write)
+            await tag_writes.end(connection, claim, write)
 
 
 async def test_the_set_up_may_be_repeated_and_takes_rights_back(database_url: str, role: WorkerRole) -> None:
