@@ -44,8 +44,6 @@ if TYPE_CHECKING:
 LOST = 1_000
 # Rounds of the search for lost wake-ups.
 ROUNDS = 20
-# The purger's jobs: outbox, audit log, and two kinds of numbers.
-JOBS = 4
 # Rows of the long history that each of its imports has.
 LAYERS = 100
 # The longest transaction that is held to be small. Seconds.
@@ -210,8 +208,8 @@ async def _purge(database: TimedDatabase) -> None:
     while busy:
         before = len(database.seconds)
         await purger.purge()
-        busy = len(database.seconds) - before > JOBS
-        if len(database.seconds) - before < JOBS:
+        busy = len(database.seconds) - before > len(purger.jobs)
+        if len(database.seconds) - before < len(purger.jobs):
             raise RuntimeError("a job of the purger failed, see `part.down` in the log")
 
 

@@ -41,7 +41,7 @@ class Purger:
     def __init__(self, database: Database, *, audit_days: int = KEPT_DAYS) -> None:
         """Events of the audit log are kept for `audit_days`."""
         self._database = database
-        self._jobs: Mapping[str, Job] = {
+        self.jobs: Mapping[str, Job] = {
             "outbox": partial(outbox.purge, older_than=OUTBOX_KEPT, limit=BATCH),
             "audit_events": partial(audit.purge_events, days=audit_days, limit=BATCH),
             "tag_writes": partial(tag_writes.purge, limit=BATCH),
@@ -49,7 +49,7 @@ class Purger:
             "image_counts": partial(image_counts.compact_counts, limit=BATCH),
             "image_periods": partial(image_counts.compact_periods, limit=BATCH),
         }
-        self._conditions = {name: Condition(f"purge.{name}") for name in self._jobs}
+        self._conditions = {name: Condition(f"purge.{name}") for name in self.jobs}
 
     async def run(self) -> None:
         """Run rounds until cancelled."""
@@ -59,7 +59,7 @@ class Purger:
 
     async def purge(self) -> None:
         """Do one round of every job, unless another instance is doing one."""
-        for name, job in self._jobs.items():
+        for name, job in self.jobs.items():
             try:
                 await self._purge(job)
                 self._conditions[name].up()

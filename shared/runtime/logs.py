@@ -21,6 +21,17 @@ class _Lines(structlog.WriteLogger):
         self.name = name
 
 
+class _NoRequestText(logging.Filter):
+    """Leaves out the part of an invalid HTTP request that aiohttp quotes: it may be a header with a token."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        if type(error).__module__ == "aiohttp.http_exceptions":
+            record.msg = f"Invalid HTTP request from %s: {type(error).__name__}"
+            record.exc_info = None
+        return True
+
+
 def set_up_logs(*, level: str, style: str) -> None:
     """Send all logs, including those of libraries, to standard error; `style` is json or console."""
     chain: list[structlog.typing.Processor] = [
@@ -40,6 +51,7 @@ def set_up_logs(*, level: str, style: str) -> None:
     drop = structlog.stdlib.ProcessorFormatter.remove_processors_meta
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=chain, processors=[drop, *renderers]))
     logging.basicConfig(level=level, handlers=[handler], force=True)
+    logging.getLogger("aiohttp.server").addFilter(_NoRequestText())
     for name in _QUIET:
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelName(level)))
     for name in _SILENT:

@@ -153,6 +153,7 @@ async def test_an_image_that_the_target_lost_is_imported_again(
     started = await api.start({"source": image_source})
     path = await finish(api, started["name"], target)
     target.on("HEAD", path, error(404, "MANIFEST_UNKNOWN"))
+    target.on("GET", "/v2/", Scripted(body=b"{}"))
     again = await api.start({"source": image_source}, token=await api.token("bob"))
     assert again["imageId"] == started["imageId"]
     assert again["name"] != started["name"]
@@ -165,6 +166,7 @@ async def test_an_image_whose_tag_another_client_moved_is_neither_there_nor_impo
     started = await api.start({"source": image_source})
     path = await finish(api, started["name"], target)
     target.on("HEAD", path, served("sha256:" + 64 * "f"))
+    target.on("GET", "/v2/", Scripted(body=b"{}"))
     answer = await api.post_import({"source": image_source})
     assert (answer.status, answer.code, answer.body["state"]) == (409, "target_tag_foreign", 0)
     assert (await api.get(f"/images/{started['imageId']}"))["status"] == "failed"

@@ -96,7 +96,12 @@ async def call(owner: object, name: str, session: UploadSession) -> None:
         for parameter in inspect.signature(method).parameters.values()
         if parameter.default is inspect.Parameter.empty
     ]
-    made = method(**{each: session if each == "session" else ARGUMENTS[each]() for each in required})
+    arguments: dict[str, Callable[[], Any]] = {
+        **ARGUMENTS,
+        "session": lambda: session,
+        "address": lambda: session.location,
+    }
+    made = method(**{each: arguments[each]() for each in required})
     if hasattr(made, "__aenter__"):
         async with made as opened:
             if hasattr(opened, "__aiter__"):

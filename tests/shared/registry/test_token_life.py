@@ -17,7 +17,7 @@ from shared.registry.source import RegistrySource
 from tests.scripted.answer import Answer
 from tests.scripted.received_request import ReceivedRequest
 from tests.scripted.registry import ScriptedRegistry
-from tests.scripted.tokens import TokenService
+from tests.scripted.tokens import Issued, TokenService
 from tests.shared.content import described, noise
 from tests.shared.fixtures import Opener
 from tests.shared.moving import REPOSITORY, move, source_at, target_at
@@ -73,6 +73,11 @@ def revoking(answer: Answer, service: TokenService) -> Answer:
     return answer
 
 
+def tokens_to_push(service: TokenService) -> list[Issued]:
+    """Return the tokens of the upload itself: the first try's upload is cancelled, which needs the right to delete."""
+    return [token for token in service.issued if not any("delete" in scope for scope in token.scopes)]
+
+
 # During an upload.
 
 
@@ -91,7 +96,7 @@ async def test_a_401_in_the_middle_of_an_upload_costs_one_more_try(
         both.target.on("PUT|PATCH", UPLOADS, times=1).answer_with(refuse).early(100_000, lingers=lingers)
         await move(described(content), both.reader, both.writer)
         assert both.holds(described(content))
-        assert len(both.service.issued) == 2
+        assert len(tokens_to_push(both.service)) == 2
 
 
 @CONTENTS
@@ -102,7 +107,7 @@ async def test_a_401_at_the_end_of_an_upload_costs_one_more_try(opened: Opener, 
         await move(described(content), both.reader, both.writer)
         assert both.holds(described(content))
         assert both.sent_with("PUT|PATCH")[:2] == ["t1", "t2"]
-        assert len(both.service.issued) == 2
+        assert len(tokens_to_push(both.service)) == 2
 
 
 async def test_a_token_that_ends_during_a_long_upload_is_not_sent_again(opened: Opener) -> None:
@@ -125,7 +130,7 @@ async def test_uploads_that_lose_their_token_together_fetch_one(opened: Opener) 
         both.target.on("POST", ".*", after=19, times=1).change(lambda answer: revoking(answer, both.service))
         await asyncio.gather(*(move(described(content), both.reader, both.writer) for content in contents))
         assert all(both.holds(described(content)) for content in contents)
-        assert len(both.service.issued) == 2
+        assert len(tokens_to_push(both.service)) == 2
 
 
 @CONTENTS
