@@ -91,6 +91,7 @@ class Farm:
     ) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(TIMEOUT)
+        self._loop.close()
 
     @property
     def hosts(self) -> Sequence[str]:
