@@ -38,7 +38,7 @@ class Broker:
     def __init__(self, channel: AbstractChannel) -> None:
         self._channel = channel
 
-    async def publish(self, messages: Sequence[WakeUp]) -> list[BrokerUnavailableError | None]:
+    async def publish(self, messages: Sequence[WakeUp]) -> list[BaseException | None]:
         """Publish these messages together; return None for each that RabbitMQ has confirmed, or its failure.
 
         After a failure, RabbitMQ may have the message nevertheless.
@@ -98,13 +98,10 @@ async def _publish(channel: aiormq.abc.AbstractChannel, message: WakeUp) -> None
         )
 
 
-def _outcome(task: asyncio.Task[None]) -> BrokerUnavailableError | None:
+def _outcome(task: asyncio.Task[None]) -> BaseException | None:
     if task.cancelled():
         return BrokerUnavailableError("RabbitMQ did not confirm the message in time")
-    error = task.exception()
-    if error is None or isinstance(error, BrokerUnavailableError):
-        return error
-    raise error
+    return task.exception()
 
 
 def _properties(message: WakeUp, span: str | None) -> Basic.Properties:
