@@ -4,9 +4,6 @@ An answer that speaks against an image counts only if it is proven: an ingress w
 everything, and so does an empty registry in the target's place. Why: docs/decisions/0050.
 """
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import structlog
@@ -17,10 +14,12 @@ from shared.db.database import Database
 from shared.db.images import Image
 from shared.errors.codes import Code
 from shared.errors.error import LongshoreError
+from shared.target.deadline import target_deadline
 from shared.target.management import TargetManagement
 
 # Limit for one look by the patrol, which no request waits for. Seconds.
 DEADLINE = 5.0
+ANSWER = "answer a request for the tag"
 # Ready images that are asked for in search of one that the target serves. With half of them lost, one proof in thirty
 # finds none, and is tried again in the next round.
 WITNESSES = 5
@@ -53,7 +52,7 @@ class TagVerifier:
         For a request that imports the image again if it is lost: the target's own check is proof enough. Raises the
         target's error, which leaves the image as it is.
         """
-        async with _deadline(within):
+        async with target_deadline(within, ANSWER):
             if await self._serves(image):
                 return True
             await self.target.check()
@@ -64,7 +63,7 @@ class TagVerifier:
 
     async def serves(self, image: Image) -> bool:
         """Return whether the image's tag points to its digest; raises the target's error."""
-        async with _deadline(DEADLINE):
+        async with target_deadline(DEADLINE, ANSWER):
             return await self._serves(image)
 
     async def is_proven_lost(self, image: Image, witness: Image | None) -> bool:
@@ -73,7 +72,7 @@ class TagVerifier:
         It passes its own check, then serves the witness, or another part of what it is known to have; and only then its
         answer about this image counts. Raises UnknownTargetError if it serves nothing of that, or the target's error.
         """
-        async with _deadline(DEADLINE):
+        async with target_deadline(DEADLINE, ANSWER):
             await self.target.check()
         if not await self._serves_known(image, witness):
             raise UnknownTargetError
@@ -117,17 +116,6 @@ class TagVerifier:
         """Return whether the target has the image by its digest: a client that moves a tag leaves that behind."""
         if image.digest is None:
             return False
-        async with _deadline(DEADLINE):
+        async with target_deadline(DEADLINE, ANSWER):
             found = await self.target.find_tag(image.repository, image.digest)
         return found is not None and str(found) == image.digest
-
-
-@asynccontextmanager
-async def _deadline(seconds: float) -> AsyncIterator[None]:
-    try:
-        async with asyncio.timeout(seconds):
-            yield
-    except TimeoutError:
-        raise LongshoreError(
-            Code.TARGET_STALLED, f"The target did not answer a request for the tag within {seconds:.0f} seconds."
-        ) from None

@@ -4,9 +4,6 @@ Each step may be repeated. If one fails, the image is left unchanged, or the del
 the target is known to have lost is never shown as ready. Why: docs/decisions/0012 and 0014.
 """
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 
@@ -15,16 +12,17 @@ import structlog
 from api_service.images.deletion.begin import BegunDeletion
 from shared.db import blobs, companion_tags, deletions, images
 from shared.db.database import Database
-from shared.errors.codes import Code
 from shared.errors.error import LongshoreError
 from shared.model.states import ImageStatus
 from shared.oci import referrer
 from shared.oci.digest import Digest
+from shared.target.deadline import target_deadline
 from shared.target.management import Removal, TargetManagement
 
 # The limit for finding the tag, and again for removing it. Seconds; a repository with a thousand tags takes a few. Both
 # together stay well below the lease, so that no other instance resumes while the target may still be working.
 DEADLINE = 20.0
+FINISH = "finish its part of the deletion"
 # A deletion is resumed this long after the target failed during it. Seconds.
 RESUME_AFTER = 10.0
 # Rows of an image's history that one transaction deletes: some tens of milliseconds.
@@ -93,14 +91,14 @@ class DeletionWork:
         return Digest.parse(begun.image.digest) if begun.image.digest else None
 
     async def _find(self, begun: BegunDeletion) -> Digest | None:
-        async with _deadline():
+        async with target_deadline(DEADLINE, FINISH):
             return await self.target.find_tag(begun.image.repository, begun.image.tag)
 
     async def _remove_tag(self, begun: BegunDeletion, digest: Digest) -> Removal:
         image = begun.image
         async with self.database.connection() as connection:
             siblings = await deletions.has_sibling(connection, image.id, str(digest))
-        async with _deadline():
+        async with target_deadline(DEADLINE, FINISH):
             removal = await self.target.remove_tag(image.repository, image.tag, digest, siblings=siblings)
             if removal is not Removal.TAG:
                 await self.target.remove_referrer_tags(
@@ -158,14 +156,3 @@ class DeletionWork:
         """Keep the mark on a damaged image, so that DeletionResumer finishes its deletion."""
         async with self.database.connection() as connection:
             await deletions.suspend(connection, begun.image.id, begun.until, delay=RESUME_AFTER)
-
-
-@asynccontextmanager
-async def _deadline() -> AsyncIterator[None]:
-    try:
-        async with asyncio.timeout(DEADLINE):
-            yield
-    except TimeoutError:
-        raise LongshoreError(
-            Code.TARGET_STALLED, f"The target did not finish its part of the deletion within {DEADLINE:.0f} seconds."
-        ) from None

@@ -23,6 +23,7 @@ from shared.errors.codes import Code
 from shared.errors.error import LongshoreError
 from shared.oci.digest import Digest
 from shared.runtime.condition import Condition
+from shared.target.deadline import target_deadline
 from shared.target.management import Removal
 
 # A tag is looked at so many seconds after it was sent. The first look ends most cases; the last one is well behind the
@@ -82,7 +83,7 @@ class TagKeeper:
         async with self._work.database.connection() as connection:
             writes = await tag_writes.writes_of(connection, to)
         try:
-            async with _deadline():
+            async with target_deadline(DEADLINE, "answer"):
                 looked = await self._put_right(to, writes)
         except LongshoreError as error:
             if error.code == Code.DATABASE_UNAVAILABLE:
@@ -200,12 +201,3 @@ class TagKeeper:
 
 def _text(digest: Digest | None) -> str | None:
     return str(digest) if digest else None
-
-
-@asynccontextmanager
-async def _deadline() -> AsyncIterator[None]:
-    try:
-        async with asyncio.timeout(DEADLINE):
-            yield
-    except TimeoutError:
-        raise LongshoreError(Code.TARGET_STALLED, f"The target did not answer within {DEADLINE:.0f} seconds.") from None
